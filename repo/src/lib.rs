@@ -1,0 +1,47 @@
+//! One Fossil repository file: artifacts, deltas, derived tables.
+//!
+//! SQLite is the only I/O, calls block, time is passed in. [`Repo`] is the file; a [`Snapshot`] reads it,
+//! and only a [`Tx`] changes it. Everything else is free functions in modules named for Fossil's terms, so
+//! that a call names its layer: `content::get(&tx, rid)`.
+//!
+//! ```text
+//!   repo, tx, schema        the file, transactions, tables
+//!   blob, content, delta    names, bytes, deltas
+//!   ingest                  store -> expand -> verify -> link: the one way in for artifacts
+//!   manifest                structural artifacts: parse and write
+//!   crosslink, tag          structural artifacts -> derived tables
+//!   rebuild, verify         derived tables anew; findings
+//! ```
+
+pub mod blob;
+pub mod checkin;
+pub mod cluster;
+pub mod config;
+pub mod content;
+pub mod crosslink;
+pub mod delta;
+pub mod derived;
+pub mod error;
+pub mod ingest;
+pub mod manifest;
+pub mod markup;
+pub mod private;
+pub mod rebuild;
+pub mod repo;
+pub mod schema;
+pub mod shun;
+pub mod text;
+pub mod time;
+pub mod tx;
+pub mod unclustered;
+pub mod unsent;
+pub mod user;
+pub mod verify;
+pub mod zlib;
+
+pub use blob::{Presence, Rid};
+pub use error::RepoError;
+pub use repo::{Genesis, Repo};
+pub use text::Text;
+pub use time::UnixTime;
+pub use tx::{Snapshot, Tx};

@@ -1,0 +1,1 @@
+//! The loop around a session: next_request, exchange, handle_reply. To be written.

@@ -1,0 +1,1 @@
+//! HTTP, both ends. To be written.

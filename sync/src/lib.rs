@@ -1,0 +1,28 @@
+//! Convergence of two repositories.
+//!
+//! The core is pure: [`Session`] drives a client, [`handle_sync`] answers for a server, both are functions
+//! of a repository, a message and a [`Cx`]. Each call is one SQLite transaction. The shell moves the bytes:
+//! [`client`] over any [`Transport`], [`http`] for both ends of HTTP.
+
+pub mod buggify;
+pub mod cx;
+pub mod error;
+pub mod limits;
+pub mod observer;
+pub mod server;
+pub mod session;
+pub mod transport;
+
+#[cfg(feature = "http")]
+pub mod client;
+#[cfg(feature = "http")]
+pub mod http;
+
+pub use buggify::{Buggify, NoFaults, Site};
+pub use cx::Cx;
+pub use error::SyncError;
+pub use limits::Limits;
+pub use observer::{Event, NoObserver, Observer, RoundStats};
+pub use server::handle_sync;
+pub use session::{Progress, Session, SyncOptions, SyncResult};
+pub use transport::{Transport, TransportError};

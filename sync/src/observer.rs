@@ -1,0 +1,94 @@
+//! What happens in rounds, told to whoever listens.
+
+use xfer::ArtifactId;
+
+/// What one round, or one request, moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RoundStats {
+    /// Artifacts sent.
+    pub files_sent: u64,
+    /// Artifacts received and stored.
+    pub files_received: u64,
+    /// `gimme` cards sent.
+    pub gimmes_sent: u64,
+    /// `gimme` cards received.
+    pub gimmes_received: u64,
+    /// `igot` cards sent.
+    pub igots_sent: u64,
+    /// `igot` cards received.
+    pub igots_received: u64,
+    /// Bytes sent, as they travelled.
+    pub bytes_sent: u64,
+    /// Bytes received, as they travelled.
+    pub bytes_received: u64,
+}
+
+/// What happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A session begins.
+    SessionStarted {
+        /// `clone`, `pull`, ...
+        operation: &'static str,
+    },
+    /// A round begins.
+    RoundStarted {
+        /// Counting from 1.
+        round: u32,
+    },
+    /// A round ended well.
+    RoundFinished {
+        /// Counting from 1.
+        round: u32,
+        /// What it moved.
+        stats: &'a RoundStats,
+    },
+    /// The session ended, converged or not.
+    SessionFinished {
+        /// How many rounds it took.
+        rounds: u32,
+        /// What all rounds moved.
+        stats: &'a RoundStats,
+        /// Why it failed, if it did.
+        error: Option<&'a dyn std::error::Error>,
+    },
+    /// A server took up a request.
+    RequestStarted,
+    /// A server answered a request.
+    RequestHandled {
+        /// What the request moved, seen from the server.
+        stats: &'a RoundStats,
+        /// Why it failed, if it did.
+        error: Option<&'a dyn std::error::Error>,
+    },
+    /// Artifacts were linked into the derived tables.
+    Crosslinked {
+        /// How many.
+        artifacts: u64,
+    },
+    /// The peer sent a `message` card or an error to show.
+    PeerSaid {
+        /// What it said.
+        text: &'a str,
+    },
+    /// An artifact that the peer sent was refused.
+    Refused {
+        /// Which.
+        id: &'a ArtifactId,
+    },
+}
+
+/// Is told what happens. It cannot influence a session.
+pub trait Observer {
+    /// Called once per event.
+    fn observe(&mut self, event: &Event<'_>);
+}
+
+/// Nobody listens.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NoObserver;
+
+impl Observer for NoObserver {
+    fn observe(&mut self, _event: &Event<'_>) {}
+}

@@ -1,0 +1,23 @@
+//! The card language of Fossil's sync protocol: names, cards, messages.
+//!
+//! Nothing here reads a clock, does I/O or knows SQL. [`decode`] turns the bytes of a message into a
+//! [`Message`]; [`encode`] is its mirror; [`body`] is the container both travel in over HTTP.
+
+pub mod body;
+pub mod card;
+pub mod decode;
+pub mod encode;
+pub mod hash;
+pub mod id;
+pub mod login;
+pub mod message;
+pub mod pragma;
+pub mod token;
+
+pub use card::Card;
+pub use decode::{DecodeError, DecodeErrorKind, DecodeLimits, decode};
+pub use encode::encode;
+pub use id::ArtifactId;
+pub use login::Login;
+pub use message::Message;
+pub use pragma::Pragma;
