@@ -1,0 +1,36 @@
+# make demo    run the main job: make a repository, serve it, clone it, pull a change, verify both
+# make test    install what the tests need (Debian packages) and run them all
+# make lint    formatting, clippy, dependency rules
+# make bench   compare with stock Fossil, side by side
+# make fuzz    run every fuzz target for FUZZ_SECONDS (default 300) each
+
+CARGO ?= cargo
+FUZZ_SECONDS ?= 300
+
+.PHONY: demo test lint bench fuzz fuzz-smoke test-packages
+
+demo:
+	@CARGO="$(CARGO)" sh tests/demo.sh
+
+test: test-packages
+	$(CARGO) build --locked --release -p frond-leaf -p frond-tests --bins
+	$(CARGO) test --locked --workspace
+	$(MAKE) fuzz-smoke
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	sh tests/lint-dependencies.sh
+
+bench:
+	$(CARGO) build --locked --release -p frond-leaf -p frond-tests --bins
+	target/release/bench
+
+fuzz:
+	FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz.sh
+
+fuzz-smoke:
+	FUZZ_SECONDS=4 sh tests/fuzz.sh
+
+test-packages:
+	@sh tests/install-packages.sh
