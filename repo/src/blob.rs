@@ -22,13 +22,25 @@ pub enum Presence {
 }
 
 /// Looks an artifact up by name.
-pub fn presence(_snap: &Snapshot<'_>, _id: &ArtifactId) -> Result<Presence, RepoError> { unimplemented!() }
+pub fn presence(_snap: &Snapshot<'_>, _id: &ArtifactId) -> Result<Presence, RepoError> {
+    unimplemented!()
+}
 
 /// The rid of a name, be it a phantom or held.
-pub fn rid(_snap: &Snapshot<'_>, _id: &ArtifactId) -> Result<Option<Rid>, RepoError> { unimplemented!() }
+pub fn rid(_snap: &Snapshot<'_>, _id: &ArtifactId) -> Result<Option<Rid>, RepoError> {
+    unimplemented!()
+}
 
 /// The name of a rid.
-pub fn id(_snap: &Snapshot<'_>, _rid: Rid) -> Result<ArtifactId, RepoError> { unimplemented!() }
+pub fn id(_snap: &Snapshot<'_>, _rid: Rid) -> Result<ArtifactId, RepoError> {
+    unimplemented!()
+}
 
 /// The rid of a name, which becomes a phantom if it was unknown. None for a shunned name.
-pub fn rid_or_phantom(_tx: &Tx<'_>, _id: &ArtifactId, _privacy: xfer::card::Privacy) -> Result<Option<Rid>, RepoError> { unimplemented!() }
+pub fn rid_or_phantom(
+    _tx: &Tx<'_>,
+    _id: &ArtifactId,
+    _privacy: xfer::card::Privacy,
+) -> Result<Option<Rid>, RepoError> {
+    unimplemented!()
+}

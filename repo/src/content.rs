@@ -43,7 +43,16 @@ pub enum Stored {
 }
 
 /// The whole artifact, expanded. Chains of any depth; every step bounded by the size limit of the file.
-pub fn get(_snap: &Snapshot<'_>, _rid: Rid) -> Result<Bytes, RepoError> { unimplemented!() }
+pub fn get(_snap: &Snapshot<'_>, _rid: Rid) -> Result<Bytes, RepoError> {
+    unimplemented!()
+}
 
 /// Stores an incoming artifact and queues it for [`crate::ingest::settle`].
-pub fn put(_tx: &Tx<'_>, _id: &ArtifactId, _incoming: &Incoming<'_>, _privacy: Privacy) -> Result<Stored, RepoError> { unimplemented!() }
+pub fn put(
+    _tx: &Tx<'_>,
+    _id: &ArtifactId,
+    _incoming: &Incoming<'_>,
+    _privacy: Privacy,
+) -> Result<Stored, RepoError> {
+    unimplemented!()
+}

@@ -12,4 +12,6 @@ pub struct Settled {
 }
 
 /// Verifies everything that was put since the last call, and what it makes expandable, and links it.
-pub fn settle(_tx: &Tx<'_>, _now: UnixTime) -> Result<Settled, RepoError> { unimplemented!() }
+pub fn settle(_tx: &Tx<'_>, _now: UnixTime) -> Result<Settled, RepoError> {
+    unimplemented!()
+}

@@ -26,15 +26,27 @@ pub struct Genesis {
 
 impl Repo {
     /// Makes a new file. It must not exist.
-    pub fn create(_path: &Path, _genesis: &Genesis) -> Result<Self, RepoError> { unimplemented!() }
+    pub fn create(_path: &Path, _genesis: &Genesis) -> Result<Self, RepoError> {
+        unimplemented!()
+    }
     /// Makes a repository in memory.
-    pub fn in_memory(_genesis: &Genesis) -> Result<Self, RepoError> { unimplemented!() }
+    pub fn in_memory(_genesis: &Genesis) -> Result<Self, RepoError> {
+        unimplemented!()
+    }
     /// Opens a file for reading and writing.
-    pub fn open(_path: &Path) -> Result<Self, RepoError> { unimplemented!() }
+    pub fn open(_path: &Path) -> Result<Self, RepoError> {
+        unimplemented!()
+    }
     /// Opens a file for reading.
-    pub fn open_read_only(_path: &Path) -> Result<Self, RepoError> { unimplemented!() }
+    pub fn open_read_only(_path: &Path) -> Result<Self, RepoError> {
+        unimplemented!()
+    }
     /// Starts a transaction that may write; waits a bounded time for other writers.
-    pub fn begin(&mut self) -> Result<Tx<'_>, RepoError> { unimplemented!() }
+    pub fn begin(&mut self) -> Result<Tx<'_>, RepoError> {
+        unimplemented!()
+    }
     /// Takes a consistent view.
-    pub fn snapshot(&mut self) -> Result<Snapshot<'_>, RepoError> { unimplemented!() }
+    pub fn snapshot(&mut self) -> Result<Snapshot<'_>, RepoError> {
+        unimplemented!()
+    }
 }

@@ -32,5 +32,7 @@ impl<'r> std::ops::Deref for Tx<'r> {
 impl Tx<'_> {
     /// Makes everything done through this transaction last. Artifacts put since the last
     /// [`crate::ingest::settle`] are a mistake of the caller.
-    pub fn commit(self) -> Result<(), RepoError> { unimplemented!() }
+    pub fn commit(self) -> Result<(), RepoError> {
+        unimplemented!()
+    }
 }

@@ -9,7 +9,11 @@ pub enum DeltaError {
 }
 
 /// The size of the target, as the delta says.
-pub fn target_size(_delta: &[u8]) -> Result<usize, DeltaError> { unimplemented!() }
+pub fn target_size(_delta: &[u8]) -> Result<usize, DeltaError> {
+    unimplemented!()
+}
 
 /// Applies `delta` to `source`. The target never exceeds `limit` bytes.
-pub fn apply(_source: &[u8], _delta: &[u8], _limit: usize) -> Result<Vec<u8>, DeltaError> { unimplemented!() }
+pub fn apply(_source: &[u8], _delta: &[u8], _limit: usize) -> Result<Vec<u8>, DeltaError> {
+    unimplemented!()
+}

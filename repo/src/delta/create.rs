@@ -1,4 +1,6 @@
 //! Making a delta.
 
 /// Makes a delta that turns `source` into `target`.
-pub fn create(_source: &[u8], _target: &[u8]) -> Vec<u8> { unimplemented!() }
+pub fn create(_source: &[u8], _target: &[u8]) -> Vec<u8> {
+    unimplemented!()
+}

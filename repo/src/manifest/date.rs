@@ -3,7 +3,11 @@
 use crate::UnixTime;
 
 /// Reads any constant time that SQLite's `julianday()` accepts; `now` and modifiers are refused.
-pub fn parse(_text: &[u8]) -> Option<UnixTime> { unimplemented!() }
+pub fn parse(_text: &[u8]) -> Option<UnixTime> {
+    unimplemented!()
+}
 
 /// Writes `YYYY-MM-DDTHH:MM:SS.sss`.
-pub fn format(_time: UnixTime) -> String { unimplemented!() }
+pub fn format(_time: UnixTime) -> String {
+    unimplemented!()
+}

@@ -11,4 +11,6 @@ pub enum NotStructural {
 }
 
 /// Reads a structural artifact, clear-signed or not.
-pub fn parse(_content: &[u8]) -> Result<Artifact, NotStructural> { unimplemented!() }
+pub fn parse(_content: &[u8]) -> Result<Artifact, NotStructural> {
+    unimplemented!()
+}
