@@ -6,8 +6,10 @@ use crate::{Buggify, Limits, Observer};
 
 /// Time, bounds, faults and the observer of one half-round. Nothing else reaches the core.
 pub struct Cx<'a> {
-    /// Now.
+    /// Now: the time that is written down, fixed for the half-round.
     pub now: UnixTime,
+    /// Tells how time passes within the half-round, for [`Limits::reply_ms`]. None: only bytes bound a reply.
+    pub clock: Option<&'a dyn Fn() -> UnixTime>,
     /// Budgets and bounds.
     pub limits: &'a Limits,
     /// Asked at sites where a peer may make a rare but legal choice.

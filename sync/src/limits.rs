@@ -5,20 +5,42 @@
 pub struct Limits {
     /// Bytes of artifacts in one request; one artifact may exceed it.
     pub send_bytes: u64,
-    /// Bytes of artifacts in one reply; one artifact may exceed it.
+    /// Bytes of artifacts in one reply; a single artifact may exceed it, a second one then waits.
     pub reply_bytes: u64,
-    /// Rounds of one session.
+    /// Milliseconds that may pass before a reply takes up no further artifact. Needs [`crate::Cx::clock`].
+    pub reply_ms: u64,
+    /// Rounds of one session, beside those that its size earns: see `round_artifacts` and `round_bytes`.
     pub rounds: u32,
+    /// One more round is allowed for every so many new artifacts.
+    pub round_artifacts: u64,
+    /// One more round is allowed for every so many bytes of new artifacts, as they travelled.
+    pub round_bytes: u64,
+    /// Rounds in a row that may bring nothing new though something was asked for.
+    pub idle_rounds: u32,
+    /// New artifacts of one session.
+    pub session_artifacts: u64,
+    /// Bytes of new artifacts of one session, as they travelled.
+    pub session_bytes: u64,
     /// `gimme` cards of one request at least; twice what the last round brought, if that is more.
     pub gimmes: usize,
     /// `gimme` cards of one reply.
     pub reply_gimmes: usize,
-    /// Rounds in a row that may bring nothing new.
-    pub idle_rounds: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { send_bytes: 250_000, reply_bytes: 5_000_000, rounds: 100, gimmes: 200, reply_gimmes: 500, idle_rounds: 3 }
+        Self {
+            send_bytes: 250_000,
+            reply_bytes: 5_000_000,
+            reply_ms: 30_000,
+            rounds: 100,
+            round_artifacts: 4,
+            round_bytes: 16_384,
+            idle_rounds: 3,
+            session_artifacts: 16_000_000,
+            session_bytes: 64 << 30,
+            gimmes: 200,
+            reply_gimmes: 500,
+        }
     }
 }

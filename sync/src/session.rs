@@ -62,6 +62,12 @@ impl Session {
     /// Takes in the reply to the last request.
     pub fn handle_reply(&mut self, _repo: &mut Repo, _reply: &Message, _cx: &mut Cx<'_>) -> Result<Progress, SyncError> { unimplemented!() }
 
+    /// Says how many bytes the last exchange moved, before its reply is handled.
+    pub fn travelled(&mut self, _sent: u64, _received: u64) { unimplemented!() }
+
+    /// Ends a session whose transport failed: tells the observer, once.
+    pub fn abandon(&mut self, _error: &dyn std::error::Error, _cx: &mut Cx<'_>) { unimplemented!() }
+
     /// What the session did so far.
     pub fn result(&self) -> SyncResult { unimplemented!() }
 }
