@@ -25,6 +25,8 @@ pub mod error;
 pub mod ingest;
 pub mod manifest;
 pub mod markup;
+pub mod outgoing;
+pub mod partial;
 pub mod private;
 pub mod rebuild;
 pub mod repo;
@@ -37,6 +39,7 @@ pub mod unclustered;
 pub mod unsent;
 pub mod user;
 pub mod verify;
+pub mod wanted;
 pub mod zlib;
 
 pub use blob::{Presence, Rid};

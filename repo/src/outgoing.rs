@@ -1,0 +1,226 @@
+//! What may leave this file, in the form in which it is stored.
+//!
+//! Nothing here inflates. Phantoms, shunned artifacts and deltas that wait for their source are never listed:
+//! we must not promise what we cannot send.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use xfer::ArtifactId;
+use xfer::card::Privacy;
+
+use crate::{RepoError, Rid, Snapshot};
+
+/// An artifact that can be sent, and how it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Where it is.
+    pub rid: Rid,
+    /// What it is called.
+    pub id: ArtifactId,
+    /// Bytes after delta expansion.
+    pub size: u32,
+    /// Bytes of its stored form, see [`frame`].
+    pub frame_size: u32,
+    /// Who may see it.
+    pub privacy: Privacy,
+    /// What its stored form is a delta against; none if it is stored whole.
+    pub source: Option<Source>,
+}
+
+/// The source of a stored delta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// Where it is.
+    pub rid: Rid,
+    /// What it is called.
+    pub id: ArtifactId,
+    /// Who may see it. A delta gives away what its source holds.
+    pub privacy: Privacy,
+    /// Whether it can be sent itself; a shunned one can not.
+    pub sendable: bool,
+}
+
+/// Looks up what can be sent from one view of the file.
+pub struct Outlet<'s> {
+    snap: &'s Snapshot<'s>,
+    /// Deltas whose chain ends in a phantom. Hardly ever any in a whole repository.
+    dangling: BTreeSet<i64>,
+}
+
+const DANGLING: &str = "WITH RECURSIVE dangling(rid) AS (
+    SELECT d.rid FROM phantom p CROSS JOIN delta d ON d.srcid=p.rid
+    UNION
+    SELECT d.rid FROM dangling x CROSS JOIN delta d ON d.srcid=x.rid
+  )
+  SELECT rid FROM dangling";
+
+/// `length(content)` does not read the content.
+macro_rules! columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT b.rid, b.uuid, b.size, length(b.content),
+                    EXISTS(SELECT 1 FROM private p WHERE p.rid=b.rid),
+                    d.srcid, s.uuid,
+                    EXISTS(SELECT 1 FROM private p WHERE p.rid=d.srcid),
+                    EXISTS(SELECT 1 FROM shun x WHERE x.uuid=s.uuid)
+               FROM blob b
+               LEFT JOIN delta d ON d.rid=b.rid
+               LEFT JOIN blob s ON s.rid=d.srcid
+              WHERE b.size>=0 AND NOT EXISTS(SELECT 1 FROM shun x WHERE x.uuid=b.uuid) AND ",
+            $rest
+        )
+    };
+}
+
+const FIND: &str = columns!("b.uuid=?1");
+const WALK: &str = columns!("b.rid>=?1 ORDER BY b.rid");
+
+/// Phantoms are members of `unclustered` too.
+const UNCLUSTERED: &str = "SELECT b.rid, b.uuid FROM unclustered u CROSS JOIN blob b ON b.rid=u.rid
+ WHERE b.size>=0
+   AND NOT EXISTS(SELECT 1 FROM private p WHERE p.rid=b.rid)
+   AND NOT EXISTS(SELECT 1 FROM shun x WHERE x.uuid=b.uuid)
+ ORDER BY b.rid";
+
+const CATALOG: &str = "SELECT b.rid, b.uuid FROM blob b
+ WHERE b.size>=0
+   AND NOT EXISTS(SELECT 1 FROM private p WHERE p.rid=b.rid)
+   AND NOT EXISTS(SELECT 1 FROM shun x WHERE x.uuid=b.uuid)
+ ORDER BY b.rid DESC";
+
+const PRIVATE: &str = "SELECT b.rid, b.uuid FROM private p CROSS JOIN blob b ON b.rid=p.rid
+ WHERE b.size>=0 AND NOT EXISTS(SELECT 1 FROM shun x WHERE x.uuid=b.uuid)
+ ORDER BY b.rid";
+
+/// Clusters are found by their tag, whose id is 7 in every repository.
+const CLUSTERS: &str = "SELECT b.rid, b.uuid FROM tagxref t CROSS JOIN blob b ON b.rid=t.rid
+ WHERE t.tagid=7 AND b.size>=0
+   AND NOT EXISTS(SELECT 1 FROM unclustered u WHERE u.rid=b.rid)
+   AND NOT EXISTS(SELECT 1 FROM private p WHERE p.rid=b.rid)
+   AND NOT EXISTS(SELECT 1 FROM shun x WHERE x.uuid=b.uuid)
+ ORDER BY b.rid";
+
+/// A list of names to announce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// Public, in no known cluster: what a pull is told.
+    Unclustered,
+    /// Everything public, newest rid first.
+    Catalog,
+    /// Everything private.
+    Private,
+    /// Public clusters that are in a cluster themselves.
+    Clusters,
+}
+
+impl List {
+    fn sql(self) -> &'static str {
+        match self {
+            Self::Unclustered => UNCLUSTERED,
+            Self::Catalog => CATALOG,
+            Self::Private => PRIVATE,
+            Self::Clusters => CLUSTERS,
+        }
+    }
+}
+
+impl<'s> Outlet<'s> {
+    /// Opens one view of the file for sending.
+    pub fn new(snap: &'s Snapshot<'s>) -> Result<Self, RepoError> {
+        let mut statement = snap.conn().prepare_cached(DANGLING)?;
+        let mut rows = statement.query([])?;
+        let mut dangling = BTreeSet::new();
+        while let Some(row) = rows.next()? {
+            dangling.insert(row.get(0)?);
+        }
+        Ok(Self { snap, dangling })
+    }
+
+    /// Looks up one artifact; none if it is unknown or can not be sent.
+    pub fn find(&self, id: &ArtifactId) -> Result<Option<Outgoing>, RepoError> {
+        let mut statement = self.snap.conn().prepare_cached(FIND)?;
+        let mut rows = statement.query([id.to_string()])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        self.outgoing(row)
+    }
+
+    /// Visits what can be sent from `first` on, by rid, until `visit` breaks.
+    pub fn walk<E: From<RepoError>>(
+        &self,
+        first: Rid,
+        mut visit: impl FnMut(Outgoing) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let mut statement = self.snap.conn().prepare_cached(WALK).map_err(RepoError::from)?;
+        let mut rows = statement.query([first.0]).map_err(RepoError::from)?;
+        while let Some(row) = rows.next().map_err(RepoError::from)? {
+            let Some(outgoing) = self.outgoing(row)? else { continue };
+            if visit(outgoing)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Visits the names of a list until `visit` breaks.
+    pub fn list(
+        &self,
+        list: List,
+        mut visit: impl FnMut(Rid, ArtifactId) -> ControlFlow<()>,
+    ) -> Result<(), RepoError> {
+        let mut statement = self.snap.conn().prepare_cached(list.sql())?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let rid: i64 = row.get(0)?;
+            let name = row.get_ref(1)?.as_bytes().unwrap_or_default();
+            let Ok(id) = ArtifactId::from_hex(name) else { continue };
+            if !self.dangling.contains(&rid) && visit(Rid(rid), id).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The stored form of an artifact: 4-byte size and zlib stream, of the artifact or of its delta.
+    pub fn frame(&self, rid: Rid) -> Result<Bytes, RepoError> {
+        let mut statement = self.snap.conn().prepare_cached("SELECT content FROM blob WHERE rid=?1")?;
+        let mut rows = statement.query([rid.0])?;
+        let row = rows.next()?.ok_or(RepoError::NoContent(rid))?;
+        let content = row.get_ref(0)?.as_blob().map_err(|_| RepoError::NoContent(rid))?;
+        Ok(Bytes::copy_from_slice(content))
+    }
+
+    fn outgoing(&self, row: &rusqlite::Row<'_>) -> Result<Option<Outgoing>, RepoError> {
+        let rid: i64 = row.get(0)?;
+        let Ok(id) = ArtifactId::from_hex(row.get_ref(1)?.as_bytes().unwrap_or_default()) else {
+            return Ok(None);
+        };
+        if self.dangling.contains(&rid) {
+            return Ok(None);
+        }
+        let frame_size: Option<u32> = row.get(3)?;
+        let source: Option<i64> = row.get(5)?;
+        let source = source.map(|source| source_of(row, source)).transpose()?;
+        Ok(Some(Outgoing {
+            rid: Rid(rid),
+            id,
+            size: row.get(2)?,
+            frame_size: frame_size.unwrap_or(0),
+            privacy: privacy(row.get(4)?),
+            source,
+        }))
+    }
+}
+
+fn source_of(row: &rusqlite::Row<'_>, rid: i64) -> Result<Source, RepoError> {
+    let Ok(id) = ArtifactId::from_hex(row.get_ref(6)?.as_bytes().unwrap_or_default()) else {
+        return Err(RepoError::NoContent(Rid(rid)));
+    };
+    let shunned: bool = row.get(8)?;
+    Ok(Source { rid: Rid(rid), id, privacy: privacy(row.get(7)?), sendable: !shunned })
+}
+
+fn privacy(is_private: bool) -> Privacy {
+    if is_private { Privacy::Private } else { Privacy::Public }
+}

@@ -1,0 +1,57 @@
+//! The mark of an unfinished clone.
+//!
+//! It lives in a table of its own whose name `fossil rebuild` leaves alone. While it is there the file is not
+//! a whole repository: it is neither served nor pulled into, and the next clone of the same project goes on
+//! where this one stopped.
+
+use crate::{RepoError, Snapshot, Tx};
+
+/// How far a clone came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Partial {
+    /// Rid of the server that the next batch starts from; 0 if every batch is in.
+    pub seqno: u32,
+    /// The project code that the server named, if it did.
+    pub project: Option<String>,
+    /// The server code that the server named: `seqno` means nothing to another file than the one it is from.
+    pub server: Option<String>,
+}
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS fx_frond_clone(
+  id INTEGER PRIMARY KEY CHECK(id=1),
+  seqno INTEGER NOT NULL,
+  project TEXT,
+  server TEXT
+)";
+
+/// The state of an unfinished clone; none in a whole repository.
+pub fn load(snap: &Snapshot<'_>) -> Result<Option<Partial>, RepoError> {
+    let mut exists = snap
+        .conn()
+        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='fx_frond_clone'")?;
+    if !exists.exists([])? {
+        return Ok(None);
+    }
+    let mut state = snap.conn().prepare("SELECT seqno, project, server FROM fx_frond_clone WHERE id=1")?;
+    let mut rows = state.query([])?;
+    let Some(row) = rows.next()? else {
+        return Ok(Some(Partial { seqno: 1, ..Partial::default() }));
+    };
+    Ok(Some(Partial { seqno: row.get(0)?, project: row.get(1)?, server: row.get(2)? }))
+}
+
+/// Marks the file as unfinished, and how far it came.
+pub fn save(tx: &Tx<'_>, partial: &Partial) -> Result<(), RepoError> {
+    tx.conn().execute(CREATE, [])?;
+    tx.conn().execute(
+        "REPLACE INTO fx_frond_clone(id, seqno, project, server) VALUES(1, ?1, ?2, ?3)",
+        (partial.seqno, &partial.project, &partial.server),
+    )?;
+    Ok(())
+}
+
+/// Takes the mark off: the file is whole.
+pub fn clear(tx: &Tx<'_>) -> Result<(), RepoError> {
+    tx.conn().execute("DROP TABLE IF EXISTS fx_frond_clone", [])?;
+    Ok(())
+}
