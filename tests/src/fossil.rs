@@ -66,13 +66,13 @@ impl Fossil {
     /// exits 0 after many errors, so its words count.
     #[track_caller]
     pub fn output<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
-        check(self.try_run(args))
+        check(&self.try_run(args))
     }
 
     /// The same in a directory.
     #[track_caller]
     pub fn output_in<S: AsRef<OsStr>>(&self, dir: &Path, args: impl IntoIterator<Item = S>) -> String {
-        check(self.try_run_in(Some(dir), args, b""))
+        check(&self.try_run_in(Some(dir), args, b""))
     }
 
     /// Makes an empty repository with a known project code. Nobody may clone and pull; `dev` with
@@ -140,7 +140,7 @@ impl Default for Fossil {
 }
 
 #[track_caller]
-fn check(said: Said) -> String {
+fn check(said: &Said) -> String {
     let bad = said.all().lines().any(|line| {
         let line = line.trim_start();
         line.starts_with("Error") || line.contains("fatal") || line.contains("SQLITE_")

@@ -4,13 +4,23 @@
 //! this package are about Frond; that a machine lacks stock Fossil is a failure, not a reason to skip.
 
 pub mod artifact;
+pub mod compare;
 pub mod corpus;
 pub mod fossil;
+pub mod frond;
+pub mod http;
+pub mod memory;
 pub mod process;
+pub mod proxy;
 pub mod rng;
 pub mod scratch;
+pub mod scripted;
+pub mod shared;
 pub mod sql;
 
 pub use fossil::Fossil;
+pub use frond::Frond;
 pub use process::{Said, Server};
+pub use proxy::Proxy;
 pub use scratch::Scratch;
+pub use scripted::{Reply, Scripted};

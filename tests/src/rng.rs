@@ -40,8 +40,8 @@ impl Rng {
     }
 
     /// One of `items`, which are not empty.
-    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.below(items.len())]
+    pub fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len())]
     }
 
     /// A size of log-normal distribution, rounded down.
@@ -63,6 +63,6 @@ impl Rng {
 
     /// A text of hex digits, for nonces and codes.
     pub fn hex(&mut self, digits: usize) -> String {
-        (0..digits).map(|_| char::from(*self.pick(b"0123456789abcdef"))).collect()
+        (0..digits).map(|_| char::from(self.pick(b"0123456789abcdef"))).collect()
     }
 }

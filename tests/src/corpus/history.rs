@@ -161,7 +161,7 @@ impl History {
             return TRUNK.to_owned();
         }
         let names: Vec<&String> = self.branches.keys().collect();
-        (*self.rng.pick(&names)).clone()
+        self.rng.pick(&names).clone()
     }
 
     fn blank(&mut self, branch: &str, parent: Option<usize>) -> Checkin {
@@ -208,7 +208,7 @@ impl History {
         }
         let verb =
             self.rng.pick(&["Fix", "Rework", "Add", "Simplify", "Speed up", "Document", "Test", "Drop"]);
-        let about: Vec<&str> = (0..self.rng.between(2, 12)).map(|_| *self.rng.pick(&WORDS)).collect();
+        let about: Vec<&str> = (0..self.rng.between(2, 12)).map(|_| self.rng.pick(&WORDS)).collect();
         checkin.comment = format!("{verb} {} in {touched}", about.join(" "));
     }
 
@@ -277,8 +277,8 @@ impl Tree {
 
     fn name(&mut self, rng: &mut Rng, prefix: &str) -> String {
         self.named += 1;
-        let folder = *rng.pick(&["src", "doc", "test", "lib", "tools"]);
-        let ending = *rng.pick(&["c", "h", "md", "tcl", "txt"]);
+        let folder = rng.pick(&["src", "doc", "test", "lib", "tools"]);
+        let ending = rng.pick(&["c", "h", "md", "tcl", "txt"]);
         let file = format!("{prefix}{}.{ending}", self.named);
         if rng.chance(0.5) {
             format!("{folder}/{file}")
@@ -294,14 +294,15 @@ impl Tree {
 
     fn add(&mut self, rng: &mut Rng, prefix: &str) -> String {
         let name = self.name(rng, prefix);
-        let body = if rng.chance(0.02) {
+        // Every small history has some of each.
+        let body = if self.named % 50 == 13 {
             let size = rng.log_normal(9.5, 1.0);
             Body::Binary(Arc::new(rng.bytes(size)))
         } else {
             let lines = rng.log_normal(4.6, 1.1).max(1);
             Body::Text(Arc::new((0..lines).map(|_| line(rng)).collect()))
         };
-        let mode = if rng.chance(0.05) { Mode::Executable } else { Mode::Plain };
+        let mode = if self.named % 20 == 7 { Mode::Executable } else { Mode::Plain };
         self.put(&name, File { body, mode });
         name
     }
@@ -356,7 +357,7 @@ fn edit_bytes(bytes: &mut Vec<u8>, rng: &mut Rng) {
 fn line(rng: &mut Rng) -> String {
     let mut text = String::new();
     for _ in 0..rng.between(2, 11) {
-        text.push_str(*rng.pick(&WORDS));
+        text.push_str(rng.pick(&WORDS));
         text.push(' ');
     }
     text + &format!("{};", rng.below(10_000))
