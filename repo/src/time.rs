@@ -5,7 +5,7 @@
 pub struct UnixTime(pub i64);
 
 /// Julian day of 1970-01-01 00:00 UTC, in milliseconds.
-const EPOCH_JULIAN_MS: i64 = 210_866_760_000_000;
+pub(crate) const EPOCH_JULIAN_MS: i64 = 210_866_760_000_000;
 
 impl UnixTime {
     /// From whole seconds since 1970.

@@ -25,7 +25,7 @@ pub enum Artifact {
     Forum(ForumPost),
 }
 
-/// Who made the artifact: the `U` card.
+/// Who made the artifact: the `U` card. None if there is no card; a card without a name is `anonymous`.
 pub type User = Option<Text>;
 
 /// A check-in.
@@ -45,11 +45,11 @@ pub struct Checkin {
     pub parents: Vec<ArtifactId>,
     /// `Q`.
     pub cherrypicks: Vec<Cherrypick>,
-    /// `R`: 32 hex digits.
+    /// `R`: 32 hex digits, as written.
     pub checksum: Option<String>,
     /// `T`.
     pub tags: Vec<TagCard>,
-    /// `U`; none if there is no card (a card without a name is `anonymous`).
+    /// `U`.
     pub user: User,
 }
 
@@ -122,6 +122,17 @@ pub enum TagKind {
     Propagate = 2,
 }
 
+impl TagKind {
+    /// The character before the name in a `T` card.
+    pub const fn sign(self) -> u8 {
+        match self {
+            Self::Cancel => b'-',
+            Self::Add => b'+',
+            Self::Propagate => b'*',
+        }
+    }
+}
+
 /// A control artifact.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Control {
@@ -159,7 +170,7 @@ pub struct TicketChange {
     pub date: UnixTime,
     /// `J`.
     pub fields: Vec<TicketField>,
-    /// `K`: 40 hex digits.
+    /// `K`: 40 hex digits, as written.
     pub ticket: String,
     /// `U`.
     pub user: User,
@@ -168,7 +179,7 @@ pub struct TicketChange {
 /// A `J` card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TicketField {
-    /// Name, without a leading `+`. Not unescaped.
+    /// Name, without a leading `+`. It is written as it is, without escapes: no white space.
     pub name: Text,
     /// Whether the name had a leading `+`: the value is appended.
     pub append: bool,
@@ -181,7 +192,7 @@ pub struct TicketField {
 pub struct Attachment {
     /// Last component of the name of the file.
     pub filename: Text,
-    /// Hash or wiki page, as written.
+    /// Hash or name of a wiki page.
     pub target: Text,
     /// The content; none for a deletion.
     pub source: Option<ArtifactId>,
