@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{ArtifactId, Pragma};
+use crate::{ArtifactId, Pragma, UvName};
 
 /// One card. `private` is folded into the file that it modifies; `login` is in [`crate::Message`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Card {
     /// `uvigot NAME MTIME HASH SIZE`.
     UvIgot(UvIgot),
     /// `uvgimme NAME`.
-    UvGimme(String),
+    UvGimme(UvName),
     /// `config NAME SIZE` with its record.
     Config(Config),
     /// `reqconfig NAME`.
@@ -44,6 +44,45 @@ pub enum Card {
     /// A card this protocol does not have: its whole line without LF.
     Unknown(Bytes),
 }
+
+impl Card {
+    /// A comment: `text` begins right after the `#`, usually with a blank.
+    pub fn comment(text: impl Into<Bytes>) -> Self {
+        Self::Comment(text.into())
+    }
+
+    /// A whole public artifact, as a `file` card.
+    pub fn file(id: ArtifactId, content: impl Into<Bytes>) -> Self {
+        let payload = Payload::Plain(content.into());
+        Self::File(FileCard { id, delta_source: None, payload, privacy: Privacy::Public })
+    }
+
+    /// The bytes that follow the card's line, or are most of it. What a budget counts.
+    pub fn payload_bytes(&self) -> usize {
+        match self {
+            Self::File(file) => file.payload.bytes().len(),
+            Self::UvFile(file) => file.content.as_ref().map_or(0, Bytes::len),
+            Self::Config(config) => config.record.len(),
+            Self::Cookie(text) | Self::Error(text) | Self::Message(text) => text.len(),
+            Self::Comment(text) | Self::Unknown(text) => text.len(),
+            Self::Pull(_) | Self::Push(_) | Self::Clone(_) | Self::CloneSeqno(_) | Self::Igot(_) => 0,
+            Self::Gimme(_) | Self::UvIgot(_) | Self::UvGimme(_) | Self::ReqConfig(_) | Self::Pragma(_) => 0,
+        }
+    }
+}
+
+macro_rules! card_from {
+    ($($content:ident => $card:ident),+) => {
+        $(impl From<$content> for Card {
+            fn from(content: $content) -> Self {
+                Self::$card(content)
+            }
+        })+
+    };
+}
+
+card_from!(CloneRequest => Clone, FileCard => File, Igot => Igot, UvFile => UvFile, UvIgot => UvIgot,
+    Config => Config, Pragma => Pragma);
 
 /// The two codes of `pull` and `push`. Only the project is ever compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +143,15 @@ pub enum Payload {
     },
 }
 
+impl Payload {
+    /// The bytes as they travel.
+    pub fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Plain(bytes) | Self::Zlib { bytes, .. } => bytes,
+        }
+    }
+}
+
 /// `igot`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Igot {
@@ -113,28 +161,48 @@ pub struct Igot {
     pub privacy: Privacy,
 }
 
+impl Igot {
+    /// Announces a public artifact.
+    pub fn public(id: ArtifactId) -> Self {
+        Self { id, privacy: Privacy::Public }
+    }
+
+    /// Announces a private artifact.
+    pub fn private(id: ArtifactId) -> Self {
+        Self { id, privacy: Privacy::Private }
+    }
+}
+
 /// `uvfile`: the content of an unversioned file, or its deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UvFile {
     /// Name of the file.
-    pub name: String,
+    pub name: UvName,
     /// Seconds since 1970.
     pub mtime: i64,
     /// Hash of the content; none for a deletion.
     pub hash: Option<ArtifactId>,
     /// Size in bytes.
     pub size: u32,
-    /// Bit 1: deleted; bit 4: content omitted.
+    /// [`UvFile::DELETED`], [`UvFile::OMITTED`], or 0.
     pub flags: u32,
-    /// The content; none if the flags say so.
+    /// The content; none if the flags say so. The encoder takes size and flags from it.
     pub content: Option<Bytes>,
+}
+
+impl UvFile {
+    /// The flag of a deletion: no hash, size 0, no content.
+    pub const DELETED: u32 = 1;
+    /// The flag of a new mtime for content that the peer has, or of content that is too large to send.
+    pub const OMITTED: u32 = 4;
+    pub(crate) const NO_CONTENT: u32 = Self::DELETED | Self::OMITTED;
 }
 
 /// `uvigot`: one line of the catalog of unversioned files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UvIgot {
     /// Name of the file.
-    pub name: String,
+    pub name: UvName,
     /// Seconds since 1970.
     pub mtime: i64,
     /// Hash of the content; none for a deletion.

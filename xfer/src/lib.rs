@@ -13,11 +13,13 @@ pub mod login;
 pub mod message;
 pub mod pragma;
 pub mod token;
+pub mod uv_name;
 
 pub use card::Card;
 pub use decode::{DecodeError, DecodeErrorKind, DecodeLimits, decode};
 pub use encode::encode;
 pub use id::ArtifactId;
-pub use login::Login;
+pub use login::{Login, Secret};
 pub use message::Message;
 pub use pragma::Pragma;
+pub use uv_name::UvName;
