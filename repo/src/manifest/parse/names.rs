@@ -5,23 +5,29 @@
 /// Back slashes, control characters and what is no UTF-8 are allowed: whoever writes to a disk must look
 /// again.
 pub(super) fn is_simple_path(name: &[u8]) -> bool {
-    // Hardly any path has a component that begins with a dot: the common case is one pass.
-    if !matches!(name, [] | [b'/' | b'.', ..])
-        && !matches!(name, [.., b'/'])
-        && !name.windows(2).any(|pair| matches!(pair, [b'/', b'/' | b'.']))
-    {
-        return true;
+    let mut rest = name;
+    while let Some(slash) = memchr::memchr(b'/', rest) {
+        if !is_component(&rest[..slash]) {
+            return false;
+        }
+        rest = &rest[slash + 1..];
     }
-    name.split(|&byte| byte == b'/').all(|component| !matches!(component, b"" | b"." | b".."))
+    is_component(rest)
+}
+
+fn is_component(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..")
 }
 
 /// Whether Fossil keeps a file of its own under that name: such a file is left out of the tree.
 pub(super) fn is_reserved(name: &[u8]) -> bool {
     let tail = tail(name);
-    let stem = [&b"_FOSSIL_"[..], b".fslckout"].into_iter().find(|stem| {
-        tail.first() == stem.first()
-            && tail.get(..stem.len()).is_some_and(|head| head.eq_ignore_ascii_case(stem))
-    });
+    if !matches!(tail, [b'_' | b'.', ..]) {
+        return false;
+    }
+    let stem = [&b"_FOSSIL_"[..], b".fslckout"]
+        .into_iter()
+        .find(|stem| tail.get(..stem.len()).is_some_and(|head| head.eq_ignore_ascii_case(stem)));
     let Some(stem) = stem else { return false };
     let suffix = &tail[stem.len()..];
     [&b""[..], b"-wal", b"-shm", b"-journal"].iter().any(|known| suffix.eq_ignore_ascii_case(known))
