@@ -188,6 +188,10 @@ fn pragma(pragma: &Pragma, out: &mut Vec<u8>) {
         Pragma::UvPullOnly => line.token("uv-pull-only").end(),
         Pragma::CiLock { checkin, client } => line.token("ci-lock").hash(checkin).token(client).end(),
         Pragma::CiUnlock { client } => line.token("ci-unlock").token(client).end(),
+        // What stock writes when nobody known holds the lock. Its own client does not understand that; ours does.
+        Pragma::CiLockFail { user, since } if user.is_empty() => {
+            line.token("ci-lock-fail").nothing().number(since).end();
+        }
         Pragma::CiLockFail { user, since } => line.token("ci-lock-fail").escaped(user).number(since).end(),
         Pragma::AvoidDeltaManifests => line.token("avoid-delta-manifests").end(),
         Pragma::ClientUrl(url) => line.token("client-url").token(url).end(),
@@ -232,6 +236,12 @@ impl<'a> Line<'a> {
         for &byte in if text.is_empty() { b" " } else { text } {
             push_escaped(byte, self.0);
         }
+        self
+    }
+
+    /// An empty text, where the receiver can tell that one is missing.
+    fn nothing(self) -> Self {
+        self.0.push(b' ');
         self
     }
 

@@ -35,7 +35,7 @@ pub enum Pragma {
     },
     /// `ci-lock-fail USER MTIME`.
     CiLockFail {
-        /// Who holds the lock.
+        /// Who holds the lock; empty if a user without a login does.
         user: String,
         /// Since when, in seconds since 1970.
         since: i64,

@@ -41,6 +41,10 @@ fn known(tokens: &[&[u8]]) -> Result<Option<Pragma>, nom::Err<Fault>> {
         [b"ci-lock-fail", user, since] => {
             read_escaped(user).zip(number(since).ok()).map(|(user, since)| Pragma::CiLockFail { user, since })
         }
+        // A lock of nobody known: stock's server writes an empty user, which is no token.
+        [b"ci-lock-fail", since] => {
+            number(since).ok().map(|since| Pragma::CiLockFail { user: String::new(), since })
+        }
         [b"avoid-delta-manifests", ..] => Some(Pragma::AvoidDeltaManifests),
         [b"client-url", url] => read_text(url).map(Pragma::ClientUrl),
         [b"req-links", ..] => Some(Pragma::ReqLinks),
