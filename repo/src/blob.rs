@@ -1,8 +1,11 @@
 //! Names and rids of artifacts.
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
+use rusqlite::{OptionalExtension as _, ToSql};
 use xfer::ArtifactId;
+use xfer::card::Privacy;
 
-use crate::{RepoError, Snapshot, Tx};
+use crate::{RepoError, Snapshot, Tx, dangling, shun};
 
 /// Row id of an artifact in this file. Local: never sent, never kept elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,26 +24,106 @@ pub enum Presence {
     Held(Rid),
 }
 
+/// `blob.size` of a phantom.
+pub(crate) const PHANTOM_SIZE: i64 = -1;
+
 /// Looks an artifact up by name.
-pub fn presence(_snap: &Snapshot<'_>, _id: &ArtifactId) -> Result<Presence, RepoError> {
-    unimplemented!()
+pub fn presence(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<Presence, RepoError> {
+    let mut statement = snap.conn().prepare_cached("SELECT rid, size FROM blob WHERE uuid=?1")?;
+    let row =
+        statement.query_row([Hex::of(id)], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).optional()?;
+    let Some((rid, size)) = row else {
+        return Ok(Presence::Unknown);
+    };
+    if size < 0 {
+        return Ok(Presence::Phantom(rid));
+    }
+    let waits = dangling::with(snap, |dangling| dangling.contains(rid))?;
+    Ok(if waits { Presence::Dangling(rid) } else { Presence::Held(rid) })
 }
 
 /// The rid of a name, be it a phantom or held.
-pub fn rid(_snap: &Snapshot<'_>, _id: &ArtifactId) -> Result<Option<Rid>, RepoError> {
-    unimplemented!()
+pub fn rid(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<Option<Rid>, RepoError> {
+    let mut statement = snap.conn().prepare_cached("SELECT rid FROM blob WHERE uuid=?1")?;
+    Ok(statement.query_row([Hex::of(id)], |row| row.get(0)).optional()?)
 }
 
 /// The name of a rid.
-pub fn id(_snap: &Snapshot<'_>, _rid: Rid) -> Result<ArtifactId, RepoError> {
-    unimplemented!()
+pub fn id(snap: &Snapshot<'_>, rid: Rid) -> Result<ArtifactId, RepoError> {
+    let mut statement = snap.conn().prepare_cached("SELECT uuid FROM blob WHERE rid=?1")?;
+    let name: Option<Name> = statement.query_row([rid], |row| row.get(0)).optional()?;
+    Ok(name.ok_or(RepoError::NoContent(rid))?.0)
 }
 
 /// The rid of a name, which becomes a phantom if it was unknown. None for a shunned name.
-pub fn rid_or_phantom(
-    _tx: &Tx<'_>,
-    _id: &ArtifactId,
-    _privacy: xfer::card::Privacy,
-) -> Result<Option<Rid>, RepoError> {
-    unimplemented!()
+pub fn rid_or_phantom(tx: &Tx<'_>, id: &ArtifactId, privacy: Privacy) -> Result<Option<Rid>, RepoError> {
+    match rid(tx, id)? {
+        Some(rid) => Ok(Some(rid)),
+        None if shun::contains(tx, id)? => Ok(None),
+        None => insert_phantom(tx, id, privacy).map(Some),
+    }
+}
+
+/// Makes a phantom of a name that the file does not know, shunned or not.
+pub(crate) fn insert_phantom(tx: &Tx<'_>, id: &ArtifactId, privacy: Privacy) -> Result<Rid, RepoError> {
+    tx.conn()
+        .prepare_cached("INSERT INTO blob(rcvid, size, uuid, content) VALUES(0, ?1, ?2, NULL)")?
+        .execute((PHANTOM_SIZE, Hex::of(id)))?;
+    let rid = Rid(tx.conn().last_insert_rowid());
+    tx.conn().prepare_cached("INSERT OR IGNORE INTO phantom(rid) VALUES(?1)")?.execute([rid])?;
+    list(tx, rid, privacy)?;
+    Ok(rid)
+}
+
+/// Enters a new rid in the table for what is announced, or for what is kept private.
+pub(crate) fn list(tx: &Tx<'_>, rid: Rid, privacy: Privacy) -> Result<(), RepoError> {
+    let sql = match privacy {
+        Privacy::Public => "INSERT OR IGNORE INTO unclustered(rid) VALUES(?1)",
+        Privacy::Private => "INSERT OR IGNORE INTO private(rid) VALUES(?1)",
+    };
+    tx.conn().prepare_cached(sql)?.execute([rid])?;
+    Ok(())
+}
+
+/// A name as the database has it: hex digits, without an allocation.
+pub(crate) struct Hex {
+    digits: [u8; 64],
+    length: usize,
+}
+
+impl Hex {
+    pub(crate) fn of(id: &ArtifactId) -> Self {
+        let mut digits = [0; 64];
+        let length = 2 * id.as_bytes().len();
+        faster_hex::hex_encode(id.as_bytes(), &mut digits[..length]).expect("two digits for every byte");
+        Self { digits, length }
+    }
+}
+
+impl ToSql for Hex {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(&self.digits[..self.length])))
+    }
+}
+
+/// A name read from the database.
+pub(crate) struct Name(pub(crate) ArtifactId);
+
+impl FromSql for Name {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let digits = value.as_bytes()?;
+        ArtifactId::from_hex(digits).map(Self).map_err(FromSqlError::other)
+    }
+}
+
+impl ToSql for Rid {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.0.to_sql()
+    }
+}
+
+impl FromSql for Rid {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        i64::column_result(value).map(Self)
+    }
 }

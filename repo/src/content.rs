@@ -1,10 +1,15 @@
 //! The bytes of artifacts.
 
-use bytes::Bytes;
-use xfer::ArtifactId;
-use xfer::card::Privacy;
+mod store;
 
-use crate::{RepoError, Rid, Snapshot, Tx};
+use bytes::Bytes;
+use rusqlite::types::ValueRef;
+use rusqlite::{OptionalExtension as _, params};
+use xfer::ArtifactId;
+
+pub use self::store::put;
+use crate::blob::{self, PHANTOM_SIZE};
+use crate::{RepoError, Rid, Snapshot, Tx, dangling, delta, private};
 
 /// An artifact on its way in.
 #[derive(Debug, Clone)]
@@ -24,7 +29,7 @@ pub enum Incoming<'a> {
         source: Option<&'a ArtifactId>,
         /// Size prefix and zlib stream.
         frame: &'a Bytes,
-        /// Size of the artifact after delta expansion, as the sender says.
+        /// Size of the artifact after delta expansion, as the sender says. What counts is the real one.
         size: u32,
     },
 }
@@ -43,16 +48,148 @@ pub enum Stored {
 }
 
 /// The whole artifact, expanded. Chains of any depth; every step bounded by the size limit of the file.
-pub fn get(_snap: &Snapshot<'_>, _rid: Rid) -> Result<Bytes, RepoError> {
-    unimplemented!()
+pub fn get(snap: &Snapshot<'_>, rid: Rid) -> Result<Bytes, RepoError> {
+    let (mut content, steps) = climb(snap, rid)?;
+    for rid in steps.into_iter().rev() {
+        content = expand(snap, rid, Some(&content))?;
+        snap.memory().borrow_mut().cache.put(rid, &content);
+    }
+    Ok(content)
 }
 
-/// Stores an incoming artifact and queues it for [`crate::ingest::settle`].
-pub fn put(
-    _tx: &Tx<'_>,
-    _id: &ArtifactId,
-    _incoming: &Incoming<'_>,
-    _privacy: Privacy,
-) -> Result<Stored, RepoError> {
-    unimplemented!()
+/// The size of an artifact after expansion, in bytes; none for a phantom.
+pub fn size(snap: &Snapshot<'_>, rid: Rid) -> Result<Option<u64>, RepoError> {
+    let mut statement = snap.conn().prepare_cached("SELECT size FROM blob WHERE rid=?1")?;
+    let size: Option<i64> = statement.query_row([rid], |row| row.get(0)).optional()?;
+    Ok(size.and_then(|size| u64::try_from(size).ok()))
+}
+
+/// The artifact in the form it is stored in: size prefix and zlib stream of the artifact, or of its delta
+/// against [`delta_source`].
+pub fn stored_frame(snap: &Snapshot<'_>, rid: Rid) -> Result<Bytes, RepoError> {
+    with_frame(snap, rid, Bytes::copy_from_slice)
+}
+
+/// What an artifact is stored as a delta of.
+pub fn delta_source(snap: &Snapshot<'_>, rid: Rid) -> Result<Option<Rid>, RepoError> {
+    let mut statement = snap.conn().prepare_cached("SELECT srcid FROM delta WHERE rid=?1")?;
+    Ok(statement.query_row([rid], |row| row.get(0)).optional()?)
+}
+
+/// What is stored as a delta of `rid`.
+pub(crate) fn delta_children(snap: &Snapshot<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
+    let mut statement = snap.conn().prepare_cached("SELECT rid FROM delta WHERE srcid=?1 ORDER BY rid")?;
+    let rows = statement.query_map([rid], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Public artifacts stored as deltas of `rid` that could be expanded.
+pub(crate) fn public_children(snap: &Snapshot<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
+    let mut children = Vec::new();
+    for child in delta_children(snap, rid)? {
+        let waits = dangling::with(snap, |dangling| dangling.contains(child))?;
+        if !waits && size(snap, rid)?.is_some() && !private::contains(snap, child)? {
+            children.push(child);
+        }
+    }
+    Ok(children)
+}
+
+/// Stores an artifact whole that was stored as a delta. Nothing else about it changes. A dangling one is left
+/// as it is.
+pub(crate) fn store_whole(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
+    if store::root_is_phantom(tx, rid)? {
+        return Ok(());
+    }
+    replace_whole(tx, rid, &get(tx, rid)?)
+}
+
+/// Stores `content`, which is that of the artifact, instead of its delta.
+pub(crate) fn replace_whole(tx: &Tx<'_>, rid: Rid, content: &Bytes) -> Result<(), RepoError> {
+    let frame = tx.memory().borrow_mut().codec.pack(content);
+    tx.conn().prepare_cached("UPDATE blob SET content=?1 WHERE rid=?2")?.execute(params![frame, rid])?;
+    tx.conn().prepare_cached("DELETE FROM delta WHERE rid=?1")?.execute([rid])?;
+    Ok(())
+}
+
+/// Takes the content of an artifact away: a phantom remains.
+pub(crate) fn make_phantom(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
+    tx.conn()
+        .prepare_cached("UPDATE blob SET rcvid=0, size=?1, content=NULL WHERE rid=?2")?
+        .execute(params![PHANTOM_SIZE, rid])?;
+    tx.conn().prepare_cached("DELETE FROM delta WHERE rid=?1")?.execute([rid])?;
+    tx.conn().prepare_cached("INSERT OR IGNORE INTO phantom(rid) VALUES(?1)")?.execute([rid])?;
+    tx.memory().borrow_mut().cache.remove(rid);
+    Ok(())
+}
+
+/// One step of expansion: the artifact from its stored form and the content of its delta source.
+pub(crate) fn expand(snap: &Snapshot<'_>, rid: Rid, source: Option<&Bytes>) -> Result<Bytes, RepoError> {
+    let unpacked = with_frame(snap, rid, |frame| {
+        let mut memory = snap.memory().borrow_mut();
+        let limit = memory.limits.artifact_bytes;
+        memory.codec.unpack(frame, limit)
+    })?;
+    let stored = match unpacked {
+        Ok(stored) => stored,
+        Err(reason) => return Err(RepoError::BadFrame { id: blob::id(snap, rid)?, reason }),
+    };
+    match source {
+        None => Ok(stored.into()),
+        Some(source) => Ok(apply(snap, &blob::id(snap, rid)?, source, &stored)?.into()),
+    }
+}
+
+/// Goes up the chain of `rid` to what is whole or in the cache: its content, and the way back down.
+fn climb(snap: &Snapshot<'_>, rid: Rid) -> Result<(Bytes, Vec<Rid>), RepoError> {
+    let mut steps = Vec::new();
+    let mut at = rid;
+    // Looks back at a place that moves on ever more rarely, which ends any cycle.
+    let (mut mark, mut patience) = (rid, 1_usize);
+    loop {
+        if let Some(content) = snap.memory().borrow_mut().cache.get(at) {
+            return Ok((content, steps));
+        }
+        let Some(source) = delta_source(snap, at)? else {
+            let content = expand(snap, at, None)?;
+            snap.memory().borrow_mut().cache.put(at, &content);
+            return Ok((content, steps));
+        };
+        steps.push(at);
+        at = source;
+        if at == mark {
+            return Err(RepoError::DeltaCycle { id: blob::id(snap, rid)? });
+        }
+        if steps.len() == patience {
+            (mark, patience) = (at, patience.saturating_mul(2));
+        }
+    }
+}
+
+fn with_frame<T>(snap: &Snapshot<'_>, rid: Rid, with: impl FnOnce(&[u8]) -> T) -> Result<T, RepoError> {
+    let mut statement = snap.conn().prepare_cached("SELECT content FROM blob WHERE rid=?1 AND size>=0")?;
+    let mut rows = statement.query([rid])?;
+    let row = rows.next()?.ok_or(RepoError::NoContent(rid))?;
+    match row.get_ref(0)? {
+        ValueRef::Blob(frame) | ValueRef::Text(frame) => Ok(with(frame)),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => Err(RepoError::NoContent(rid)),
+    }
+}
+
+/// The bytes in a container that came under the name `id`.
+pub(crate) fn unpack(snap: &Snapshot<'_>, id: &ArtifactId, frame: &[u8]) -> Result<Vec<u8>, RepoError> {
+    let mut memory = snap.memory().borrow_mut();
+    let limit = memory.limits.artifact_bytes;
+    memory.codec.unpack(frame, limit).map_err(|reason| RepoError::BadFrame { id: *id, reason })
+}
+
+/// The target of a delta that came under the name `id`.
+pub(crate) fn apply(
+    snap: &Snapshot<'_>,
+    id: &ArtifactId,
+    source: &[u8],
+    delta: &[u8],
+) -> Result<Vec<u8>, RepoError> {
+    let limit = snap.memory().borrow().limits.artifact_bytes;
+    delta::apply(source, delta, limit).map_err(|reason| RepoError::BadDelta { id: *id, reason })
 }

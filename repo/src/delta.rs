@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod create;
+mod number;
 
-pub use apply::{DeltaError, apply, target_size};
+pub use apply::{DeltaError, apply, check, checksum_fits, target_size};
 pub use create::create;

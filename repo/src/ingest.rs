@@ -1,17 +1,221 @@
 //! Expand, verify, link: what happens to artifacts after [`crate::content::put`].
 
-use crate::{RepoError, Tx, UnixTime};
+mod forest;
+mod naming;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use rusqlite::params;
+use xfer::ArtifactId;
+
+use self::forest::{Forest, Node};
+use self::walk::Walk;
+use crate::crosslink::Linker;
+use crate::error::Fault;
+use crate::{RepoError, Rid, Tx, UnixTime, blob, content, dangling, delta, private};
+
+/// Bytes of expanded artifacts that are named and linked together.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// What [`settle`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settled {
     /// Artifacts whose content was verified.
     pub verified: u64,
     /// Structural artifacts linked into the derived tables.
     pub linked: u64,
+    /// Artifacts of earlier transactions that waited for their delta source and turned out false when it
+    /// came. They are phantoms now.
+    pub dropped: Vec<ArtifactId>,
 }
 
 /// Verifies everything that was put since the last call, and what it makes expandable, and links it.
-pub fn settle(_tx: &Tx<'_>, _now: UnixTime) -> Result<Settled, RepoError> {
-    unimplemented!()
+///
+/// An artifact put since the last call that is not what its name says is an error, and the caller's
+/// transaction is lost. One that waited in the file for its delta source is dropped, the source is kept.
+pub fn settle(tx: &Tx<'_>, now: UnixTime) -> Result<Settled, RepoError> {
+    let unsettled = std::mem::take(&mut tx.memory().borrow_mut().unsettled);
+    for &rid in &unsettled.waiting {
+        check_waiting(tx, rid)?;
+    }
+    let forest = Forest::load(tx, &unsettled.queue)?;
+    let mut settling = Settling::new(tx, &forest)?;
+    settling.run()?;
+    let Settling { linker, done, .. } = settling;
+    linker.finish(tx, now)?;
+    Ok(done)
 }
+
+/// What was put and not settled yet.
+#[derive(Default)]
+pub(crate) struct Unsettled {
+    /// What can be expanded now.
+    queue: BTreeMap<Rid, Arrival>,
+    /// What was put and waits for its delta source.
+    waiting: BTreeSet<Rid>,
+}
+
+/// When an artifact was put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    /// Since the last call of [`settle`].
+    Now,
+    /// Before.
+    Earlier,
+}
+
+impl Unsettled {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.waiting.is_empty()
+    }
+
+    /// `rid` was put, and can be expanded.
+    pub(crate) fn arrived(&mut self, rid: Rid) {
+        self.waiting.remove(&rid);
+        self.queue.insert(rid, Arrival::Now);
+    }
+
+    /// `rid` was put, and cannot be expanded.
+    pub(crate) fn waits(&mut self, rid: Rid) {
+        self.waiting.insert(rid);
+    }
+
+    /// `rid` was put at some time, and can be expanded now.
+    pub(crate) fn released(&mut self, rid: Rid) {
+        let arrival = if self.waiting.remove(&rid) { Arrival::Now } else { Arrival::Earlier };
+        self.queue.insert(rid, arrival);
+    }
+}
+
+/// Checks as much of a delta as can be checked without its source, and notes the size of its target.
+fn check_waiting(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
+    let id = blob::id(tx, rid)?;
+    let stored = content::expand(tx, rid, None)?;
+    let limit = tx.memory().borrow().limits.artifact_bytes;
+    let bad = |reason| RepoError::BadDelta { id, reason };
+    delta::check(&stored, limit).map_err(bad)?;
+    set_size(tx, rid, delta::target_size(&stored).map_err(bad)?)
+}
+
+fn set_size(tx: &Tx<'_>, rid: Rid, size: usize) -> Result<(), RepoError> {
+    tx.conn()
+        .prepare_cached("UPDATE blob SET size=?1 WHERE rid=?2 AND size<>?1")?
+        .execute(params![size as i64, rid])?;
+    Ok(())
+}
+
+/// One run of [`settle`].
+struct Settling<'t, 'r> {
+    tx: &'t Tx<'r>,
+    forest: &'t Forest,
+    walk: Walk<'t>,
+    batch: Vec<(usize, Bytes)>,
+    batch_bytes: usize,
+    any_private: bool,
+    linker: Linker,
+    done: Settled,
+}
+
+impl<'t, 'r> Settling<'t, 'r> {
+    fn new(tx: &'t Tx<'r>, forest: &'t Forest) -> Result<Self, RepoError> {
+        let any_private = tx.conn().prepare_cached("SELECT 1 FROM private LIMIT 1")?.exists([])?;
+        Ok(Self {
+            tx,
+            forest,
+            walk: Walk::through(forest),
+            batch: Vec::new(),
+            batch_bytes: 0,
+            any_private,
+            linker: Linker::default(),
+            done: Settled::default(),
+        })
+    }
+
+    fn run(&mut self) -> Result<(), RepoError> {
+        while let Some((index, expanded)) = self.walk.step(self.tx)? {
+            match expanded {
+                Ok(content) => {
+                    self.batch_bytes += content.len();
+                    self.batch.push((index, content));
+                    if self.batch_bytes >= BATCH_BYTES {
+                        self.flush()?;
+                    }
+                }
+                Err(error) => {
+                    // Perhaps it is the source that is false: that shows when its batch is named.
+                    self.flush()?;
+                    if !self.walk.is_abandoned(index) {
+                        self.refuse(index, error)?;
+                    }
+                }
+            }
+        }
+        self.flush()?;
+        assert_eq!(self.walk.seen(), self.forest.len(), "a delta cycle was let in");
+        Ok(())
+    }
+
+    /// Names everything in the batch, then links it in order.
+    fn flush(&mut self) -> Result<(), RepoError> {
+        let batch = std::mem::take(&mut self.batch);
+        self.batch_bytes = 0;
+        let threads = self.tx.memory().borrow().limits.threads;
+        let names = naming::name_all(&batch, |index| &self.forest.node(index).id, threads);
+        for ((index, content), actual) in batch.into_iter().zip(names) {
+            if self.walk.is_abandoned(index) {
+                continue;
+            }
+            let id = self.forest.node(index).id;
+            if actual == id {
+                self.accept(self.forest.node(index), &content)?;
+            } else {
+                self.refuse(index, RepoError::WrongHash { id, actual })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, node: &Node, content: &Bytes) -> Result<(), RepoError> {
+        if node.size != content.len() as i64 {
+            set_size(self.tx, node.rid, content.len())?;
+        }
+        if self.any_private
+            && let Some(source) = node.source
+            && private::contains(self.tx, source)?
+            && !private::contains(self.tx, node.rid)?
+        {
+            content::replace_whole(self.tx, node.rid, content)?;
+        }
+        self.done.verified += 1;
+        if self.linker.arrived(self.tx, node.rid, content)? {
+            self.done.linked += 1;
+            self.tx.memory().borrow_mut().cache.put(node.rid, content);
+        }
+        Ok(())
+    }
+
+    /// Drops an artifact that is not what its name says, if it lay in the file; fails if it came now.
+    fn refuse(&mut self, index: usize, error: RepoError) -> Result<(), RepoError> {
+        let node = self.forest.node(index);
+        if node.arrival == Arrival::Now || error.fault() != Fault::Sender {
+            return Err(error);
+        }
+        content::make_phantom(self.tx, node.rid)?;
+        self.done.dropped.push(node.id);
+        for waiting in self.walk.abandon_below(index) {
+            let waiting = self.forest.node(waiting);
+            if let Some(source) = waiting.source {
+                dangling::with(self.tx, |dangling| dangling.insert(waiting.rid, source))?;
+            }
+            if waiting.arrival == Arrival::Now {
+                check_waiting(self.tx, waiting.rid)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

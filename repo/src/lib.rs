@@ -14,11 +14,13 @@
 //! ```
 
 pub mod blob;
+mod cache;
 pub mod checkin;
 pub mod cluster;
 pub mod config;
 pub mod content;
 pub mod crosslink;
+mod dangling;
 pub mod delta;
 pub mod derived;
 pub mod error;
@@ -32,6 +34,8 @@ pub mod rebuild;
 pub mod repo;
 pub mod schema;
 pub mod shun;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod time;
 pub mod tx;
@@ -44,7 +48,7 @@ pub mod zlib;
 
 pub use blob::{Presence, Rid};
 pub use error::RepoError;
-pub use repo::{Genesis, Repo};
+pub use repo::{Genesis, Limits, Repo};
 pub use text::Text;
 pub use time::UnixTime;
-pub use tx::{Snapshot, Tx};
+pub use tx::{Origin, Snapshot, Tx};

@@ -1,18 +1,26 @@
 //! The repository file.
 
-use std::path::Path;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::{RepoError, Snapshot, Tx, UnixTime};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::tx::{Memory, Mode};
+use crate::{RepoError, Snapshot, Tx, UnixTime, schema};
 
 /// An open repository file.
 pub struct Repo {
-    _conn: rusqlite::Connection,
+    conn: Connection,
+    memory: RefCell<Memory>,
+    /// None for a repository in memory.
+    path: Option<PathBuf>,
 }
 
 /// What a new repository starts from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Genesis {
-    /// Project code: 40 hex digits.
+    /// Project code: 40 hex digits; empty where it is not known yet, as in a clone's first round.
     pub project: String,
     /// Server code: 40 hex digits.
     pub server: String,
@@ -20,33 +28,152 @@ pub struct Genesis {
     pub user: String,
     /// That user's password in clear; the file keeps its secret only. None: no login.
     pub password: Option<String>,
+    /// Capabilities of everyone who does not log in (user `nobody`), for example `go` to let them clone and
+    /// pull. Empty: none.
+    pub public: String,
     /// Now.
     pub now: UnixTime,
 }
 
+/// What a repository may cost in memory and waiting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one expanded artifact. SQLite allows 1,000,000,000 bytes a row.
+    pub artifact_bytes: usize,
+    /// Bytes of expanded artifacts that are kept for the next reader.
+    pub cache_bytes: usize,
+    /// Bytes of delta sources held while artifacts are verified, besides the largest of them.
+    pub held_bytes: usize,
+    /// Threads that hash artifacts. What comes out does not depend on it.
+    pub threads: usize,
+    /// How long to wait for other users of the file.
+    pub busy_timeout_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            artifact_bytes: 990_000_000,
+            cache_bytes: 16 << 20,
+            held_bytes: 32 << 20,
+            threads: std::thread::available_parallelism().map_or(1, usize::from).min(4),
+            busy_timeout_ms: 15_000,
+        }
+    }
+}
+
 impl Repo {
-    /// Makes a new file. It must not exist.
-    pub fn create(_path: &Path, _genesis: &Genesis) -> Result<Self, RepoError> {
-        unimplemented!()
+    /// Makes a new file, all of it in one transaction. It must not exist.
+    pub fn create(path: &Path, genesis: &Genesis) -> Result<Self, RepoError> {
+        create(path, genesis).map_err(|error| error.at(path))
     }
+
     /// Makes a repository in memory.
-    pub fn in_memory(_genesis: &Genesis) -> Result<Self, RepoError> {
-        unimplemented!()
+    pub fn in_memory(genesis: &Genesis) -> Result<Self, RepoError> {
+        let mut repo = Self::over(Connection::open_in_memory()?, None)?;
+        repo.populate(genesis)?;
+        Ok(repo)
     }
+
     /// Opens a file for reading and writing.
-    pub fn open(_path: &Path) -> Result<Self, RepoError> {
-        unimplemented!()
+    pub fn open(path: &Path) -> Result<Self, RepoError> {
+        open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| error.at(path))
     }
+
     /// Opens a file for reading.
-    pub fn open_read_only(_path: &Path) -> Result<Self, RepoError> {
-        unimplemented!()
+    pub fn open_read_only(path: &Path) -> Result<Self, RepoError> {
+        open(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| error.at(path))
     }
+
+    /// The file; none for a repository in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Changes what the repository may cost.
+    pub fn set_limits(&mut self, limits: Limits) -> Result<(), RepoError> {
+        self.conn.busy_timeout(Duration::from_millis(limits.busy_timeout_ms))?;
+        self.memory.get_mut().set_limits(limits);
+        Ok(())
+    }
+
     /// Starts a transaction that may write; waits a bounded time for other writers.
     pub fn begin(&mut self) -> Result<Tx<'_>, RepoError> {
-        unimplemented!()
+        Ok(Tx::over(Snapshot::start(&self.conn, &self.memory, self.path.as_deref(), Mode::Write)?))
     }
+
     /// Takes a consistent view.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>, RepoError> {
-        unimplemented!()
+        Snapshot::start(&self.conn, &self.memory, self.path.as_deref(), Mode::Read)
     }
+
+    fn over(conn: Connection, path: Option<&Path>) -> Result<Self, RepoError> {
+        let limits = Limits::default();
+        conn.busy_timeout(Duration::from_millis(limits.busy_timeout_ms))?;
+        conn.set_prepared_statement_cache_capacity(512);
+        conn.execute_batch(
+            "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA foreign_keys=OFF;
+             PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000;",
+        )?;
+        Ok(Self { conn, memory: RefCell::new(Memory::new(limits)), path: path.map(Path::to_owned) })
+    }
+
+    fn populate(&mut self, genesis: &Genesis) -> Result<(), RepoError> {
+        self.conn.execute_batch(schema::BEFORE)?;
+        let tx = self.begin()?;
+        schema::create(&tx, genesis)?;
+        tx.commit()
+    }
+}
+
+fn create(path: &Path, genesis: &Genesis) -> Result<Repo, RepoError> {
+    for suffix in ["-journal", "-wal"] {
+        let companion = with_suffix(path, suffix);
+        if companion.exists() {
+            return Err(RepoError::AlreadyExists { path: companion.as_path().into() });
+        }
+    }
+    // The name is taken before SQLite sees it, so that two creators cannot meet in one file. Until the
+    // transaction ends the file is empty, which nobody takes for a repository.
+    std::fs::File::create_new(path).map_err(|error| RepoError::io(&error))?;
+    let made = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|mut repo| {
+        repo.populate(genesis)?;
+        Ok(repo)
+    });
+    if made.is_err() {
+        // What matters is the first error; an empty file that stays behind does no harm.
+        let _ = std::fs::remove_file(path);
+    }
+    made
+}
+
+fn open(path: &Path, mode: OpenFlags) -> Result<Repo, RepoError> {
+    let not = |reason| Err(RepoError::NotARepository { path: path.into(), reason });
+    let file = std::fs::metadata(path).map_err(|error| RepoError::io(&error))?;
+    if !file.is_file() {
+        return not("it is no file");
+    }
+    if file.len() < schema::LEAST_FILE_BYTES || file.len() % 512 != 0 {
+        return not("its size is none that a repository has");
+    }
+    let mut repo = connect(path, mode)?;
+    if mode.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) && repo.conn.is_readonly("main")? {
+        return Err(RepoError::ReadOnly { path: path.into() });
+    }
+    if mode.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        repo.conn.execute_batch("PRAGMA query_only=ON")?;
+    }
+    schema::check(&repo.snapshot()?)?;
+    Ok(repo)
+}
+
+fn connect(path: &Path, mode: OpenFlags) -> Result<Repo, RepoError> {
+    let conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    Repo::over(conn, Some(path))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }

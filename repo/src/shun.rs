@@ -1,1 +1,28 @@
-//! To be written.
+//! Artifacts that are neither taken in, announced, asked for nor sent.
+
+use rusqlite::params;
+use xfer::ArtifactId;
+
+use crate::blob::Hex;
+use crate::{RepoError, Snapshot, Tx, UnixTime};
+
+/// Whether a name is shunned.
+pub fn contains(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
+    Ok(snap.conn().prepare_cached("SELECT 1 FROM shun WHERE uuid=?1")?.exists([Hex::of(id)])?)
+}
+
+/// Shuns a name. What is held under it stays until the next rebuild, but is kept to ourselves.
+pub fn add(tx: &Tx<'_>, id: &ArtifactId, reason: &str, now: UnixTime) -> Result<(), RepoError> {
+    tx.conn().prepare_cached("REPLACE INTO shun(uuid, mtime, scom) VALUES(?1, ?2, ?3)")?.execute(params![
+        Hex::of(id),
+        now.seconds(),
+        reason
+    ])?;
+    Ok(())
+}
+
+/// Takes a name off the list.
+pub fn remove(tx: &Tx<'_>, id: &ArtifactId) -> Result<(), RepoError> {
+    tx.conn().prepare_cached("DELETE FROM shun WHERE uuid=?1")?.execute([Hex::of(id)])?;
+    Ok(())
+}

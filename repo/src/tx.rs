@@ -1,12 +1,61 @@
 //! Reading and changing.
 
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+
 use rusqlite::Connection;
 
-use crate::RepoError;
+use crate::cache::Cache;
+use crate::dangling::Dangling;
+use crate::ingest::Unsettled;
+use crate::repo::Limits;
+use crate::zlib::Codec;
+use crate::{RepoError, UnixTime};
 
 /// One consistent view of the file. Every reading function takes one.
 pub struct Snapshot<'r> {
     conn: &'r Connection,
+    memory: &'r RefCell<Memory>,
+    path: Option<&'r Path>,
+    mode: Mode,
+    committed: Cell<bool>,
+}
+
+/// One transaction: the only door to a change. Dropped without [`Tx::commit`], nothing happened.
+pub struct Tx<'r> {
+    snapshot: Snapshot<'r>,
+}
+
+/// Where artifacts come from: a row of `rcvfrom`, made when the first one is stored.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Origin {
+    /// Row of the user who sends them; 0 if nobody is logged in.
+    pub uid: i64,
+    /// Login nonce of the request. Never used twice in one file.
+    pub nonce: Option<String>,
+    /// Address of the sender.
+    pub ip: Option<String>,
+    /// When.
+    pub time: UnixTime,
+}
+
+/// What is kept beside the file: immutable content and, within a transaction, what it did so far.
+pub(crate) struct Memory {
+    pub(crate) limits: Limits,
+    pub(crate) cache: Cache,
+    pub(crate) codec: Codec,
+    pub(crate) dangling: Option<Dangling>,
+    pub(crate) unsettled: Unsettled,
+    pub(crate) origin: Option<Origin>,
+    pub(crate) rcvid: Option<i64>,
+    data_version: i64,
+}
+
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    Write,
 }
 
 impl<'r> Snapshot<'r> {
@@ -14,11 +63,58 @@ impl<'r> Snapshot<'r> {
     pub fn conn(&self) -> &'r Connection {
         self.conn
     }
+
+    pub(crate) fn start(
+        conn: &'r Connection,
+        memory: &'r RefCell<Memory>,
+        path: Option<&'r Path>,
+        mode: Mode,
+    ) -> Result<Self, RepoError> {
+        let snapshot = Self { conn, memory, path, mode, committed: Cell::new(false) };
+        snapshot.begin().map_err(|error| snapshot.place(error))?;
+        Ok(snapshot)
+    }
+
+    pub(crate) fn memory(&self) -> &'r RefCell<Memory> {
+        self.memory
+    }
+
+    /// Names the file in an error, if there is a file.
+    fn place(&self, error: RepoError) -> RepoError {
+        match self.path {
+            Some(path) => error.at(path),
+            None => error,
+        }
+    }
+
+    fn begin(&self) -> Result<(), RepoError> {
+        match self.mode {
+            Mode::Read => self.conn.execute_batch("BEGIN")?,
+            Mode::Write => self.conn.execute_batch("BEGIN IMMEDIATE")?,
+        }
+        // This also takes the view: a deferred transaction has none before its first read.
+        let version = self.conn.query_row("PRAGMA data_version", [], |row| row.get(0))?;
+        self.memory.borrow_mut().forget_transaction(version);
+        Ok(())
+    }
 }
 
-/// One transaction: the only door to a change. Dropped without [`Tx::commit`], nothing happened.
-pub struct Tx<'r> {
-    snapshot: Snapshot<'r>,
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        if !self.conn.is_autocommit() {
+            // A rollback that fails leaves SQLite to roll back when the file is opened next.
+            let _ = self.conn.execute_batch("ROLLBACK");
+        }
+        if self.mode == Mode::Write && !self.committed.get() {
+            self.memory.borrow_mut().cache.clear();
+        }
+    }
+}
+
+impl<'r> Tx<'r> {
+    pub(crate) fn over(snapshot: Snapshot<'r>) -> Self {
+        Self { snapshot }
+    }
 }
 
 impl<'r> std::ops::Deref for Tx<'r> {
@@ -30,9 +126,51 @@ impl<'r> std::ops::Deref for Tx<'r> {
 }
 
 impl Tx<'_> {
+    /// Says where the artifacts that are stored from now on come from. Without it their row of `rcvfrom` is 0.
+    pub fn set_origin(&self, origin: Origin) {
+        let mut memory = self.memory.borrow_mut();
+        memory.origin = Some(origin);
+        memory.rcvid = None;
+    }
+
     /// Makes everything done through this transaction last. Artifacts put since the last
     /// [`crate::ingest::settle`] are a mistake of the caller.
     pub fn commit(self) -> Result<(), RepoError> {
-        unimplemented!()
+        assert!(self.memory.borrow().unsettled.is_empty(), "artifacts were put and not settled");
+        self.conn.execute_batch("COMMIT").map_err(|error| self.place(error.into()))?;
+        self.committed.set(true);
+        Ok(())
+    }
+}
+
+impl Memory {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            cache: Cache::new(limits.cache_bytes),
+            limits,
+            codec: Codec::new(),
+            dangling: None,
+            unsettled: Unsettled::default(),
+            origin: None,
+            rcvid: None,
+            data_version: 0,
+        }
+    }
+
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.cache = Cache::new(limits.cache_bytes);
+        self.limits = limits;
+    }
+
+    /// Starts anew. What others changed meanwhile may have given a rid to another artifact.
+    fn forget_transaction(&mut self, data_version: i64) {
+        if self.data_version != data_version {
+            self.cache.clear();
+            self.data_version = data_version;
+        }
+        self.dangling = None;
+        self.unsettled = Unsettled::default();
+        self.origin = None;
+        self.rcvid = None;
     }
 }

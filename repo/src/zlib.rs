@@ -1,1 +1,168 @@
-//! To be written.
+//! The container of `blob.content`: a 4-byte big-endian size and one zlib stream (reference: repo.md section 2.1).
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+/// Deflate cannot do better than this, so a size prefix beyond it is a lie.
+const GREATEST_RATIO: usize = 1032;
+
+/// Says what is wrong with a container.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Shorter than its size prefix.
+    #[error("{0} bytes are too few for a size prefix and a zlib stream")]
+    TooShort(usize),
+    /// Declares more than the limit.
+    #[error("declares {declared} bytes, the limit is {limit}")]
+    TooLarge {
+        /// Size prefix.
+        declared: usize,
+        /// What was allowed.
+        limit: usize,
+    },
+    /// No zlib stream, or a damaged one.
+    #[error("is no zlib stream")]
+    NotZlib,
+    /// The size prefix is not the size of what follows.
+    #[error("declares {declared} bytes and does not inflate to as many")]
+    Size {
+        /// Size prefix.
+        declared: usize,
+    },
+}
+
+/// Deflates and inflates containers. Keeps its tables from one to the next.
+pub struct Codec {
+    compress: Compress,
+    decompress: Decompress,
+}
+
+impl Codec {
+    /// A codec of compression level 6.
+    pub fn new() -> Self {
+        Self { compress: Compress::new(Compression::new(6), true), decompress: Decompress::new(true) }
+    }
+
+    /// Packs `plain`, which must be shorter than 2^32 bytes.
+    pub fn pack(&mut self, plain: &[u8]) -> Vec<u8> {
+        let size = u32::try_from(plain.len()).expect("artifacts are bounded far below 2^32 bytes");
+        self.compress.reset();
+        let mut frame = Vec::with_capacity(64 + plain.len() + plain.len() / 512);
+        frame.extend_from_slice(&size.to_be_bytes());
+        loop {
+            let rest = &plain[self.compress.total_in() as usize..];
+            let status = self
+                .compress
+                .compress_vec(rest, &mut frame, FlushCompress::Finish)
+                .expect("deflating memory into memory does not fail");
+            if status == Status::StreamEnd {
+                return frame;
+            }
+            frame.reserve(4096 + plain.len() / 8);
+        }
+    }
+
+    /// Unpacks a container of at most `limit` bytes. What follows the zlib stream is ignored.
+    pub fn unpack(&mut self, frame: &[u8], limit: usize) -> Result<Vec<u8>, FrameError> {
+        let declared = declared_size(frame)?;
+        let stream = &frame[4..];
+        if declared > limit {
+            return Err(FrameError::TooLarge { declared, limit });
+        }
+        if declared / GREATEST_RATIO > stream.len() {
+            return Err(FrameError::Size { declared });
+        }
+        self.decompress.reset(true);
+        // One byte more than declared, so that too long a stream shows.
+        let mut plain = Vec::with_capacity(declared + 1);
+        loop {
+            let read = self.decompress.total_in() as usize;
+            let written = plain.len();
+            let status = self
+                .decompress
+                .decompress_vec(&stream[read..], &mut plain, FlushDecompress::Finish)
+                .map_err(|_| FrameError::NotZlib)?;
+            if status == Status::StreamEnd {
+                break;
+            }
+            if plain.len() > declared {
+                return Err(FrameError::Size { declared });
+            }
+            if self.decompress.total_in() as usize == read && plain.len() == written {
+                return Err(FrameError::NotZlib);
+            }
+        }
+        if plain.len() == declared { Ok(plain) } else { Err(FrameError::Size { declared }) }
+    }
+}
+
+impl Default for Codec {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The size prefix of a container: the size of what it holds, as its maker says.
+pub fn declared_size(frame: &[u8]) -> Result<usize, FrameError> {
+    match frame.first_chunk::<4>() {
+        Some(prefix) => Ok(u32::from_be_bytes(*prefix) as usize),
+        None => Err(FrameError::TooShort(frame.len())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let mut out = vec![0; hex.len() / 2];
+        faster_hex::hex_decode(hex.as_bytes(), &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn the_containers_of_the_reference_unpack() {
+        let cases: [(&str, &[u8]); 2] =
+            [("00000006789ccb48cdc9c9e70200084b021f", b"hello\n"), ("00000000789c030000000001", b"")];
+        for (hex, plain) in cases {
+            assert_eq!(Codec::new().unpack(&bytes(hex), 100).unwrap(), plain);
+        }
+    }
+
+    #[test]
+    fn a_container_that_lies_is_refused() {
+        let good = Codec::new().pack(&[7; 1000]);
+        let with_size = |size: u32| [&size.to_be_bytes()[..], &good[4..]].concat();
+        let cases = [
+            (vec![0, 0], FrameError::TooShort(2)),
+            (with_size(999), FrameError::Size { declared: 999 }),
+            (with_size(1001), FrameError::Size { declared: 1001 }),
+            (with_size(0), FrameError::Size { declared: 0 }),
+            (with_size(900_000), FrameError::Size { declared: 900_000 }),
+            (with_size(u32::MAX), FrameError::TooLarge { declared: u32::MAX as usize, limit: 1_000_000 }),
+            (good[..good.len() - 1].to_vec(), FrameError::NotZlib),
+            (good[..4].to_vec(), FrameError::NotZlib),
+            (b"\0\0\0\x05hello".to_vec(), FrameError::NotZlib),
+        ];
+        for (frame, expected) in cases {
+            assert_eq!(Codec::new().unpack(&frame, 1_000_000), Err(expected), "{frame:02x?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_unpacks(plain in proptest::collection::vec(any::<u8>(), 0..20_000)) {
+            let mut codec = Codec::new();
+            for _ in 0..2 {
+                let frame = codec.pack(&plain);
+                prop_assert_eq!(codec.unpack(&frame, plain.len()).unwrap(), plain.clone());
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(frame in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Codec::new().unpack(&frame, 1 << 20);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Expanded artifacts, the most recently used ones.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::Rid;
+
+/// Keeps content up to a number of bytes. What is used least goes first.
+pub(crate) struct Cache {
+    limit: usize,
+    bytes: usize,
+    clock: u64,
+    by_rid: BTreeMap<Rid, (u64, Bytes)>,
+    by_age: BTreeMap<u64, Rid>,
+}
+
+impl Cache {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, bytes: 0, clock: 0, by_rid: BTreeMap::new(), by_age: BTreeMap::new() }
+    }
+
+    pub(crate) fn get(&mut self, rid: Rid) -> Option<Bytes> {
+        self.clock += 1;
+        let (age, content) = self.by_rid.get_mut(&rid)?;
+        self.by_age.remove(age);
+        *age = self.clock;
+        self.by_age.insert(self.clock, rid);
+        Some(content.clone())
+    }
+
+    /// Takes in `content`, unless it would push out most of the rest.
+    pub(crate) fn put(&mut self, rid: Rid, content: &Bytes) {
+        if content.len() > self.limit / 4 {
+            return;
+        }
+        self.remove(rid);
+        self.clock += 1;
+        self.bytes += content.len();
+        self.by_rid.insert(rid, (self.clock, content.clone()));
+        self.by_age.insert(self.clock, rid);
+        while self.bytes > self.limit {
+            let Some((_, oldest)) = self.by_age.pop_first() else { return };
+            self.forget(oldest);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, rid: Rid) {
+        if let Some(age) = self.forget(rid) {
+            self.by_age.remove(&age);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.limit);
+    }
+
+    fn forget(&mut self, rid: Rid) -> Option<u64> {
+        let (age, content) = self.by_rid.remove(&rid)?;
+        self.bytes -= content.len();
+        Some(age)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(size: usize) -> Bytes {
+        Bytes::from(vec![0; size])
+    }
+
+    #[test]
+    fn what_is_used_least_goes_first() {
+        let mut cache = Cache::new(100);
+        for rid in 1..=4 {
+            cache.put(Rid(rid), &content(25));
+        }
+        assert!(cache.get(Rid(1)).is_some());
+        cache.put(Rid(5), &content(25));
+        let held: Vec<bool> = (1..=5).map(|rid| cache.get(Rid(rid)).is_some()).collect();
+        assert_eq!(held, [true, false, true, true, true]);
+    }
+
+    #[test]
+    fn a_large_artifact_does_not_push_out_the_rest() {
+        let mut cache = Cache::new(100);
+        cache.put(Rid(1), &content(20));
+        cache.put(Rid(2), &content(26));
+        assert!(cache.get(Rid(1)).is_some());
+        assert!(cache.get(Rid(2)).is_none());
+    }
+
+    #[test]
+    fn a_replaced_artifact_counts_once() {
+        let mut cache = Cache::new(100);
+        for _ in 0..50 {
+            cache.put(Rid(1), &content(25));
+        }
+        cache.put(Rid(2), &content(25));
+        cache.remove(Rid(2));
+        assert_eq!(cache.bytes, 25);
+        assert_eq!(cache.by_age.len(), 1);
+    }
+}

@@ -1,0 +1,263 @@
+//! Taking artifacts in.
+
+use bytes::Bytes;
+use rusqlite::params;
+use xfer::ArtifactId;
+use xfer::card::Privacy;
+
+use super::{Incoming, Stored, apply, delta_children, delta_source, get, size, unpack};
+use crate::blob::{self, Hex};
+use crate::config::{self, HashPolicy};
+use crate::{Presence, RepoError, Rid, Tx, dangling, delta, private, shun};
+
+/// A delta that arrives as such is kept as one, unless its source is itself this many steps away from a whole
+/// artifact.
+const DEEPEST_SOURCE: usize = 50;
+
+/// Stores an incoming artifact and queues it for [`crate::ingest::settle`].
+pub fn put(
+    tx: &Tx<'_>,
+    id: &ArtifactId,
+    incoming: &Incoming<'_>,
+    privacy: Privacy,
+) -> Result<Stored, RepoError> {
+    if shun::contains(tx, id)? || refused_by_policy(tx, id)? {
+        return Ok(Stored::Refused);
+    }
+    // What waits has to be known before the phantom that it waits for is gone.
+    dangling::with(tx, |_| ())?;
+    let target = match blob::presence(tx, id)? {
+        Presence::Unknown => Target::New,
+        Presence::Phantom(rid) => Target::Phantom(rid),
+        // Whole, or against something held, it need not wait any longer.
+        Presence::Dangling(rid) if !waits(tx, incoming)? => Target::Dangling(rid),
+        Presence::Dangling(rid) | Presence::Held(rid) => {
+            if privacy == Privacy::Public {
+                private::remove(tx, rid)?;
+            }
+            return Ok(Stored::AlreadyHeld(rid));
+        }
+    };
+    let form = Form::of(tx, id, incoming, privacy)?;
+    let rid = write(tx, id, &form, &target, privacy)?;
+    match form.source {
+        Some(source) if root_is_phantom(tx, source)? => {
+            wait(tx, rid, source, id, &target)?;
+            Ok(Stored::Dangling(rid))
+        }
+        _ => {
+            release(tx, rid, &target)?;
+            Ok(Stored::Accepted(rid))
+        }
+    }
+}
+
+/// What the new content replaces.
+enum Target {
+    New,
+    Phantom(Rid),
+    Dangling(Rid),
+}
+
+/// What goes into `blob` and `delta`.
+struct Form {
+    source: Option<Rid>,
+    frame: Bytes,
+    size: i64,
+}
+
+impl Form {
+    fn of(
+        tx: &Tx<'_>,
+        id: &ArtifactId,
+        incoming: &Incoming<'_>,
+        privacy: Privacy,
+    ) -> Result<Self, RepoError> {
+        match *incoming {
+            Incoming::Whole(content) => Self::whole(tx, id, content),
+            Incoming::Delta { source, delta } => {
+                let source = source_rid(tx, id, source, privacy)?;
+                if is_too_deep(tx, source)? || must_expand(tx, source, privacy)? {
+                    return Self::expanded(tx, id, source, delta);
+                }
+                let limit = tx.memory().borrow().limits.artifact_bytes;
+                delta::check(delta, limit).map_err(|reason| RepoError::BadDelta { id: *id, reason })?;
+                let size =
+                    delta::target_size(delta).map_err(|reason| RepoError::BadDelta { id: *id, reason })?;
+                let frame = tx.memory().borrow_mut().codec.pack(delta).into();
+                Ok(Self { source: Some(source), frame, size: size as i64 })
+            }
+            Incoming::Frame { source: None, frame, size } => {
+                Ok(Self { source: None, frame: frame.clone(), size: size.into() })
+            }
+            Incoming::Frame { source: Some(source), frame, size } => {
+                let source = source_rid(tx, id, source, privacy)?;
+                if must_expand(tx, source, privacy)? {
+                    let delta = unpack(tx, id, frame)?;
+                    return Self::expanded(tx, id, source, &delta);
+                }
+                Ok(Self { source: Some(source), frame: frame.clone(), size: size.into() })
+            }
+        }
+    }
+
+    fn whole(tx: &Tx<'_>, id: &ArtifactId, content: &[u8]) -> Result<Self, RepoError> {
+        let mut memory = tx.memory().borrow_mut();
+        let limit = memory.limits.artifact_bytes;
+        if content.len() > limit {
+            return Err(RepoError::TooLarge { id: *id, size: content.len(), limit });
+        }
+        Ok(Self { source: None, frame: memory.codec.pack(content).into(), size: content.len() as i64 })
+    }
+
+    fn expanded(tx: &Tx<'_>, id: &ArtifactId, source: Rid, delta: &[u8]) -> Result<Self, RepoError> {
+        let source = get(tx, source)?;
+        let content = apply(tx, id, &source, delta)?;
+        Self::whole(tx, id, &content)
+    }
+}
+
+/// The rid of a delta source, which becomes a phantom if it was unknown: even a shunned one, for which the
+/// delta then waits without end.
+fn source_rid(tx: &Tx<'_>, id: &ArtifactId, source: &ArtifactId, privacy: Privacy) -> Result<Rid, RepoError> {
+    if source == id {
+        return Err(RepoError::DeltaCycle { id: *id });
+    }
+    match blob::rid(tx, source)? {
+        Some(rid) => Ok(rid),
+        None => blob::insert_phantom(tx, source, privacy),
+    }
+}
+
+/// Whether an incoming artifact would have to wait for its delta source.
+fn waits(tx: &Tx<'_>, incoming: &Incoming<'_>) -> Result<bool, RepoError> {
+    let source = match incoming {
+        Incoming::Delta { source, .. } | Incoming::Frame { source: Some(source), .. } => source,
+        Incoming::Whole(_) | Incoming::Frame { source: None, .. } => return Ok(false),
+    };
+    Ok(!matches!(blob::presence(tx, source)?, Presence::Held(_)))
+}
+
+/// Whether the chain of `rid` ends in a phantom, be it `rid` itself.
+pub(super) fn root_is_phantom(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
+    Ok(dangling::with(tx, |dangling| dangling.contains(rid))? || size(tx, rid)?.is_none())
+}
+
+/// Whether a delta of `source` would be a public delta of a private artifact.
+fn must_expand(tx: &Tx<'_>, source: Rid, privacy: Privacy) -> Result<bool, RepoError> {
+    Ok(privacy == Privacy::Public && private::contains(tx, source)? && !root_is_phantom(tx, source)?)
+}
+
+fn is_too_deep(tx: &Tx<'_>, source: Rid) -> Result<bool, RepoError> {
+    let mut at = source;
+    for _ in 0..DEEPEST_SOURCE {
+        match delta_source(tx, at)? {
+            Some(up) => at = up,
+            None => return Ok(false),
+        }
+    }
+    Ok(!root_is_phantom(tx, source)?)
+}
+
+fn refused_by_policy(tx: &Tx<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
+    let policy = config::hash_policy(tx)?;
+    if !id.is_sha1() && policy == HashPolicy::Auto {
+        let now = tx.memory().borrow().origin.as_ref().map(|origin| origin.time).unwrap_or_default();
+        config::set_hash_policy(tx, HashPolicy::Sha3, now)?;
+    }
+    Ok(id.is_sha1() && policy == HashPolicy::ShunSha1)
+}
+
+fn write(
+    tx: &Tx<'_>,
+    id: &ArtifactId,
+    form: &Form,
+    target: &Target,
+    privacy: Privacy,
+) -> Result<Rid, RepoError> {
+    let rcvid = rcvid(tx)?;
+    let rid = match *target {
+        Target::New => {
+            tx.conn()
+                .prepare_cached("INSERT INTO blob(rcvid, size, uuid, content) VALUES(?1, ?2, ?3, ?4)")?
+                .execute(params![rcvid, form.size, Hex::of(id), &form.frame[..]])?;
+            let rid = Rid(tx.conn().last_insert_rowid());
+            blob::list(tx, rid, privacy)?;
+            rid
+        }
+        Target::Phantom(rid) | Target::Dangling(rid) => {
+            tx.conn()
+                .prepare_cached("UPDATE blob SET rcvid=?1, size=?2, content=?3 WHERE rid=?4")?
+                .execute(params![rcvid, form.size, &form.frame[..], rid])?;
+            tx.conn().prepare_cached("DELETE FROM phantom WHERE rid=?1")?.execute([rid])?;
+            tx.conn().prepare_cached("DELETE FROM delta WHERE rid=?1")?.execute([rid])?;
+            match privacy {
+                Privacy::Public => drop(private::remove(tx, rid)?),
+                Privacy::Private => private::add(tx, rid)?,
+            }
+            rid
+        }
+    };
+    if let Some(source) = form.source {
+        tx.conn().prepare_cached("INSERT INTO delta(rid, srcid) VALUES(?1, ?2)")?.execute([rid, source])?;
+    }
+    Ok(rid)
+}
+
+/// Notes that `rid` waits for the root of `source`.
+fn wait(tx: &Tx<'_>, rid: Rid, source: Rid, id: &ArtifactId, target: &Target) -> Result<(), RepoError> {
+    let cycle = dangling::with(tx, |dangling| {
+        let cycle = matches!(target, Target::Phantom(_)) && dangling.root(source) == rid;
+        dangling.insert(rid, source);
+        cycle
+    })?;
+    if cycle {
+        return Err(RepoError::DeltaCycle { id: *id });
+    }
+    tx.memory().borrow_mut().unsettled.waits(rid);
+    Ok(())
+}
+
+/// Queues `rid`, and everything that waited for it, to be verified.
+fn release(tx: &Tx<'_>, rid: Rid, target: &Target) -> Result<(), RepoError> {
+    tx.memory().borrow_mut().unsettled.arrived(rid);
+    match target {
+        Target::New => return Ok(()),
+        Target::Dangling(_) => drop(dangling::with(tx, |dangling| dangling.remove(rid))?),
+        Target::Phantom(_) => {}
+    }
+    let mut released = vec![rid];
+    while let Some(source) = released.pop() {
+        for child in delta_children(tx, source)? {
+            if dangling::with(tx, |dangling| dangling.remove(child))? {
+                tx.memory().borrow_mut().unsettled.released(child);
+                released.push(child);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The row of `rcvfrom` for this transaction's origin.
+fn rcvid(tx: &Tx<'_>) -> Result<i64, RepoError> {
+    let mut memory = tx.memory().borrow_mut();
+    if let Some(rcvid) = memory.rcvid {
+        return Ok(rcvid);
+    }
+    let Some(origin) = &memory.origin else { return Ok(0) };
+    let inserted = tx
+        .conn()
+        .prepare_cached("INSERT INTO rcvfrom(uid, mtime, nonce, ipaddr) VALUES(?1, ?2, ?3, ?4)")?
+        .execute(params![origin.uid, origin.time.julian_day(), origin.nonce, origin.ip]);
+    match (inserted, &origin.nonce) {
+        (Ok(_), _) => {}
+        (Err(error), Some(nonce))
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
+        {
+            return Err(RepoError::NonceReused { nonce: nonce.clone() });
+        }
+        (Err(error), _) => return Err(error.into()),
+    }
+    memory.rcvid = Some(tx.conn().last_insert_rowid());
+    Ok(tx.conn().last_insert_rowid())
+}

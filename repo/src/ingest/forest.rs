@@ -1,0 +1,109 @@
+//! Which of the unsettled artifacts are deltas of which.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use xfer::ArtifactId;
+
+use super::Arrival;
+use crate::blob::Name;
+use crate::{RepoError, Rid, Tx};
+
+/// An artifact to verify.
+pub(super) struct Node {
+    pub(super) rid: Rid,
+    pub(super) id: ArtifactId,
+    /// `blob.size`, which may be wrong.
+    pub(super) size: i64,
+    /// What it is stored as a delta of, be that in the forest or settled long ago.
+    pub(super) source: Option<Rid>,
+    pub(super) arrival: Arrival,
+}
+
+/// The unsettled artifacts as trees of deltas.
+pub(super) struct Forest {
+    /// By rid.
+    nodes: Vec<Node>,
+    /// Indexes of nodes: those of one source together, and among them those with few descendants first. So a
+    /// walk that goes down holds the contents of few ancestors: each of them has a sibling below that is
+    /// at least as heavy as the part still to be walked.
+    order: Vec<usize>,
+}
+
+impl Forest {
+    pub(super) fn load(tx: &Tx<'_>, queue: &BTreeMap<Rid, Arrival>) -> Result<Self, RepoError> {
+        let mut statement = tx.conn().prepare_cached(
+            "SELECT uuid, size, (SELECT srcid FROM delta WHERE delta.rid=blob.rid) FROM blob WHERE rid=?1",
+        )?;
+        let mut nodes = Vec::with_capacity(queue.len());
+        for (&rid, &arrival) in queue {
+            nodes.push(statement.query_row([rid], |row| {
+                let Name(id) = row.get(0)?;
+                Ok(Node { rid, id, size: row.get(1)?, source: row.get(2)?, arrival })
+            })?);
+        }
+        let weights = weights(&nodes);
+        let mut order: Vec<usize> = (0..nodes.len()).collect();
+        order.sort_by_key(|&index| (nodes[index].source, weights[index], index));
+        Ok(Self { nodes, order })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(super) fn node(&self, index: usize) -> &Node {
+        &self.nodes[index]
+    }
+
+    /// The node at a place of the walking order.
+    pub(super) fn at(&self, place: usize) -> usize {
+        self.order[place]
+    }
+
+    /// Places of the nodes that are deltas of `source`; of those that are whole for none.
+    pub(super) fn deltas_of(&self, source: Option<Rid>) -> Range<usize> {
+        let key = |&index: &usize| self.nodes[index].source;
+        let start = self.order.partition_point(|index| key(index) < source);
+        let end = self.order.partition_point(|index| key(index) <= source);
+        start..end
+    }
+
+    /// The first source at or after `place` of the order that is not in the forest itself, if any.
+    pub(super) fn next_top(&self, mut place: usize) -> Option<(Option<Rid>, Range<usize>)> {
+        while place < self.order.len() {
+            let source = self.nodes[self.order[place]].source;
+            let range = self.deltas_of(source);
+            if source.is_none_or(|source| find(&self.nodes, source).is_none()) {
+                return Some((source, range));
+            }
+            place = range.end;
+        }
+        None
+    }
+}
+
+fn find(nodes: &[Node], rid: Rid) -> Option<usize> {
+    nodes.binary_search_by_key(&rid, |node| node.rid).ok()
+}
+
+/// How many nodes hang on each, itself included.
+fn weights(nodes: &[Node]) -> Vec<usize> {
+    let parents: Vec<Option<usize>> =
+        nodes.iter().map(|node| node.source.and_then(|source| find(nodes, source))).collect();
+    let mut open_children = vec![0_usize; nodes.len()];
+    for &parent in parents.iter().flatten() {
+        open_children[parent] += 1;
+    }
+    let mut weights = vec![1; nodes.len()];
+    let mut ready: Vec<usize> = (0..nodes.len()).filter(|&index| open_children[index] == 0).collect();
+    while let Some(index) = ready.pop() {
+        let Some(parent) = parents[index] else { continue };
+        weights[parent] += weights[index];
+        open_children[parent] -= 1;
+        if open_children[parent] == 0 {
+            ready.push(parent);
+        }
+    }
+    weights
+}

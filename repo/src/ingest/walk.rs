@@ -1,0 +1,135 @@
+//! Expanding a forest of deltas, each artifact once.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::forest::Forest;
+use crate::error::Fault;
+use crate::{RepoError, Rid, Tx, content};
+
+/// Goes through a forest from sources to deltas.
+pub(super) struct Walk<'f> {
+    forest: &'f Forest,
+    branches: Vec<Branch>,
+    /// Place of the order behind the last top branch.
+    tops_done: usize,
+    /// Bytes of contents in `branches`.
+    held: usize,
+    seen: usize,
+    abandoned: Vec<bool>,
+}
+
+/// Deltas of one source still to be expanded.
+struct Branch {
+    /// None: whole artifacts.
+    source: Option<Rid>,
+    /// The source's content; none if it has to be fetched again.
+    content: Option<Bytes>,
+    places: Range<usize>,
+}
+
+impl<'f> Walk<'f> {
+    pub(super) fn through(forest: &'f Forest) -> Self {
+        let abandoned = vec![false; forest.len()];
+        Self { forest, branches: Vec::new(), tops_done: 0, held: 0, seen: 0, abandoned }
+    }
+
+    /// Expands the next node. The inner error is about that node; an outer one ends the walk.
+    #[expect(clippy::type_complexity, reason = "two kinds of failure, and an end")]
+    pub(super) fn step(
+        &mut self,
+        tx: &Tx<'_>,
+    ) -> Result<Option<(usize, Result<Bytes, RepoError>)>, RepoError> {
+        loop {
+            let Some((place, source)) = self.next_place(tx)? else { return Ok(None) };
+            self.seen += 1;
+            let index = self.forest.at(place);
+            let rid = self.forest.node(index).rid;
+            if self.abandoned[index] {
+                self.go_down(rid, &Bytes::new(), usize::MAX);
+                continue;
+            }
+            return match content::expand(tx, rid, source.as_ref()) {
+                Ok(content) => {
+                    drop(source);
+                    self.go_down(rid, &content, tx.memory().borrow().limits.held_bytes);
+                    Ok(Some((index, Ok(content))))
+                }
+                Err(error) if error.fault() == Fault::Sender => {
+                    self.go_down(rid, &Bytes::new(), usize::MAX);
+                    Ok(Some((index, Err(error))))
+                }
+                Err(error) => Err(error),
+            };
+        }
+    }
+
+    /// How many nodes were passed.
+    pub(super) fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// Gives up everything that hangs on a node, and lists it.
+    pub(super) fn abandon_below(&mut self, index: usize) -> Vec<usize> {
+        let mut below = Vec::new();
+        let mut open = vec![index];
+        while let Some(index) = open.pop() {
+            for place in self.forest.deltas_of(Some(self.forest.node(index).rid)) {
+                let child = self.forest.at(place);
+                self.abandoned[child] = true;
+                below.push(child);
+                open.push(child);
+            }
+        }
+        below
+    }
+
+    pub(super) fn is_abandoned(&self, index: usize) -> bool {
+        self.abandoned[index]
+    }
+
+    /// The next place of the order, with the content of the source.
+    fn next_place(&mut self, tx: &Tx<'_>) -> Result<Option<(usize, Option<Bytes>)>, RepoError> {
+        if self.branches.is_empty() {
+            let Some((source, places)) = self.forest.next_top(self.tops_done) else { return Ok(None) };
+            self.tops_done = places.end;
+            self.branches.push(Branch { source, content: None, places });
+        }
+        let branch = self.branches.last_mut().expect("one was pushed if there was none");
+        let place = branch.places.next().expect("a branch leaves when it is empty");
+        let index = self.forest.at(place);
+        let content = match (branch.source, &branch.content) {
+            (None, _) => None,
+            (Some(_), Some(content)) => Some(content.clone()),
+            (Some(_), None) if self.abandoned[index] => None,
+            (Some(source), None) => {
+                let content = content::get(tx, source)?;
+                branch.content = Some(content.clone());
+                self.held += content.len();
+                Some(content)
+            }
+        };
+        if branch.places.is_empty() {
+            self.held -= branch.content.as_ref().map_or(0, Bytes::len);
+            self.branches.pop();
+        }
+        Ok(Some((place, content)))
+    }
+
+    /// Goes on with the deltas of `rid`. Contents farther up are let go if there are too many bytes of them.
+    fn go_down(&mut self, rid: Rid, content: &Bytes, held_bytes: usize) {
+        let places = self.forest.deltas_of(Some(rid));
+        if places.is_empty() {
+            return;
+        }
+        for branch in &mut self.branches {
+            if self.held + content.len() <= held_bytes {
+                break;
+            }
+            self.held -= branch.content.take().map_or(0, |content| content.len());
+        }
+        self.held += content.len();
+        self.branches.push(Branch { source: Some(rid), content: Some(content.clone()), places });
+    }
+}
