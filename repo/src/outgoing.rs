@@ -29,6 +29,15 @@ pub struct Outgoing {
     pub source: Option<Source>,
 }
 
+/// A piece of the list of all that can be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// By rid.
+    pub artifacts: Vec<Outgoing>,
+    /// Where the next piece starts; none if this one is past the end.
+    pub next: Option<Rid>,
+}
+
 /// The source of a stored delta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
@@ -75,7 +84,8 @@ macro_rules! columns {
 }
 
 const FIND: &str = columns!("b.uuid=?1");
-const WALK: &str = columns!("b.rid>=?1 ORDER BY b.rid");
+const FIND_RID: &str = columns!("b.rid=?1");
+const WALK: &str = columns!("b.rid>=?1 ORDER BY b.rid LIMIT ?2");
 
 /// Phantoms are members of `unclustered` too.
 const UNCLUSTERED: &str = "SELECT b.rid, b.uuid FROM unclustered u CROSS JOIN blob b ON b.rid=u.rid
@@ -101,6 +111,15 @@ const CLUSTERS: &str = "SELECT b.rid, b.uuid FROM tagxref t CROSS JOIN blob b ON
    AND NOT EXISTS(SELECT 1 FROM private p WHERE p.rid=b.rid)
    AND NOT EXISTS(SELECT 1 FROM shun x WHERE x.uuid=b.uuid)
  ORDER BY b.rid";
+
+/// What a check-in was made from, and what a file was before its first appearance.
+const VERSION_BEFORE: &str = "SELECT pid FROM (
+    SELECT pid, 0.0 AS time FROM plink WHERE cid=?1 AND isprim
+    UNION ALL
+    SELECT m.pid, e.mtime FROM mlink m CROSS JOIN event e ON e.objid=m.mid WHERE m.fid=?1 AND m.pid>0
+  )
+  WHERE pid<>?1
+  ORDER BY time LIMIT 1";
 
 /// A list of names to announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,21 +165,29 @@ impl<'s> Outlet<'s> {
         self.outgoing(row)
     }
 
-    /// Visits what can be sent from `first` on, by rid, until `visit` breaks.
-    pub fn walk<E: From<RepoError>>(
-        &self,
-        first: Rid,
-        mut visit: impl FnMut(Outgoing) -> Result<ControlFlow<()>, E>,
-    ) -> Result<(), E> {
-        let mut statement = self.snap.conn().prepare_cached(WALK).map_err(RepoError::from)?;
-        let mut rows = statement.query([first.0]).map_err(RepoError::from)?;
-        while let Some(row) = rows.next().map_err(RepoError::from)? {
-            let Some(outgoing) = self.outgoing(row)? else { continue };
-            if visit(outgoing)?.is_break() {
-                break;
-            }
+    /// The version that a check-in or a file was made from, for a delta; none if it can not be sent.
+    pub fn version_before(&self, rid: Rid) -> Result<Option<Outgoing>, RepoError> {
+        let mut statement = self.snap.conn().prepare_cached(VERSION_BEFORE)?;
+        let mut rows = statement.query([rid.0])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let before: i64 = row.get(0)?;
+        let mut statement = self.snap.conn().prepare_cached(FIND_RID)?;
+        let mut rows = statement.query([before])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        self.outgoing(row)
+    }
+
+    /// Lists what can be sent from `first` on, by rid: a piece of up to `rows` rows.
+    pub fn piece(&self, first: Rid, rows: u32) -> Result<Piece, RepoError> {
+        let mut statement = self.snap.conn().prepare_cached(WALK)?;
+        let mut rows = statement.query((first.0, rows))?;
+        let mut piece = Piece { artifacts: Vec::new(), next: None };
+        while let Some(row) = rows.next()? {
+            let rid: i64 = row.get(0)?;
+            piece.next = rid.checked_add(1).map(Rid);
+            piece.artifacts.extend(self.outgoing(row)?);
         }
-        Ok(())
+        Ok(piece)
     }
 
     /// Visits the names of a list until `visit` breaks.

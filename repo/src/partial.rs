@@ -55,3 +55,8 @@ pub fn clear(tx: &Tx<'_>) -> Result<(), RepoError> {
     tx.conn().execute("DROP TABLE IF EXISTS fx_frond_clone", [])?;
     Ok(())
 }
+
+/// Whether a clone may begin in this file: it holds no artifact and knows of none.
+pub fn is_fresh(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
+    Ok(!snap.conn().prepare("SELECT 1 FROM blob")?.exists([])?)
+}

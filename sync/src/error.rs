@@ -5,6 +5,7 @@ use xfer::{ArtifactId, DecodeError};
 
 /// Says what failed, whose fault it is, and so whether a retry helps.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SyncError {
     /// Our repository failed.
     #[error(transparent)]
@@ -15,13 +16,95 @@ pub enum SyncError {
     /// The peer refused, in its own words.
     #[error("the peer refused: {0}")]
     Refused(String),
-    /// The artifacts that the peer promised and never sent.
-    #[error("the peer announced {count} artifacts that it does not send, {first} among them")]
-    Missing {
+    /// The peer refuses to be cloned by nobody, and no user and password were given.
+    #[error("the peer wants a user and a password: {0}")]
+    PasswordNeeded(String),
+    /// The peer's artifact is not what its name promises, or can not be unpacked. Nothing of its reply was kept.
+    #[error("the peer sent a bad artifact: {0}")]
+    BadArtifact(#[source] RepoError),
+    /// The reply is a web page.
+    #[error("the peer answered with a web page, not with a sync reply: {0}")]
+    WebPage(String),
+    /// The peer sent a card that has no place in a reply.
+    #[error("the peer sent a card that has no place in a reply: {0}")]
+    UnexpectedCard(String),
+    /// The reply has no timestamp: the peer failed while it wrote it. A retry may help.
+    #[error("the peer's reply has no timestamp at its end: it failed midway")]
+    Unfinished,
+    /// A reply to a clone has no `push` card, so we do not know the project.
+    #[error("the peer's clone reply does not name its project")]
+    NoProjectNamed,
+    /// A reply to a clone has artifacts, and no word of how to go on.
+    #[error("the peer's clone reply has no clone_seqno")]
+    NoCloneSeqno,
+    /// The next batch would not start after the last one.
+    #[error("the peer's clone_seqno does not rise: asked from {asked}, told to go on from {told}")]
+    CloneSeqno {
+        /// Where the batch started.
+        asked: u32,
+        /// Where the next one would.
+        told: u32,
+    },
+    /// The peer holds another project.
+    #[error("the peer holds project {theirs}, this repository is of project {ours}")]
+    WrongProject {
+        /// Project code of this repository.
+        ours: String,
+        /// Project code that the peer named.
+        theirs: String,
+    },
+    /// Another repository file answers than the one that the clone began with.
+    #[error(
+        "another repository answers than the one this clone began with (server code {theirs}, not {ours})"
+    )]
+    OtherServer {
+        /// Server code that the clone began with.
+        ours: String,
+        /// Server code that the peer named now.
+        theirs: String,
+    },
+    /// Deltas whose sources the peer does not send. What came is kept; the clone is not whole.
+    #[error(
+        "the clone is not whole: {count} artifacts are deltas of artifacts that the peer does not send, {first} among them"
+    )]
+    UnresolvedDeltas {
         /// How many.
-        count: usize,
+        count: u64,
         /// One of them.
         first: ArtifactId,
     },
-    // The owner of this module adds the rest.
+    /// Rounds went by, and nothing new came though the peer keeps promising.
+    #[error("{rounds} rounds in a row brought nothing new, though the peer keeps announcing artifacts")]
+    Idle {
+        /// How many.
+        rounds: u32,
+    },
+    /// More rounds than what came is worth. What came is kept: the next session goes on from there.
+    #[error("no end after {rounds} rounds, which brought {artifacts} artifacts")]
+    TooManyRounds {
+        /// How many rounds.
+        rounds: u32,
+        /// How many artifacts they brought.
+        artifacts: u64,
+    },
+    /// More content than a session may take. What came is kept: the next session goes on from there.
+    #[error("the session took {artifacts} artifacts, {bytes} bytes: more than its bounds")]
+    TooMuch {
+        /// How many artifacts.
+        artifacts: u64,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// The repository has no project code.
+    #[error("this repository has no project code: it can not be synchronized")]
+    NoProject,
+    /// A clone wants a fresh repository, or one of an interrupted clone.
+    #[error("a clone needs a fresh repository, and this one holds artifacts")]
+    NotFresh,
+    /// The repository is an interrupted clone.
+    #[error("this repository is an unfinished clone: finish it with another clone of the same source")]
+    UnfinishedClone,
+    /// Neither pull nor push.
+    #[error("nothing to do: a session needs a direction")]
+    NothingToDo,
 }

@@ -12,6 +12,7 @@ pub mod observer;
 pub mod server;
 pub mod session;
 pub mod transport;
+mod version;
 
 #[cfg(feature = "http")]
 pub mod client;

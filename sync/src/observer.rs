@@ -23,6 +23,20 @@ pub struct RoundStats {
     pub bytes_received: u64,
 }
 
+impl RoundStats {
+    /// Adds what another round moved.
+    pub fn add(&mut self, other: &Self) {
+        self.files_sent += other.files_sent;
+        self.files_received += other.files_received;
+        self.gimmes_sent += other.gimmes_sent;
+        self.gimmes_received += other.gimmes_received;
+        self.igots_sent += other.igots_sent;
+        self.igots_received += other.igots_received;
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_received += other.bytes_received;
+    }
+}
+
 /// What happened.
 #[derive(Debug)]
 #[non_exhaustive]

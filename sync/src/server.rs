@@ -1,18 +1,54 @@
 //! The server's side: one request in, one reply out, nothing kept between.
 
-use repo::Repo;
+mod answer;
+mod outbox;
+mod rights;
+
+use repo::manifest::date;
+use repo::{Repo, UnixTime, partial};
 use xfer::body::ContentType;
 use xfer::card::CloneRequest;
 use xfer::{Card, Message};
 
-use crate::{Cx, SyncError};
+use self::answer::Answer;
+use crate::{Cx, Event, RoundStats, SyncError};
 
 /// Answers one request. What the client did wrong is an error card in the reply; what we did wrong is `Err`.
-pub fn handle_sync(_repo: &mut Repo, _request: &Message, _cx: &mut Cx<'_>) -> Result<Message, SyncError> { unimplemented!() }
+///
+/// A clone and a pull only read, so they wait for no writer; but where enough artifacts are in no cluster yet,
+/// a pull first makes clusters, if the file can be written.
+pub fn handle_sync(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Result<Message, SyncError> {
+    cx.observer.observe(&Event::RequestStarted);
+    let (reply, stats) = match answer(repo, request, cx) {
+        Ok((reply, stats)) => (Ok(reply), stats),
+        Err(error) => (Err(error), RoundStats::default()),
+    };
+    let error = reply.as_ref().err().map(|error| error as &dyn std::error::Error);
+    cx.observer.observe(&Event::RequestHandled { stats: &stats, error });
+    reply
+}
 
 /// How the reply to `request`, which came framed as `asked`, must be framed: as asked, but for a batch clone
 /// of version 3, whose payloads are compressed already (reference: wire.md section 1.4).
 pub fn reply_content_type(request: &Message, asked: ContentType) -> ContentType {
     let frames = |card: &Card| matches!(card, Card::Clone(CloneRequest::Batch { version: 3.., .. }));
     if request.cards.iter().any(frames) { ContentType::Uncompressed } else { asked }
+}
+
+fn answer(repo: &mut Repo, request: &Message, cx: &Cx<'_>) -> Result<(Message, RoundStats), SyncError> {
+    let snap = repo.snapshot()?;
+    if partial::load(&snap)?.is_some() {
+        let refusal = Card::Error("this repository is an unfinished clone: try again later".to_owned());
+        return Ok((Message::from(vec![refusal, timestamp(cx.now, 1)]), RoundStats::default()));
+    }
+    let (mut cards, stats, errors) = Answer::new(&snap, cx)?.run(request)?;
+    cards.push(timestamp(cx.now, errors));
+    Ok((Message::from(cards), stats))
+}
+
+/// The last line of every reply: its absence tells a client that we failed midway.
+fn timestamp(now: UnixTime, errors: u32) -> Card {
+    let mut time = date::format(now);
+    time.truncate("YYYY-MM-DDTHH:MM:SS".len());
+    Card::Comment(format!(" timestamp {time} errors {errors}").into())
 }

@@ -1,22 +1,37 @@
 //! The client's side of a session, without I/O.
 
-use repo::Repo;
-use xfer::Message;
+mod absorb;
+mod cloning;
+mod compose;
+mod inbox;
+mod progress;
+mod reply;
 
-use crate::{Cx, RoundStats, SyncError};
+use std::collections::BTreeSet;
+use std::error::Error;
+
+use repo::Repo;
+use xfer::card::Codes;
+use xfer::{ArtifactId, Message};
+
+use self::cloning::Cloning;
+use self::progress::Effort;
+use crate::{Cx, Event, RoundStats, SyncError};
+
+pub(crate) use self::reply::quote;
 
 /// What a session is to do.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct SyncOptions {
     /// Get what the peer has.
     pub pull: bool,
-    /// Login name; none or empty: no login.
+    /// Login name; none, empty or `anonymous`: no login.
     pub user: Option<String>,
-    /// Its password.
+    /// Its password. Without one there is no login.
     pub password: Option<String>,
     /// Ask for private artifacts too.
     pub private: bool,
-    /// Announce everything, not only what no cluster lists (`--verily`).
+    /// Have the peer announce everything, not only what no cluster lists (`--verily`).
     pub verily: bool,
 }
 
@@ -31,12 +46,18 @@ pub struct SyncResult {
     pub linked: u64,
     /// The project both sides hold.
     pub project: String,
-    /// What the peer said (`message` cards).
+    /// What the peer said (`message` cards, and refusals that did not end the session).
     pub messages: Vec<String>,
+    /// Whether a clone went on from where an earlier one stopped.
+    pub resumed: bool,
+    /// Artifacts that this repository knows of and the peer does not send. They stay phantoms.
+    pub unavailable: u64,
+    /// One of them.
+    pub first_unavailable: Option<ArtifactId>,
 }
 
 /// Where a session stands after a reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// Another round is needed.
     Continue,
@@ -44,30 +65,220 @@ pub enum Progress {
     Done,
 }
 
-/// The client's side of one session. Two calls a round, each one transaction; the caller moves the bytes.
+/// The client's side of one session. Two calls a round; the caller moves the bytes.
+///
+/// [`Session::next_request`] only reads. [`Session::handle_reply`] is one transaction, and none at all if the
+/// reply has nothing new. A request whose reply was lost may be composed again, any number of times.
 pub struct Session {
-    // to be written
+    options: SyncOptions,
+    goal: Goal,
+    nonces: Nonces,
+    step: Step,
+    /// The codes of our repository; empty where not known yet.
+    codes: Codes,
+    /// What the next request asks for.
+    wanted: Vec<ArtifactId>,
+    /// What this peer was asked for and did not send.
+    unavailable: BTreeSet<ArtifactId>,
+    /// Whether the last request carried a login.
+    login: LoginState,
+    effort: Effort,
+    /// Of the current round.
+    stats: RoundStats,
+    news: News,
+    result: SyncResult,
+}
+
+enum Goal {
+    Pull,
+    Clone(Cloning),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Fresh,
+    Composed,
+    Absorbed,
+    Finished,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LoginState {
+    NotSent,
+    Sent,
+}
+
+/// What a round is to tell the observer once it is over.
+#[derive(Default)]
+struct News {
+    said: Vec<String>,
+    refused: Vec<ArtifactId>,
+    linked: u64,
+}
+
+/// Makes texts that no two requests share.
+struct Nonces {
+    seed: [u8; 20],
+    count: u64,
+}
+
+impl Nonces {
+    fn next(&mut self) -> String {
+        self.count += 1;
+        let mut bytes = self.seed.to_vec();
+        bytes.extend_from_slice(&self.count.to_be_bytes());
+        xfer::hash::sha1(&bytes).to_string()
+    }
 }
 
 impl Session {
     /// A pull (or, later, push or sync) between repositories of one project.
-    pub fn sync(_options: SyncOptions, _nonce_seed: [u8; 20]) -> Self { unimplemented!() }
+    ///
+    /// `nonce_seed` must be random: requests that are signed must differ from all others ever sent.
+    pub fn sync(options: SyncOptions, nonce_seed: [u8; 20]) -> Self {
+        Self::new(options, nonce_seed, Goal::Pull)
+    }
 
-    /// A clone into a fresh repository; resumes one that was interrupted.
-    pub fn clone_into(_options: SyncOptions, _nonce_seed: [u8; 20]) -> Self { unimplemented!() }
+    /// A clone into a fresh repository, whose project code is adopted from the peer; or into one that an
+    /// interrupted clone left: then it goes on from there.
+    ///
+    /// Until it is done the file carries a mark ([`repo::partial`]) that it is not whole.
+    pub fn clone_into(options: SyncOptions, nonce_seed: [u8; 20]) -> Self {
+        Self::new(options, nonce_seed, Goal::Clone(Cloning::default()))
+    }
+
+    fn new(options: SyncOptions, seed: [u8; 20], goal: Goal) -> Self {
+        Self {
+            options,
+            goal,
+            nonces: Nonces { seed, count: 0 },
+            step: Step::Fresh,
+            codes: Codes { server: String::new(), project: String::new() },
+            wanted: Vec::new(),
+            unavailable: BTreeSet::new(),
+            login: LoginState::NotSent,
+            effort: Effort::default(),
+            stats: RoundStats::default(),
+            news: News::default(),
+            result: SyncResult::default(),
+        }
+    }
 
     /// Composes the next request.
-    pub fn next_request(&mut self, _repo: &mut Repo, _cx: &mut Cx<'_>) -> Result<Message, SyncError> { unimplemented!() }
-
-    /// Takes in the reply to the last request.
-    pub fn handle_reply(&mut self, _repo: &mut Repo, _reply: &Message, _cx: &mut Cx<'_>) -> Result<Progress, SyncError> { unimplemented!() }
+    ///
+    /// # Panics
+    /// If the session is over.
+    pub fn next_request(&mut self, repo: &mut Repo, cx: &mut Cx<'_>) -> Result<Message, SyncError> {
+        assert!(self.step != Step::Finished, "the session is over");
+        if self.step == Step::Fresh {
+            cx.observer.observe(&Event::SessionStarted { operation: self.operation() });
+        }
+        if self.step != Step::Composed {
+            self.result.rounds += 1;
+            self.stats = RoundStats::default();
+        }
+        cx.observer.observe(&Event::RoundStarted { round: self.result.rounds });
+        let request = self.compose(repo, cx);
+        match &request {
+            Ok(_) => self.step = Step::Composed,
+            Err(error) => self.finish(Some(error), cx),
+        }
+        request
+    }
 
     /// Says how many bytes the last exchange moved, before its reply is handled.
-    pub fn travelled(&mut self, _sent: u64, _received: u64) { unimplemented!() }
+    pub fn travelled(&mut self, sent: u64, received: u64) {
+        self.stats.bytes_sent += sent;
+        self.stats.bytes_received += received;
+    }
+
+    /// Takes in the reply to the last request. After an error nothing of this reply is kept, unless the error
+    /// says so, and the session is over.
+    ///
+    /// # Panics
+    /// If no request is under way.
+    pub fn handle_reply(
+        &mut self,
+        repo: &mut Repo,
+        reply: &Message,
+        cx: &mut Cx<'_>,
+    ) -> Result<Progress, SyncError> {
+        assert!(self.step == Step::Composed, "no request is under way");
+        self.step = Step::Absorbed;
+        let outcome = self.absorb(repo, reply, cx);
+        self.report(cx);
+        self.result.stats.add(&self.stats);
+        match &outcome {
+            Ok(progress) => {
+                let round = self.result.rounds;
+                cx.observer.observe(&Event::RoundFinished { round, stats: &self.stats });
+                if *progress == Progress::Done {
+                    self.finish(None, cx);
+                }
+            }
+            Err(error) => self.finish(Some(error), cx),
+        }
+        outcome
+    }
 
     /// Ends a session whose transport failed: tells the observer, once.
-    pub fn abandon(&mut self, _error: &dyn std::error::Error, _cx: &mut Cx<'_>) { unimplemented!() }
+    pub fn abandon(&mut self, error: &dyn Error, cx: &mut Cx<'_>) {
+        if self.step != Step::Finished {
+            self.result.stats.add(&self.stats);
+            self.finish(Some(error), cx);
+        }
+    }
 
     /// What the session did so far.
-    pub fn result(&self) -> SyncResult { unimplemented!() }
+    pub fn result(&self) -> SyncResult {
+        let mut result = self.result.clone();
+        result.project.clone_from(&self.codes.project);
+        result.unavailable = self.unavailable.len() as u64;
+        result.first_unavailable = self.unavailable.first().copied();
+        result
+    }
+
+    fn operation(&self) -> &'static str {
+        match self.goal {
+            Goal::Pull => "pull",
+            Goal::Clone(_) => "clone",
+        }
+    }
+
+    fn report(&mut self, cx: &mut Cx<'_>) {
+        let news = std::mem::take(&mut self.news);
+        for text in &news.said {
+            cx.observer.observe(&Event::PeerSaid { text });
+        }
+        for id in &news.refused {
+            cx.observer.observe(&Event::Refused { id });
+        }
+        if news.linked > 0 {
+            cx.observer.observe(&Event::Crosslinked { artifacts: news.linked });
+        }
+        self.result.linked += news.linked;
+        self.result.messages.extend(news.said);
+    }
+
+    fn finish(&mut self, error: Option<&dyn Error>, cx: &mut Cx<'_>) {
+        self.step = Step::Finished;
+        cx.observer.observe(&Event::SessionFinished {
+            rounds: self.result.rounds,
+            stats: &self.result.stats,
+            error,
+        });
+    }
+}
+
+impl std::fmt::Debug for SyncOptions {
+    /// Shows that there is a password, not which.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SyncOptions")
+            .field("pull", &self.pull)
+            .field("user", &self.user)
+            .field("password", &self.password.as_ref().map(|_| ".."))
+            .field("private", &self.private)
+            .field("verily", &self.verily)
+            .finish()
+    }
 }

@@ -1,0 +1,153 @@
+//! The artifacts of one reply, under its budget.
+//!
+//! The first artifact of a reply is sent whatever its size. After that only what fits: so every reply moves
+//! something, and two large artifacts never share one.
+
+use std::collections::BTreeSet;
+
+use repo::outgoing::{Outgoing, Outlet, Source};
+use repo::zlib::Codec;
+use repo::{RepoError, Rid, Snapshot, UnixTime, content, delta};
+use xfer::card::{FileCard, Payload, Privacy};
+use xfer::{ArtifactId, Card};
+
+use crate::{Cx, Limits};
+
+/// A delta that is made for a reply saves at least as much; else the artifact itself is sent.
+const WORTH_BYTES: usize = 50;
+/// Artifacts up to this size are not worth a delta.
+const SMALL_BYTES: u32 = 100;
+/// Artifacts above this size are not worth the memory that making a delta takes.
+const LARGE_BYTES: u32 = 8 << 20;
+
+/// Collects artifacts.
+pub(super) struct Outbox<'a> {
+    snap: &'a Snapshot<'a>,
+    outlet: Outlet<'a>,
+    codec: Codec,
+    limits: &'a Limits,
+    clock: Option<&'a dyn Fn() -> UnixTime>,
+    deadline: UnixTime,
+    bytes: u64,
+    files: u64,
+    settled: BTreeSet<Rid>,
+    /// What may be seen by who asks.
+    pub(super) deepest: Privacy,
+}
+
+impl<'a> Outbox<'a> {
+    pub(super) fn new(snap: &'a Snapshot<'a>, cx: &'a Cx<'_>) -> Result<Self, RepoError> {
+        let start = cx.clock.map_or(cx.now, |clock| clock());
+        let span = i64::try_from(cx.limits.reply_ms).unwrap_or(i64::MAX);
+        Ok(Self {
+            snap,
+            outlet: Outlet::new(snap)?,
+            codec: Codec::new(),
+            limits: cx.limits,
+            clock: cx.clock,
+            deadline: UnixTime(start.0.saturating_add(span)),
+            bytes: 0,
+            files: 0,
+            settled: BTreeSet::new(),
+            deepest: Privacy::Public,
+        })
+    }
+
+    pub(super) fn outlet(&self) -> &Outlet<'a> {
+        &self.outlet
+    }
+
+    /// How many artifacts this reply holds.
+    pub(super) fn files(&self) -> u64 {
+        self.files
+    }
+
+    /// Notes that the client needs to hear no more of an artifact.
+    pub(super) fn settle(&mut self, rid: Rid) {
+        self.settled.insert(rid);
+    }
+
+    /// Whether the client needs to hear no more of an artifact: it has it, or is sent it.
+    pub(super) fn is_settled(&self, rid: Rid) -> bool {
+        self.settled.contains(&rid)
+    }
+
+    /// The stored form as a `cfile` card, with nothing inflated; the artifact itself where its delta would
+    /// give away its source. None if there is no room left.
+    pub(super) fn stored(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
+        let source = self.usable_source(outgoing);
+        if source.is_none() && outgoing.source.is_some() {
+            return self.whole(outgoing);
+        }
+        if !self.has_room(u64::from(outgoing.frame_size)) {
+            return Ok(None);
+        }
+        let bytes = self.outlet.frame(outgoing.rid)?;
+        let payload = Payload::Zlib { size: outgoing.size, bytes };
+        Ok(Some(self.card(outgoing, source.map(|source| source.id), payload)))
+    }
+
+    /// A `file` card of the stored delta; of the artifact if it is stored whole. None if there is no room left.
+    pub(super) fn native(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
+        let Some(source) = self.usable_source(outgoing) else { return self.whole(outgoing) };
+        if !self.has_room(u64::from(outgoing.frame_size)) {
+            return Ok(None);
+        }
+        let frame = self.outlet.frame(outgoing.rid)?;
+        let declared = frame.first_chunk().map_or(0, |size| u32::from_be_bytes(*size));
+        if !self.has_room(u64::from(declared)) {
+            return Ok(None);
+        }
+        let unsound = |_| RepoError::NoContent(outgoing.rid);
+        let delta = self.codec.unpack(&frame, declared as usize).map_err(unsound)?;
+        Ok(Some(self.card(outgoing, Some(source.id), Payload::Plain(delta.into()))))
+    }
+
+    /// The same, with a delta made against the version before where none is stored.
+    pub(super) fn lean(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
+        let worth = (SMALL_BYTES + 1..=LARGE_BYTES).contains(&outgoing.size);
+        if !worth || outgoing.source.is_some() || !self.has_room(1) {
+            return self.native(outgoing);
+        }
+        let Some(before) = self.outlet.version_before(outgoing.rid)? else { return self.native(outgoing) };
+        if before.privacy > outgoing.privacy.min(self.deepest) || before.size > LARGE_BYTES {
+            return self.native(outgoing);
+        }
+        let target = content::get(self.snap, outgoing.rid)?;
+        let delta = delta::create(&content::get(self.snap, before.rid)?, &target);
+        let worth = delta.len() + WORTH_BYTES <= target.len();
+        let (source, bytes) = if worth { (Some(before.id), delta.into()) } else { (None, target) };
+        if !self.has_room(bytes.len() as u64) {
+            return Ok(None);
+        }
+        Ok(Some(self.card(outgoing, source, Payload::Plain(bytes))))
+    }
+
+    fn whole(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
+        if !self.has_room(u64::from(outgoing.size)) {
+            return Ok(None);
+        }
+        let bytes = content::get(self.snap, outgoing.rid)?;
+        Ok(Some(self.card(outgoing, None, Payload::Plain(bytes))))
+    }
+
+    /// The source of the stored delta, if whoever sees the artifact may see that too.
+    fn usable_source<'o>(&self, outgoing: &'o Outgoing) -> Option<&'o Source> {
+        let deepest = outgoing.privacy.min(self.deepest);
+        outgoing.source.as_ref().filter(|source| source.sendable && source.privacy <= deepest)
+    }
+
+    fn has_room(&self, bytes: u64) -> bool {
+        self.files == 0
+            || (self.bytes.saturating_add(bytes) <= self.limits.reply_bytes
+                && self.clock.is_none_or(|clock| clock() < self.deadline))
+    }
+
+    fn card(&mut self, outgoing: &Outgoing, delta_source: Option<ArtifactId>, payload: Payload) -> Card {
+        let (Payload::Plain(bytes) | Payload::Zlib { bytes, .. }) = &payload;
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        self.files += 1;
+        self.settled.insert(outgoing.rid);
+        Card::File(FileCard { id: outgoing.id, delta_source, payload, privacy: outgoing.privacy })
+    }
+}

@@ -1,0 +1,103 @@
+//! Who may do what in one request (reference: wire.md sections 4.1, 4.3 and 4.5).
+
+use repo::{RepoError, Snapshot, config, user};
+use xfer::Login;
+use xfer::login::Secret;
+
+/// What a request may do.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rights {
+    letters: String,
+}
+
+/// What sync asks a capability for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Right {
+    Clone,
+    Read,
+    Write,
+    Private,
+    Admin,
+}
+
+impl Rights {
+    /// What everybody may do.
+    pub(super) fn of_nobody(snap: &Snapshot<'_>) -> Result<Self, RepoError> {
+        let mut rights = Self::default();
+        if let Some(nobody) = find(snap, user::NOBODY)? {
+            rights.add(snap, &nobody.capabilities)?;
+        }
+        Ok(rights)
+    }
+
+    /// Adds what the user of `login` may do. None if the login is not good.
+    pub(super) fn log_in(&mut self, snap: &Snapshot<'_>, login: &Login) -> Result<Option<()>, RepoError> {
+        if !login.covers_message() {
+            return Ok(None);
+        }
+        if [user::NOBODY, user::ANONYMOUS].contains(&login.user.as_str()) {
+            return Ok(Some(()));
+        }
+        if [user::DEVELOPER, user::READER].contains(&login.user.as_str()) {
+            return Ok(None);
+        }
+        let Some(user) = find(snap, &login.user)? else { return Ok(None) };
+        if !is_signed(snap, login, &user.password)? {
+            return Ok(None);
+        }
+        self.add(snap, &user.capabilities)?;
+        Ok(Some(()))
+    }
+
+    /// Whether a request may do something. `a` and `s` stand for everything but what is private.
+    pub(super) fn allow(&self, right: Right) -> bool {
+        let any_of = |letters: &str| self.letters.contains(|letter| letters.contains(letter));
+        match right {
+            Right::Clone => any_of("gas"),
+            Right::Read => any_of("oias"),
+            Right::Write => any_of("ias"),
+            Right::Private => any_of("x"),
+            Right::Admin => any_of("as"),
+        }
+    }
+
+    fn add(&mut self, snap: &Snapshot<'_>, letters: &str) -> Result<(), RepoError> {
+        self.letters.push_str(letters);
+        for (letter, like) in [('v', user::DEVELOPER), ('u', user::READER)] {
+            if letters.contains(letter)
+                && let Some(like) = find(snap, like)?
+            {
+                self.letters.push_str(&like.capabilities);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct User {
+    password: String,
+    capabilities: String,
+}
+
+fn find(snap: &Snapshot<'_>, login: &str) -> Result<Option<User>, RepoError> {
+    let mut statement = snap.conn().prepare_cached("SELECT pw, cap FROM user WHERE login=?1")?;
+    let mut rows = statement.query([login])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let text = |value: Option<String>| value.unwrap_or_default();
+    Ok(Some(User { password: text(row.get(0)?), capabilities: text(row.get(1)?) }))
+}
+
+/// A password in clear is good for both forms of the secret; an empty one for none.
+fn is_signed(snap: &Snapshot<'_>, login: &Login, stored: &str) -> Result<bool, RepoError> {
+    if stored.is_empty() {
+        return Ok(false);
+    }
+    if login.is_signed_with(&Secret::stored(stored)) {
+        return Ok(true);
+    }
+    if stored.len() == 40 {
+        return Ok(false);
+    }
+    let project = config::project_code(snap)?.unwrap_or_default();
+    Ok(login.is_signed_with(&Secret::derive(&project, &login.user, stored)))
+}

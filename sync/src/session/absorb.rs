@@ -1,0 +1,270 @@
+//! Replies: what is kept of them, and whether another round is needed (reference: wire.md sections 6.6 and 9).
+//!
+//! A session goes on as long as there is something to ask for. What was asked for and neither came nor was
+//! announced again beside something that came is not asked for again in this session: a promise that is never
+//! kept costs one round and leaves a phantom.
+
+use std::collections::BTreeSet;
+
+use repo::config::{self};
+use repo::tx::Origin;
+use repo::{Presence, Repo, Snapshot, Tx, blob, partial, wanted};
+use xfer::Message;
+
+use super::cloning::Phase;
+use super::inbox::{self, Intake};
+use super::progress::{Asked, Gain};
+use super::reply::Reply;
+use super::{Goal, LoginState, Progress, Session};
+use crate::{Cx, SyncError};
+
+/// What the error cards of a reply to a clone mean.
+enum Verdict {
+    /// Nothing that matters: take in what came with them.
+    TakeIn,
+    /// Ask again, in another way.
+    AskAgain,
+    /// The peer is done with us, and what we have may do.
+    Finish,
+}
+
+impl Session {
+    pub(super) fn absorb(
+        &mut self,
+        repo: &mut Repo,
+        message: &Message,
+        cx: &Cx<'_>,
+    ) -> Result<Progress, SyncError> {
+        let reply = Reply::read(message);
+        self.stats.igots_received = reply.igots.len() as u64;
+        self.stats.gimmes_received = reply.gimmes();
+        self.news.said.extend(reply.messages.iter().map(|&text| text.to_owned()));
+        match &self.goal {
+            Goal::Pull => self.absorb_pull(repo, &reply, cx),
+            Goal::Clone(cloning) => {
+                let phase = cloning.phase;
+                self.absorb_clone(repo, &reply, phase, cx)
+            }
+        }
+    }
+
+    fn absorb_pull(
+        &mut self,
+        repo: &mut Repo,
+        reply: &Reply<'_>,
+        cx: &Cx<'_>,
+    ) -> Result<Progress, SyncError> {
+        if !reply.errors.is_empty() {
+            return Err(refused(reply));
+        }
+        reply.check()?;
+        let snap = repo.snapshot()?;
+        if reply.files.is_empty() && !inbox::is_news(&snap, &reply.igots, self.deepest())? {
+            self.plan(&snap, reply, &Intake::default(), cx)?;
+            drop(snap);
+        } else {
+            drop(snap);
+            let tx = repo.begin()?;
+            self.take_in(&tx, reply, cx)?;
+            tx.commit()?;
+        }
+        self.next_round(cx)
+    }
+
+    fn absorb_clone(
+        &mut self,
+        repo: &mut Repo,
+        reply: &Reply<'_>,
+        phase: Phase,
+        cx: &Cx<'_>,
+    ) -> Result<Progress, SyncError> {
+        if !reply.errors.is_empty() {
+            match self.judge(reply, phase)? {
+                Verdict::TakeIn => {}
+                Verdict::AskAgain => return self.ask_again(cx),
+                Verdict::Finish => return self.conclude(repo.begin()?, cx),
+            }
+        }
+        reply.check()?;
+        let tx = repo.begin()?;
+        self.learn_project(&tx, reply, phase, cx)?;
+        self.advance(reply, phase)?;
+        self.take_in(&tx, reply, cx)?;
+        let Goal::Clone(cloning) = &self.goal else { unreachable!("a clone") };
+        let done = match cloning.phase {
+            Phase::Batch { .. } => false,
+            Phase::Announce => self.wanted.is_empty(),
+            Phase::Settle if phase == Phase::Settle => self.wanted.is_empty(),
+            Phase::Settle => self.wanted.is_empty() && !cloning.took_a_while() && !self.options.private,
+        };
+        if done {
+            return self.conclude(tx, cx);
+        }
+        cloning.save(&tx, &self.codes.project)?;
+        tx.commit()?;
+        self.effort.check(cx.limits)?;
+        Ok(Progress::Continue)
+    }
+
+    /// Judges error cards. Nobody may log in to the first round of a clone, so its refusals tell little.
+    fn judge(&mut self, reply: &Reply<'_>, phase: Phase) -> Result<Verdict, SyncError> {
+        let each = |test: fn(&str) -> bool| reply.errors.iter().all(|text| test(text));
+        let batch = matches!(phase, Phase::Batch { .. });
+        if phase == Phase::Settle && each(is_about_rights) {
+            self.news.said.extend(reply.errors.iter().map(|&text| text.to_owned()));
+            return Ok(Verdict::Finish);
+        }
+        let Goal::Clone(cloning) = &mut self.goal else { unreachable!("a clone") };
+        if batch && each(is_about_version) && cloning.fall_back() {
+            return Ok(Verdict::AskAgain);
+        }
+        if !batch || self.login == LoginState::Sent {
+            return Err(refused(reply));
+        }
+        if reply.clone_seqno.is_some() && each(|text| text.contains("private")) {
+            return Ok(Verdict::TakeIn);
+        }
+        if !each(is_about_rights) {
+            return Err(refused(reply));
+        }
+        if self.credentials().is_none() {
+            return Err(SyncError::PasswordNeeded(reply.errors.join("; ")));
+        }
+        if let Some(push) = reply.push {
+            self.adopt(&push.project)?;
+        }
+        Ok(Verdict::AskAgain)
+    }
+
+    fn ask_again(&mut self, cx: &Cx<'_>) -> Result<Progress, SyncError> {
+        self.effort.add(Gain { asked: Asked::Artifacts, ..Gain::default() });
+        self.effort.check(cx.limits)?;
+        Ok(Progress::Continue)
+    }
+
+    fn learn_project(
+        &mut self,
+        tx: &Tx<'_>,
+        reply: &Reply<'_>,
+        phase: Phase,
+        cx: &Cx<'_>,
+    ) -> Result<(), SyncError> {
+        match reply.push {
+            Some(push) => self.adopt(&push.project)?,
+            None if matches!(phase, Phase::Batch { .. }) => return Err(SyncError::NoProjectNamed),
+            None => return Ok(()),
+        }
+        if config::project_code(tx)?.as_ref() != Some(&self.codes.project) {
+            config::set(tx, "project-code", &self.codes.project, cx.now)?;
+        }
+        Ok(())
+    }
+
+    fn adopt(&mut self, theirs: &str) -> Result<(), SyncError> {
+        if self.codes.project.is_empty() {
+            theirs.clone_into(&mut self.codes.project);
+        }
+        if self.codes.project == theirs {
+            return Ok(());
+        }
+        Err(SyncError::WrongProject { ours: self.codes.project.clone(), theirs: theirs.to_owned() })
+    }
+
+    /// Moves the cursor of the batches. A peer that answers with names instead knows no batches.
+    fn advance(&mut self, reply: &Reply<'_>, phase: Phase) -> Result<(), SyncError> {
+        let (Goal::Clone(cloning), Phase::Batch { seqno }) = (&mut self.goal, phase) else { return Ok(()) };
+        let Some(push) = reply.push else { return Err(SyncError::NoProjectNamed) };
+        if reply.clone_seqno.is_none() && reply.files.is_empty() && !reply.igots.is_empty() {
+            cloning.phase = Phase::Announce;
+            return Ok(());
+        }
+        cloning.advance(seqno, reply.clone_seqno, push)
+    }
+
+    fn take_in(&mut self, tx: &Tx<'_>, reply: &Reply<'_>, cx: &Cx<'_>) -> Result<(), SyncError> {
+        tx.set_origin(Origin { time: cx.now, ..Origin::default() });
+        let mut intake = inbox::store(tx, &reply.files, self.deepest(), cx.now)?;
+        inbox::note(tx, &reply.igots, self.deepest())?;
+        self.news.refused = std::mem::take(&mut intake.refused);
+        self.news.linked = intake.settled.linked;
+        self.plan(tx, reply, &intake, cx)
+    }
+
+    /// Decides what the next request asks for.
+    fn plan(
+        &mut self,
+        snap: &Snapshot<'_>,
+        reply: &Reply<'_>,
+        intake: &Intake,
+        cx: &Cx<'_>,
+    ) -> Result<(), SyncError> {
+        let batch =
+            matches!(&self.goal, Goal::Clone(cloning) if matches!(cloning.phase, Phase::Batch { .. }));
+        let asked = batch || !self.wanted.is_empty();
+        let asked = if asked { Asked::Artifacts } else { Asked::Nothing };
+        self.effort.add(Gain { artifacts: intake.new, bytes: intake.bytes, asked });
+        self.stats.files_received = intake.new;
+        self.give_up(snap, reply, intake)?;
+        if batch {
+            return Ok(());
+        }
+        let limit = usize::try_from(intake.new.saturating_mul(2)).unwrap_or(usize::MAX).max(cx.limits.gimmes);
+        let unavailable = &self.unavailable;
+        self.wanted = wanted::phantoms(snap, self.deepest(), limit, |id| !unavailable.contains(id))?;
+        Ok(())
+    }
+
+    /// Notes what was asked for and did not come. A reply that is full announces the rest again.
+    fn give_up(&mut self, snap: &Snapshot<'_>, reply: &Reply<'_>, intake: &Intake) -> Result<(), SyncError> {
+        let mut postponed = BTreeSet::new();
+        if intake.new > 0 && !self.wanted.is_empty() {
+            postponed.extend(reply.igots.iter().map(|igot| igot.id));
+        }
+        for id in std::mem::take(&mut self.wanted) {
+            let lacking = matches!(blob::presence(snap, &id)?, Presence::Phantom(_));
+            if lacking && !postponed.contains(&id) {
+                self.unavailable.insert(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn next_round(&self, cx: &Cx<'_>) -> Result<Progress, SyncError> {
+        if self.wanted.is_empty() {
+            return Ok(Progress::Done);
+        }
+        self.effort.check(cx.limits)?;
+        Ok(Progress::Continue)
+    }
+
+    /// Takes the mark of an unfinished clone off, if nothing that was received still waits for its source.
+    fn conclude(&mut self, tx: Tx<'_>, cx: &Cx<'_>) -> Result<Progress, SyncError> {
+        let Goal::Clone(cloning) = &mut self.goal else { unreachable!("a clone") };
+        if let Some((count, first)) = wanted::dangling(&tx)? {
+            cloning.phase = Phase::Settle;
+            cloning.save(&tx, &self.codes.project)?;
+            tx.commit()?;
+            return Err(SyncError::UnresolvedDeltas { count, first });
+        }
+        config::unset(&tx, "hash-policy")?;
+        let policy = config::hash_policy(&tx)?;
+        config::set_hash_policy(&tx, policy, cx.now)?;
+        partial::clear(&tx)?;
+        tx.commit()?;
+        Ok(Progress::Done)
+    }
+}
+
+fn refused(reply: &Reply<'_>) -> SyncError {
+    SyncError::Refused(reply.errors.join("; "))
+}
+
+/// Whether a login, or another one, might help. Stock may add a reason, so only the gist is compared.
+fn is_about_rights(text: &str) -> bool {
+    text.contains("not authorized") || text.contains("login failed")
+}
+
+/// Whether the peer does not know this kind of clone.
+fn is_about_version(text: &str) -> bool {
+    text.contains("bad command") && text.contains("clone")
+}

@@ -1,0 +1,118 @@
+//! How far a clone is.
+
+use repo::partial::{self, Partial};
+use repo::{RepoError, Snapshot, Tx};
+use xfer::card::Codes;
+
+use crate::SyncError;
+
+/// The newest kind of batch clone.
+const NEWEST: u32 = 3;
+/// The oldest kind of batch clone.
+const OLDEST: u32 = 2;
+
+/// The state of one clone.
+#[derive(Debug)]
+pub(super) struct Cloning {
+    pub(super) phase: Phase,
+    /// Kind of batch clone that is asked for.
+    pub(super) version: u32,
+    /// Server code of the file that the batches come from.
+    server: Option<String>,
+    /// Batches that this session took.
+    batches: u32,
+    begun: Begun,
+}
+
+/// What the next request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The batch that starts at this rid of the server.
+    Batch {
+        /// First rid wanted.
+        seqno: u32,
+    },
+    /// Every artifact by name, from a peer that knows no batches.
+    Announce,
+    /// What came to be on the server meanwhile, and what batches refer to and do not hold.
+    Settle,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    Now,
+    Earlier,
+}
+
+impl Default for Cloning {
+    fn default() -> Self {
+        let phase = Phase::Batch { seqno: 1 };
+        Self { phase, version: NEWEST, server: None, batches: 0, begun: Begun::Now }
+    }
+}
+
+impl Cloning {
+    /// Goes on where an earlier clone stopped, if there was one.
+    pub(super) fn begin(&mut self, begun: Option<&Partial>, snap: &Snapshot<'_>) -> Result<(), SyncError> {
+        let Some(begun) = begun else {
+            return if partial::is_fresh(snap)? { Ok(()) } else { Err(SyncError::NotFresh) };
+        };
+        self.phase = if begun.seqno == 0 { Phase::Settle } else { Phase::Batch { seqno: begun.seqno } };
+        self.server.clone_from(&begun.server);
+        self.begun = Begun::Earlier;
+        Ok(())
+    }
+
+    pub(super) fn is_resumed(&self) -> bool {
+        self.begun == Begun::Earlier
+    }
+
+    /// Asks for an older kind of clone. False if there is none.
+    pub(super) fn fall_back(&mut self) -> bool {
+        match self.phase {
+            Phase::Batch { .. } if self.version > OLDEST => self.version -= 1,
+            Phase::Batch { seqno: 1 } => self.phase = Phase::Announce,
+            Phase::Batch { .. } | Phase::Announce | Phase::Settle => return false,
+        }
+        true
+    }
+
+    /// Takes the cursor of a batch that started at `asked`.
+    ///
+    /// The cursor belongs to one repository file. Where another file of the project answers a resumed clone,
+    /// the batches start anew; artifacts that are held already are passed over.
+    pub(super) fn advance(&mut self, asked: u32, told: Option<u32>, push: &Codes) -> Result<(), SyncError> {
+        let Some(told) = told else { return Err(SyncError::NoCloneSeqno) };
+        if told != 0 && (told <= asked || told > i32::MAX.unsigned_abs()) {
+            return Err(SyncError::CloneSeqno { asked, told });
+        }
+        self.batches += 1;
+        self.phase = if told == 0 { Phase::Settle } else { Phase::Batch { seqno: told } };
+        let theirs = push.server.clone();
+        match self.server.replace(theirs.clone()) {
+            Some(ours) if ours != theirs && asked > 1 => {
+                if self.batches > 1 {
+                    return Err(SyncError::OtherServer { ours, theirs });
+                }
+                self.phase = Phase::Batch { seqno: 1 };
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the server may have changed behind the cursor: one batch is one moment, more are not.
+    pub(super) fn took_a_while(&self) -> bool {
+        self.batches > 1 || self.is_resumed()
+    }
+
+    /// Marks the file with how far it came.
+    pub(super) fn save(&self, tx: &Tx<'_>, project: &str) -> Result<(), RepoError> {
+        let seqno = match self.phase {
+            Phase::Batch { seqno } => seqno,
+            Phase::Announce => 1,
+            Phase::Settle => 0,
+        };
+        partial::save(tx, &Partial { seqno, project: Some(project.to_owned()), server: self.server.clone() })
+    }
+}

@@ -1,0 +1,102 @@
+//! Artifacts and announcements on their way in.
+
+use repo::content::{self, Incoming, Stored};
+use repo::error::Fault;
+use repo::ingest::{self, Settled};
+use repo::{Presence, RepoError, Snapshot, Tx, UnixTime, blob, private};
+use xfer::ArtifactId;
+use xfer::card::{FileCard, Igot, Payload, Privacy};
+
+use crate::SyncError;
+
+/// What the artifacts of one message came to.
+#[derive(Debug, Default)]
+pub(crate) struct Intake {
+    /// Artifacts that we did not have.
+    pub(crate) new: u64,
+    /// Their bytes, as they travelled.
+    pub(crate) bytes: u64,
+    /// Artifacts that this file does not take: shunned, or named in a way it does not allow.
+    pub(crate) refused: Vec<ArtifactId>,
+    /// What verifying and linking did.
+    pub(crate) settled: Settled,
+}
+
+/// Stores, verifies and links artifacts. Private ones are dropped unless `deepest` is private.
+pub(crate) fn store(
+    tx: &Tx<'_>,
+    files: &[&FileCard],
+    deepest: Privacy,
+    now: UnixTime,
+) -> Result<Intake, SyncError> {
+    let mut intake = Intake::default();
+    for file in files.iter().filter(|file| file.privacy <= deepest) {
+        match content::put(tx, &file.id, &incoming(file), file.privacy).map_err(blame)? {
+            Stored::Accepted(_) | Stored::Dangling(_) => {
+                intake.new += 1;
+                intake.bytes += payload_bytes(&file.payload);
+            }
+            Stored::AlreadyHeld(_) => {}
+            Stored::Refused => intake.refused.push(file.id),
+        }
+    }
+    intake.settled = ingest::settle(tx, now).map_err(blame)?;
+    Ok(intake)
+}
+
+/// Whether [`note`] would change anything.
+pub(crate) fn is_news(snap: &Snapshot<'_>, igots: &[&Igot], deepest: Privacy) -> Result<bool, SyncError> {
+    for igot in igots.iter().filter(|igot| igot.privacy <= deepest) {
+        match blob::presence(snap, &igot.id)? {
+            Presence::Unknown => return Ok(true),
+            Presence::Phantom(rid) | Presence::Dangling(rid) | Presence::Held(rid) => {
+                if igot.privacy == Privacy::Public && private::contains(snap, rid)? {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Makes phantoms of what the peer announced and we lack. What it announces as public is public from now on;
+/// what is public stays so, whatever it says.
+pub(crate) fn note(tx: &Tx<'_>, igots: &[&Igot], deepest: Privacy) -> Result<(), SyncError> {
+    for igot in igots.iter().filter(|igot| igot.privacy <= deepest) {
+        match blob::presence(tx, &igot.id)? {
+            Presence::Unknown => {
+                blob::rid_or_phantom(tx, &igot.id, igot.privacy)?;
+            }
+            Presence::Phantom(rid) | Presence::Dangling(rid) | Presence::Held(rid) => {
+                if igot.privacy == Privacy::Public {
+                    private::remove(tx, rid)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn incoming(file: &FileCard) -> Incoming<'_> {
+    match (&file.payload, &file.delta_source) {
+        (Payload::Plain(bytes), None) => Incoming::Whole(bytes),
+        (Payload::Plain(delta), Some(source)) => Incoming::Delta { source, delta },
+        (Payload::Zlib { size, bytes }, source) => {
+            Incoming::Frame { source: source.as_ref(), frame: bytes, size: *size }
+        }
+    }
+}
+
+fn payload_bytes(payload: &Payload) -> u64 {
+    match payload {
+        Payload::Plain(bytes) | Payload::Zlib { bytes, .. } => bytes.len() as u64,
+    }
+}
+
+/// Tells the peer's bad artifacts from our own troubles.
+fn blame(error: RepoError) -> SyncError {
+    match error.fault() {
+        Fault::Sender => SyncError::BadArtifact(error),
+        Fault::File | Fault::Machine => SyncError::Repo(error),
+    }
+}

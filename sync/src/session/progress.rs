@@ -1,0 +1,125 @@
+//! When to give up on a peer.
+//!
+//! An honest session ends by itself; the bounds here are for the others. A round makes progress if it brought
+//! a new artifact. The number of rounds is bounded by `rounds` plus what the session earned: one more for every
+//! `round_artifacts` new artifacts or `round_bytes` new bytes, so a large clone may take the rounds it needs,
+//! and a peer that drips one small artifact a round may not. Everything that came is kept in any case.
+
+use crate::{Limits, SyncError};
+
+/// What one round brought.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Gain {
+    /// New artifacts.
+    pub(crate) artifacts: u64,
+    /// Their bytes, as they travelled.
+    pub(crate) bytes: u64,
+    /// Whether the round asked for artifacts.
+    pub(crate) asked: Asked,
+}
+
+/// Whether a round could have brought something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It only asked what there is.
+    #[default]
+    Nothing,
+    /// It asked for artifacts.
+    Artifacts,
+}
+
+/// What a session took so far.
+#[derive(Debug, Default)]
+pub(crate) struct Effort {
+    rounds: u32,
+    idle: u32,
+    artifacts: u64,
+    bytes: u64,
+}
+
+impl Effort {
+    /// Adds a round.
+    pub(crate) fn add(&mut self, gain: Gain) {
+        self.rounds = self.rounds.saturating_add(1);
+        self.artifacts = self.artifacts.saturating_add(gain.artifacts);
+        self.bytes = self.bytes.saturating_add(gain.bytes);
+        if gain.artifacts > 0 {
+            self.idle = 0;
+        } else if gain.asked == Asked::Artifacts {
+            self.idle += 1;
+        }
+    }
+
+    /// Whether another round is within bounds.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), SyncError> {
+        if self.idle >= limits.idle_rounds {
+            return Err(SyncError::Idle { rounds: self.idle });
+        }
+        if self.artifacts > limits.session_artifacts || self.bytes > limits.session_bytes {
+            return Err(SyncError::TooMuch { artifacts: self.artifacts, bytes: self.bytes });
+        }
+        let earned = self.artifacts / limits.round_artifacts.max(1) + self.bytes / limits.round_bytes.max(1);
+        if u64::from(self.rounds) >= u64::from(limits.rounds).saturating_add(earned) {
+            return Err(SyncError::TooManyRounds { rounds: self.rounds, artifacts: self.artifacts });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes rounds until one is refused, at most 10,000, and says how many were allowed and why no more.
+    fn rounds(gain: impl Fn(u32) -> Gain) -> (u32, String) {
+        let limits = Limits::default();
+        let mut effort = Effort::default();
+        for round in 1..=10_000 {
+            effort.add(gain(round));
+            if let Err(error) = effort.check(&limits) {
+                return (round, error.to_string());
+            }
+        }
+        (10_000, String::new())
+    }
+
+    fn gain(artifacts: u64, bytes: u64) -> Gain {
+        Gain { artifacts, bytes, asked: Asked::Artifacts }
+    }
+
+    #[test]
+    fn a_clone_of_many_full_batches_is_not_bounded_by_rounds() {
+        assert_eq!(rounds(|_| gain(4_000, 5_000_000)).0, 10_000);
+        assert_eq!(rounds(|_| gain(1, 5_000_000)).0, 10_000);
+        assert_eq!(rounds(|_| gain(20, 4_000)).0, 10_000);
+    }
+
+    #[test]
+    fn a_peer_that_drips_small_artifacts_is_given_up() {
+        let (rounds, error) = rounds(|_| gain(1, 100));
+        assert!((100..150).contains(&rounds), "{rounds}");
+        assert_eq!(error, format!("no end after {rounds} rounds, which brought {rounds} artifacts"));
+    }
+
+    #[test]
+    fn a_peer_that_promises_and_never_sends_is_given_up() {
+        let (rounds, error) = rounds(|_| gain(0, 0));
+        assert_eq!(rounds, 3);
+        assert_eq!(
+            error,
+            "3 rounds in a row brought nothing new, though the peer keeps announcing artifacts"
+        );
+    }
+
+    #[test]
+    fn a_peer_that_sends_now_and_then_is_given_up_too() {
+        let (rounds, _) = rounds(|round| gain(u64::from(round % 3 == 0), 10));
+        assert!(rounds < 150, "{rounds}");
+    }
+
+    #[test]
+    fn more_content_than_the_session_may_take_is_an_error() {
+        let (_, error) = rounds(|_| gain(1, 1 << 30));
+        assert!(error.starts_with("the session took 65 artifacts"), "{error}");
+    }
+}

@@ -1,0 +1,83 @@
+//! The cards of one reply, sorted by what they are for.
+
+use xfer::card::{Codes, FileCard, Igot};
+use xfer::{Card, Message};
+
+use crate::SyncError;
+
+/// How much of a foreign card is repeated in our errors.
+const QUOTED_BYTES: usize = 120;
+
+/// A reply, read once.
+#[derive(Debug, Default)]
+pub(crate) struct Reply<'a> {
+    pub(crate) files: Vec<&'a FileCard>,
+    pub(crate) igots: Vec<&'a Igot>,
+    pub(crate) errors: Vec<&'a str>,
+    pub(crate) messages: Vec<&'a str>,
+    pub(crate) clone_seqno: Option<u32>,
+    pub(crate) push: Option<&'a Codes>,
+    gimmes: u64,
+    stamped: bool,
+    unexpected: Option<String>,
+}
+
+impl<'a> Reply<'a> {
+    pub(crate) fn read(message: &'a Message) -> Self {
+        let mut reply = Self::default();
+        if message.login.is_some() {
+            reply.unexpected = Some("login".to_owned());
+        }
+        for card in &message.cards {
+            reply.take(card);
+        }
+        reply
+    }
+
+    /// Whether the peer finished a reply of this protocol. Its error cards are another matter: after one,
+    /// stock writes what it likes.
+    pub(crate) fn check(&self) -> Result<(), SyncError> {
+        if let Some(card) = &self.unexpected {
+            let page = card.trim_start().starts_with('<');
+            let text = card.clone();
+            return Err(if page { SyncError::WebPage(text) } else { SyncError::UnexpectedCard(text) });
+        }
+        if self.stamped { Ok(()) } else { Err(SyncError::Unfinished) }
+    }
+
+    /// `gimme` cards, which matter to a push only.
+    pub(crate) fn gimmes(&self) -> u64 {
+        self.gimmes
+    }
+
+    fn take(&mut self, card: &'a Card) {
+        match card {
+            Card::File(file) => self.files.push(file),
+            Card::Igot(igot) => self.igots.push(igot),
+            Card::Error(text) => self.errors.push(text),
+            Card::Message(text) => self.messages.push(text),
+            Card::CloneSeqno(seqno) => self.clone_seqno = Some(*seqno),
+            Card::Push(codes) => self.push = Some(codes),
+            Card::Gimme(_) => self.gimmes += 1,
+            Card::Comment(text) => self.stamped |= text.starts_with(b" timestamp "),
+            // A catalog of unversioned files or records of configuration that nobody asked for.
+            Card::UvFile(_) | Card::UvIgot(_) | Card::Config(_) | Card::Cookie(_) | Card::Pragma(_) => {}
+            Card::Pull(_) => self.refuse(b"pull"),
+            Card::Clone(_) => self.refuse(b"clone"),
+            Card::UvGimme(_) => self.refuse(b"uvgimme"),
+            Card::ReqConfig(_) => self.refuse(b"reqconfig"),
+            Card::Unknown(line) => self.refuse(line),
+        }
+    }
+
+    fn refuse(&mut self, line: &[u8]) {
+        self.unexpected.get_or_insert_with(|| quote(line));
+    }
+}
+
+/// A piece of a foreign line that can be shown.
+pub(crate) fn quote(line: &[u8]) -> String {
+    let piece = &line[..line.len().min(QUOTED_BYTES)];
+    let text = String::from_utf8_lossy(piece).replace(char::is_control, " ");
+    if piece.len() < line.len() { format!("{text}...") } else { text }
+}
