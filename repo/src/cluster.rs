@@ -1,1 +1,111 @@
-//! To be written.
+//! Clusters: artifacts that list others, so that a pull need not name each (reference: wire.md section 8.1).
+
+use std::ops::Range;
+
+use xfer::ArtifactId;
+use xfer::card::Privacy;
+
+use crate::content::{self, Incoming, Stored};
+use crate::manifest::{self, Artifact};
+use crate::{RepoError, Tx, UnixTime, ingest, unclustered};
+
+/// Fewer artifacts than this stay as they are.
+const LEAST_MEMBERS: usize = 100;
+
+/// A cluster has this many, or a few more if it is the last one.
+const MEMBERS: usize = 800;
+
+/// Makes clusters of what no cluster lists, if there is enough of it, and says how many.
+pub fn create(tx: &Tx<'_>, now: UnixTime) -> Result<usize, RepoError> {
+    let members = unclustered::members(tx)?;
+    let mut made = 0;
+    for part in split(members.len()) {
+        let ids: Vec<ArtifactId> = members[part.clone()].iter().map(|&(_, id)| id).collect();
+        let text = manifest::write(&Artifact::Cluster(ids));
+        let id = content::name(tx, &text)?;
+        let stored = content::put(tx, &id, &Incoming::Whole(&text), Privacy::Public)?;
+        if !matches!(stored, Stored::Accepted(_)) {
+            // The very same cluster is shunned, or here and its members are unclustered all the same.
+            continue;
+        }
+        for &(rid, _) in &members[part] {
+            unclustered::remove(tx, rid)?;
+        }
+        made += 1;
+    }
+    ingest::settle(tx, now)?;
+    Ok(made)
+}
+
+/// How many members go where.
+fn split(count: usize) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    if count < LEAST_MEMBERS {
+        return parts;
+    }
+    while count - start > MEMBERS + LEAST_MEMBERS {
+        parts.push(start..start + MEMBERS);
+        start += MEMBERS;
+    }
+    parts.push(start..count);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, number, put, repo};
+
+    #[test]
+    fn members_are_split_as_stock_splits_them() {
+        let cases: [(usize, &[usize]); 10] = [
+            (0, &[]),
+            (99, &[]),
+            (100, &[100]),
+            (850, &[850]),
+            (900, &[900]),
+            (901, &[800, 101]),
+            (1000, &[800, 200]),
+            (1700, &[800, 900]),
+            (1701, &[800, 800, 101]),
+            // Stock lists one of the two other clusters in the last, as it happens.
+            (2000, &[800, 800, 400]),
+        ];
+        for (count, sizes) in cases {
+            let parts: Vec<usize> = split(count).into_iter().map(|part| part.len()).collect();
+            assert_eq!(parts, sizes, "{count}");
+        }
+    }
+
+    #[test]
+    fn members_leave_the_unclustered_and_the_clusters_enter() {
+        let mut repo = repo();
+        let tx = repo.begin().unwrap();
+        for n in 0..950 {
+            put(&tx, format!("artifact {n}").as_bytes()).unwrap();
+        }
+        ingest::settle(&tx, NOW).unwrap();
+        assert_eq!(create(&tx, NOW).unwrap(), 2);
+        assert_eq!(number(&tx, "SELECT count(*) FROM blob"), 952);
+        assert_eq!(number(&tx, "SELECT count(*) FROM unclustered WHERE rid>950"), 2);
+        assert_eq!(number(&tx, "SELECT count(*) FROM unclustered"), 2);
+        assert_eq!(create(&tx, NOW).unwrap(), 0);
+        tx.commit().unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_no_member() {
+        let mut repo = repo();
+        let tx = repo.begin().unwrap();
+        for n in 0..99 {
+            put(&tx, format!("artifact {n}").as_bytes()).unwrap();
+        }
+        let source = xfer::hash::sha3_256(b"not here");
+        let delta = crate::delta::create(b"", b"waits");
+        let incoming = Incoming::Delta { source: &source, delta: &delta };
+        content::put(&tx, &xfer::hash::sha3_256(b"waits"), &incoming, Privacy::Public).unwrap();
+        ingest::settle(&tx, NOW).unwrap();
+        assert_eq!(create(&tx, NOW).unwrap(), 0);
+    }
+}

@@ -29,10 +29,6 @@ impl Dangling {
         self.upwards.contains_key(&rid)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Rid> + '_ {
-        self.upwards.keys().copied()
-    }
-
     pub(crate) fn insert(&mut self, rid: Rid, source: Rid) {
         self.upwards.insert(rid, source);
     }

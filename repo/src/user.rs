@@ -1,5 +1,10 @@
 //! Who may do what (reference: repo.md section 7, wire.md section 4).
 
+use rusqlite::{OptionalExtension as _, params};
+use xfer::login::Secret;
+
+use crate::{RepoError, Snapshot, Text, Tx, UnixTime};
+
 /// Everyone who does not log in; everyone has what this one may do.
 pub const NOBODY: &str = "nobody";
 /// Web visitors who solved a captcha. Counts for nothing in sync.
@@ -8,3 +13,100 @@ pub const ANONYMOUS: &str = "anonymous";
 pub const DEVELOPER: &str = "developer";
 /// What capability `u` stands for.
 pub const READER: &str = "reader";
+
+/// A row of `user`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// Row id, which `rcvfrom` refers to.
+    pub uid: i64,
+    /// Name.
+    pub login: String,
+    /// The secret, or a password in clear; empty: no login. Either is as good as the password: never log it.
+    pub password: String,
+    /// Capability letters, as they stand there.
+    pub capabilities: String,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { uid, login, capabilities, password: _ } = self;
+        write!(f, "User {{ uid: {uid}, login: {login:?}, capabilities: {capabilities:?} }}")
+    }
+}
+
+/// Looks a user up by name.
+pub fn find(snap: &Snapshot<'_>, login: &str) -> Result<Option<User>, RepoError> {
+    let mut statement = snap
+        .conn()
+        .prepare_cached("SELECT uid, coalesce(pw, ''), coalesce(cap, '') FROM user WHERE login=?1")?;
+    let user = statement.query_row([login], |row| {
+        Ok(User {
+            uid: row.get(0)?,
+            login: login.to_owned(),
+            password: text(row.get(1)?),
+            capabilities: text(row.get(2)?),
+        })
+    });
+    Ok(user.optional()?)
+}
+
+fn text(text: Text) -> String {
+    text.to_str_lossy().into_owned()
+}
+
+/// Makes a user, or changes what the user may do.
+pub fn set_capabilities(
+    tx: &Tx<'_>,
+    login: &str,
+    capabilities: &str,
+    now: UnixTime,
+) -> Result<(), RepoError> {
+    tx.conn()
+        .prepare_cached(
+            "INSERT INTO user(login, pw, cap, info, mtime) VALUES(?1, '', ?2, '', ?3)
+             ON CONFLICT(login) DO UPDATE SET cap=?2, mtime=?3",
+        )?
+        .execute(params![login, capabilities, now.seconds()])?;
+    Ok(())
+}
+
+/// Changes a user's secret. Says whether there is such a user.
+pub fn set_password(tx: &Tx<'_>, login: &str, secret: &Secret, now: UnixTime) -> Result<bool, RepoError> {
+    let changed = tx
+        .conn()
+        .prepare_cached("UPDATE user SET pw=?2, mtime=?3 WHERE login=?1")?
+        .execute(params![login, secret.expose(), now.seconds()])?;
+    Ok(changed > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, repo};
+
+    #[test]
+    fn a_new_file_has_the_first_user_and_the_special_ones() {
+        let mut repo = repo();
+        let snap = repo.snapshot().unwrap();
+        let cases = [("alice", "s"), (NOBODY, ""), (ANONYMOUS, ""), (DEVELOPER, "ei"), (READER, "kptw")];
+        for (login, capabilities) in cases {
+            assert_eq!(find(&snap, login).unwrap().unwrap().capabilities, capabilities, "{login}");
+        }
+        assert_eq!(find(&snap, "mallory").unwrap(), None);
+    }
+
+    #[test]
+    fn a_user_gets_a_secret_and_capabilities() {
+        let mut repo = repo();
+        let tx = repo.begin().unwrap();
+        let secret = Secret::derive("d8a2890475e7bf98e6bcde61975ee4dc71542449", "bob", "bobpw");
+        assert!(!set_password(&tx, "bob", &secret, NOW).unwrap());
+        set_capabilities(&tx, "bob", "v", NOW).unwrap();
+        assert!(set_password(&tx, "bob", &secret, NOW).unwrap());
+        set_capabilities(&tx, "bob", "ix", NOW).unwrap();
+        let bob = find(&tx, "bob").unwrap().unwrap();
+        assert_eq!(bob.password, "31f32f0602b42526ff5744f7c927e79e4795bc8f");
+        assert_eq!(bob.capabilities, "ix");
+        assert!(!format!("{bob:?}").contains(&bob.password));
+    }
+}

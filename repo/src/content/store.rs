@@ -4,11 +4,12 @@ use bytes::Bytes;
 use rusqlite::params;
 use xfer::ArtifactId;
 use xfer::card::Privacy;
+use xfer::hash::{sha1, sha3_256};
 
 use super::{Incoming, Stored, apply, delta_children, delta_source, get, size, unpack};
 use crate::blob::{self, Hex};
 use crate::config::{self, HashPolicy};
-use crate::{Presence, RepoError, Rid, Tx, dangling, delta, private, shun};
+use crate::{Presence, RepoError, Rid, Snapshot, Tx, dangling, delta, private, shun, unsent};
 
 /// A delta that arrives as such is kept as one, unless its source is itself this many steps away from a whole
 /// artifact.
@@ -49,6 +50,40 @@ pub fn put(
             release(tx, rid, &target)?;
             Ok(Stored::Accepted(rid))
         }
+    }
+}
+
+/// Names new content as the file's hash policy has it. Content that is known under the other kind of name
+/// keeps that, unless the policy forbids.
+pub fn name(snap: &Snapshot<'_>, content: &[u8]) -> Result<ArtifactId, RepoError> {
+    let policy = config::hash_policy(snap)?;
+    let (name, other): (fn(&[u8]) -> ArtifactId, fn(&[u8]) -> ArtifactId) = match policy {
+        HashPolicy::Sha1 | HashPolicy::Auto => (sha1, sha3_256),
+        HashPolicy::Sha3 | HashPolicy::Sha3Only | HashPolicy::ShunSha1 => (sha3_256, sha1),
+    };
+    let reuses = !matches!(policy, HashPolicy::Sha3Only | HashPolicy::ShunSha1);
+    let id = name(content);
+    if reuses && blob::rid(snap, &id)?.is_none() {
+        let other = other(content);
+        if matches!(blob::presence(snap, &other)?, Presence::Held(_)) {
+            return Ok(other);
+        }
+    }
+    Ok(id)
+}
+
+/// Stores an artifact that was made here, to be pushed without being asked for. [`crate::ingest::settle`] has
+/// to follow. None if its name is shunned.
+pub fn add(tx: &Tx<'_>, content: &[u8], privacy: Privacy) -> Result<Option<(Rid, ArtifactId)>, RepoError> {
+    let id = name(tx, content)?;
+    match put(tx, &id, &Incoming::Whole(content), privacy)? {
+        Stored::Accepted(rid) => {
+            unsent::add(tx, rid)?;
+            Ok(Some((rid, id)))
+        }
+        Stored::AlreadyHeld(rid) => Ok(Some((rid, id))),
+        Stored::Refused => Ok(None),
+        Stored::Dangling(_) => unreachable!("a whole artifact waits for nothing"),
     }
 }
 
