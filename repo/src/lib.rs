@@ -34,6 +34,7 @@ pub mod rebuild;
 pub mod repo;
 pub mod schema;
 pub mod shun;
+pub mod tag;
 #[cfg(test)]
 mod testing;
 pub mod text;

@@ -1,0 +1,24 @@
+//! Clusters: lists of artifacts that need not be announced one by one (reference: repo.md 6.2).
+
+use xfer::ArtifactId;
+use xfer::card::Privacy;
+
+use super::Linker;
+use crate::{RepoError, Rid, Tx, blob};
+
+/// Takes the members, unknown ones included, out of what is announced. The tag follows at the end of the
+/// batch, as its time is that of processing.
+pub(super) fn arrived(
+    linker: &mut Linker,
+    tx: &Tx<'_>,
+    rid: Rid,
+    members: &[ArtifactId],
+) -> Result<(), RepoError> {
+    linker.clusters.insert(rid);
+    for member in members {
+        if let Some(member) = blob::rid_or_phantom(tx, member, Privacy::Public)? {
+            tx.conn().prepare_cached("DELETE FROM unclustered WHERE rid=?1")?.execute([member])?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,269 @@
+//! File lists of check-ins, as they stand in the artifact.
+//!
+//! A list is kept as the bytes of its `F` cards, which ascend by name. Two versions of a large tree share
+//! almost all of them, and equal bytes need no reading.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use bytes::Bytes;
+use memchr::{memchr, memmem};
+
+use crate::manifest::{Artifact, Checkin, Direction};
+use crate::{RepoError, Rid, Tx, content, manifest};
+
+/// Bytes of artifacts that [`Listings`] keeps.
+const KEPT_BYTES: usize = 96 << 20;
+
+/// The file list of a check-in, and what else its file changes depend on.
+#[derive(Debug, Clone)]
+pub(super) struct Listing {
+    content: Bytes,
+    files: Range<usize>,
+    /// Whether an old name is given anywhere.
+    pub(super) renames: bool,
+    /// Number of `P` hashes, as written.
+    pub(super) parents: usize,
+    /// Number of `Q +` cards.
+    pub(super) picks: usize,
+    /// Rid of the baseline of a delta manifest.
+    pub(super) baseline: Option<Rid>,
+}
+
+/// An `F` card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry<'a> {
+    pub(super) name: Cow<'a, [u8]>,
+    /// Hex digits; none in a delta manifest for a deletion.
+    pub(super) id: Option<&'a [u8]>,
+    /// `mlink.mperm`.
+    pub(super) perm: i64,
+    pub(super) old_name: Option<Cow<'a, [u8]>>,
+}
+
+impl Listing {
+    fn new(content: &Bytes, checkin: &Checkin, baseline: Option<Rid>) -> Self {
+        Self {
+            content: content.clone(),
+            files: file_cards(content),
+            renames: checkin.files.iter().any(|file| file.old_name.is_some()),
+            parents: checkin.parents.len(),
+            picks: checkin.cherrypicks.iter().filter(|pick| pick.direction == Direction::Pick).count(),
+            baseline,
+        }
+    }
+
+    /// The `F` cards, each with its line end.
+    pub(super) fn cards(&self) -> &[u8] {
+        &self.content[self.files.clone()]
+    }
+
+    /// Every file of the list itself, without that of a baseline.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        Lines(self.cards()).filter_map(Entry::read)
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// Reads a card of an artifact that was parsed. None for the names that Fossil reserves for itself.
+    pub(super) fn read(line: &'a [u8]) -> Option<Self> {
+        let mut tokens = line.strip_prefix(b"F ")?.split(|&byte| byte == b' ');
+        let name = unescape(tokens.next()?);
+        let id = tokens.next();
+        let perm = match tokens.next() {
+            Some(perm) if perm.contains(&b'x') => 1,
+            Some(perm) if perm.contains(&b'l') => 2,
+            _ => 0,
+        };
+        (!manifest::is_reserved_file(&name)).then(|| Self {
+            name,
+            id,
+            perm,
+            old_name: tokens.next().map(unescape),
+        })
+    }
+}
+
+/// Whole lines of a text, without their ends.
+pub(super) struct Lines<'a>(pub(super) &'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let end = memchr(b'\n', self.0)?;
+        let line = &self.0[..end];
+        self.0 = &self.0[end + 1..];
+        Some(line)
+    }
+}
+
+/// Passes over what two lists begin with in common: whole lines, without reading them one by one.
+pub(super) fn skip_common<'a>(left: &'a [u8], right: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+    const STEP: usize = 256;
+    let mut same = 0;
+    while left.len() >= same + STEP
+        && right.len() >= same + STEP
+        && left[same..same + STEP] == right[same..same + STEP]
+    {
+        same += STEP;
+    }
+    same += left[same..].iter().zip(&right[same..]).take_while(|(a, b)| a == b).count();
+    let start = memchr::memrchr(b'\n', &left[..same]).map_or(0, |end| end + 1);
+    (&left[start..], &right[start..])
+}
+
+/// Where the `F` cards stand: one run, as cards are sorted by letter.
+fn file_cards(content: &[u8]) -> Range<usize> {
+    let start = match content.starts_with(b"F ") {
+        true => 0,
+        false => match memmem::find(content, b"\nF ") {
+            Some(at) => at + 1,
+            None => return 0..0,
+        },
+    };
+    let mut end = start;
+    if !content.starts_with(b"-") {
+        // Nothing after the run has a line that begins so.
+        end = memmem::rfind(content, b"\nF ").map_or(start, |at| at + 1);
+    }
+    while content[end..].starts_with(b"F ") {
+        end += memchr(b'\n', &content[end..]).map_or(content.len() - end, |line| line + 1);
+    }
+    start..end
+}
+
+fn unescape(token: &[u8]) -> Cow<'_, [u8]> {
+    if memchr(b'\\', token).is_none() {
+        return Cow::Borrowed(token);
+    }
+    Cow::Owned(xfer::token::unescape(token))
+}
+
+/// Recently used lists, by rid, bounded in bytes.
+#[derive(Default)]
+pub(super) struct Listings {
+    lists: BTreeMap<Rid, (Listing, u64)>,
+    uses: BTreeMap<u64, Rid>,
+    clock: u64,
+    bytes: usize,
+}
+
+impl Listings {
+    /// Keeps the list of a check-in that has just been read.
+    pub(super) fn keep(&mut self, rid: Rid, content: &Bytes, checkin: &Checkin, baseline: Option<Rid>) {
+        self.insert(rid, Listing::new(content, checkin, baseline));
+    }
+
+    /// A list that is at hand.
+    pub(super) fn peek(&self, rid: Rid) -> Option<&Listing> {
+        self.lists.get(&rid).map(|(listing, _)| listing)
+    }
+
+    /// Whether a list is at hand.
+    pub(super) fn has(&self, rid: Rid) -> bool {
+        self.lists.contains_key(&rid)
+    }
+
+    /// The list of a check-in; none if the artifact is no check-in or not here.
+    pub(super) fn load(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<Option<Listing>, RepoError> {
+        if let Some((listing, used)) = self.lists.get_mut(&rid) {
+            self.clock += 1;
+            self.uses.remove(used);
+            *used = self.clock;
+            self.uses.insert(self.clock, rid);
+            return Ok(Some(listing.clone()));
+        }
+        let Some(content) = held(tx, rid)? else {
+            return Ok(None);
+        };
+        let Ok(Artifact::Checkin(checkin)) = manifest::parse(&content) else {
+            return Ok(None);
+        };
+        let baseline = match &checkin.baseline {
+            Some(baseline) => crate::blob::rid(tx, baseline)?,
+            None => None,
+        };
+        let listing = Listing::new(&content, &checkin, baseline);
+        self.insert(rid, listing.clone());
+        Ok(Some(listing))
+    }
+
+    fn insert(&mut self, rid: Rid, listing: Listing) {
+        self.clock += 1;
+        self.bytes += listing.content.len();
+        self.uses.insert(self.clock, rid);
+        if let Some((old, used)) = self.lists.insert(rid, (listing, self.clock)) {
+            self.bytes -= old.content.len();
+            self.uses.remove(&used);
+        }
+        while self.bytes > KEPT_BYTES && self.lists.len() > 1 {
+            let Some((_, oldest)) = self.uses.pop_first() else { break };
+            if let Some((old, _)) = self.lists.remove(&oldest) {
+                self.bytes -= old.content.len();
+            }
+        }
+    }
+}
+
+/// The content of an artifact that is here and whole.
+pub(super) fn held(tx: &Tx<'_>, rid: Rid) -> Result<Option<Bytes>, RepoError> {
+    match content::get(tx, rid) {
+        Ok(content) => Ok(Some(content)),
+        Err(RepoError::NoContent(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cards_are_found_wherever_they_stand() {
+        let cases: [(&str, &str); 4] = [
+            ("D x\nF a\nF b c\nU u\n", "F a\nF b c\n"),
+            ("F a\nZ x\n", "F a\n"),
+            ("D x\nU F\nZ x\n", ""),
+            ("D x\nF a\n", "F a\n"),
+        ];
+        for (text, cards) in cases {
+            let range = file_cards(text.as_bytes());
+            assert_eq!(&text[range], cards, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn entries_are_decoded_and_reserved_names_left_out() {
+        let read = |line: &'static str| Entry::read(line.as_bytes());
+        assert_eq!(
+            read("F a\\sb aa xl c\\sd"),
+            Some(Entry {
+                name: Cow::Borrowed(b"a b"),
+                id: Some(b"aa"),
+                perm: 1,
+                old_name: Some(Cow::Borrowed(b"c d")),
+            })
+        );
+        assert_eq!(read("F a"), Some(Entry { name: Cow::Borrowed(b"a"), id: None, perm: 0, old_name: None }));
+        assert_eq!(read("F _FOSSIL_ aa"), None);
+    }
+
+    #[test]
+    fn common_lines_are_passed_over_up_to_a_line_start() {
+        let cases: [(&str, &str, &str, &str); 4] = [
+            ("a\nb\n", "a\nc\n", "b\n", "c\n"),
+            ("a\n", "a\n", "", ""),
+            ("ab\n", "ac\n", "ab\n", "ac\n"),
+            ("a\n", "a\nb\n", "", "b\n"),
+        ];
+        for (left, right, rest_left, rest_right) in cases {
+            let (a, b) = skip_common(left.as_bytes(), right.as_bytes());
+            assert_eq!((a, b), (rest_left.as_bytes(), rest_right.as_bytes()), "{left:?} {right:?}");
+        }
+        let long = "x\n".repeat(1000);
+        let other = format!("{long}y\n");
+        assert_eq!(skip_common(long.as_bytes(), other.as_bytes()), (&b""[..], &b"y\n"[..]));
+    }
+}

@@ -1,0 +1,279 @@
+//! Which files a check-in changed: `mlink` (reference: repo.md 6.1.3 and 6.1.4).
+//!
+//! The rows of a check-in are a function of its own list and those of its parents and cherry-picks, so they
+//! are made when the last of these passes by, or at the end of the batch, and made anew when another comes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::OptionalExtension;
+use xfer::ArtifactId;
+use xfer::card::Privacy;
+
+use super::changes::{self, Change, Tree};
+use super::listing::{Listing, Listings};
+use crate::{RepoError, Rid, Tx, blob, private, tag};
+
+/// File names whose ids are remembered.
+const KEPT_NAMES: usize = 50_000;
+
+/// The file changes of the check-ins of a batch.
+#[derive(Default)]
+pub(super) struct FileLinks {
+    pub(super) listings: Listings,
+    pending: BTreeSet<Rid>,
+    names: BTreeMap<Vec<u8>, i64>,
+}
+
+/// Where a check-in comes from.
+struct Links {
+    /// None: it is a root.
+    primary: Option<Rid>,
+    /// Merge parents and cherry-picks, each once, without the primary parent.
+    others: Vec<Rid>,
+    /// Parents and cherry-picks as the artifact has them.
+    count: usize,
+}
+
+/// A row about to be written.
+struct Row<'a> {
+    parent: Option<Rid>,
+    change: Change<'a>,
+    by_merge: bool,
+}
+
+impl FileLinks {
+    /// Links what a check-in that has just come completes: itself, and what compares itself with it.
+    pub(super) fn arrived(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
+        self.attempt(tx, rid)?;
+        for child in compared_with(tx, rid)? {
+            self.attempt(tx, child)?;
+        }
+        Ok(())
+    }
+
+    /// Has the rows of a check-in made anew.
+    pub(super) fn redo(&mut self, rid: Rid) {
+        self.pending.insert(rid);
+    }
+
+    /// Makes the rows of all check-ins that could not be compared in passing.
+    pub(super) fn finish(&mut self, tx: &Tx<'_>) -> Result<(), RepoError> {
+        for rid in std::mem::take(&mut self.pending) {
+            self.link(tx, rid)?;
+        }
+        Ok(())
+    }
+
+    /// Links a check-in if every list that takes part is at hand; else it waits for the end of the batch.
+    fn attempt(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
+        let Some(own) = self.at_hand(rid) else {
+            self.pending.insert(rid);
+            return Ok(());
+        };
+        let links = links(tx, rid, &own)?;
+        let complete = links.primary.iter().chain(&links.others).all(|&other| self.at_hand(other).is_some());
+        if !complete {
+            self.pending.insert(rid);
+            return Ok(());
+        }
+        self.pending.remove(&rid);
+        self.link(tx, rid)
+    }
+
+    fn at_hand(&mut self, rid: Rid) -> Option<Listing> {
+        let own = self.listings.peek(rid)?.clone();
+        match own.baseline {
+            Some(baseline) if !self.listings.has(baseline) => None,
+            _ => Some(own),
+        }
+    }
+
+    fn link(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
+        if !has_primary(tx, rid)? {
+            return Ok(());
+        }
+        let Some(own) = self.tree(tx, rid)? else {
+            return Ok(());
+        };
+        let links = links(tx, rid, &own.0)?;
+        if links.primary.is_none() && own.0.parents > 0 {
+            return Ok(());
+        }
+        let mut others = Vec::new();
+        if let Some(primary) = links.primary {
+            let Some(tree) = self.tree(tx, primary)? else {
+                return Ok(());
+            };
+            others.push((primary, tree));
+            for other in links.others {
+                if let Some(tree) = self.tree(tx, other)? {
+                    others.push((other, tree));
+                }
+            }
+        }
+        let rows = rows(as_tree(&own), &others, links.count);
+        self.write(tx, rid, &rows)
+    }
+
+    /// The lists of a check-in that is linked.
+    fn tree(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<Option<(Listing, Option<Listing>)>, RepoError> {
+        if !is_checkin(tx, rid)? {
+            return Ok(None);
+        }
+        let Some(own) = self.listings.load(tx, rid)? else {
+            return Ok(None);
+        };
+        let baseline = match own.baseline {
+            Some(baseline) => self.listings.load(tx, baseline)?,
+            None => None,
+        };
+        Ok(Some((own, baseline)))
+    }
+
+    fn write(&mut self, tx: &Tx<'_>, rid: Rid, rows: &[Row<'_>]) -> Result<(), RepoError> {
+        tx.conn().prepare_cached("DELETE FROM mlink WHERE mid=?1")?.execute([rid])?;
+        let privacy = privacy(tx, rid)?;
+        let mut insert = tx.conn().prepare_cached(
+            "INSERT INTO mlink(mid, fid, pmid, pid, fnid, pfnid, mperm, isaux) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        let primary = rows.first().and_then(|row| row.parent);
+        for row in rows {
+            let change = &row.change;
+            let fid = content_rid(tx, change.new, privacy)?;
+            let pid = if row.by_merge { -1 } else { content_rid(tx, change.old, privacy)? };
+            if privacy == Privacy::Public && fid > 0 {
+                // What a public check-in contains is public.
+                private::remove(tx, Rid(fid))?;
+            }
+            let name = self.name(tx, &change.name)?;
+            let old_name = change.old_name.as_ref().map_or(Ok(0), |name| self.name(tx, name))?;
+            let parent = row.parent.map_or(0, |parent| parent.0);
+            let auxiliary = row.parent != primary;
+            insert.execute((rid, fid, parent, pid, name, old_name, change.perm, auxiliary))?;
+        }
+        Ok(())
+    }
+
+    /// The id of a file name, new if need be.
+    fn name(&mut self, tx: &Tx<'_>, name: &[u8]) -> Result<i64, RepoError> {
+        if let Some(&id) = self.names.get(name) {
+            return Ok(id);
+        }
+        let text = crate::Text::from(name);
+        let known = tx
+            .conn()
+            .prepare_cached("SELECT fnid FROM filename WHERE name=?1")?
+            .query_row([&text], |row| row.get(0))
+            .optional()?;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                tx.conn().prepare_cached("INSERT INTO filename(name) VALUES(?1)")?.execute([&text])?;
+                tx.conn().last_insert_rowid()
+            }
+        };
+        if self.names.len() >= KEPT_NAMES {
+            self.names.clear();
+        }
+        self.names.insert(name.to_vec(), id);
+        Ok(id)
+    }
+}
+
+/// Whether an artifact is a check-in that has been linked.
+pub(super) fn is_checkin(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
+    let mut statement = tx.conn().prepare_cached("SELECT 1 FROM event WHERE objid=?1 AND type='ci'")?;
+    Ok(statement.exists([rid])?)
+}
+
+/// Whether the primary parent is here, if there is one.
+fn has_primary(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
+    let mut statement = tx.conn().prepare_cached("SELECT pid FROM plink WHERE cid=?1 AND isprim")?;
+    match statement.query_row([rid], |row| row.get(0)).optional()? {
+        Some(primary) => is_checkin(tx, primary),
+        None => Ok(true),
+    }
+}
+
+/// Whether an artifact is private.
+pub(super) fn privacy(tx: &Tx<'_>, rid: Rid) -> Result<Privacy, RepoError> {
+    Ok(if private::contains(tx, rid)? { Privacy::Private } else { Privacy::Public })
+}
+
+/// The check-ins that are compared with this one.
+fn compared_with(tx: &Tx<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
+    let mut statement = tx.conn().prepare_cached(
+        "SELECT cid FROM plink WHERE pid=?1
+         UNION SELECT childid FROM cherrypick WHERE parentid=?1 AND NOT isExclude",
+    )?;
+    Ok(statement.query_map([rid], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+fn links(tx: &Tx<'_>, rid: Rid, own: &Listing) -> Result<Links, RepoError> {
+    let mut statement =
+        tx.conn().prepare_cached("SELECT pid, isprim FROM plink WHERE cid=?1 ORDER BY isprim DESC, rowid")?;
+    let parents: Vec<(Rid, bool)> =
+        statement.query_map([rid], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let mut picks = Vec::new();
+    if own.picks > 0 {
+        let mut statement =
+            tx.conn().prepare_cached("SELECT parentid FROM cherrypick WHERE childid=?1 AND NOT isExclude")?;
+        picks = statement.query_map([rid], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    }
+    // The artifact may name a parent twice, which counts; a parent tag takes the place of its cards.
+    let given_anew = parents.len() != own.parents && tag::effective(tx, rid, tag::PARENT)?.is_some();
+    let count = own.picks + if given_anew { parents.len() } else { own.parents };
+    let primary = parents.iter().find(|(_, first)| *first).map(|&(parent, _)| parent);
+    let mut others: Vec<Rid> = Vec::new();
+    for other in parents.iter().map(|&(parent, _)| parent).chain(picks) {
+        if Some(other) != primary && !others.contains(&other) {
+            others.push(other);
+        }
+    }
+    Ok(Links { primary, others, count })
+}
+
+fn as_tree(lists: &(Listing, Option<Listing>)) -> Tree<'_> {
+    Tree { own: &lists.0, baseline: lists.1.as_ref() }
+}
+
+type Compared = (Rid, (Listing, Option<Listing>));
+
+/// The rows of a check-in: those against the primary parent first.
+fn rows<'a>(own: Tree<'a>, others: &'a [Compared], links: usize) -> Vec<Row<'a>> {
+    let row = |parent: Option<Rid>| move |change| Row { parent, change, by_merge: false };
+    let Some(((primary, parent), others)) = others.split_first() else {
+        return changes::all(own).into_iter().map(row(None)).collect();
+    };
+    let mut rows: Vec<Row<'a>> =
+        changes::between(own, as_tree(parent)).into_iter().map(row(Some(*primary))).collect();
+    if rows.is_empty() {
+        return rows;
+    }
+    let mut times: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    for row in &rows {
+        *times.entry(row.change.name.to_vec()).or_default() += 1;
+    }
+    for (rid, other) in others {
+        for change in changes::between(own, as_tree(other)) {
+            if let Some(times) = times.get_mut(&*change.name) {
+                *times += 1;
+                rows.push(row(Some(*rid))(change));
+            }
+        }
+    }
+    if links > 1 {
+        for row in &mut rows {
+            row.by_merge = row.change.old.is_none() && times[&*row.change.name] < links;
+        }
+    }
+    rows
+}
+
+/// `fid` or `pid`: 0 for no content.
+fn content_rid(tx: &Tx<'_>, hex: Option<&[u8]>, privacy: Privacy) -> Result<i64, RepoError> {
+    let Some(id) = hex.and_then(|hex| ArtifactId::from_hex(hex).ok()) else {
+        return Ok(0);
+    };
+    Ok(blob::rid_or_phantom(tx, &id, privacy)?.map_or(0, |rid| rid.0))
+}

@@ -1,0 +1,137 @@
+//! All that was ever said about one tag, applied anew.
+//!
+//! `tagxref` has only what holds. What was overruled or came too late is kept in `fx_frond_tag`, a table that
+//! stock's rebuild leaves alone, so that a late arrival with a low rid can be given the place that a rebuild
+//! gives it. Where the table lacks something, because stock itself linked it, only such late cases suffer.
+
+use std::collections::BTreeSet;
+
+use super::batch::{Item, Order, Walk, What, children};
+use super::{BRANCH, Statement, TagId, kind};
+use crate::manifest::TagKind;
+use crate::{RepoError, Rid, Tx, UnixTime};
+
+/// Statements that do not hold.
+pub(super) struct Shadows {
+    exist: bool,
+}
+
+/// What a replay changed.
+pub(super) struct Replayed {
+    pub(super) changed: BTreeSet<Rid>,
+    pub(super) branches: BTreeSet<Rid>,
+}
+
+impl Shadows {
+    pub(super) fn of(tx: &Tx<'_>) -> Result<Self, RepoError> {
+        let exist = tx
+            .conn()
+            .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='fx_frond_tag'")?
+            .exists([])?;
+        Ok(Self { exist })
+    }
+
+    /// Forgets everything, as a rebuild must.
+    pub(super) fn clear(tx: &Tx<'_>) -> Result<(), RepoError> {
+        Ok(tx.conn().execute_batch("DROP TABLE IF EXISTS fx_frond_tag")?)
+    }
+
+    pub(super) fn remember(&mut self, tx: &Tx<'_>, statement: &Statement) -> Result<(), RepoError> {
+        if !self.exist {
+            tx.conn().execute_batch(
+                "CREATE TABLE fx_frond_tag(rid INTEGER, tagname TEXT, srcid INTEGER, tagtype INTEGER,
+                 value TEXT, mtime REAL, PRIMARY KEY(rid, tagname, srcid)) WITHOUT ROWID",
+            )?;
+            self.exist = true;
+        }
+        let mut insert = tx.conn().prepare_cached(
+            "INSERT OR IGNORE INTO fx_frond_tag(rid, tagname, srcid, tagtype, value, mtime)
+             SELECT ?1, tagname, ?3, ?4, ?5, ?6 FROM tag WHERE tagid=?2",
+        )?;
+        let Statement { target, tag, kind, value, source, time } = statement;
+        insert.execute((target, tag, source, *kind as i64, value, time.julian_day()))?;
+        Ok(())
+    }
+
+    /// Whether there are any for a tag of an artifact.
+    pub(super) fn any(&self, tx: &Tx<'_>, rid: Rid, tag: TagId) -> Result<bool, RepoError> {
+        if !self.exist {
+            return Ok(false);
+        }
+        let mut statement = tx.conn().prepare_cached(
+            "SELECT 1 FROM fx_frond_tag WHERE rid=?1 AND tagname=(SELECT tagname FROM tag WHERE tagid=?2)",
+        )?;
+        Ok(statement.exists((rid, tag))?)
+    }
+
+    /// Takes out all statements about a tag.
+    fn take(&self, tx: &Tx<'_>, tag: TagId) -> Result<Vec<Statement>, RepoError> {
+        if !self.exist {
+            return Ok(Vec::new());
+        }
+        take(
+            tx,
+            tag,
+            "SELECT rid, tagtype, value, srcid, mtime FROM fx_frond_tag
+             WHERE tagname=(SELECT tagname FROM tag WHERE tagid=?1)",
+            "DELETE FROM fx_frond_tag WHERE tagname=(SELECT tagname FROM tag WHERE tagid=?1)",
+        )
+    }
+}
+
+/// Decides about a tag anew, from all statements about it in the order of rids.
+pub(super) fn replay(tx: &Tx<'_>, tag: TagId) -> Result<Replayed, RepoError> {
+    let mut had = tx.conn().prepare_cached("SELECT rid FROM tagxref WHERE tagid=?1")?;
+    let mut changed: BTreeSet<Rid> = had.query_map([tag], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut statements = Shadows::of(tx)?.take(tx, tag)?;
+    statements.extend(take(
+        tx,
+        tag,
+        "SELECT rid, tagtype, value, srcid, mtime FROM tagxref WHERE tagid=?1 AND srcid>0",
+        "DELETE FROM tagxref WHERE tagid=?1",
+    )?);
+    let mut walk = Walk::new(tx, items(tx, statements)?, Order::Replay(tag))?;
+    walk.run(tx)?;
+    changed.extend(walk.nodes.write(tx)?.into_iter().map(|(rid, _)| rid));
+    let branches = if tag == BRANCH { changed.clone() } else { BTreeSet::new() };
+    Ok(Replayed { changed, branches })
+}
+
+fn take(tx: &Tx<'_>, tag: TagId, select: &str, delete: &str) -> Result<Vec<Statement>, RepoError> {
+    let mut statement = tx.conn().prepare_cached(select)?;
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Statement {
+            target: row.get(0)?,
+            tag,
+            kind: kind(row.get(1)?),
+            value: row.get(2)?,
+            source: row.get(3)?,
+            time: UnixTime::from_julian_day(row.get::<_, Option<f64>>(4)?.unwrap_or(0.0)),
+        })
+    };
+    let found = statement.query_map([tag], read)?.collect::<Result<_, _>>()?;
+    tx.conn().prepare_cached(delete)?.execute([tag])?;
+    Ok(found)
+}
+
+/// The statements, and the inheritance of every artifact that they can reach.
+fn items(tx: &Tx<'_>, statements: Vec<Statement>) -> Result<Vec<Item>, RepoError> {
+    let mut open: Vec<Rid> =
+        statements.iter().filter(|said| said.kind == TagKind::Propagate).map(|said| said.target).collect();
+    let mut seen = BTreeSet::new();
+    let mut items: Vec<Item> = statements
+        .into_iter()
+        .enumerate()
+        .map(|(place, said)| Item { at: (said.source, place), what: What::State(said) })
+        .collect();
+    while let Some(parent) = open.pop() {
+        if !seen.insert(parent) {
+            continue;
+        }
+        for child in children(tx, parent)? {
+            items.push(Item { at: (child, usize::MAX), what: What::Inherit { child, parent } });
+            open.push(child);
+        }
+    }
+    Ok(items)
+}
