@@ -1,2 +1,20 @@
 //! The `frond` command.
-fn main() {}
+
+mod chance;
+mod cli;
+mod exit;
+mod network;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::parse(std::env::args_os());
+    let output = output::Output::new(&cli.global);
+    output::start_logs(&cli.global);
+    match cli.command.run(&output) {
+        Ok(code) => code.into(),
+        Err(failure) => output.fail(&failure),
+    }
+}

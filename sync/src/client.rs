@@ -1,1 +1,240 @@
-//! The loop around a session: next_request, exchange, handle_reply. To be written.
+//! The loop around a session: next request, exchange, reply, until both sides hold the same.
+
+mod clone;
+mod obscured;
+mod workplace;
+
+use bytes::Bytes;
+use repo::{Repo, RepoError, UnixTime, config};
+use xfer::body::{Body, BodyError, ContentType, pack, unpack};
+use xfer::{DecodeLimits, decode, encode};
+
+use crate::{
+    Buggify, Cx, Limits, NoFaults, NoObserver, Observer, Progress, Session, SyncError, SyncOptions,
+    SyncResult, Transport, TransportError,
+};
+
+pub use self::clone::{CloneOptions, CloneResult, clone};
+pub use self::workplace::{FileError, work_file};
+
+/// Why a session, or a clone as a whole, failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The session failed: what was exchanged, or our repository.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// An exchange failed.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// A reply is labelled as a message and is none.
+    #[error("the reply is no message: {0}")]
+    Body(#[from] BodyError),
+    /// The file that a clone is to make cannot be made.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Randomness(#[from] getrandom::Error),
+}
+
+impl From<RepoError> for ClientError {
+    fn from(error: RepoError) -> Self {
+        Self::Sync(error.into())
+    }
+}
+
+/// What a session takes from outside: bounds, time, chance, and who listens.
+pub struct Setting {
+    /// Budgets and bounds of the session.
+    pub limits: Limits,
+    /// Bounds of a reply.
+    pub decode: DecodeLimits,
+    /// Tells the time.
+    pub clock: fn() -> UnixTime,
+    /// Makes the nonces of this session differ from those of any other.
+    pub seed: [u8; 20],
+    /// Takes rare choices, in simulations.
+    pub buggify: Box<dyn Buggify + Send>,
+    /// Is told what happens.
+    pub observer: Box<dyn Observer + Send>,
+}
+
+impl Setting {
+    /// The default bounds, the system's clock and randomness, no faults, no observer.
+    pub fn new() -> Result<Self, ClientError> {
+        let mut seed = [0; 20];
+        getrandom::fill(&mut seed)?;
+        Ok(Self {
+            limits: Limits::default(),
+            decode: DecodeLimits::default(),
+            clock: now,
+            seed,
+            buggify: Box::new(NoFaults),
+            observer: Box::new(NoObserver),
+        })
+    }
+
+    fn cx<T>(&mut self, half_round: impl FnOnce(&mut Cx<'_>) -> T) -> T {
+        let clock = self.clock;
+        half_round(&mut Cx {
+            now: clock(),
+            clock: Some(&clock),
+            limits: &self.limits,
+            buggify: &mut *self.buggify,
+            observer: &mut *self.observer,
+        })
+    }
+}
+
+/// Whether a repository is to know where it was synchronized with, for the next time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Remember {
+    /// As stock does: config `last-sync-url`.
+    #[default]
+    Yes,
+    /// This once only.
+    No,
+}
+
+/// Runs one session to its end.
+///
+/// ```no_run
+/// # async fn pull() -> Result<(), Box<dyn std::error::Error>> {
+/// use sync::SyncOptions;
+/// use sync::client::{self, Remember, Setting};
+/// use sync::http::{HttpOptions, HttpTransport};
+///
+/// let mut repo = repo::Repo::open(std::path::Path::new("project.fossil"))?;
+/// let mut transport = HttpTransport::new("http://localhost:8080/".parse()?, HttpOptions::default());
+/// let options = SyncOptions { pull: true, ..SyncOptions::default() };
+/// let result = client::sync(&mut repo, &mut transport, options, Remember::Yes, &mut Setting::new()?).await?;
+/// println!("{} artifacts received", result.stats.files_received);
+/// # Ok(())
+/// # }
+/// ```
+pub async fn sync<T: Transport>(
+    repo: &mut Repo,
+    transport: &mut T,
+    options: SyncOptions,
+    remember: Remember,
+    setting: &mut Setting,
+) -> Result<SyncResult, ClientError> {
+    let mut session = Session::sync(options, setting.seed);
+    run(&mut session, repo, transport, setting).await?;
+    blocking(|| remember_url(repo, transport, remember, setting))?;
+    Ok(session.result())
+}
+
+/// Half-rounds on this side alternate with exchanges, until the session is done.
+async fn run<T: Transport>(
+    session: &mut Session,
+    repo: &mut Repo,
+    transport: &mut T,
+    setting: &mut Setting,
+) -> Result<(), ClientError> {
+    loop {
+        let request = blocking(|| compose(session, repo, setting))?;
+        let sent = request.bytes.len() as u64;
+        let reply = match transport.exchange(request).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                setting.cx(|cx| session.abandon(&error, cx));
+                return Err(error.into());
+            }
+        };
+        session.travelled(sent, reply.bytes.len() as u64);
+        if blocking(|| absorb(session, repo, reply, setting))? == Progress::Done {
+            return Ok(());
+        }
+    }
+}
+
+fn compose(session: &mut Session, repo: &mut Repo, setting: &mut Setting) -> Result<Body, ClientError> {
+    let message = setting.cx(|cx| session.next_request(repo, cx))?;
+    Ok(pack(encode(&message), ContentType::Compressed))
+}
+
+fn absorb(
+    session: &mut Session,
+    repo: &mut Repo,
+    reply: Body,
+    setting: &mut Setting,
+) -> Result<Progress, ClientError> {
+    let unpacked = open(&reply, &setting.decode);
+    // Once it is unpacked, the packed form is not needed.
+    drop(reply);
+    let text = match unpacked {
+        Ok(text) => text,
+        Err(error) => {
+            setting.cx(|cx| session.abandon(&error, cx));
+            return Err(error.into());
+        }
+    };
+    let message = match decode(&text, &setting.decode) {
+        Ok(message) => message,
+        Err(error) => {
+            setting.cx(|cx| session.abandon(&error, cx));
+            return Err(SyncError::from(error).into());
+        }
+    };
+    drop(text);
+    Ok(setting.cx(|cx| session.handle_reply(repo, &message, cx))?)
+}
+
+/// The text of a reply. Nothing at all is an empty message.
+fn open(reply: &Body, limits: &DecodeLimits) -> Result<Bytes, BodyError> {
+    if reply.bytes.is_empty() {
+        return Ok(Bytes::new());
+    }
+    unpack(reply, limits)
+}
+
+fn remember_url<T: Transport>(
+    repo: &mut Repo,
+    transport: &T,
+    remember: Remember,
+    setting: &Setting,
+) -> Result<(), ClientError> {
+    let (Remember::Yes, Some(url)) = (remember, transport.lasting_url()) else { return Ok(()) };
+    if config::get(&repo.snapshot()?, LAST_SYNC_URL)?.as_deref() == Some(&url) {
+        return Ok(());
+    }
+    let tx = repo.begin()?;
+    config::set(&tx, LAST_SYNC_URL, &url, (setting.clock)())?;
+    // The password that stock may have kept belongs to the old address.
+    config::unset(&tx, "last-sync-pw")?;
+    Ok(tx.commit()?)
+}
+
+/// Where stock and Frond keep the address of the last sync.
+const LAST_SYNC_URL: &str = "last-sync-url";
+
+/// The address that a repository was last synchronized with, if it was told to remember.
+pub fn remembered_url(repo: &mut Repo) -> Result<Option<String>, RepoError> {
+    let url = config::get(&repo.snapshot()?, LAST_SYNC_URL)?;
+    Ok(url.filter(|url| url != "off"))
+}
+
+/// The password that stock keeps for [`remembered_url`], if it was told to. Frond keeps none.
+pub fn remembered_password(repo: &mut Repo) -> Result<Option<String>, RepoError> {
+    let kept = config::get(&repo.snapshot()?, "last-sync-pw")?;
+    Ok(kept.and_then(|kept| obscured::reveal(&kept)))
+}
+
+/// Runs work on the database, which blocks, without holding up other tasks of a multi-threaded runtime.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+/// The system's time, for the core, which has no clock.
+#[expect(clippy::disallowed_methods, reason = "the shell is where time is read")]
+pub fn now() -> UnixTime {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,1 +1,14 @@
-//! HTTP, both ends. To be written.
+//! HTTP, both ends (reference: wire.md section 1).
+//!
+//! [`HttpTransport`] is the client's side of a round, [`serve`] the server's. What a body is follows from its
+//! Content-Type alone, on both sides; the path only says which repository.
+
+mod client;
+mod connect;
+mod page;
+pub mod serve;
+mod text;
+mod url;
+
+pub use client::{HttpOptions, HttpTransport};
+pub use url::{Password, Scheme, Url, UrlError};

@@ -1,25 +1,169 @@
 //! How a round travels.
 
+use std::collections::VecDeque;
 use std::future::Future;
+use std::time::Duration;
 
 use xfer::body::Body;
 
 /// Carries one request to the peer and its reply back.
 pub trait Transport {
-    /// One exchange.
+    /// One exchange. An error says that the reply never came or was none: what the peer *said* is in the body.
     fn exchange(&mut self, request: Body) -> impl Future<Output = Result<Body, TransportError>>;
+
+    /// The address to remember for the next session, without a password; none if there is nothing to remember.
+    fn lasting_url(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why an exchange failed: never the fault of a message.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// Nobody answers there. A retry may help.
-    #[error("cannot reach {peer}: {reason}")]
+    /// The name of the peer has no address.
+    #[error("no host is called {host} ({reason})")]
+    UnknownHost {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        reason: String,
+    },
+    /// Nobody answers at the address.
+    #[error("cannot connect to {peer}: {reason}")]
     Unreachable {
-        /// Where.
+        /// Host and port.
         peer: String,
         /// Why.
         reason: String,
     },
-    // The owner of this module adds the rest.
+    /// The peer took too long.
+    #[error("{peer} sent nothing more for {} seconds", after.as_secs())]
+    TimedOut {
+        /// Host and port.
+        peer: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// No secure connection: the certificate, as a rule.
+    #[error("no secure connection to {peer}: {reason}")]
+    Tls {
+        /// Host and port.
+        peer: String,
+        /// Why.
+        reason: String,
+    },
+    /// An HTTP status other than 200.
+    #[error("{peer} answers with HTTP status {status}{}", said(text))]
+    Status {
+        /// Host and port.
+        peer: String,
+        /// The status.
+        status: u16,
+        /// The reply without its tags, shortened.
+        text: String,
+    },
+    /// Something answers there that is no Fossil server.
+    #[error("{peer} is no Fossil server: it answers with {content_type}{}", said(text))]
+    NotFossil {
+        /// Host and port.
+        peer: String,
+        /// Content-Type of the reply, or `no content type`.
+        content_type: String,
+        /// The reply without its tags, shortened.
+        text: String,
+    },
+    /// The reply passes the limit on bodies.
+    #[error("the reply of {peer} is longer than {limit} bytes")]
+    TooLong {
+        /// Host and port.
+        peer: String,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The connection ended before the reply did.
+    #[error("the connection to {peer} broke: {reason}")]
+    CutShort {
+        /// Host and port.
+        peer: String,
+        /// How.
+        reason: String,
+    },
+    /// A redirect that must not be followed.
+    #[error("{peer} redirects {reason}")]
+    Redirect {
+        /// Host and port.
+        peer: String,
+        /// Where to, and what is wrong with it.
+        reason: String,
+    },
+    /// [`Mock`] ran out of replies.
+    #[error("no reply is left to play")]
+    Exhausted,
+}
+
+impl TransportError {
+    /// Whether the same exchange may go well a little later, with nothing changed.
+    pub fn may_retry(&self) -> bool {
+        match self {
+            Self::UnknownHost { .. }
+            | Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::CutShort { .. } => true,
+            Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
+            Self::Tls { .. }
+            | Self::NotFossil { .. }
+            | Self::TooLong { .. }
+            | Self::Redirect { .. }
+            | Self::Exhausted => false,
+        }
+    }
+}
+
+fn said(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+/// Plays canned replies and keeps the requests.
+#[derive(Debug, Default)]
+pub struct Mock {
+    /// What was asked, in order.
+    pub requests: Vec<Body>,
+    replies: VecDeque<Result<Body, TransportError>>,
+}
+
+impl Mock {
+    /// Plays `replies` in order, then fails.
+    pub fn new(replies: impl IntoIterator<Item = Result<Body, TransportError>>) -> Self {
+        Self { requests: Vec::new(), replies: replies.into_iter().collect() }
+    }
+}
+
+impl Transport for Mock {
+    async fn exchange(&mut self, request: Body) -> Result<Body, TransportError> {
+        self.requests.push(request);
+        self.replies.pop_front().unwrap_or(Err(TransportError::Exhausted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_the_peer_said() {
+        let error = TransportError::Status { peer: "h:80".into(), status: 404, text: "Not Found".into() };
+        assert_eq!(error.to_string(), "h:80 answers with HTTP status 404: Not Found");
+        let error = TransportError::Status { peer: "h:80".into(), status: 502, text: String::new() };
+        assert_eq!(error.to_string(), "h:80 answers with HTTP status 502");
+    }
+
+    #[test]
+    fn only_what_may_pass_by_itself_is_worth_a_retry() {
+        let peer = || "h:80".to_owned();
+        let cut = TransportError::CutShort { peer: peer(), reason: String::new() };
+        let tls = TransportError::Tls { peer: peer(), reason: String::new() };
+        let busy = TransportError::Status { peer: peer(), status: 503, text: String::new() };
+        let gone = TransportError::Status { peer: peer(), status: 404, text: String::new() };
+        assert_eq!([cut, tls, busy, gone].map(|e| e.may_retry()), [true, false, true, false]);
+    }
 }

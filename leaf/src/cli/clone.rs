@@ -1,0 +1,76 @@
+//! `frond clone URL FILE`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use sync::SyncOptions;
+use sync::client::{self, CloneOptions};
+use sync::http::HttpTransport;
+
+use crate::chance;
+use crate::exit::{Code, Failure};
+use crate::network::{self, Network, Summary};
+use crate::output::Output;
+
+/// Clone a repository into a new file
+///
+/// Interrupted in any way, the same command goes on where it stopped. The file appears only when it is whole.
+#[derive(Debug, Args)]
+pub(crate) struct Clone {
+    /// The repository: http[s]://[USER@]HOST[:PORT]/PATH. The password of USER is taken from FROND_PASSWORD
+    #[arg(value_name = "URL")]
+    url: String,
+    /// The file to make
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Make USER the first user of the new repository
+    #[arg(short = 'A', long, value_name = "USER")]
+    admin_user: Option<String>,
+    #[command(flatten)]
+    network: Network,
+}
+
+impl Clone {
+    pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
+        let begun = Instant::now();
+        let url = network::url(&self.url)?;
+        let (user, password) = network::login(&url, None)?;
+        let admin = self.admin_user.or_else(|| url.user.clone()).unwrap_or_else(local_user);
+        let options = CloneOptions {
+            session: SyncOptions {
+                pull: true,
+                user,
+                password,
+                private: self.network.private,
+                ..SyncOptions::default()
+            },
+            source: url.without_user(),
+            remember: self.network.remember(),
+            server: chance::code()?,
+            admin: admin.clone(),
+            admin_password: chance::password()?,
+        };
+        let admin_password = options.admin_password.clone();
+        let mut setting = network::setting(output)?;
+        let mut transport = HttpTransport::new(url.clone(), self.network.http());
+        let (_, result) = network::run(client::clone(&self.file, &mut transport, options, &mut setting))??;
+        let summary = Summary::new("clone", &result.sync, result.is_resumed, begun);
+        output.answer(&summary, || {
+            format!(
+                "{}project-id: {}\nserver-id:  {}\nadmin-user: {admin} (password is \"{admin_password}\")\n",
+                summary.text(&url),
+                result.sync.project,
+                result.server,
+            )
+        });
+        Ok(Code::Ok)
+    }
+}
+
+/// Who works here, by the names that Fossil looks at.
+pub(crate) fn local_user() -> String {
+    let names = ["FOSSIL_USER", "USER", "LOGNAME", "USERNAME"];
+    let named = names.iter().filter_map(|name| std::env::var(name).ok()).find(|user| !user.is_empty());
+    named.unwrap_or_else(|| "root".to_owned())
+}

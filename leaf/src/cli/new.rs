@@ -1,0 +1,66 @@
+//! `frond new FILE`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use repo::{Genesis, Repo};
+use serde::Serialize;
+use sync::client::now;
+
+use super::clone::local_user;
+use crate::chance;
+use crate::exit::{Code, Failure};
+use crate::output::Output;
+
+/// Make a new repository
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// The file to make
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The first user, who may do everything
+    #[arg(short = 'A', long, value_name = "USER")]
+    admin_user: Option<String>,
+    /// Let everyone clone and pull without a login
+    #[arg(long)]
+    public_read: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    schema: u32,
+    file: PathBuf,
+    project_code: String,
+    server_code: String,
+    admin_user: String,
+    password: String,
+}
+
+impl New {
+    pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
+        let answer = Answer {
+            schema: 1,
+            project_code: chance::code()?,
+            server_code: chance::code()?,
+            admin_user: self.admin_user.unwrap_or_else(local_user),
+            password: chance::password()?,
+            file: self.file,
+        };
+        let genesis = Genesis {
+            project: answer.project_code.clone(),
+            server: answer.server_code.clone(),
+            user: answer.admin_user.clone(),
+            password: Some(answer.password.clone()),
+            public: if self.public_read { "go".to_owned() } else { String::new() },
+            now: now(),
+        };
+        Repo::create(&answer.file, &genesis)?;
+        output.answer(&answer, || {
+            format!(
+                "project-id: {}\nserver-id:  {}\nadmin-user: {} (initial password is \"{}\")\n",
+                answer.project_code, answer.server_code, answer.admin_user, answer.password
+            )
+        });
+        Ok(Code::Ok)
+    }
+}

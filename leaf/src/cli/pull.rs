@@ -1,0 +1,58 @@
+//! `frond pull [URL] -R FILE`.
+
+use std::time::Instant;
+
+use clap::Args;
+use sync::SyncOptions;
+use sync::client;
+use sync::http::{HttpTransport, Url};
+
+use super::Repository;
+use crate::exit::{Code, Failure};
+use crate::network::{self, Network, Summary};
+use crate::output::Output;
+
+/// Bring what is new from a server
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    /// The server's repository; by default the one of the last clone or pull
+    #[arg(value_name = "URL")]
+    url: Option<String>,
+    #[command(flatten)]
+    repository: Repository,
+    /// Compare everything, not only what is new to the server
+    #[arg(long)]
+    verily: bool,
+    #[command(flatten)]
+    network: Network,
+}
+
+impl Pull {
+    pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
+        let begun = Instant::now();
+        let mut repo = self.repository.write()?;
+        let (url, kept) = self.address(&mut repo)?;
+        let (user, password) = network::login(&url, kept)?;
+        let options =
+            SyncOptions { pull: true, user, password, private: self.network.private, verily: self.verily };
+        let mut setting = network::setting(output)?;
+        let mut transport = HttpTransport::new(url.clone(), self.network.http());
+        let session = client::sync(&mut repo, &mut transport, options, self.network.remember(), &mut setting);
+        let result = network::run(session)??;
+        let summary = Summary::new("pull", &result, false, begun);
+        output.answer(&summary, || summary.text(&url));
+        Ok(Code::Ok)
+    }
+
+    /// The address given or remembered, and the password that stock may have kept for the remembered one.
+    fn address(&self, repo: &mut repo::Repo) -> Result<(Url, Option<String>), Failure> {
+        if let Some(url) = &self.url {
+            return Ok((network::url(url)?, None));
+        }
+        let Some(url) = client::remembered_url(repo)? else {
+            let what = format!("{}: no server is remembered", self.repository.file.display());
+            return Err(Failure::new(Code::Usage, what, "give one: frond pull URL -R FILE"));
+        };
+        Ok((network::url(&url)?, client::remembered_password(repo)?))
+    }
+}

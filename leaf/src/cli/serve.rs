@@ -1,0 +1,90 @@
+//! `frond serve FILE|DIRECTORY`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use sync::http::serve::{self, Repos, ServeOptions, XferService};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::{Code, Failure};
+use crate::network;
+use crate::output::Output;
+
+/// Serve a repository, or every *.fossil of a directory
+///
+/// In a directory the first segment of the path picks the repository: http://HOST:PORT/NAME is NAME.fossil.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The repository file, or the directory
+    #[arg(value_name = "FILE|DIRECTORY")]
+    path: PathBuf,
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Serve everything under this path
+    #[arg(long, value_name = "/PATH", default_value = "", value_parser = base_path)]
+    base_path: String,
+}
+
+#[derive(Serialize)]
+struct Listening {
+    r#type: &'static str,
+    url: String,
+}
+
+impl Serve {
+    pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
+        let repos = Repos::new(&self.path)?;
+        let options = ServeOptions { base_path: self.base_path.clone(), ..ServeOptions::default() };
+        let service = XferService::new(repos, options);
+        network::runtime(2)?.block_on(async {
+            let cannot = |error: std::io::Error| {
+                let what = format!("cannot listen on {}: {error}", self.listen);
+                Failure::new(Code::Failed, what, "choose another address or port with --listen")
+            };
+            let stop = stop().map_err(cannot)?;
+            let listener = TcpListener::bind(self.listen).await.map_err(cannot)?;
+            let at = listener.local_addr().map_err(cannot)?;
+            let url = format!("http://{at}{}/", self.base_path);
+            output.answer(&Listening { r#type: "listening", url: url.clone() }, || {
+                format!("Serving {} at {url}", self.path.display())
+            });
+            serve::listen(listener, service, stop).await;
+            Ok(Code::Ok)
+        })
+    }
+}
+
+/// Ends with the first SIGINT or SIGTERM. What was begun is still answered; a second signal ends that too.
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tokio::spawn(async move {
+            let code = tokio::select! {
+                _ = interrupt.recv() => Code::Interrupted,
+                _ = terminate.recv() => Code::Terminated,
+            };
+            crate::output::interrupted(code, "stopped at once");
+        });
+    })
+}
+
+fn base_path(text: &str) -> Result<String, String> {
+    let path = text.trim_end_matches('/');
+    let fits =
+        path.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.' | b'~'));
+    if !fits || !(path.is_empty() || path.starts_with('/')) || path.contains("//") {
+        return Err(
+            "a base path begins with / and has letters, digits and -_.~ between its slashes".to_owned()
+        );
+    }
+    Ok(path.to_owned())
+}

@@ -1,0 +1,224 @@
+//! How a command ends: exit codes, and errors as one line that says what and what to do.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use repo::RepoError;
+use sync::client::{ClientError, FileError};
+use sync::{SyncError, TransportError};
+
+/// Exit codes. Any other that is not 0 is a failure too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// Done.
+    Ok = 0,
+    /// Failed, in a way that has no code of its own.
+    Failed = 1,
+    /// The command line is wrong (clap uses the same).
+    Usage = 2,
+    /// Part of it was done, and stays.
+    Partial = 3,
+    /// Nobody was reached; a retry may help.
+    Network = 4,
+    /// Login or permission refused.
+    Refused = 5,
+    /// No such repository.
+    NoRepository = 10,
+    /// Another process holds the repository.
+    Locked = 11,
+    /// Interrupted by SIGINT.
+    Interrupted = 130,
+    /// Ended by SIGTERM.
+    Terminated = 143,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+/// Why a command failed: `what`, then what the user can do about it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: Code,
+    pub(crate) what: String,
+    pub(crate) hint: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code, what: what.into(), hint: hint.into() }
+    }
+}
+
+impl From<RepoError> for Failure {
+    fn from(error: RepoError) -> Self {
+        let (code, hint) = match &error {
+            RepoError::NotFound { .. } => (Code::NoRepository, "check the name of the repository file"),
+            RepoError::NotARepository { .. } => (Code::NoRepository, "name a Fossil repository file"),
+            RepoError::AlreadyExists { .. } => (Code::Failed, "choose another name, or move it away"),
+            RepoError::OtherSchema { .. } => (Code::Failed, "bring it up to date with `fossil rebuild`"),
+            RepoError::Locked { .. } => (Code::Locked, "wait for the other process, then try again"),
+            RepoError::ReadOnly { .. } => {
+                (Code::Failed, "make the file and its directory writable, or work on a copy")
+            }
+            RepoError::Inaccessible { .. } => {
+                (Code::Failed, "check that the file and its directory may be used")
+            }
+            RepoError::DiskFull { .. } => (Code::Failed, "free some room, then run the same command again"),
+            RepoError::Corrupt { .. } => (
+                Code::Failed,
+                "restore the file from a backup or another clone; `frond verify` lists the damage",
+            ),
+            _ if error.fault() == repo::error::Fault::Sender => {
+                (Code::Failed, "nothing of it was kept; tell whoever runs the server")
+            }
+            _ => (Code::Failed, "run `frond verify` on the file"),
+        };
+        Self::new(code, error.to_string(), hint)
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let what = error.to_string();
+        match error {
+            ClientError::Sync(error) => error.into(),
+            ClientError::Transport(error) => error.into(),
+            ClientError::File(error) => error.into(),
+            ClientError::Body(_) => {
+                Self::new(Code::Failed, what, "nothing of it was kept; tell whoever runs the server")
+            }
+            _ => Self::new(Code::Failed, what, "try again"),
+        }
+    }
+}
+
+impl From<SyncError> for Failure {
+    fn from(error: SyncError) -> Self {
+        let what = error.to_string();
+        let (code, hint) = match error {
+            SyncError::Repo(error) => return error.into(),
+            SyncError::PasswordNeeded(_) => (
+                Code::Refused,
+                "give a user in the URL (http://USER@HOST/) and its password in FROND_PASSWORD",
+            ),
+            SyncError::Refused(text) if is_about_rights(&text) => (
+                Code::Refused,
+                "log in as a user who may do this: USER in the URL, its password in FROND_PASSWORD",
+            ),
+            SyncError::Refused(_) => (Code::Failed, "ask whoever runs the server"),
+            SyncError::WrongProject { .. } => {
+                (Code::Failed, "name the server of this project, or clone the other one")
+            }
+            SyncError::UnresolvedDeltas { .. } | SyncError::Missing { .. } | SyncError::Idle { .. } => {
+                (Code::Partial, "what came is kept; try again later, or from a server that has everything")
+            }
+            SyncError::TooManyRounds { .. } | SyncError::TooMuch { .. } => (
+                Code::Partial,
+                "what came is kept; run the same command again to go on, if you trust the server",
+            ),
+            SyncError::Unfinished => (Code::Network, "try again"),
+            SyncError::OtherServer { .. } => (
+                Code::Failed,
+                "delete the unfinished file to begin anew, or clone from the first server again",
+            ),
+            SyncError::UnfinishedClone => (Code::NoRepository, "finish it: run the same `frond clone` again"),
+            SyncError::NoProject => {
+                (Code::Failed, "only a repository with a project code can be synchronized")
+            }
+            _ => (Code::Failed, "nothing of the last reply was kept; tell whoever runs the server"),
+        };
+        Self::new(code, what, hint)
+    }
+}
+
+fn is_about_rights(text: &str) -> bool {
+    text.contains("not authorized") || text.contains("login failed")
+}
+
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        let code = match &error {
+            TransportError::Status { status: 401 | 403 | 407, .. } => Code::Refused,
+            error if error.may_retry() => Code::Network,
+            _ => Code::Failed,
+        };
+        let hint = match &error {
+            TransportError::UnknownHost { .. } => "check the host name and the network",
+            TransportError::Unreachable { .. } => "check the port and that the server runs, then try again",
+            TransportError::TimedOut { .. } | TransportError::CutShort { .. } => "try again",
+            TransportError::Tls { .. } => {
+                "check the address and the clock; for a certificate of your own set SSL_CERT_FILE"
+            }
+            TransportError::Status { status: 401 | 403 | 407, .. } => "log in as a user who may do this",
+            TransportError::Status { status: 404, .. } => "check the path of the URL",
+            TransportError::Status { .. } => "try again later, or ask whoever runs the server",
+            TransportError::NotFossil { .. } => "check the URL: it must be that of a Fossil repository",
+            TransportError::TooLong { .. } => "ask whoever runs the server",
+            TransportError::Redirect { .. } => "give the address the repository has now",
+            TransportError::Exhausted => "try again",
+        };
+        Self::new(code, error.to_string(), hint)
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        let what = error.to_string();
+        match error {
+            FileError::Exists(file) => {
+                let file = file.display();
+                Self::new(
+                    Code::Failed,
+                    what,
+                    format!("choose another name, or bring it up to date: frond pull -R {file}"),
+                )
+            }
+            FileError::Busy(_) => Self::new(Code::Locked, what, "wait for it, or choose another name"),
+            FileError::NoName(_) => Self::new(Code::Usage, what, "name the file to make"),
+            FileError::OtherSource { file, source_url } => {
+                let hint = format!("finish it (frond clone {source_url}), or delete {}", file.display());
+                Self::new(Code::Failed, what, hint)
+            }
+            FileError::Io { file, error } => from_io(&file, &error),
+        }
+    }
+}
+
+/// What the system said about a file.
+pub(crate) fn from_io(file: &Path, error: &std::io::Error) -> Failure {
+    use std::io::ErrorKind;
+    let hint = match error.kind() {
+        ErrorKind::NotFound => "make the directory first",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free some room, then run the same command again"
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "choose a place that you may write to",
+        _ => "check the file and its directory",
+    };
+    Failure::new(Code::Failed, format!("{}: {error}", file.display()), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_tell_what_kind_of_failure_it_was() {
+        let peer = || "h:80".to_owned();
+        let cases: [(Failure, Code); 6] = [
+            (TransportError::UnknownHost { host: "h".into(), reason: String::new() }.into(), Code::Network),
+            (TransportError::Status { peer: peer(), status: 401, text: String::new() }.into(), Code::Refused),
+            (TransportError::Status { peer: peer(), status: 404, text: String::new() }.into(), Code::Failed),
+            (SyncError::Refused("not authorized to read".into()).into(), Code::Refused),
+            (FileError::Busy("f".into()).into(), Code::Locked),
+            (SyncError::UnfinishedClone.into(), Code::NoRepository),
+        ];
+        for (failure, code) in cases {
+            assert_eq!(failure.code, code, "{failure:?}");
+            assert!(!failure.hint.is_empty());
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Everything the user reads: answers on stdout, errors and logs on stderr. Nothing else prints.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::Global;
+use crate::exit::{Code, Failure};
+
+/// How answers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Text,
+    Json,
+}
+
+/// Where progress goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// A bar, drawn over and over.
+    Bar,
+    /// A line now and then.
+    Lines,
+    /// Nowhere.
+    None,
+}
+
+/// Writes answers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    form: Form,
+    quiet: bool,
+}
+
+impl Output {
+    pub(crate) fn new(global: &Global) -> Self {
+        Self { form: if global.json { Form::Json } else { Form::Text }, quiet: global.quiet }
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        match self.form {
+            _ if self.quiet => Progress::None,
+            Form::Json => Progress::None,
+            Form::Text if io::stderr().is_terminal() => Progress::Bar,
+            Form::Text => Progress::Lines,
+        }
+    }
+
+    /// An answer: one JSON object on a line of its own, or the text.
+    pub(crate) fn answer<T: Serialize>(&self, object: &T, text: impl FnOnce() -> String) {
+        match self.form {
+            Form::Json => self.json(object),
+            Form::Text => self.text(&text()),
+        }
+    }
+
+    /// A line of text that is an answer, as it is.
+    pub(crate) fn text(&self, text: &str) {
+        self.bytes(text.as_bytes());
+        if !text.is_empty() && !text.ends_with('\n') {
+            self.bytes(b"\n");
+        }
+    }
+
+    /// Bytes that are an answer.
+    pub(crate) fn bytes(&self, bytes: &[u8]) {
+        let mut stdout = io::stdout().lock();
+        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            stop_writing(&error);
+        }
+    }
+
+    fn json<T: Serialize>(&self, object: &T) {
+        match serde_json::to_string(object) {
+            Ok(line) => self.text(&line),
+            Err(error) => eprintln!("frond: the answer cannot be written as JSON: {error}"),
+        }
+    }
+
+    /// Says something beside the answer.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.quiet && self.form == Form::Text {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Says why the command failed, and what to do.
+    pub(crate) fn fail(&self, failure: &Failure) -> ExitCode {
+        eprintln!("frond: {}; {}", failure.what, failure.hint);
+        if self.form == Form::Json {
+            self.json(&serde_json::json!({
+                "type": "error",
+                "code": failure.code as u8,
+                "message": failure.what,
+                "hint": failure.hint,
+            }));
+        }
+        failure.code.into()
+    }
+}
+
+/// Nobody reads on (`frond timeline | head`): that is the reader's choice. Anything else is a failure.
+fn stop_writing(error: &io::Error) -> ! {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        std::process::exit(Code::Ok as i32);
+    }
+    eprintln!("frond: the answer cannot be written: {error}; free some room, or write it elsewhere");
+    std::process::exit(Code::Failed as i32);
+}
+
+/// Ends the program at once, from the task that waits for signals.
+pub(crate) fn interrupted(code: Code, text: &str) -> ! {
+    eprintln!("\nfrond: {text}");
+    std::process::exit(code as i32);
+}
+
+/// Logs go to stderr; RUST_LOG says which, else `-v` and `-q` do.
+pub(crate) fn start_logs(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, _) => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let colour =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
+}

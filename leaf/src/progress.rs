@@ -1,0 +1,94 @@
+//! What a session does, told while it does it: a bar on a terminal, else a line every ten seconds.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sync::{Event, Observer, RoundStats};
+
+use crate::output::{Output, Progress};
+
+/// Time between two lines.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Follows one session.
+pub(crate) struct Reporter {
+    output: Output,
+    show: Show,
+    round: u32,
+    total: RoundStats,
+}
+
+enum Show {
+    Bar(ProgressBar),
+    Lines { last: Instant },
+    Nothing,
+}
+
+impl Reporter {
+    pub(crate) fn new(output: Output) -> Self {
+        let show = match output.progress() {
+            Progress::Bar => Show::Bar(bar()),
+            Progress::Lines => Show::Lines { last: Instant::now() },
+            Progress::None => Show::Nothing,
+        };
+        Self { output, show, round: 0, total: RoundStats::default() }
+    }
+
+    fn tell(&mut self) {
+        let Self { output, show, round, total } = self;
+        let text = || {
+            let artifacts = total.files_received;
+            let (received, sent) = (HumanBytes(total.bytes_received), HumanBytes(total.bytes_sent));
+            format!("round {round}: {artifacts} artifacts, {received} received, {sent} sent")
+        };
+        match show {
+            Show::Bar(bar) => bar.set_message(text()),
+            Show::Lines { last } if last.elapsed() >= LINE_EVERY => {
+                *last = Instant::now();
+                output.note(&text());
+            }
+            Show::Lines { .. } | Show::Nothing => {}
+        }
+    }
+
+    fn say(&self, text: &str) {
+        match &self.show {
+            Show::Bar(bar) => bar.suspend(|| self.output.note(text)),
+            Show::Lines { .. } => self.output.note(text),
+            Show::Nothing => {}
+        }
+    }
+}
+
+impl Observer for Reporter {
+    fn observe(&mut self, event: &Event<'_>) {
+        match event {
+            Event::RoundStarted { round } => {
+                self.round = *round;
+                self.tell();
+            }
+            Event::RoundFinished { stats, .. } => {
+                self.total.files_received += stats.files_received;
+                self.total.bytes_received += stats.bytes_received;
+                self.total.bytes_sent += stats.bytes_sent;
+                self.tell();
+            }
+            Event::PeerSaid { text } => self.say(&format!("the server says: {text}")),
+            Event::Refused { id } => self.say(&format!("refused artifact {id}")),
+            Event::SessionFinished { .. } => {
+                if let Show::Bar(bar) = &self.show {
+                    bar.finish_and_clear();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}");
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

@@ -1,0 +1,205 @@
+//! Where a clone is made: a file beside the one it will be, so that no file looks whole and is not.
+//!
+//! For `FILE` the clone grows in `.FILE.frond-clone`, guarded by a lock on `.FILE.frond-lock`, which ends with
+//! the process that holds it. Killed at any moment, the clone leaves a file that SQLite rolls back to the last
+//! whole round; the next clone of the same source to the same `FILE` goes on from there.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The one user of a place at a time.
+pub(crate) struct Workplace {
+    target: PathBuf,
+    work: PathBuf,
+    lock_file: PathBuf,
+    /// Held until the clone ends. The repository has its own locks: this file is never a database.
+    _lock: File,
+}
+
+/// Why the file of a clone cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It is there already.
+    #[error("{}: exists already", .0.display())]
+    Exists(PathBuf),
+    /// Another process makes it.
+    #[error("{}: another clone to this file is under way", .0.display())]
+    Busy(PathBuf),
+    /// It names no file in a directory.
+    #[error("{}: names no file", .0.display())]
+    NoName(PathBuf),
+    /// An interrupted clone of something else is in its place.
+    #[error("{}: holds the interrupted clone of {source_url}", file.display())]
+    OtherSource {
+        /// The unfinished file.
+        file: PathBuf,
+        /// What it is an unfinished clone of.
+        source_url: String,
+    },
+    /// The system refused.
+    #[error("{}: {error}", file.display())]
+    Io {
+        /// Which file.
+        file: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl FileError {
+    fn io(file: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::Io { file: file.to_owned(), error }
+    }
+}
+
+/// The file in which a clone to `target` grows. None if `target` names no file.
+pub fn work_file(target: &Path) -> Option<PathBuf> {
+    sibling(target, "frond-clone")
+}
+
+fn sibling(target: &Path, suffix: &str) -> Option<PathBuf> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(target.file_name()?);
+    name.push(".");
+    name.push(suffix);
+    Some(target.with_file_name(name))
+}
+
+impl Workplace {
+    /// Takes the place of `target`, which must not exist.
+    pub(crate) fn take(target: &Path) -> Result<Self, FileError> {
+        let no_name = || FileError::NoName(target.to_owned());
+        let work = work_file(target).ok_or_else(no_name)?;
+        let lock_file = sibling(target, "frond-lock").ok_or_else(no_name)?;
+        refuse_existing(target)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(&lock_file)
+            .map_err(FileError::io(target))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(FileError::Busy(target.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(FileError::io(&lock_file)(error)),
+        }
+        let place = Self { target: target.to_owned(), work, lock_file, _lock: lock };
+        // Whoever held the lock a moment ago may have finished.
+        if let Err(error) = refuse_existing(target) {
+            place.release();
+            return Err(error);
+        }
+        Ok(place)
+    }
+
+    /// The file to work in.
+    pub(crate) fn work(&self) -> &Path {
+        &self.work
+    }
+
+    /// Throws the work away.
+    pub(crate) fn clear(&self) -> Result<(), FileError> {
+        for suffix in ["", "-journal", "-wal", "-shm"] {
+            let mut name = self.work.as_os_str().to_owned();
+            name.push(suffix);
+            match fs::remove_file(Path::new(&name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(FileError::io(Path::new(&name))(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the finished work its name, once it is on the disk. Never replaces a file.
+    pub(crate) fn publish(self) -> Result<(), FileError> {
+        let sync = |file: &Path| File::open(file).and_then(|file| file.sync_all());
+        sync(&self.work).map_err(FileError::io(&self.work))?;
+        // A link fails where a rename would replace. Some file systems have none.
+        match fs::hard_link(&self.work, &self.target) {
+            Ok(()) => fs::remove_file(&self.work).map_err(FileError::io(&self.work))?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(FileError::Exists(self.target));
+            }
+            Err(_) => {
+                refuse_existing(&self.target)?;
+                fs::rename(&self.work, &self.target).map_err(FileError::io(&self.target))?;
+            }
+        }
+        if let Some(directory) = self.target.parent() {
+            let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+            // Not every system can sync a directory; the file itself is safe.
+            let _ = sync(directory);
+        }
+        self.release();
+        Ok(())
+    }
+
+    /// Leaves the work for the next clone, or nothing if there is none.
+    pub(crate) fn release(self) {
+        // The lock ends with its file handle; the file itself is of no use any more.
+        let _ = fs::remove_file(&self.lock_file);
+    }
+}
+
+fn refuse_existing(target: &Path) -> Result<(), FileError> {
+    match fs::symlink_metadata(target) {
+        Ok(_) => Err(FileError::Exists(target.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(FileError::io(target)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("a.fossil");
+        (directory, target)
+    }
+
+    fn files(directory: &tempfile::TempDir) -> Vec<String> {
+        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        fs::read_dir(directory).unwrap().map(name).collect()
+    }
+
+    #[test]
+    fn a_published_clone_is_the_only_file() {
+        let (directory, target) = target();
+        let place = Workplace::take(&target).unwrap();
+        fs::write(place.work(), "whole").unwrap();
+        place.publish().unwrap();
+        assert_eq!(files(&directory), ["a.fossil"]);
+        assert_eq!(fs::read(target).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn two_clones_to_one_file_do_not_meet() {
+        let (_directory, target) = target();
+        let first = Workplace::take(&target).unwrap();
+        assert!(matches!(Workplace::take(&target), Err(FileError::Busy(_))));
+        first.release();
+        assert!(Workplace::take(&target).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_never_replaced() {
+        let (_directory, target) = target();
+        let place = Workplace::take(&target).unwrap();
+        fs::write(place.work(), "new").unwrap();
+        fs::write(&target, "old").unwrap();
+        assert!(matches!(place.publish(), Err(FileError::Exists(_))));
+        assert!(matches!(Workplace::take(&target), Err(FileError::Exists(_))));
+        assert_eq!(fs::read(target).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_path_without_a_name_is_refused() {
+        assert!(matches!(Workplace::take(Path::new("/")), Err(FileError::NoName(_))));
+        assert!(matches!(Workplace::take(Path::new("a/..")), Err(FileError::NoName(_))));
+    }
+}

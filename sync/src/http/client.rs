@@ -1,0 +1,279 @@
+//! A round over HTTP, from the client's side.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, LOCATION, USER_AGENT};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+use tokio::time::{Instant, timeout, timeout_at};
+use xfer::DecodeLimits;
+use xfer::body::{Body, ContentType};
+
+use super::connect::Connections;
+use super::{Scheme, Url, text};
+use crate::{Transport, TransportError};
+
+/// Requests of one exchange, redirects included. Stock stops at as many.
+const MAX_REQUESTS: usize = 20;
+
+/// Bytes of a reply that is no message, of which some are shown.
+const MAX_TEXT_BYTES: usize = 64 * 1024;
+
+/// What the server is told we are.
+const AGENT: &str = concat!("Frond/", env!("CARGO_PKG_VERSION"));
+
+/// Patience and bounds of a transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpOptions {
+    /// How long a connection may take to open. Default 15 seconds.
+    pub connect_timeout: Duration,
+    /// How long the peer may send nothing. A stock server may work for 30 seconds, and wait 15 for its
+    /// database, before it answers: default 60 seconds.
+    pub idle_timeout: Duration,
+    /// How long one exchange may take in all. Default 30 minutes.
+    pub exchange_timeout: Duration,
+    /// Longest reply, in bytes. Default that of [`DecodeLimits`].
+    pub reply_bytes: usize,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(60),
+            exchange_timeout: Duration::from_secs(30 * 60),
+            reply_bytes: DecodeLimits::default().body_bytes,
+        }
+    }
+}
+
+/// Speaks to one server, over one connection as long as the server keeps it open.
+///
+/// ```no_run
+/// # async fn pull() -> Result<(), Box<dyn std::error::Error>> {
+/// use sync::http::{HttpOptions, HttpTransport, Url};
+///
+/// let url: Url = "https://example.org/project".parse()?;
+/// let mut transport = HttpTransport::new(url, HttpOptions::default());
+/// # let _ = &mut transport;
+/// # Ok(())
+/// # }
+/// ```
+pub struct HttpTransport {
+    url: Url,
+    lasting: Url,
+    options: HttpOptions,
+    connections: Connections,
+    exchanges: u64,
+}
+
+/// What became of one request.
+enum Answer {
+    Reply(Body),
+    Moved { to: Url, for_ever: bool },
+}
+
+impl HttpTransport {
+    /// Will speak to `url`. Nothing is opened yet.
+    pub fn new(url: Url, options: HttpOptions) -> Self {
+        let connections = Connections::new(options.connect_timeout);
+        Self { lasting: url.clone(), url, options, connections, exchanges: 0 }
+    }
+
+    fn peer(&self) -> String {
+        self.url.authority()
+    }
+
+    async fn round(&mut self, body: &Body) -> Result<Body, TransportError> {
+        let mut is_permanent = true;
+        for _ in 0..MAX_REQUESTS {
+            match self.ask(body).await? {
+                Answer::Reply(reply) => return Ok(reply),
+                Answer::Moved { to, for_ever } => {
+                    is_permanent &= for_ever;
+                    if is_permanent {
+                        self.lasting = to.clone();
+                    }
+                    self.url = to;
+                }
+            }
+        }
+        Err(self.bad_redirect(format!("without end: {MAX_REQUESTS} requests were made")))
+    }
+
+    /// Sends once; once more if it went over a kept connection that the server had meanwhile closed.
+    async fn ask(&mut self, body: &Body) -> Result<Answer, TransportError> {
+        let deadline = Instant::now() + self.options.exchange_timeout;
+        let response = match self.send(body, deadline).await {
+            Err(TransportError::CutShort { .. }) if self.exchanges > 0 => self.send(body, deadline).await?,
+            other => other?,
+        };
+        let status = response.status();
+        match status {
+            StatusCode::OK => self.read_reply(response, deadline).await.map(Answer::Reply),
+            StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT => {
+                let for_ever =
+                    matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
+                self.target(&response).map(|to| Answer::Moved { to, for_ever })
+            }
+            _ => {
+                let text = self.read_text(response, deadline).await;
+                let text = if text.is_empty() {
+                    status.canonical_reason().unwrap_or_default().to_owned()
+                } else {
+                    text
+                };
+                Err(TransportError::Status { peer: self.peer(), status: status.as_u16(), text })
+            }
+        }
+    }
+
+    async fn send(&mut self, body: &Body, deadline: Instant) -> Result<Response<Incoming>, TransportError> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(self.url.without_user())
+            .header(USER_AGENT, AGENT)
+            .header(CONTENT_TYPE, body.content_type.as_str())
+            .body(Full::new(body.bytes.clone()))
+            .map_err(|error| self.bad_redirect(format!("to an address that cannot be asked: {error}")))?;
+        let patience = self.options.connect_timeout + self.options.idle_timeout;
+        let wait = timeout(patience, self.connections.send(&self.url, request));
+        match timeout_at(deadline, wait).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(self.timed_out(self.options.idle_timeout)),
+            Err(_) => Err(self.timed_out(self.options.exchange_timeout)),
+        }
+    }
+
+    async fn read_reply(
+        &self,
+        response: Response<Incoming>,
+        deadline: Instant,
+    ) -> Result<Body, TransportError> {
+        let header = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let Some(content_type) = header.and_then(ContentType::parse) else {
+            let content_type = header.unwrap_or("no content type").to_owned();
+            let text = self.read_text(response, deadline).await;
+            return Err(TransportError::NotFossil {
+                peer: self.peer(),
+                content_type: text::plain(content_type.as_bytes()),
+                text,
+            });
+        };
+        let bytes = self.collect(response.into_body(), self.options.reply_bytes, deadline).await?;
+        Ok(Body { content_type, bytes })
+    }
+
+    /// What a reply says that is no message; as much of it as comes.
+    async fn read_text(&self, response: Response<Incoming>, deadline: Instant) -> String {
+        let mut body = response.into_body();
+        let mut bytes = BytesMut::new();
+        while bytes.len() < MAX_TEXT_BYTES {
+            let Ok(Some(data)) = self.next(&mut body, deadline).await else { break };
+            bytes.extend_from_slice(&data[..data.len().min(MAX_TEXT_BYTES - bytes.len())]);
+        }
+        text::plain(&bytes)
+    }
+
+    async fn collect(
+        &self,
+        mut body: Incoming,
+        limit: usize,
+        deadline: Instant,
+    ) -> Result<Bytes, TransportError> {
+        let too_long = || TransportError::TooLong { peer: self.peer(), limit };
+        let announced = body.size_hint().exact().map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+        if announced.is_some_and(|size| size > limit) {
+            return Err(too_long());
+        }
+        // One allocation where the size is known: a growing buffer would hold a large reply twice.
+        let mut bytes = BytesMut::with_capacity(announced.unwrap_or_default());
+        while let Some(data) = self.next(&mut body, deadline).await? {
+            if data.len() > limit - bytes.len() {
+                return Err(too_long());
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(bytes.freeze())
+    }
+
+    async fn next(&self, body: &mut Incoming, deadline: Instant) -> Result<Option<Bytes>, TransportError> {
+        loop {
+            let frame = match timeout_at(deadline, timeout(self.options.idle_timeout, body.frame())).await {
+                Err(_) => return Err(self.timed_out(self.options.exchange_timeout)),
+                Ok(Err(_)) => return Err(self.timed_out(self.options.idle_timeout)),
+                Ok(Ok(None)) => return Ok(None),
+                Ok(Ok(Some(frame))) => frame,
+            };
+            let frame = frame.map_err(|error| TransportError::CutShort {
+                peer: self.peer(),
+                reason: if error.is_incomplete_message() || error.is_body_write_aborted() {
+                    "it closed in the middle of the reply".to_owned()
+                } else {
+                    root_cause(&error)
+                },
+            })?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    /// Where a redirect leads. What was meant for this host is not carried to another one.
+    fn target(&self, response: &Response<Incoming>) -> Result<Url, TransportError> {
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let Some(location) = location else {
+            return Err(self.bad_redirect("without saying where to".to_owned()));
+        };
+        let shown = text::plain(location.as_bytes());
+        let mut to: Url = location.parse().map_err(|error| {
+            self.bad_redirect(format!("to {shown:?}, which is no address to follow: {error}"))
+        })?;
+        if let Some(path) = to.path.strip_suffix("/xfer") {
+            to.path = if path.is_empty() { "/".to_owned() } else { path.to_owned() };
+        }
+        if self.url.scheme == Scheme::Https && to.scheme == Scheme::Http {
+            return Err(self.bad_redirect(format!("from https to {shown}, which is not secure")));
+        }
+        if self.url.user.is_some() && !self.url.is_same_host(&to) {
+            return Err(self.bad_redirect(format!(
+                "to {shown}, another host, which must not get this login; give that address if you trust it"
+            )));
+        }
+        to.user.clone_from(&self.url.user);
+        to.password.clone_from(&self.url.password);
+        Ok(to)
+    }
+
+    fn bad_redirect(&self, reason: String) -> TransportError {
+        TransportError::Redirect { peer: self.peer(), reason }
+    }
+
+    fn timed_out(&self, after: Duration) -> TransportError {
+        TransportError::TimedOut { peer: self.peer(), after }
+    }
+}
+
+impl Transport for HttpTransport {
+    async fn exchange(&mut self, request: Body) -> Result<Body, TransportError> {
+        let reply = self.round(&request).await?;
+        self.exchanges += 1;
+        Ok(reply)
+    }
+
+    /// The first address, or where permanent redirects led.
+    fn lasting_url(&self) -> Option<String> {
+        Some(self.lasting.to_string())
+    }
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |&cause| cause.source())
+        .last()
+        .map_or_else(String::new, ToString::to_string)
+}

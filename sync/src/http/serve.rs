@@ -1,0 +1,276 @@
+//! Serving repositories: a service to mount in a router, and a listener that runs it.
+//!
+//! ```no_run
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::path::Path;
+//! use sync::http::serve::{self, Repos, ServeOptions, XferService};
+//!
+//! let repos = Repos::new(Path::new("project.fossil"))?;
+//! let service = XferService::new(repos, ServeOptions::default());
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! serve::listen(listener, service, async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod desk;
+mod listen;
+mod patience;
+mod reply;
+mod repos;
+mod route;
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::HOST;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use http_body::Body as HttpBody;
+use http_body_util::BodyExt as _;
+use repo::Repo;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tower_service::Service;
+use xfer::body::{Body, ContentType};
+use xfer::{DecodeLimits, Message};
+
+use self::desk::{Desk, Trouble};
+pub use self::listen::listen;
+pub use self::reply::ReplyBody;
+use self::repos::Place;
+pub use self::repos::Repos;
+use self::route::{Refusal, Route, route};
+use super::page;
+use crate::{Cx, Limits, NoObserver, Observer, SyncError};
+
+/// Answers one message; [`crate::handle_sync`] unless a host wraps it, to authorise, log or announce.
+pub type Handler = Arc<dyn Fn(&mut Repo, &Message, &mut Cx<'_>) -> Result<Message, SyncError> + Send + Sync>;
+
+/// Makes the observer of one request.
+pub type ObserverSource = Arc<dyn Fn() -> Box<dyn Observer> + Send + Sync>;
+
+/// Bounds and hooks of a server.
+#[derive(Clone)]
+pub struct ServeOptions {
+    /// The path everything is served under: empty, or `/p` without a slash at its end.
+    pub base_path: String,
+    /// Budgets of a reply.
+    pub limits: Limits,
+    /// Bounds of a request.
+    pub decode: DecodeLimits,
+    /// Requests that are worked on at once. Others wait.
+    pub concurrent: usize,
+    /// Connections that are open at once. Others wait in the system's queue.
+    pub connections: usize,
+    /// Bytes of requests being read and of replies being written, all together.
+    pub memory_bytes: usize,
+    /// How long the head of a request may take.
+    pub header_timeout: Duration,
+    /// How long a peer may send nothing of a body, or take nothing of a reply.
+    pub idle_timeout: Duration,
+    /// How long requests that are being answered may go on once the server is to stop.
+    pub drain_timeout: Duration,
+    /// Answers messages.
+    pub handler: Handler,
+    /// Makes observers.
+    pub observer: ObserverSource,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            base_path: String::new(),
+            limits: Limits::default(),
+            decode: DecodeLimits::default(),
+            concurrent: 4,
+            connections: 512,
+            memory_bytes: 256 << 20,
+            header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(25),
+            handler: Arc::new(crate::handle_sync),
+            observer: Arc::new(|| Box::new(NoObserver)),
+        }
+    }
+}
+
+/// Answers HTTP requests from repositories: rounds of the sync protocol on any path, pages on GET.
+#[derive(Clone)]
+pub struct XferService {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    desk: Desk,
+    /// One permit a KiB: see [`ServeOptions::memory_bytes`].
+    memory: Arc<Semaphore>,
+    workers: Semaphore,
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+impl XferService {
+    /// Serves `repos`.
+    pub fn new(repos: Repos, options: ServeOptions) -> Self {
+        let memory = Arc::new(Semaphore::new(kib(options.memory_bytes as u64)));
+        let workers = Semaphore::new(options.concurrent.max(1));
+        Self { inner: Arc::new(Inner { desk: Desk { repos, options }, memory, workers }) }
+    }
+
+    pub(crate) fn options(&self) -> &ServeOptions {
+        &self.inner.desk.options
+    }
+
+    /// Answers one request. Whatever goes wrong is a reply.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<ReplyBody>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+    {
+        let (head, body) = request.into_parts();
+        match route(&head) {
+            Route::Round { content_type, length } => self.round(&head, body, content_type, length).await,
+            Route::Page => self.page(&head).await,
+            Route::Refuse(refusal) => reply::refusal(refusal),
+        }
+    }
+
+    async fn round<B>(
+        &self,
+        head: &Parts,
+        body: B,
+        content_type: ContentType,
+        length: u64,
+    ) -> Response<ReplyBody>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+    {
+        let Some(place) = self.locate(head.uri.path()) else {
+            return reply::line(StatusCode::NOT_FOUND, "no such repository");
+        };
+        if length > self.options().decode.body_bytes as u64 {
+            return reply::line(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the request is longer than this server takes",
+            );
+        }
+        let share = self.share(length).await;
+        let bytes = match self.read(body, length).await {
+            Ok(bytes) => bytes,
+            Err(refusal) => return reply::refusal(refusal),
+        };
+        let answer = self.work(move |desk| desk.answer(&place, Body { content_type, bytes })).await;
+        drop(share);
+        match answer {
+            Ok(body) => {
+                let share = self.share(body.bytes.len() as u64).await;
+                let content_type = body.content_type.as_str();
+                reply::reply(StatusCode::OK, content_type, ReplyBody::new(body.bytes, share))
+            }
+            Err(trouble) => reply::line(trouble.status(), trouble.text()),
+        }
+    }
+
+    async fn page(&self, head: &Parts) -> Response<ReplyBody> {
+        let base = self.options().base_path.clone();
+        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("HOST").to_owned();
+        let Some(path) = under(&base, head.uri.path()).map(str::to_owned) else {
+            return reply::line(StatusCode::NOT_FOUND, "nothing is served here");
+        };
+        let html = self.work(move |desk| desk.page(&path, &format!("http://{host}{base}"))).await;
+        match html {
+            Ok(Some(html)) => reply::page(html),
+            Ok(None) => reply::line(StatusCode::NOT_FOUND, "nothing is served here"),
+            Err(trouble) => reply::line(trouble.status(), trouble.text()),
+        }
+    }
+
+    /// The repository that a round is meant for. A single file takes every path, as stock does.
+    fn locate(&self, path: &str) -> Option<Place> {
+        let repos = &self.inner.desk.repos;
+        if !repos.is_directory() {
+            return repos.locate("/");
+        }
+        repos.locate(under(&self.options().base_path, path)?)
+    }
+
+    async fn read<B>(&self, body: B, length: u64) -> Result<Bytes, Refusal>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
+    {
+        let mut body = std::pin::pin!(body);
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let mut bytes = BytesMut::with_capacity(length);
+        loop {
+            let Ok(frame) = timeout(self.options().idle_timeout, body.frame()).await else {
+                return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request did not arrive in time"));
+            };
+            match frame {
+                None if bytes.len() == length => return Ok(bytes.freeze()),
+                None | Some(Err(_)) => break,
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    if data.len() > length - bytes.len() {
+                        break;
+                    }
+                    bytes.extend_from_slice(&data);
+                }
+            }
+        }
+        Err(Refusal::new(StatusCode::BAD_REQUEST, "the request is not as long as it says"))
+    }
+
+    /// Runs what blocks, a bounded number at once. A panic there is a failure of that request alone.
+    async fn work<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Desk) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let _worker = self.inner.workers.acquire().await.map_err(|_| Trouble::Failed)?;
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || job(&inner.desk)).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a request failed in an unforeseen way");
+            Err(Trouble::Failed)
+        })
+    }
+
+    async fn share(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let all = kib(self.options().memory_bytes as u64);
+        let permits = u32::try_from(kib(bytes).min(all)).unwrap_or(u32::MAX);
+        Arc::clone(&self.inner.memory).acquire_many_owned(permits).await.ok()
+    }
+}
+
+impl<B> Service<Request<B>> for XferService
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<ReplyBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.answer(request).await) })
+    }
+}
+
+fn kib(bytes: u64) -> usize {
+    let kib = usize::try_from(bytes / 1024).unwrap_or(Semaphore::MAX_PERMITS);
+    (kib + 1).min(Semaphore::MAX_PERMITS)
+}
+
+/// The rest of `path` under `base`. None if it is not under it.
+fn under<'p>(base: &str, path: &'p str) -> Option<&'p str> {
+    let rest = path.strip_prefix(base)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}

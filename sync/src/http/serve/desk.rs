@@ -1,0 +1,154 @@
+//! What is done for a request on a thread that may block.
+
+use bytes::Bytes;
+use http::StatusCode;
+use repo::RepoError;
+use xfer::body::{Body, pack, unpack};
+use xfer::{Card, Message, decode, encode};
+
+use super::repos::{Open, OpenError, Place, Repos};
+use super::{ServeOptions, page};
+use crate::client::now;
+use crate::{Cx, NoFaults, SyncError, reply_content_type};
+
+/// Repositories and how to answer from them.
+pub(crate) struct Desk {
+    pub(crate) repos: Repos,
+    pub(crate) options: ServeOptions,
+}
+
+/// Why there is no answer. The reasons are logged, not sent: they may name files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The file is not there any more.
+    Gone,
+    /// Another process holds the file; a retry helps.
+    Busy,
+    /// We failed.
+    Failed,
+}
+
+impl Trouble {
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::Gone => StatusCode::NOT_FOUND,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::Gone => "no such repository",
+            Self::Busy => "the repository is busy, try again",
+            Self::Failed => "the server failed; its log says why",
+        }
+    }
+}
+
+impl Desk {
+    /// Answers one round. A request that cannot be read is answered with an error card.
+    pub(crate) fn answer(&self, place: &Place, request: Body) -> Result<Body, Trouble> {
+        let asked = request.content_type;
+        let message = match self.read(request) {
+            Ok(message) => message,
+            Err(text) => return Ok(pack(encode(&refusal(text)), asked)),
+        };
+        let framing = reply_content_type(&message, asked);
+        let mut open = self.repos.open(&place.file).map_err(|error| trouble(place, error))?;
+        let reply = self.handle(&mut open, &message).map_err(|error| trouble(place, error))?;
+        drop(message);
+        self.repos.keep(place.file.clone(), open);
+        let text = encode(&reply);
+        drop(reply);
+        Ok(pack(text, framing))
+    }
+
+    fn read(&self, request: Body) -> Result<Message, String> {
+        let limits = &self.options.decode;
+        let text = if request.bytes.is_empty() {
+            Bytes::new()
+        } else {
+            unpack(&request, limits).map_err(|e| e.to_string())?
+        };
+        drop(request);
+        decode(&text, limits).map_err(|error| error.to_string())
+    }
+
+    fn handle(&self, open: &mut Open, message: &Message) -> Result<Message, SyncError> {
+        let mut observer = (self.options.observer)();
+        let mut cx = Cx {
+            now: now(),
+            clock: Some(&now),
+            limits: &self.options.limits,
+            buggify: &mut NoFaults,
+            observer: &mut *observer,
+        };
+        (self.options.handler)(&mut open.repo, message, &mut cx)
+    }
+
+    /// The page at `path` under the address `base`.
+    pub(crate) fn page(&self, path: &str, base: &str) -> Result<Option<String>, Trouble> {
+        let is_root = path.trim_matches('/').is_empty();
+        if is_root && self.repos.is_directory() {
+            let places = self.repos.list().map_err(|error| {
+                tracing::error!(%error, "cannot list the directory");
+                Trouble::Gone
+            })?;
+            let links: Vec<_> =
+                places.into_iter().map(|place| (place.name, format!("{base}{}", place.path))).collect();
+            return Ok(Some(page::list(&links)));
+        }
+        let may_name = self.repos.is_directory() && !path.trim_matches('/').contains('/');
+        if !is_root && !may_name {
+            return Ok(None);
+        }
+        let Some(place) = self.repos.locate(path) else { return Ok(None) };
+        let at = if place.path.is_empty() { "/" } else { &place.path };
+        Ok(Some(page::repository(&place.name, &format!("{base}{at}"))))
+    }
+}
+
+fn refusal(text: String) -> Message {
+    Message { login: None, cards: vec![Card::Error(text)] }
+}
+
+fn trouble(place: &Place, error: impl Into<Cause>) -> Trouble {
+    let cause = error.into();
+    tracing::error!(file = %place.file.display(), error = %cause.text, "a request failed");
+    cause.trouble
+}
+
+/// What went wrong, for the log, and what the client is told.
+struct Cause {
+    trouble: Trouble,
+    text: String,
+}
+
+impl From<OpenError> for Cause {
+    fn from(error: OpenError) -> Self {
+        let trouble = match &error {
+            OpenError::Gone(_) => Trouble::Gone,
+            OpenError::Repo(error) => from_repo(error),
+        };
+        Self { trouble, text: error.to_string() }
+    }
+}
+
+impl From<SyncError> for Cause {
+    fn from(error: SyncError) -> Self {
+        let trouble = match &error {
+            SyncError::Repo(error) => from_repo(error),
+            _ => Trouble::Failed,
+        };
+        Self { trouble, text: error.to_string() }
+    }
+}
+
+fn from_repo(error: &RepoError) -> Trouble {
+    match error {
+        RepoError::NotFound { .. } => Trouble::Gone,
+        error if error.may_retry() => Trouble::Busy,
+        _ => Trouble::Failed,
+    }
+}

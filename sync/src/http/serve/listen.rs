@@ -1,0 +1,80 @@
+//! Accepting connections until told to stop.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+
+use super::XferService;
+use super::patience::Patience;
+
+/// Bytes of a request's head.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// Header lines of a request.
+const MAX_HEADERS: usize = 100;
+
+/// Pause after the system could not give us a connection, for want of file descriptors as a rule.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves on `listener` until `shutdown` ends; then answers what it has begun, within a bounded time.
+pub async fn listen(listener: TcpListener, service: XferService, shutdown: impl Future<Output = ()>) {
+    let open = Arc::new(Semaphore::new(service.options().connections.max(1)));
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let next = async {
+            let place = Arc::clone(&open).acquire_owned().await.ok();
+            (listener.accept().await, place)
+        };
+        let (accepted, place) = tokio::select! {
+            next = next => next,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, _)) => drop(tokio::spawn(serve(stream, service.clone(), graceful.watcher(), place))),
+            Err(error) => {
+                tracing::warn!(%error, "no connection could be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if timeout(service.options().drain_timeout, graceful.shutdown()).await.is_err() {
+        tracing::warn!("stopped before every request was answered");
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    service: XferService,
+    watcher: Watcher,
+    _place: Option<OwnedSemaphorePermit>,
+) {
+    let _ = stream.set_nodelay(true);
+    let options = service.options();
+    let io = Patience::new(stream, options.idle_timeout);
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.header_timeout)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .title_case_headers(true);
+    let service = service.clone();
+    let answer = service_fn(move |request| {
+        let service = service.clone();
+        async move { Ok::<_, Infallible>(service.answer(request).await) }
+    });
+    if let Err(error) = watcher.watch(builder.serve_connection(io, answer)).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,180 @@
+//! Which repository a path means, and connections to it that are ready for use.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use percent_encoding::percent_decode_str;
+use repo::{Repo, RepoError};
+
+/// Open connections that are kept for the next request, a repository.
+const KEPT_OPEN: usize = 4;
+
+/// Longest name of a repository in a directory, in bytes.
+const MAX_NAME_BYTES: usize = 128;
+
+/// What is served: one repository file, or every `*.fossil` of a directory.
+pub struct Repos {
+    root: PathBuf,
+    is_directory: bool,
+    idle: Mutex<BTreeMap<PathBuf, Vec<Open>>>,
+}
+
+/// A repository that a path means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// Its name for people: the file's without `.fossil`.
+    pub(crate) name: String,
+    /// The part of the path that picks it: empty, or `/name`.
+    pub(crate) path: String,
+}
+
+/// An open repository, and the file it was opened from: another file under the same name is another one.
+pub(crate) struct Open {
+    pub(crate) repo: Repo,
+    identity: Identity,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity(u64, u64);
+
+/// Why a repository is not open.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error("the file is gone: {0}")]
+    Gone(#[from] io::Error),
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+}
+
+impl Repos {
+    /// Serves the repository file or the directory at `path`. A file is opened once, to fail now rather
+    /// than at the first request.
+    pub fn new(path: &Path) -> Result<Self, RepoError> {
+        let is_directory = path.is_dir();
+        if !is_directory {
+            Repo::open(path)?;
+        }
+        Ok(Self { root: path.to_owned(), is_directory, idle: Mutex::default() })
+    }
+
+    /// Whether the first segment of a path picks the repository.
+    pub fn is_directory(&self) -> bool {
+        self.is_directory
+    }
+
+    /// The repository that `path` (without the base path) means. No other part of a path ever names a file.
+    pub(crate) fn locate(&self, path: &str) -> Option<Place> {
+        if !self.is_directory {
+            return Some(Place { file: self.root.clone(), name: stem(&self.root), path: String::new() });
+        }
+        let segment = path.trim_start_matches('/').split('/').next()?;
+        let name = percent_decode_str(segment).decode_utf8().ok()?;
+        if !is_name(&name) {
+            return None;
+        }
+        let file = self.root.join(format!("{name}.fossil"));
+        let path = format!("/{name}");
+        file.is_file().then(|| Place { file, name: name.into_owned(), path })
+    }
+
+    /// Every repository of a directory, by name.
+    pub(crate) fn list(&self) -> io::Result<Vec<Place>> {
+        let mut places = Vec::new();
+        for entry in fs::read_dir(&self.root)? {
+            let name = entry?.file_name();
+            let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".fossil")) else { continue };
+            places.extend(self.locate(name));
+        }
+        places.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(places)
+    }
+
+    /// Takes a kept connection, or opens one.
+    pub(crate) fn open(&self, file: &Path) -> Result<Open, OpenError> {
+        let identity = identity(&fs::metadata(file)?);
+        while let Some(open) = self.idle().get_mut(file).and_then(Vec::pop) {
+            if open.identity == identity {
+                return Ok(open);
+            }
+        }
+        Ok(Open { repo: Repo::open(file)?, identity })
+    }
+
+    /// Keeps a connection for the next request.
+    pub(crate) fn keep(&self, file: PathBuf, open: Open) {
+        let mut idle = self.idle();
+        let kept = idle.entry(file).or_default();
+        if kept.len() < KEPT_OPEN {
+            kept.push(open);
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Vec<Open>>> {
+        self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Whether a segment may name a repository: no separators, no dot files, nothing a shell or page minds.
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= MAX_NAME_BYTES
+        && !name.starts_with(['.', '-'])
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'+'))
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt as _;
+    Identity(metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(metadata: &Metadata) -> Identity {
+    let created = metadata.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    Identity(0, created.map_or(0, |since| since.as_nanos() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_segment_picks_a_repository_and_never_another_file() {
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["a.fossil", ".hidden.fossil", "b c.fossil", "note.txt"] {
+            fs::write(directory.path().join(file), "").unwrap();
+        }
+        fs::create_dir(directory.path().join("d.fossil")).unwrap();
+        let repos = Repos::new(directory.path()).unwrap();
+        let found = |path: &str| repos.locate(path).map(|place| place.name);
+        for path in ["/a", "/a/", "/a/xfer", "/a/../b", "a", "//a", "/%61"] {
+            assert_eq!(found(path).as_deref(), Some("a"), "{path}");
+        }
+        for path in [
+            "/",
+            "",
+            "/b",
+            "/d",
+            "/.hidden",
+            "/b%20c",
+            "/note.txt",
+            "/..",
+            "/../a",
+            "/%2e%2e%2fa",
+            "/a%00",
+            "/A%ff",
+        ] {
+            assert_eq!(found(path), None, "{path}");
+        }
+        assert_eq!(repos.list().unwrap().len(), 1);
+    }
+}
