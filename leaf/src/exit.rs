@@ -112,7 +112,7 @@ impl From<SyncError> for Failure {
             SyncError::WrongProject { .. } => {
                 (Code::Failed, "name the server of this project, or clone the other one")
             }
-            SyncError::UnresolvedDeltas { .. } | SyncError::Missing { .. } | SyncError::Idle { .. } => {
+            SyncError::UnresolvedDeltas { .. } | SyncError::Idle { .. } => {
                 (Code::Partial, "what came is kept; try again later, or from a server that has everything")
             }
             SyncError::TooManyRounds { .. } | SyncError::TooMuch { .. } => (
