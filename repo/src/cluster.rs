@@ -7,7 +7,7 @@ use xfer::card::Privacy;
 
 use crate::content::{self, Incoming, Stored};
 use crate::manifest::{self, Artifact};
-use crate::{RepoError, Tx, UnixTime, ingest, unclustered};
+use crate::{RepoError, Snapshot, Tx, UnixTime, ingest, unclustered};
 
 /// Fewer artifacts than this stay as they are.
 const LEAST_MEMBERS: usize = 100;
@@ -35,6 +35,11 @@ pub fn create(tx: &Tx<'_>, now: UnixTime) -> Result<usize, RepoError> {
     }
     ingest::settle(tx, now)?;
     Ok(made)
+}
+
+/// Whether [`create`] would make any.
+pub fn are_due(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
+    Ok(unclustered::members(snap)?.len() >= LEAST_MEMBERS)
 }
 
 /// How many members go where.

@@ -14,6 +14,9 @@ pub mod session;
 pub mod transport;
 mod version;
 
+#[cfg(test)]
+mod testing;
+
 #[cfg(feature = "http")]
 pub mod client;
 #[cfg(feature = "http")]

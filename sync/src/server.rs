@@ -5,7 +5,7 @@ mod outbox;
 mod rights;
 
 use repo::manifest::date;
-use repo::{Repo, UnixTime, partial};
+use repo::{Repo, RepoError, UnixTime, cluster, partial};
 use xfer::body::ContentType;
 use xfer::card::CloneRequest;
 use xfer::{Card, Message};
@@ -36,6 +36,7 @@ pub fn reply_content_type(request: &Message, asked: ContentType) -> ContentType 
 }
 
 fn answer(repo: &mut Repo, request: &Message, cx: &Cx<'_>) -> Result<(Message, RoundStats), SyncError> {
+    make_clusters(repo, request, cx)?;
     let snap = repo.snapshot()?;
     if partial::load(&snap)?.is_some() {
         let refusal = Card::Error("this repository is an unfinished clone: try again later".to_owned());
@@ -46,9 +47,29 @@ fn answer(repo: &mut Repo, request: &Message, cx: &Cx<'_>) -> Result<(Message, R
     Ok((Message::from(cards), stats))
 }
 
+/// Makes clusters if they are due and somebody who may pull asks. A file that can not be written now does
+/// without: then the whole list is announced.
+fn make_clusters(repo: &mut Repo, request: &Message, cx: &Cx<'_>) -> Result<(), SyncError> {
+    if !request.cards.iter().any(|card| matches!(card, Card::Pull(_))) {
+        return Ok(());
+    }
+    let snap = repo.snapshot()?;
+    if !cluster::are_due(&snap)? || !Answer::new(&snap, cx)?.may_pull(request)? {
+        return Ok(());
+    }
+    drop(snap);
+    match repo.begin().and_then(|tx| cluster::create(&tx, cx.now).and_then(|_| tx.commit())) {
+        Err(RepoError::ReadOnly { .. } | RepoError::Locked { .. }) | Ok(()) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The last line of every reply: its absence tells a client that we failed midway.
 fn timestamp(now: UnixTime, errors: u32) -> Card {
     let mut time = date::format(now);
     time.truncate("YYYY-MM-DDTHH:MM:SS".len());
     Card::Comment(format!(" timestamp {time} errors {errors}").into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -282,3 +282,6 @@ impl std::fmt::Debug for SyncOptions {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

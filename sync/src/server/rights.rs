@@ -24,7 +24,7 @@ impl Rights {
     /// What everybody may do.
     pub(super) fn of_nobody(snap: &Snapshot<'_>) -> Result<Self, RepoError> {
         let mut rights = Self::default();
-        if let Some(nobody) = find(snap, user::NOBODY)? {
+        if let Some(nobody) = user::find(snap, user::NOBODY)? {
             rights.add(snap, &nobody.capabilities)?;
         }
         Ok(rights)
@@ -41,7 +41,7 @@ impl Rights {
         if [user::DEVELOPER, user::READER].contains(&login.user.as_str()) {
             return Ok(None);
         }
-        let Some(user) = find(snap, &login.user)? else { return Ok(None) };
+        let Some(user) = user::find(snap, &login.user)? else { return Ok(None) };
         if !is_signed(snap, login, &user.password)? {
             return Ok(None);
         }
@@ -65,26 +65,13 @@ impl Rights {
         self.letters.push_str(letters);
         for (letter, like) in [('v', user::DEVELOPER), ('u', user::READER)] {
             if letters.contains(letter)
-                && let Some(like) = find(snap, like)?
+                && let Some(like) = user::find(snap, like)?
             {
                 self.letters.push_str(&like.capabilities);
             }
         }
         Ok(())
     }
-}
-
-struct User {
-    password: String,
-    capabilities: String,
-}
-
-fn find(snap: &Snapshot<'_>, login: &str) -> Result<Option<User>, RepoError> {
-    let mut statement = snap.conn().prepare_cached("SELECT pw, cap FROM user WHERE login=?1")?;
-    let mut rows = statement.query([login])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let text = |value: Option<String>| value.unwrap_or_default();
-    Ok(Some(User { password: text(row.get(0)?), capabilities: text(row.get(1)?) }))
 }
 
 /// A password in clear is good for both forms of the secret; an empty one for none.

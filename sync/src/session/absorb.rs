@@ -6,9 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use repo::config::{self};
-use repo::tx::Origin;
-use repo::{Presence, Repo, Snapshot, Tx, blob, partial, wanted};
+use repo::{Origin, Presence, Repo, Snapshot, Tx, blob, config, partial, wanted};
 use xfer::Message;
 
 use super::cloning::Phase;
@@ -185,7 +183,10 @@ impl Session {
         tx.set_origin(Origin { time: cx.now, ..Origin::default() });
         let mut intake = inbox::store(tx, &reply.files, self.deepest(), cx.now)?;
         inbox::note(tx, &reply.igots, self.deepest())?;
+        // Asking again for what was false would bring the same again.
+        self.unavailable.extend(intake.settled.dropped.iter().copied());
         self.news.refused = std::mem::take(&mut intake.refused);
+        self.news.refused.append(&mut intake.settled.dropped);
         self.news.linked = intake.settled.linked;
         self.plan(tx, reply, &intake, cx)
     }
