@@ -1,0 +1,168 @@
+//! Hostile bytes: recorded messages and containers, cut up and put together at random.
+//!
+//! Each target runs for half a second under `cargo test`; for longer with
+//! `BOLERO_RANDOM_TEST_TIME_MS=300000 cargo test --release --test fuzz`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use xfer::body::{Body, ContentType, pack, unpack};
+use xfer::{DecodeLimits, Message, decode, encode, token};
+
+const SMOKE: Duration = Duration::from_millis(500);
+
+/// What a hostile sender would write at the seams.
+const WORDS: &[&[u8]] = &[
+    b"\n",
+    b" ",
+    b"\0",
+    b"\\",
+    b"\r\n",
+    b"#",
+    b"0",
+    b"1",
+    b"-1",
+    b"2147483647",
+    b"2147483648",
+    b"99999999999",
+    b"9223372036854775807",
+    b"file ",
+    b"cfile ",
+    b"private\n",
+    b"uvfile x 1 - 0 1\n",
+    b"uvfile a ",
+    b"uvigot ",
+    b"uvgimme ../",
+    b"config /all 3\n",
+    b"igot ",
+    b"gimme ",
+    b"pull ",
+    b"push ",
+    b"clone 3 ",
+    b"clone_seqno ",
+    b"login a ",
+    b"cookie ",
+    b"reqconfig /",
+    b"error ",
+    b"message ",
+    b"pragma ",
+    b"client-version ",
+    b"ci-lock ",
+    b"ci-lock-fail ",
+    b"link a b ",
+    b"uv-hash ",
+    b"da39a3ee5e6b4b0d3255bfef95601890afd80709",
+    b"DA39A3EE5E6B4B0D3255BFEF95601890AFD80709",
+    b"-",
+    b"\xff",
+    b"\xf0\x9f\x98\x80",
+    b"a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a",
+    b"\x78\x9c\x03\0\0\0\0\x01",
+];
+
+fn recordings() -> Vec<Vec<u8>> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut paths: Vec<_> = std::fs::read_dir(directory)
+        .expect("the directory of recordings")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains("-re")))
+        .collect();
+    paths.sort();
+    paths.iter().map(|path| std::fs::read(path).expect("a recording")).collect()
+}
+
+/// One change to a text: what to do, where, and with how much.
+type Edit = (u8, u16, u16);
+
+/// Starts with one of `seeds` and edits it.
+fn mutate(seeds: &[Vec<u8>], first: usize, edits: &[Edit]) -> Vec<u8> {
+    let mut text = seeds[first % seeds.len()].clone();
+    for &(what, place, amount) in edits {
+        let (at, amount) = (usize::from(place) % (text.len() + 1), usize::from(amount));
+        let end = (at + amount % 64).min(text.len());
+        match what % 8 {
+            0 => text.truncate(at),
+            1 => drop(text.drain(at..end)),
+            2 => text.insert(at, amount as u8),
+            3 if at < text.len() => text[at] = amount as u8,
+            4 if at < text.len() => text[at] ^= 1 << (amount % 8),
+            5 => {
+                let copy = text[at..end].to_vec();
+                text.splice(at..at, copy);
+            }
+            6 => {
+                let other = &seeds[amount % seeds.len()];
+                let from = usize::from(place) % (other.len() + 1);
+                text.splice(at..end, other[from..].iter().copied().take(200));
+            }
+            _ => {
+                text.splice(at..at, WORDS[amount % WORDS.len()].iter().copied());
+            }
+        }
+    }
+    text
+}
+
+/// What was read once is written in a form that is read as the same.
+fn assert_settled(message: &Message, limits: &DecodeLimits) {
+    let reread = |text: Vec<u8>| {
+        let mut again = decode(&Bytes::from(text), limits).expect("our own message");
+        if let (Some(login), Some(first)) = (&mut again.login, &message.login) {
+            // The first text may have been written otherwise.
+            login.tail = first.tail;
+        }
+        again
+    };
+    assert_eq!(&reread(encode(message)), message);
+    assert_eq!(&reread(encode::reply(message)), message);
+}
+
+#[test]
+fn fuzz_decode() {
+    let seeds = recordings();
+    let limits = DecodeLimits::default();
+    bolero::check!().with_test_time(SMOKE).with_type::<(usize, Vec<Edit>)>().for_each(|(first, edits)| {
+        let text = Bytes::from(mutate(&seeds, *first, edits));
+        match decode(&text, &limits) {
+            Ok(message) => assert_settled(&message, &limits),
+            Err(error) => assert!(error.offset < text.len() && error.card >= 1),
+        }
+    });
+}
+
+#[test]
+fn fuzz_decode_of_raw_bytes() {
+    let limits = DecodeLimits { line_bytes: 100, payload_bytes: 100, cards: 50, ..DecodeLimits::default() };
+    bolero::check!().with_test_time(SMOKE).for_each(|bytes: &[u8]| {
+        if let Ok(message) = decode(&Bytes::copy_from_slice(bytes), &limits) {
+            assert!(message.cards.len() <= limits.cards);
+        }
+    });
+}
+
+#[test]
+fn fuzz_unpack() {
+    let seeds: Vec<_> =
+        recordings().iter().map(|text| Vec::from(pack(text, ContentType::Compressed).bytes)).collect();
+    let limits = DecodeLimits { message_bytes: 3000, ..DecodeLimits::default() };
+    bolero::check!().with_test_time(SMOKE).with_type::<(usize, Vec<Edit>)>().for_each(|(first, edits)| {
+        let bytes = Bytes::from(mutate(&seeds, *first, edits));
+        let prefix = bytes.first_chunk().map(|prefix| u32::from_be_bytes(*prefix) as usize);
+        let body = Body { content_type: ContentType::Compressed, bytes };
+        if let Ok(text) = unpack(&body, &limits) {
+            assert!(text.len() <= limits.message_bytes);
+            assert_eq!(text.len(), prefix.unwrap_or(0));
+        }
+    });
+}
+
+#[test]
+fn fuzz_tokens() {
+    bolero::check!().with_test_time(SMOKE).for_each(|bytes: &[u8]| {
+        assert_eq!(token::unescape(&token::escape(bytes)), bytes);
+        let text = token::unescape(bytes);
+        assert!(text.len() <= bytes.len());
+        assert_eq!(token::unescape(&token::escape(&text)), text);
+    });
+}
