@@ -1,16 +1,14 @@
 //! The command line: one file a subcommand. Names and flags are Fossil's where Fossil has them.
 
-//X mod artifact;
-//X mod cat;
+mod artifact;
+mod cat;
 mod clone;
-//X mod info;
-//X mod ls;
+mod info;
+mod ls;
 mod new;
 mod pull;
-//X mod rebuild;
 mod serve;
-//X mod timeline;
-//X mod verify;
+mod timeline;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -71,13 +69,11 @@ pub(crate) enum Command {
     Pull(pull::Pull),
     Serve(serve::Serve),
     New(new::New),
-    //X     Info(info::Info),
-    //X     Timeline(timeline::Timeline),
-    //X     Ls(ls::Ls),
-    //X     Cat(cat::Cat),
-    //X     Artifact(artifact::Artifact),
-    //X     Verify(verify::Verify),
-    //X     Rebuild(rebuild::Rebuild),
+    Info(info::Info),
+    Timeline(timeline::Timeline),
+    Ls(ls::Ls),
+    Cat(cat::Cat),
+    Artifact(artifact::Artifact),
 }
 
 impl Command {
@@ -88,13 +84,11 @@ impl Command {
             Self::Pull(command) => command.run(output),
             Self::Serve(command) => command.run(output),
             Self::New(command) => command.run(output),
-            //X             Self::Info(command) => command.run(output),
-            //X             Self::Timeline(command) => command.run(output),
-            //X             Self::Ls(command) => command.run(output),
-            //X             Self::Cat(command) => command.run(output),
-            //X             Self::Artifact(command) => command.run(output),
-            //X             Self::Verify(command) => command.run(output),
-            //X             Self::Rebuild(command) => command.run(output),
+            Self::Info(command) => command.run(output),
+            Self::Timeline(command) => command.run(output),
+            Self::Ls(command) => command.run(output),
+            Self::Cat(command) => command.run(output),
+            Self::Artifact(command) => command.run(output),
         }
     }
 }

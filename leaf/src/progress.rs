@@ -92,3 +92,42 @@ fn bar() -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
+
+/// Follows work of a known size.
+pub(crate) struct Counter {
+    output: Output,
+    show: Show,
+    what: &'static str,
+}
+
+impl Counter {
+    pub(crate) fn new(output: Output, what: &'static str) -> Self {
+        let show = match output.progress() {
+            Progress::Bar => Show::Bar(bar()),
+            Progress::Lines => Show::Lines { last: Instant::now() },
+            Progress::None => Show::Nothing,
+        };
+        Self { output, show, what }
+    }
+
+    pub(crate) fn show(&mut self, done: u64, total: u64) {
+        let Self { output, show, what } = self;
+        match show {
+            // Every artifact would be too often even for a bar.
+            Show::Bar(bar) if done % 256 == 0 => bar.set_message(format!("{done} of {total} {what}")),
+            Show::Lines { last } if last.elapsed() >= LINE_EVERY => {
+                *last = Instant::now();
+                output.note(&format!("{done} of {total} {what}"));
+            }
+            Show::Bar(_) | Show::Lines { .. } | Show::Nothing => {}
+        }
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        if let Show::Bar(bar) = &self.show {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -15,6 +15,7 @@
 
 pub mod blob;
 mod cache;
+pub mod census;
 pub mod checkin;
 pub mod cluster;
 pub mod config;
@@ -24,6 +25,7 @@ mod dangling;
 pub mod delta;
 pub mod derived;
 pub mod error;
+pub mod history;
 pub mod ingest;
 pub mod manifest;
 pub mod markup;

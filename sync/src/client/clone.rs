@@ -90,13 +90,24 @@ fn prepare(
     }
     place.clear()?;
     let now = (setting.clock)();
-    let genesis =
-        Genesis { server: options.server.clone(), user: options.admin.clone(), now, ..Genesis::default() };
+    let genesis = Genesis {
+        server: options.server.clone(),
+        user: options.admin.clone(),
+        public: public(options).to_owned(),
+        now,
+        ..Genesis::default()
+    };
     let mut repo = Repo::create(place.work(), &genesis)?;
     let tx = repo.begin()?;
     config::set(&tx, SOURCE, &wanted, now)?;
     tx.commit()?;
     Ok((repo, false))
+}
+
+/// What nobody may do in the new file. What everyone may clone may be cloned on, with the capabilities that
+/// stock gives; what took a login is not opened to everyone.
+fn public(options: &CloneOptions) -> &'static str {
+    if options.session.user.is_none() { "gjorz" } else { "" }
 }
 
 /// The unfinished clone at `work` and its source. A file that does not say its source has nothing in it yet.

@@ -1,0 +1,71 @@
+//! `frond artifact HASH -R FILE`.
+
+use clap::Args;
+use repo::{Snapshot, census, content};
+use serde::Serialize;
+use xfer::ArtifactId;
+
+use super::Repository;
+use crate::exit::{Code, Failure};
+use crate::output::{Form, Output};
+
+/// Shortest prefix that may stand for a name.
+const MIN_PREFIX: usize = 4;
+
+/// Write an artifact as it is
+#[derive(Debug, Args)]
+pub(crate) struct Artifact {
+    /// Its name, or the beginning of it
+    #[arg(value_name = "HASH")]
+    hash: String,
+    #[command(flatten)]
+    repository: Repository,
+}
+
+/// Content that is not UTF-8 is given as hex.
+#[derive(Serialize)]
+struct Answer<'a> {
+    schema: u32,
+    hash: String,
+    size: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hex: Option<String>,
+}
+
+impl Artifact {
+    pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
+        let mut repo = self.repository.read()?;
+        let snap = repo.snapshot()?;
+        let (rid, id) = find(&snap, &self.hash)?;
+        let bytes = content::get(&snap, rid)?;
+        write(output, &id, &bytes);
+        Ok(Code::Ok)
+    }
+}
+
+/// Writes content as it is, or in JSON.
+pub(crate) fn write(output: &Output, id: &ArtifactId, bytes: &[u8]) {
+    if output.form() == Form::Text {
+        output.bytes(bytes);
+        return;
+    }
+    let text = std::str::from_utf8(bytes).ok();
+    let hex = text.is_none().then(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+    let answer = Answer { schema: 1, hash: id.to_string(), size: bytes.len(), text, hex };
+    output.answer(&answer, String::new);
+}
+
+fn find(snap: &Snapshot<'_>, prefix: &str) -> Result<(repo::Rid, ArtifactId), Failure> {
+    if prefix.len() < MIN_PREFIX {
+        let what = format!("{prefix:?} is too short for the name of an artifact");
+        return Err(Failure::new(Code::Usage, what, format!("give {MIN_PREFIX} digits or more")));
+    }
+    let found = census::named(snap, prefix, 2)?;
+    match found.as_slice() {
+        [one] => Ok(*one),
+        [] => Err(Failure::new(Code::Failed, format!("no artifact {prefix:?} is held"), "check the name")),
+        _ => Err(Failure::new(Code::Failed, format!("several artifacts begin with {prefix:?}"), "give more digits")),
+    }
+}

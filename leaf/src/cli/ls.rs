@@ -1,0 +1,87 @@
+//! `frond ls [CHECKIN] -R FILE`.
+
+use clap::Args;
+use repo::history::{self, Named};
+use repo::manifest::{FileEntry, Perm};
+use repo::{Rid, Snapshot, blob};
+use serde::Serialize;
+
+use super::Repository;
+use crate::exit::{Code, Failure};
+use crate::output::{Form, Output};
+
+/// List the files of a check-in
+#[derive(Debug, Args)]
+pub(crate) struct Ls {
+    /// A tag, a branch, `tip`, or the beginning of a hash; by default the newest check-in of the main branch
+    #[arg(value_name = "CHECKIN")]
+    checkin: Option<String>,
+    #[command(flatten)]
+    repository: Repository,
+}
+
+#[derive(Serialize)]
+struct Line {
+    r#type: &'static str,
+    name: String,
+    hash: Option<String>,
+    perm: &'static str,
+}
+
+impl Ls {
+    pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
+        let mut repo = self.repository.read()?;
+        let snap = repo.snapshot()?;
+        let files = files(&snap, self.checkin.as_deref())?;
+        match output.form() {
+            Form::Json => files.iter().for_each(|file| output.answer(&line(file), String::new)),
+            Form::Text => {
+                let names = files.iter().flat_map(|file| [file.name.as_bytes(), b"\n"]);
+                output.bytes(&names.collect::<Vec<_>>().concat());
+            }
+        }
+        Ok(Code::Ok)
+    }
+}
+
+fn line(file: &FileEntry) -> Line {
+    Line {
+        r#type: "file",
+        name: file.name.to_str_lossy().into_owned(),
+        hash: file.id.map(|id| id.to_string()),
+        perm: match file.perm {
+            Perm::Regular => "regular",
+            Perm::Executable => "executable",
+            Perm::Symlink => "symlink",
+        },
+    }
+}
+
+/// The files of the check-in that `name` means.
+pub(crate) fn files(snap: &Snapshot<'_>, name: Option<&str>) -> Result<Vec<FileEntry>, Failure> {
+    let (rid, name) = checkin(snap, name)?;
+    history::files(snap, rid)?.ok_or_else(|| {
+        let what = format!("the files of check-in {name:?} are not all known: its baseline is not here");
+        Failure::new(Code::Failed, what, "pull first")
+    })
+}
+
+fn checkin(snap: &Snapshot<'_>, name: Option<&str>) -> Result<(Rid, String), Failure> {
+    let none = |name: &str| Failure::new(Code::Failed, format!("no check-in is called {name:?}"), "see `frond timeline`");
+    let Some(name) = name else {
+        let main = repo::config::get(snap, "main-branch")?.unwrap_or_else(|| "trunk".to_owned());
+        for name in [main.as_str(), "tip"] {
+            if let Named::One(rid) = history::named(snap, name)? {
+                return Ok((rid, blob::id(snap, rid)?.short()));
+            }
+        }
+        return Err(Failure::new(Code::Failed, "the repository has no check-ins", "pull first"));
+    };
+    match history::named(snap, name)? {
+        Named::One(rid) => Ok((rid, name.to_owned())),
+        Named::None => Err(none(name)),
+        Named::Several => {
+            Err(Failure::new(Code::Failed, format!("several check-ins begin with {name:?}"), "give more digits"))
+        }
+    }
+}
