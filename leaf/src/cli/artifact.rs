@@ -66,6 +66,10 @@ fn find(snap: &Snapshot<'_>, prefix: &str) -> Result<(repo::Rid, ArtifactId), Fa
     match found.as_slice() {
         [one] => Ok(*one),
         [] => Err(Failure::new(Code::Failed, format!("no artifact {prefix:?} is held"), "check the name")),
-        _ => Err(Failure::new(Code::Failed, format!("several artifacts begin with {prefix:?}"), "give more digits")),
+        _ => Err(Failure::new(
+            Code::Failed,
+            format!("several artifacts begin with {prefix:?}"),
+            "give more digits",
+        )),
     }
 }

@@ -67,7 +67,9 @@ pub(crate) fn files(snap: &Snapshot<'_>, name: Option<&str>) -> Result<Vec<FileE
 }
 
 fn checkin(snap: &Snapshot<'_>, name: Option<&str>) -> Result<(Rid, String), Failure> {
-    let none = |name: &str| Failure::new(Code::Failed, format!("no check-in is called {name:?}"), "see `frond timeline`");
+    let none = |name: &str| {
+        Failure::new(Code::Failed, format!("no check-in is called {name:?}"), "see `frond timeline`")
+    };
     let Some(name) = name else {
         let main = repo::config::get(snap, "main-branch")?.unwrap_or_else(|| "trunk".to_owned());
         for name in [main.as_str(), "tip"] {
@@ -80,8 +82,10 @@ fn checkin(snap: &Snapshot<'_>, name: Option<&str>) -> Result<(Rid, String), Fai
     match history::named(snap, name)? {
         Named::One(rid) => Ok((rid, name.to_owned())),
         Named::None => Err(none(name)),
-        Named::Several => {
-            Err(Failure::new(Code::Failed, format!("several check-ins begin with {name:?}"), "give more digits"))
-        }
+        Named::Several => Err(Failure::new(
+            Code::Failed,
+            format!("several check-ins begin with {name:?}"),
+            "give more digits",
+        )),
     }
 }

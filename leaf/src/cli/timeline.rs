@@ -113,6 +113,8 @@ fn text(happenings: &[Happening]) -> String {
 
 /// Day and time of day, UTC.
 fn when(at: UnixTime) -> (String, String) {
-    let Ok(at) = jiff::Timestamp::from_millisecond(at.0) else { return ("????-??-??".into(), "??:??:??".into()) };
+    let Ok(at) = jiff::Timestamp::from_millisecond(at.0) else {
+        return ("????-??-??".into(), "??:??:??".into());
+    };
     (at.strftime("%Y-%m-%d").to_string(), at.strftime("%H:%M:%S").to_string())
 }
