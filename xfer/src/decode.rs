@@ -72,6 +72,10 @@ pub fn decode(text: &Bytes, limits: &DecodeLimits) -> Result<Message, DecodeErro
     }
     while decoder.at < text.len() {
         let start = decoder.at;
+        if text[start] == b'\n' {
+            decoder.at += 1;
+            continue;
+        }
         decoder.card().map_err(|kind| decoder.error(start, kind))?;
     }
     Ok(decoder.message)

@@ -141,11 +141,10 @@ fn file(file: &FileCard, direction: Direction, out: &mut Vec<u8>) {
 }
 
 fn uv_file(file: &UvFile, out: &mut Vec<u8>) {
-    let other_flags = file.flags & !UvFile::NO_CONTENT;
     let (size, flags, content) = match (&file.hash, &file.content) {
-        (None, _) => (0, other_flags | UvFile::DELETED, None),
-        (Some(_), None) => (file.size as usize, other_flags | UvFile::OMITTED, None),
-        (Some(_), Some(content)) => (content.len(), other_flags, Some(content)),
+        (None, _) => (0, file.flags | UvFile::DELETED, None),
+        (Some(_), None) => (file.size as usize, file.flags & !UvFile::DELETED | UvFile::OMITTED, None),
+        (Some(_), Some(content)) => (content.len(), file.flags & !UvFile::NO_CONTENT, Some(content)),
     };
     uv_line("uvfile", &file.name, file.mtime, file.hash.as_ref(), out).number(size).number(flags).end();
     out.extend_from_slice(content.map_or(&[], |content| content));

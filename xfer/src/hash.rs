@@ -27,3 +27,42 @@ pub fn same_kind(like: &ArtifactId, content: &[u8]) -> ArtifactId {
 pub fn names(id: &ArtifactId, content: &[u8]) -> bool {
     same_kind(id, content) == *id
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hashes_are_those_of_the_standards() {
+        assert_eq!(sha1(b"").to_string(), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+        assert_eq!(sha1(b"abc").to_string(), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        let empty = "a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a";
+        assert_eq!(sha3_256(b"").to_string(), empty);
+    }
+
+    #[test]
+    fn content_made_to_collide_is_named_as_stock_names_it() {
+        let cases: [(&[u8], &str); 2] = [
+            (
+                include_bytes!("../tests/collision/sha-mbles-1.bin"),
+                "4f3d9be4a472c4dae83c6314aa6c36a064c1fd14",
+            ),
+            (
+                include_bytes!("../tests/collision/sha-mbles-2.bin"),
+                "9ed5d77a4f48be1dbf3e9e15650733eb850897f2",
+            ),
+        ];
+        for (content, name) in cases {
+            assert_eq!(sha1(content).to_string(), name);
+        }
+    }
+
+    #[test]
+    fn a_name_tells_the_algorithm() {
+        for id in [sha1(b"x"), sha3_256(b"x")] {
+            assert_eq!(same_kind(&id, b"x"), id);
+            assert!(names(&id, b"x"));
+            assert!(!names(&id, b"y"));
+        }
+    }
+}

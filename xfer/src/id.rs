@@ -103,3 +103,48 @@ impl FromStr for ArtifactId {
         Self::from_hex(text.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHA1: &str = "00112233445566778899aabbccddeeff00112233";
+    const SHA3: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+    #[test]
+    fn a_name_is_written_as_it_was_read() {
+        for text in [SHA1, SHA3] {
+            let id: ArtifactId = text.parse().unwrap();
+            assert_eq!(id.to_string(), text);
+            assert_eq!(id.short(), "0011223344");
+            assert_eq!(id.is_sha1(), text == SHA1);
+            assert_eq!(id.as_bytes().len() * 2, text.len());
+        }
+    }
+
+    #[test]
+    fn only_lower_case_digits_of_the_right_number_are_a_name() {
+        let cases = [
+            ("".to_owned(), IdError::Length(0)),
+            (SHA1[1..].to_owned(), IdError::Length(39)),
+            (format!("{SHA3}0"), IdError::Length(65)),
+            (SHA1.to_uppercase(), IdError::Digit),
+            (SHA3.replace('a', "g"), IdError::Digit),
+            (SHA1.replace('a', "\u{e9}")[..40].to_owned(), IdError::Digit),
+        ];
+        for (text, error) in cases {
+            assert_eq!(text.parse::<ArtifactId>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_ordered_as_their_text_is() {
+        let mut ids: Vec<ArtifactId> = [SHA3, "ff112233445566778899aabbccddeeff00112233", SHA1]
+            .map(|text| text.parse().unwrap())
+            .to_vec();
+        let mut texts: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        ids.sort();
+        texts.sort();
+        assert_eq!(ids.iter().map(ToString::to_string).collect::<Vec<_>>(), texts);
+    }
+}

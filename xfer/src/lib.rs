@@ -1,7 +1,25 @@
 //! The card language of Fossil's sync protocol: names, cards, messages.
 //!
-//! Nothing here reads a clock, does I/O or knows SQL. [`decode`] turns the bytes of a message into a
-//! [`Message`]; [`encode`] is its mirror; [`body`] is the container both travel in over HTTP.
+//! Nothing here reads a clock, does I/O or knows SQL. [`decode()`] turns the bytes of a message into a
+//! [`Message`]; [`encode()`] is its mirror; [`body`] is the container both travel in over HTTP.
+//!
+//! ```
+//! use xfer::body::{ContentType, pack, unpack};
+//! use xfer::card::Igot;
+//! use xfer::{DecodeLimits, Message, Secret, decode, encode, hash};
+//!
+//! let mut request = Message::default();
+//! request.push(Igot::public(hash::sha3_256(b"an artifact")));
+//! let secret = Secret::derive("abababababababababababababababababababab", "bob", "correct horse");
+//! let request = request.signed("bob", &secret);
+//! let body = pack(encode(&request), ContentType::Compressed);
+//!
+//! let limits = DecodeLimits::default();
+//! let received = decode(&unpack(&body, &limits)?, &limits)?;
+//! assert_eq!(received, request);
+//! assert!(received.login.is_some_and(|login| login.covers_message() && login.is_signed_with(&secret)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod body;
 pub mod card;

@@ -15,7 +15,7 @@ const ESCAPES: [(u8, u8); 8] = [
 /// Escapes `text` so that it is one token.
 ///
 /// Bytes that need no escape, UTF-8 included, pass through. The escape of an empty text is empty, which is
-/// no token: a card that has to carry one writes a blank instead (see [`crate::encode`]).
+/// no token: a card that has to carry one writes a blank instead (see [`mod@crate::encode`]).
 pub fn escape(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     for &byte in text {

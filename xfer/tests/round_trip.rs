@@ -77,6 +77,7 @@ fn uv_file() -> impl Strategy<Value = UvFile> {
     let other = any::<u32>().prop_map(|flags| flags & LARGEST & !(UvFile::DELETED | UvFile::OMITTED));
     let state = prop_oneof![
         Just((None, 0, UvFile::DELETED, None)),
+        Just((None, 0, UvFile::DELETED | UvFile::OMITTED, None)),
         (id(), 0..=LARGEST).prop_map(|(id, size)| (Some(id), size, UvFile::OMITTED, None)),
         (id(), bytes()).prop_map(|(id, bytes)| (Some(id), bytes.len() as u32, 0, Some(bytes))),
     ];
