@@ -138,7 +138,7 @@ fn what_stock_stored_is_read_here() {
     stock.run(&["open", "--force", "theirs.fossil"]);
     for n in 0..12 {
         // Every version has another size: within one second stock does not look closer.
-        let line = |line| if line == 9 * n { "changed".repeat(n + 1) } else { line.to_string() };
+        let line = |line: usize| if line == 9 * n { "changed".repeat(n + 1) } else { line.to_string() };
         let text: String = (0..200).map(|number| line(number) + "\n").collect();
         std::fs::write(stock.path("a.txt"), text).unwrap();
         if n == 0 {
