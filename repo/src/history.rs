@@ -63,7 +63,8 @@ impl Kind {
 }
 
 /// Newest first. Tag 8 is `branch`; its value on a check-in names the branch.
-const TIMELINE: &str = "SELECT b.uuid, e.mtime, e.type, coalesce(e.euser, e.user), coalesce(e.ecomment, e.comment),
+const TIMELINE: &str =
+    "SELECT b.uuid, e.mtime, e.type, coalesce(e.euser, e.user), coalesce(e.ecomment, e.comment),
         (SELECT x.value FROM tagxref x WHERE x.rid=e.objid AND x.tagid=8 AND x.tagtype>0)
    FROM event e CROSS JOIN blob b ON b.rid=e.objid
   WHERE ?1 IS NULL OR e.type=?1
