@@ -140,7 +140,7 @@ fn row_text(row: &Row<'_>, names: &[String]) -> rusqlite::Result<String> {
     let mut text = String::new();
     for (at, name) in names.iter().enumerate() {
         let value = row.get_ref(at)?;
-        if name.ends_with('?') && value == ValueRef::Null {
+        if name.contains('?') && value == ValueRef::Null {
             continue;
         }
         if at > 0 {
@@ -252,13 +252,19 @@ const TABLES: &[(&str, &str)] = &[
             ",isExclude FROM cherrypick"
         ),
     ),
-    ("leaf", concat!("SELECT ", artifact!("rid", "rid"), " FROM leaf")),
-    ("phantom", concat!("SELECT ", artifact!("rid", "rid"), " FROM phantom")),
-    ("unclustered", concat!("SELECT ", artifact!("rid", "rid"), " FROM unclustered")),
-    ("unsent", concat!("SELECT ", artifact!("rid", "rid"), " FROM unsent")),
+    ("leaf", concat!("SELECT ", artifact!("leaf.rid", "rid"), " FROM leaf")),
+    ("phantom", concat!("SELECT ", artifact!("phantom.rid", "rid"), " FROM phantom")),
+    ("unclustered", concat!("SELECT ", artifact!("unclustered.rid", "rid"), " FROM unclustered")),
+    ("unsent", concat!("SELECT ", artifact!("unsent.rid", "rid"), " FROM unsent")),
     (
         "orphan",
-        concat!("SELECT ", artifact!("rid", "rid"), ",", artifact!("baseline", "baseline"), " FROM orphan"),
+        concat!(
+            "SELECT ",
+            artifact!("orphan.rid", "rid"),
+            ",",
+            artifact!("baseline", "baseline"),
+            " FROM orphan"
+        ),
     ),
     (
         "event",
@@ -270,7 +276,7 @@ const TABLES: &[(&str, &str)] = &[
             ",",
             time!("omtime", "omtime=?"),
             ",",
-            tag!("tagid", "tagid=?"),
+            tag!("event.tagid", "tagid=?"),
             ",uid AS \"uid?\",user,comment,euser AS \"euser?\",ecomment AS \"ecomment?\",bgcolor AS \"bgcolor?\"",
             ",brief AS \"brief?\" FROM event"
         ),
@@ -279,13 +285,13 @@ const TABLES: &[(&str, &str)] = &[
         "tagxref",
         concat!(
             "SELECT ",
-            tag!("tagid", "tag"),
+            tag!("tagxref.tagid", "tag"),
             ",tagtype AS type,",
             artifact!("srcid", "src"),
             ",",
             artifact!("origid", "orig"),
             ",value,CASE tagid WHEN 7 THEN 'now' ELSE strftime('%Y-%m-%d %H:%M:%f',mtime) END AS \"mtime=\",",
-            artifact!("rid", "rid"),
+            artifact!("tagxref.rid", "rid"),
             " FROM tagxref"
         ),
     ),

@@ -199,6 +199,11 @@ impl RepoError {
         self
     }
 
+    /// The file says something that cannot be.
+    pub(crate) fn corrupt(reason: impl Into<String>) -> Self {
+        Self::Corrupt { path: Place::default(), reason: reason.into() }
+    }
+
     /// What the system said about a file.
     pub(crate) fn io(error: &std::io::Error) -> Self {
         let path = Place::default();

@@ -1,8 +1,9 @@
 //! Expand, verify, link: what happens to artifacts after [`crate::content::put`].
 
-pub(crate) mod forest;
-pub(crate) mod naming;
-pub(crate) mod walk;
+mod every;
+mod forest;
+mod naming;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use rusqlite::params;
 use xfer::ArtifactId;
 
+pub(crate) use self::every::every;
 use self::forest::{Forest, Node};
 use self::walk::Walk;
 use crate::crosslink::Linker;
@@ -17,7 +19,7 @@ use crate::error::Fault;
 use crate::{RepoError, Rid, Tx, UnixTime, blob, content, dangling, delta, private};
 
 /// Bytes of expanded artifacts that are named and linked together.
-pub(crate) const BATCH_BYTES: usize = 8 << 20;
+const BATCH_BYTES: usize = 8 << 20;
 
 /// What [`settle`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,7 +61,7 @@ pub(crate) struct Unsettled {
 
 /// When an artifact was put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Arrival {
+enum Arrival {
     /// Since the last call of [`settle`].
     Now,
     /// Before.

@@ -1,1 +1,136 @@
-//! To be written.
+//! Derived tables anew, from the artifacts alone (reference: repo.md sections 1.1 and 2.2).
+//!
+//! Other than stock this invents no control artifacts for a repository without a trunk, and tables that it
+//! does not know stay as they are.
+
+use crate::crosslink::Linker;
+use crate::{RepoError, Rid, Tx, UnixTime, config, content, ingest, schema};
+
+/// Tables that follow from the artifacts, without those of tickets, whose columns are the project's.
+const TABLES: [&str; 17] = [
+    "filename",
+    "mlink",
+    "plink",
+    "leaf",
+    "event",
+    "phantom",
+    "orphan",
+    "unclustered",
+    "unsent",
+    "tag",
+    "tagxref",
+    "backlink",
+    "attachment",
+    "cherrypick",
+    "forumpost",
+    "fx_frond_tag",
+    "fx_frond_cherrypick",
+];
+
+/// Tables of tickets.
+const TICKET_TABLES: [&str; 2] = ["ticket", "ticketchng"];
+
+/// How far a rebuild has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Artifacts seen.
+    pub done: u64,
+    /// Artifacts held.
+    pub total: u64,
+}
+
+/// What a rebuild found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rebuilt {
+    /// Artifacts that could be expanded.
+    pub artifacts: u64,
+    /// Structural ones among them.
+    pub structural: u64,
+}
+
+/// Makes every derived table anew, and corrects recorded sizes. Shunned artifacts leave the file.
+///
+/// The columns of tickets stay those that the file has.
+pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Result<Rebuilt, RepoError> {
+    drop_shunned(tx)?;
+    make_tables(tx)?;
+    fill_lists(tx)?;
+    let total: i64 =
+        tx.conn().query_row("SELECT count(*) FROM blob WHERE content NOT NULL", [], |row| row.get(0))?;
+    let total = total.unsigned_abs();
+    let mut linker = Linker::default();
+    let mut rebuilt = Rebuilt::default();
+    ingest::every(tx, &mut |rid, content| {
+        rebuilt.structural += u64::from(linker.arrived(tx, rid, content)?);
+        rebuilt.artifacts += 1;
+        progress(Progress { done: rebuilt.artifacts, total });
+        Ok(())
+    })?;
+    linker.finish(tx, now)?;
+    note(tx, now)?;
+    Ok(rebuilt)
+}
+
+/// Takes out what must not be here. Deltas of it are stored whole.
+fn drop_shunned(tx: &Tx<'_>) -> Result<(), RepoError> {
+    let of = |sql: &str, rid: Option<Rid>| -> Result<Vec<Rid>, RepoError> {
+        let mut statement = tx.conn().prepare(sql)?;
+        let rows = statement.query_map(rusqlite::params_from_iter(rid), |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    };
+    for rid in of("SELECT rid FROM blob WHERE uuid IN (SELECT uuid FROM shun)", None)? {
+        for child in of("SELECT rid FROM delta WHERE srcid=?1", Some(rid))? {
+            content::store_whole(tx, child)?;
+        }
+        for sql in [
+            "DELETE FROM delta WHERE rid=?1",
+            "DELETE FROM private WHERE rid=?1",
+            "DELETE FROM blob WHERE rid=?1",
+        ] {
+            tx.conn().prepare_cached(sql)?.execute([rid])?;
+        }
+    }
+    Ok(())
+}
+
+fn make_tables(tx: &Tx<'_>) -> Result<(), RepoError> {
+    let tickets = ticket_schema(tx)?;
+    for table in TABLES.iter().chain(&TICKET_TABLES) {
+        tx.conn().execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
+    }
+    tx.conn().execute_batch(schema::DERIVED)?;
+    if !tickets.is_empty() {
+        for table in TICKET_TABLES {
+            tx.conn().execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
+        }
+        for sql in tickets {
+            tx.conn().execute_batch(&sql)?;
+        }
+    }
+    Ok(())
+}
+
+/// What made the tables of tickets, and their indexes.
+fn ticket_schema(tx: &Tx<'_>) -> Result<Vec<String>, RepoError> {
+    let mut statement = tx.conn().prepare(
+        "SELECT sql FROM sqlite_schema WHERE tbl_name IN ('ticket', 'ticketchng')
+         AND type IN ('table', 'index') AND sql NOT NULL ORDER BY type DESC",
+    )?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// Phantoms, and what is to be announced but for members of clusters, which leave when those are linked.
+fn fill_lists(tx: &Tx<'_>) -> Result<(), RepoError> {
+    tx.conn().execute_batch(
+        "INSERT INTO phantom SELECT rid FROM blob WHERE content IS NULL;
+         INSERT INTO unclustered SELECT rid FROM blob WHERE rid NOT IN (SELECT rid FROM private);",
+    )?;
+    Ok(())
+}
+
+fn note(tx: &Tx<'_>, now: UnixTime) -> Result<(), RepoError> {
+    config::set(tx, "content-schema", "2", now)?;
+    config::set(tx, "aux-schema", schema::NEWEST_SCHEMA, now)?;
+    config::set(tx, "rebuilt", schema::VERSION, now)?;
+    Ok(())
+}

@@ -15,7 +15,10 @@ pub(crate) const LEAST_FILE_BYTES: u64 = 16_834;
 
 /// The schema versions that stock accepts, both included.
 const OLDEST_SCHEMA: &str = "2011-04-25 19:50";
-const NEWEST_SCHEMA: &str = "2015-01-24";
+pub(crate) const NEWEST_SCHEMA: &str = "2015-01-24";
+
+/// Who made the derived tables: config `rebuilt`.
+pub(crate) const VERSION: &str = concat!("Frond ", env!("CARGO_PKG_VERSION"));
 
 /// Tables by whose names a repository is recognised.
 const LANDMARKS: [&str; 7] = ["blob", "delta", "rcvfrom", "user", "config", "mlink", "plink"];
@@ -67,7 +70,7 @@ fn create_config(tx: &Tx<'_>, genesis: &Genesis) -> Result<(), RepoError> {
     let rows = [
         ("content-schema", "2"),
         ("aux-schema", NEWEST_SCHEMA),
-        ("rebuilt", concat!("Frond ", env!("CARGO_PKG_VERSION"))),
+        ("rebuilt", VERSION),
         ("hash-policy", "2"),
         ("server-code", &genesis.server),
         ("project-code", &genesis.project),

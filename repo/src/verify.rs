@@ -1,7 +1,1 @@
-//! Says what is wrong with a file. Changes nothing.
-
-mod artifacts;
-mod finding;
-
-pub use artifacts::artifacts;
-pub use finding::Finding;
+//! To be written.

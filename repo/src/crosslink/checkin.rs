@@ -76,7 +76,11 @@ fn link(
     linker.fresh.insert(rid);
     linker.touch_neighbours(tx, rid)?;
     linker.files.listings.keep(rid, content, checkin, baseline);
-    linker.files.arrived(tx, rid)
+    for compared in linker.files.arrived(tx, rid)? {
+        // With its primary parent, a check-in begins to be compared with its other parents.
+        linker.touch_neighbours(tx, compared)?;
+    }
+    Ok(())
 }
 
 impl Linker {

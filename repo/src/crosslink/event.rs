@@ -191,11 +191,6 @@ pub(super) fn text(pieces: &[&[u8]]) -> Text {
     Text(pieces.concat())
 }
 
-/// The first `n` bytes of a name, all if it is shorter.
-pub(super) fn head(name: &[u8], n: usize) -> &[u8] {
-    &name[..n.min(name.len())]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,13 +42,15 @@ struct Row<'a> {
 }
 
 impl FileLinks {
-    /// Links what a check-in that has just come completes: itself, and what compares itself with it.
-    pub(super) fn arrived(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
+    /// Links what a check-in that has just come completes: itself, and what is compared with it. Says what
+    /// that is.
+    pub(super) fn arrived(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
         self.attempt(tx, rid)?;
-        for child in compared_with(tx, rid)? {
+        let compared = compared_with(tx, rid)?;
+        for &child in &compared {
             self.attempt(tx, child)?;
         }
-        Ok(())
+        Ok(compared)
     }
 
     /// Has the rows of a check-in made anew.

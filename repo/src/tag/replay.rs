@@ -31,11 +31,6 @@ impl Shadows {
         Ok(Self { exist })
     }
 
-    /// Forgets everything, as a rebuild must.
-    pub(super) fn clear(tx: &Tx<'_>) -> Result<(), RepoError> {
-        Ok(tx.conn().execute_batch("DROP TABLE IF EXISTS fx_frond_tag")?)
-    }
-
     pub(super) fn remember(&mut self, tx: &Tx<'_>, statement: &Statement) -> Result<(), RepoError> {
         if !self.exist {
             tx.conn().execute_batch(
