@@ -9,10 +9,12 @@
 //!   blob, content, delta    names, bytes, deltas
 //!   ingest                  store -> expand -> verify -> link: the one way in for artifacts
 //!   manifest                structural artifacts: parse and write
+//!   checkin, author        making check-ins and other artifacts
 //!   crosslink, tag          structural artifacts -> derived tables
 //!   rebuild, verify         derived tables anew; findings
 //! ```
 
+pub mod author;
 pub mod blob;
 mod cache;
 pub mod census;
@@ -23,6 +25,7 @@ pub mod content;
 pub mod crosslink;
 mod dangling;
 pub mod delta;
+pub mod deltify;
 pub mod derived;
 pub mod error;
 pub mod history;

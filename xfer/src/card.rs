@@ -108,9 +108,10 @@ pub enum CloneRequest {
 }
 
 /// Who may see an artifact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Privacy {
     /// Announced and sent to all who may read.
+    #[default]
     Public,
     /// Announced and sent only where private content was asked for and allowed.
     Private,
