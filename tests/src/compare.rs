@@ -29,6 +29,21 @@ pub fn artifact_lists_equal(one: &Path, other: &Path) {
     same(one, &ours, other, &theirs);
 }
 
+/// One file holds everything that another holds, but for clusters.
+#[track_caller]
+pub fn holds_all_of(file: &Path, other: &Path) {
+    let (ours, lists) = (artifacts(file), clusters(other));
+    let missing = artifacts(other).into_iter().filter(|name| !ours.contains(name) && !lists.contains(name));
+    let missing: Vec<String> = missing.collect();
+    assert!(
+        missing.is_empty(),
+        "{} lacks {} artifacts: {:?}",
+        file.display(),
+        missing.len(),
+        missing.first()
+    );
+}
+
 /// Two files hold the same artifacts but for clusters.
 #[track_caller]
 pub fn contents_equal(one: &Path, other: &Path) {

@@ -1,0 +1,256 @@
+//! Structural artifacts from a peer. What breaks a rule is plain content: kept, never an error.
+//!
+//! After each pull stock rebuilds a copy of the file, and its derived tables must be the same.
+
+use frond_tests::artifact::Cards;
+
+use crate::support::{ClientCase, Outcome, file, name, once};
+
+const DATE: &str = "2024-01-01T00:00:00.000";
+
+/// What an artifact is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Checkin,
+    Plain,
+}
+
+use Kind::{Checkin, Plain};
+
+/// A check-in with F lines of one's own. The files it names are `x\n`.
+fn checkin(files: &[&str]) -> Vec<u8> {
+    let lines: String =
+        files.iter().map(|name| format!("F {name} {}\n", crate::support::name("x\n"))).collect();
+    Cards::checkin("made\\sby\\shand", DATE, &lines)
+}
+
+/// Pulls one artifact, and says what it was taken for.
+#[track_caller]
+fn pull(case: &ClientCase<'_>, artifact: &[u8]) -> Outcome {
+    let outcome = case.pull_once([file("x\n"), file(artifact)].concat());
+    outcome.went_well().holds(&name(artifact));
+    outcome
+}
+
+#[track_caller]
+fn becomes(case: &ClientCase<'_>, artifact: &[u8], kind: Kind) -> Outcome {
+    let outcome = pull(case, artifact);
+    let id = name(artifact);
+    let events =
+        outcome.number(&format!("SELECT count(*) FROM event JOIN blob ON rid=objid WHERE uuid='{id}'"));
+    let found = if events > 0 { Checkin } else { Plain };
+    assert_eq!(found, kind, "{}", String::from_utf8_lossy(artifact));
+    outcome.is_sound(case.bench);
+    outcome
+}
+
+pub(crate) fn bad_names(case: &ClientCase<'_>) {
+    becomes(case, &checkin(&["a/b"]), Checkin);
+    for name in ["../x", "/x", "a//b", "a/./b", "a/../b", "a/", ".", ".."] {
+        becomes(case, &checkin(&[name]), Plain);
+    }
+}
+
+pub(crate) fn backslash(case: &ClientCase<'_>) {
+    becomes(case, &checkin(&["a\\\\..\\\\b"]), Checkin);
+    becomes(case, &checkin(&[".git/hooks/x"]), Checkin);
+}
+
+/// Stock cuts the name at the NUL; here the artifact is plain content. So no look at stock's rebuild.
+pub(crate) fn nul_name(case: &ClientCase<'_>) {
+    let artifact = checkin(&["a\\0b"]);
+    let outcome = pull(case, &artifact);
+    assert_eq!(outcome.number("SELECT count(*) FROM filename WHERE name='a'"), 0);
+    case.bench.fossil.test_integrity(&outcome.file);
+}
+
+pub(crate) fn reserved_names(case: &ClientCase<'_>) {
+    for reserved in ["_FOSSIL_", ".fslckout", "a/_FOSSIL_", "_fossil_"] {
+        let mut files = [reserved, "ok"];
+        files.sort_unstable();
+        becomes(case, &checkin(&files), Checkin);
+    }
+}
+
+pub(crate) fn unsorted_files(case: &ClientCase<'_>) {
+    becomes(case, &checkin(&["a", "a"]), Plain);
+    becomes(case, &checkin(&["b", "a"]), Plain);
+    becomes(case, &checkin(&["a", "b"]), Checkin);
+}
+
+pub(crate) fn case_collision(case: &ClientCase<'_>) {
+    becomes(case, &checkin(&["A.txt", "a.txt"]), Checkin);
+}
+
+pub(crate) fn wrong_r_card(case: &ClientCase<'_>) {
+    let files = format!("F a {}\nR {}\n", name("x\n"), "0".repeat(32));
+    becomes(case, &Cards::checkin("wrong\\sR", DATE, &files), Checkin);
+}
+
+pub(crate) fn wrong_z_card(case: &ClientCase<'_>) {
+    let mut artifact = checkin(&["a"]);
+    let digit = artifact.len() - 2;
+    artifact[digit] = if artifact[digit] == b'0' { b'1' } else { b'0' };
+    becomes(case, &artifact, Plain);
+}
+
+pub(crate) fn bad_layout(case: &ClientCase<'_>) {
+    let good = String::from_utf8(checkin(&["a"])).unwrap();
+    becomes(case, good.trim_end().as_bytes(), Plain);
+    let cards = good.rsplit_once("Z ").unwrap().0;
+    for bad in [cards.replace('\n', "\r\n"), cards.replace(' ', "\t"), cards.replace(' ', "  ")] {
+        becomes(case, &Cards::seal(&bad), Plain);
+    }
+}
+
+pub(crate) fn odd_dates(case: &ClientCase<'_>) {
+    let dated = |date: &str| Cards::checkin("dated", date, "");
+    becomes(case, &dated("9999-12-31T23:59:59"), Checkin);
+    for date in ["2022-02-30T25:99:00", "yesterday", "2024-13-01T00:00:00"] {
+        becomes(case, &dated(date), Plain);
+    }
+}
+
+pub(crate) fn unknown_parent(case: &ClientCase<'_>) {
+    let parent = name("not here");
+    let artifact =
+        Cards::seal(&format!("C child\nD {DATE}\nF a {}\nP {parent}\nU dev\n", name("never sent\n")));
+    let outcome = case.pull_once(file(&artifact));
+    outcome.is_sane().holds(&name(&artifact));
+    assert_eq!(
+        outcome.number(&format!("SELECT count(*) FROM phantom JOIN blob USING(rid) WHERE uuid='{parent}'")),
+        1
+    );
+    asked_for(&outcome, &parent.to_string());
+    outcome.is_sound(case.bench);
+}
+
+pub(crate) fn unknown_baseline(case: &ClientCase<'_>) {
+    let baseline = checkin(&["a", "b"]);
+    let id = name(&baseline);
+    let artifact = Cards::seal(&format!("B {id}\nC delta\nD {DATE}\nF b\nP {id}\nU dev\n"));
+    // As long as the baseline is missing it waits.
+    let outcome = case.pull_once([file("x\n"), file(&artifact)].concat());
+    outcome.is_sane().holds(&name(&artifact));
+    assert_eq!(outcome.number("SELECT count(*) FROM orphan"), 1);
+    asked_for(&outcome, &id.to_string());
+    outcome.is_sound(case.bench);
+    // When it comes, both are linked.
+    let outcome = case.pull_into(outcome.file, once(file(&baseline)));
+    outcome.went_well().is_sound(case.bench);
+    assert_eq!(outcome.number("SELECT count(*) FROM orphan"), 0);
+    assert_eq!(outcome.number("SELECT count(*) FROM plink WHERE baseid IS NOT NULL"), 1);
+}
+
+#[track_caller]
+fn asked_for(outcome: &Outcome, id: &str) {
+    let gimme = format!("gimme {id}\n");
+    let asked = outcome.requests.iter().any(|request| request.text.contains(&gimme));
+    assert!(asked, "{id} was not asked for\n{}", outcome.said);
+}
+
+pub(crate) fn bad_baseline(case: &ClientCase<'_>) {
+    let base = checkin(&["a"]);
+    let delta = Cards::seal(&format!("B {}\nC one\nD {DATE}\nU dev\n", name(&base)));
+    let on_delta = Cards::seal(&format!("B {}\nC two\nD {DATE}\nU dev\n", name(&delta)));
+    let on_text = Cards::seal(&format!("B {}\nC three\nD {DATE}\nU dev\n", name("x\n")));
+    let cards = [file("x\n"), file(&base), file(&delta), file(&on_delta), file(&on_text)].concat();
+    let outcome = case.pull_once(cards);
+    outcome.went_well().is_sound(case.bench);
+    assert_eq!(outcome.number("SELECT count(*) FROM event WHERE comment IN ('two', 'three')"), 0);
+    assert_eq!(outcome.number("SELECT count(*) FROM event WHERE comment='one'"), 1);
+}
+
+pub(crate) fn hex_tag(case: &ClientCase<'_>) {
+    let control = |tag: &str| Cards::seal(&format!("D {DATE}\nT +{tag} {} v\nU dev\n", case.bench.tip()));
+    becomes(case, &control("abcdef"), Plain);
+    becomes(case, &control("abcdefg"), Checkin);
+}
+
+pub(crate) fn control_about_itself(case: &ClientCase<'_>) {
+    becomes(case, &Cards::seal(&format!("D {DATE}\nT +mine *\nU dev\n")), Plain);
+}
+
+/// Stock's rebuild follows the tag; here a peer cannot hide what is public. So no look at it.
+pub(crate) fn private_tag(case: &ClientCase<'_>) {
+    let artifact = Cards::seal(&format!("D {DATE}\nT +private {}\nU dev\n", case.bench.tip()));
+    let outcome = pull(case, &artifact);
+    assert_eq!(outcome.number("SELECT count(*) FROM private"), 0);
+}
+
+pub(crate) fn parent_tag(case: &ClientCase<'_>) {
+    let first = "SELECT uuid FROM event JOIN blob ON rid=objid WHERE type='ci' ORDER BY event.mtime LIMIT 1";
+    let parent = frond_tests::sql::column(&case.bench.seed, first).swap_remove(0);
+    becomes(
+        case,
+        &Cards::seal(&format!("D {DATE}\nT +parent {} {parent}\nU dev\n", case.bench.tip())),
+        Checkin,
+    );
+}
+
+pub(crate) fn bad_clusters(case: &ClientCase<'_>) {
+    let mut names = [name("x\n"), name("y\n")];
+    names.sort_unstable();
+    let [low, high] = names;
+    for members in [[high, low], [low, low]] {
+        let artifact = Cards::cluster(&members);
+        let outcome = becomes(case, &artifact, Plain);
+        assert_eq!(outcome.number("SELECT count(*) FROM tagxref WHERE tagid=7"), clusters_before(case));
+    }
+}
+
+fn clusters_before(case: &ClientCase<'_>) -> i64 {
+    frond_tests::sql::number(&case.bench.seed, "SELECT count(*) FROM tagxref WHERE tagid=7")
+}
+
+pub(crate) fn cluster_of_real_names(case: &ClientCase<'_>) {
+    let names = frond_tests::sql::column(
+        &case.bench.seed,
+        "SELECT uuid FROM blob WHERE size>=0 ORDER BY uuid LIMIT 5",
+    );
+    let artifact = Cards::cluster(&names);
+    let outcome = pull(case, &artifact);
+    outcome.is_sound(case.bench);
+    // Nothing is lost: a pull from it still learns of every artifact, through the cluster.
+    let served = case.bench.frond.server(&outcome.file);
+    let text = frond_tests::http::cards(served.address, "/", crate::support::pull_cards()).text();
+    assert!(text.contains(&format!("igot {}\n", name(&artifact))), "{text}");
+}
+
+pub(crate) fn cluster_of_invented_names(case: &ClientCase<'_>) {
+    let mut names: Vec<_> = (0..50).map(|number| name(format!("invented {number}"))).collect();
+    names.sort_unstable();
+    let outcome = case.pull_once(file(Cards::cluster(&names)));
+    outcome.is_sane();
+    assert!(outcome.requests.len() <= 5, "{} requests", outcome.requests.len());
+    asked_for(&outcome, &names[0].to_string());
+    outcome.is_sound(case.bench);
+}
+
+pub(crate) fn large_cluster(case: &ClientCase<'_>) {
+    let mut names: Vec<_> = (0..20_000).map(|number| name(format!("invented {number}"))).collect();
+    names.sort_unstable();
+    let artifact = Cards::cluster(&names);
+    let outcome = case.pull_once(file(&artifact));
+    outcome.is_sane().holds(&name(&artifact));
+    assert!(outcome.requests.len() <= 5, "{} requests", outcome.requests.len());
+}
+
+pub(crate) fn empty_forum_post(case: &ClientCase<'_>) {
+    becomes(case, &Cards::seal(&Cards::post(DATE, "", "text")), Plain);
+    becomes(case, &Cards::seal(&Cards::post(DATE, "H title\n", "text")), Checkin);
+}
+
+pub(crate) fn unknown_ticket_column(case: &ClientCase<'_>) {
+    let ticket = "ab".repeat(20);
+    let fields = "J no_such_column 1\nJ status Open\nJ x\"y;--drop 2\n";
+    becomes(case, &Cards::seal(&format!("D {DATE}\n{fields}K {ticket}\nU dev\n")), Checkin);
+}
+
+pub(crate) fn signed(case: &ClientCase<'_>) {
+    becomes(case, &Cards::clear_sign(&checkin(&["a"])), Checkin);
+    // Stock of the oldest version supported takes this form for plain content.
+    let (before, after) = ("-----BEGIN SSH SIGNED MESSAGE-----\n\n", "-----BEGIN SSH SIGNATURE-----\nAA==\n");
+    let artifact = [before.as_bytes(), &checkin(&["a"]), after.as_bytes()].concat();
+    pull(case, &artifact);
+}

@@ -1,0 +1,226 @@
+//! The limits and edge cases of the protocol that concern clone, pull and serving, line by line.
+//!
+//! The numbers are those of the project's list of limits and edge cases (sections A, B, D, E and F: HTTP
+//! and container, card syntax, artifacts and deltas, structural artifacts, convergence). A line has cases
+//! on the server's side (`frond serve` asked by hand), on the client's side (`frond pull` and `frond clone`
+//! against a scripted server), or a reason why it has none here.
+
+mod artifacts;
+mod client;
+mod convergence;
+mod deltas;
+mod server;
+mod support;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use support::{Bench, ClientCase, ServerCase};
+
+/// How a line is shown.
+enum Show {
+    /// `frond serve`, asked by hand.
+    Server(fn(&ServerCase<'_>)),
+    /// `frond pull` or `frond clone`, answered by a script.
+    Client(fn(&ClientCase<'_>)),
+    /// Not here, and why.
+    Elsewhere(&'static str),
+}
+
+use Show::{Client, Elsewhere, Server};
+
+const PUSH: &str = "concerns what a server takes from a push";
+const CHECKOUT: &str = "concerns checkouts";
+
+/// Number, what comes in, how the MUST is shown. One entry a line and side.
+const LINES: &[(u32, &str, Show)] = &[
+    (1, "a body that is not zlib, labelled application/x-fossil", Server(server::body_is_no_zlib)),
+    (1, "a reply that is not zlib, labelled application/x-fossil", Client(client::reply_is_no_zlib)),
+    (2, "a length prefix smaller than the data", Server(server::prefix_too_small)),
+    (2, "a length prefix smaller than the data", Client(client::prefix_too_small)),
+    (3, "a length prefix larger than the data", Server(server::prefix_too_large)),
+    (4, "a length prefix of 0xFFFFFFF0", Server(server::prefix_absurd)),
+    (4, "a length prefix of 0xFFFFFFF0", Client(client::prefix_absurd)),
+    (5, "a zip bomb", Server(server::zip_bomb)),
+    (5, "a zip bomb", Client(client::zip_bomb)),
+    (6, "junk after the zlib stream", Server(server::junk_after_zlib)),
+    (7, "a body of four bytes or fewer", Server(server::tiny_body)),
+    (8, "an empty message", Server(server::empty_message)),
+    (9, "a raw deflate or gzip body", Server(server::raw_deflate_or_gzip)),
+    (10, "a content type of this protocol that nobody knows", Server(server::unknown_content_type)),
+    (11, "a content type in another case", Server(server::content_type_case)),
+    (11, "what the client sends", Client(client::content_type_is_lower_case)),
+    (12, "a content type with a parameter", Server(server::content_type_parameter)),
+    (12, "a content type with a parameter", Client(client::content_type_parameter)),
+    (13, "POST without Content-Length", Server(server::no_content_length)),
+    (14, "a chunked request", Server(server::chunked_request)),
+    (15, "replies are never chunked", Server(server::replies_have_a_length)),
+    (15, "a chunked reply", Client(client::chunked_reply)),
+    (16, "a reply without Content-Length", Client(client::reply_without_length)),
+    (17, "no 100 Continue unless asked for", Server(server::replies_have_a_length)),
+    (18, "redirects", Client(client::redirects)),
+    (19, "a redirect loop", Client(client::redirect_loop)),
+    (
+        20,
+        "a redirect from https to http",
+        Elsewhere("a unit test of sync::http: no certificate here is trusted"),
+    ),
+    (21, "a Location that ends with /xfer", Client(client::redirect_to_xfer)),
+    (22, "a body shorter than Content-Length", Server(server::short_body)),
+    (22, "a reply shorter than Content-Length", Client(client::short_reply)),
+    (23, "an absurd Content-Length", Server(server::absurd_content_length)),
+    (24, "a path that climbs", Server(server::climbing_path)),
+    (25, "a header line without end", Server(server::long_header)),
+    (26, "GET with the content type of a sync", Server(server::get_with_sync_type)),
+    (27, "a reply of text/html with status 200", Client(client::html_reply)),
+    (28, "a reply of status 400", Client(client::status_400)),
+    (29, "a blank line", Server(server::blank_line)),
+    (29, "what the client sends", Client(client::no_blank_lines)),
+    (30, "a blank line", Client(client::blank_line)),
+    (31, "CRLF, tabs, leading blanks", Server(server::odd_blanks)),
+    (31, "CRLF, tabs, leading blanks", Client(client::odd_blanks)),
+    (32, "LF after a payload", Client(client::line_feed_after_payload)),
+    (33, "more than six tokens", Server(server::many_tokens)),
+    (34, "an unknown card", Server(server::unknown_card)),
+    (34, "an unknown card", Client(client::unknown_card)),
+    (35, "cards of a server, sent to a server", Server(server::cards_of_a_server)),
+    (36, "an error of two tokens", Client(client::error_of_two_tokens)),
+    (36, "errors are one token", Server(server::errors_are_one_token)),
+    (37, "a card of 3 MB", Server(server::long_card)),
+    (37, "a card of 3 MB", Client(client::long_card)),
+    (38, "a NUL in a card", Server(server::nul_in_card)),
+    (38, "a NUL in a card", Client(client::nul_in_card)),
+    (39, "a size over 2^31-1", Server(server::huge_size)),
+    (39, "a size over 2^31-1", Client(client::huge_size)),
+    (40, "a negative size", Client(client::negative_size)),
+    (41, "a size larger than the rest", Client(client::size_past_the_end)),
+    (42, "a size smaller than the payload", Client(client::size_too_small)),
+    (43, "a hash of 41 digits", Server(server::hash_of_41_digits)),
+    (43, "a hash of 41 digits", Client(client::hash_of_41_digits)),
+    (44, "an upper-case hash", Client(client::upper_case_hash)),
+    (45, "an upper-case project code", Server(server::upper_case_project)),
+    (46, "codes that are no hashes", Server(server::codes_that_are_no_hashes)),
+    (47, "a client version without a date", Server(server::version_without_date)),
+    (48, "no client version", Server(server::no_client_version)),
+    (48, "what the client sends", Client(client::version_comes_first)),
+    (49, "two client versions", Server(server::two_client_versions)),
+    (66, "a wrong hash, full or delta, in a pull", Client(deltas::wrong_hash_in_a_pull)),
+    (67, "a wrong hash in a clone", Client(deltas::wrong_hash_in_a_clone)),
+    (68, "a delta with a bad checksum but the right result", Client(deltas::bad_checksum)),
+    (69, "a delta whose header lies", Client(deltas::header_lies)),
+    (70, "a delta without a size line", Client(deltas::no_size_line)),
+    (71, "a delta that copies outside its source", Client(deltas::copy_outside)),
+    (72, "a delta header of 2^30 with a tiny body", Client(deltas::huge_header)),
+    (73, "a delta that is a copy bomb", Client(deltas::copy_bomb)),
+    (74, "a delta from an unknown source", Client(deltas::source_comes_later)),
+    (75, "a delta whose source never comes", Client(deltas::source_never_comes)),
+    (76, "a delta from itself, and a cycle", Client(deltas::cycles)),
+    (77, "a very long delta chain", Client(deltas::long_chain)),
+    (78, "a delta whose source is shunned", Client(deltas::source_is_shunned)),
+    (79, "an empty artifact", Client(deltas::empty_artifact)),
+    (80, "the same bytes under two names", Client(deltas::two_names)),
+    (81, "a cfile pushed to a server", Elsewhere(PUSH)),
+    (82, "a cfile with a wrong size", Client(deltas::cfile_wrong_size)),
+    (83, "a cfile that is not zlib", Client(deltas::cfile_no_zlib)),
+    (84, "a cfile whose prefix lies", Client(deltas::cfile_prefix_lies)),
+    (85, "a file that is there already", Client(deltas::already_there)),
+    (86, "a file whose name is shunned", Client(deltas::shunned_file)),
+    (87, "an artifact of 2 GB or more", Client(client::huge_size)),
+    (88, "a SHA-1 name where the policy shuns them", Client(deltas::policy_shuns_sha1)),
+    (89, "file names that climb or are not simple", Client(artifacts::bad_names)),
+    (90, "a file name with a backslash", Client(artifacts::backslash)),
+    (91, "a file name with a NUL", Client(artifacts::nul_name)),
+    (92, "files named like Fossil's own", Client(artifacts::reserved_names)),
+    (93, "files twice or out of order", Client(artifacts::unsorted_files)),
+    (94, "names that differ in case only", Client(artifacts::case_collision)),
+    (95, "a link and a file below it", Elsewhere(CHECKOUT)),
+    (96, "a wrong R card", Client(artifacts::wrong_r_card)),
+    (97, "a wrong Z card", Client(artifacts::wrong_z_card)),
+    (98, "no last LF, CRLF, tabs, double blanks", Client(artifacts::bad_layout)),
+    (99, "the year 9999, and no date at all", Client(artifacts::odd_dates)),
+    (100, "an unknown parent", Client(artifacts::unknown_parent)),
+    (101, "a delta manifest with an unknown baseline", Client(artifacts::unknown_baseline)),
+    (102, "a baseline that is none", Client(artifacts::bad_baseline)),
+    (103, "a tag named like a hash", Client(artifacts::hex_tag)),
+    (104, "a control artifact about itself", Client(artifacts::control_about_itself)),
+    (105, "a control artifact that sets the tag private", Client(artifacts::private_tag)),
+    (106, "a control artifact that sets the tag parent", Client(artifacts::parent_tag)),
+    (107, "a cluster out of order or with a name twice", Client(artifacts::bad_clusters)),
+    (108, "a forged cluster of real names", Client(artifacts::cluster_of_real_names)),
+    (109, "a forged cluster of invented names", Client(artifacts::cluster_of_invented_names)),
+    (110, "a cluster with very many members", Client(artifacts::large_cluster)),
+    (111, "a forum post with neither H, G nor I", Client(artifacts::empty_forum_post)),
+    (112, "a ticket with an unknown column", Client(artifacts::unknown_ticket_column)),
+    (113, "signed artifacts", Client(artifacts::signed)),
+    (
+        114,
+        "a forged user name",
+        Elsewhere("a matter of display: names in artifacts are what their authors say"),
+    ),
+    (115, "an igot that is never satisfied", Client(convergence::igot_never_satisfied)),
+    (116, "a new invented igot in every reply", Client(convergence::endless_igots)),
+    (117, "the same gimme in every reply to a push", Elsewhere(PUSH)),
+    (118, "a clone server that sends the same in every reply", Client(convergence::same_clone_reply)),
+    (119, "a clone_seqno that does not rise", Client(convergence::seqno_stands_still)),
+    (120, "a clone_seqno that is no number", Client(convergence::bad_seqno)),
+    (120, "a clone from no number", Server(server::clone_from_no_number)),
+    (121, "a clone reply without a push card", Client(convergence::no_push_card)),
+    (122, "a push card with a bad code", Client(convergence::bad_push_card)),
+    (123, "a budget smaller than any artifact", Server(server::tiny_budget)),
+    (124, "500 igots that the server lacks", Elsewhere(PUSH)),
+    (125, "gimme before pull, igot before push", Server(server::cards_too_early)),
+    (126, "igot with the private flag for a public artifact", Client(convergence::public_stays_public)),
+    (127, "igot without the flag for a private artifact", Client(convergence::private_stays_private)),
+    (128, "a gimme for a private artifact", Server(server::gimme_of_a_private_artifact)),
+    (129, "a file that nobody asked for", Client(convergence::unasked_file)),
+    (130, "a push refused after unsent was cleared", Elsewhere(PUSH)),
+];
+
+#[test]
+fn every_line_of_the_sections_is_listed() {
+    for number in (1..=49).chain(66..=130) {
+        assert!(LINES.iter().any(|(listed, ..)| *listed == number), "line {number} is not listed");
+    }
+    for (number, what, show) in LINES {
+        if let Elsewhere(reason) = show {
+            assert!(!reason.is_empty(), "line {number} ({what}) has no reason");
+        }
+    }
+}
+
+#[test]
+fn the_server_does_what_it_must() {
+    let bench = Bench::new();
+    let failed = LINES.iter().filter_map(|(number, what, show)| {
+        let Server(case) = show else { return None };
+        attempt(*number, what, || case(&ServerCase::new(&bench)))
+    });
+    report(failed.collect());
+}
+
+#[test]
+fn the_client_does_what_it_must() {
+    let bench = Bench::new();
+    let failed = LINES.iter().filter_map(|(number, what, show)| {
+        let Client(case) = show else { return None };
+        attempt(*number, what, || case(&ClientCase::new(&bench)))
+    });
+    report(failed.collect());
+}
+
+/// Runs one case. All are run, so that one failure does not hide the next. `EDGE_CASE` picks one line.
+fn attempt(number: u32, what: &str, case: impl FnOnce()) -> Option<String> {
+    if std::env::var("EDGE_CASE").is_ok_and(|wanted| wanted != number.to_string()) {
+        return None;
+    }
+    let failed = catch_unwind(AssertUnwindSafe(case)).is_err();
+    failed.then(|| format!("line {number}: {what}"))
+}
+
+fn report(failed: Vec<String>) {
+    assert!(
+        failed.is_empty(),
+        "{} cases failed (their stories are above):\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+}

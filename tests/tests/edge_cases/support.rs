@@ -1,0 +1,348 @@
+//! The two sides of an edge case.
+
+use std::cell::Cell;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use frond_tests::corpus::{Extras, PROJECT, Shape, by_stock};
+use frond_tests::http::{self, Answer};
+use frond_tests::scripted::Request;
+use frond_tests::{Fossil, Frond, Reply, Said, Scratch, Scripted, Server, sql};
+use xfer::ArtifactId;
+
+/// Ends every reply of good form.
+pub(crate) const TIMESTAMP: &str = "# timestamp 2026-01-01T00:00:00 errors 0\n";
+/// What a client says first.
+pub(crate) const VERSION: &str = "pragma client-version 22100 20230226 192424\n";
+/// More memory than this is never needed for the tiny repository of these tests.
+const MEMORY_BYTES: u64 = 100 << 20;
+/// Nor more than this where a message is inflated up to the limit that then refuses it.
+const BOMB_BYTES: u64 = (1 << 30) + MEMORY_BYTES;
+
+/// What all cases share.
+pub(crate) struct Bench {
+    pub(crate) fossil: Fossil,
+    pub(crate) frond: Frond,
+    /// A small repository. Never served or changed itself.
+    pub(crate) seed: PathBuf,
+    _scratch: Scratch,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let (fossil, scratch) = (Fossil::new(), Scratch::new());
+        let seed = scratch.file("seed.fossil");
+        let shape = Shape { checkins: 6, files: 4, seed: 3 };
+        by_stock(&fossil, &seed, shape, 6, Extras::None);
+        Self { fossil, frond: Frond::new(), seed, _scratch: scratch }
+    }
+
+    /// Some artifact of the seed: its name and its content.
+    pub(crate) fn some_file(&self) -> (ArtifactId, Vec<u8>) {
+        let sql =
+            "SELECT uuid FROM blob WHERE size>2000 AND rid IN (SELECT fid FROM mlink) ORDER BY size LIMIT 1";
+        let name = sql::column(&self.seed, sql).swap_remove(0);
+        let content = self.fossil.output(["artifact", &name, "-R", &self.seed.to_string_lossy()]);
+        let id: ArtifactId = name.parse().unwrap();
+        assert!(xfer::hash::names(&id, content.as_bytes()), "stock prints the artifact as it is");
+        (id, content.into_bytes())
+    }
+
+    /// The newest check-in of the seed.
+    pub(crate) fn tip(&self) -> String {
+        let sql = "SELECT uuid FROM event JOIN blob ON rid=objid WHERE type='ci' ORDER BY event.mtime DESC";
+        sql::column(&self.seed, sql).swap_remove(0)
+    }
+}
+
+/// A server that is asked by hand. Afterwards it must still serve.
+pub(crate) struct ServerCase<'a> {
+    pub(crate) bench: &'a Bench,
+    pub(crate) dir: Scratch,
+    pub(crate) file: PathBuf,
+    pub(crate) server: Server,
+    most_bytes: Cell<u64>,
+}
+
+impl<'a> ServerCase<'a> {
+    pub(crate) fn new(bench: &'a Bench) -> Self {
+        Self::with(bench, |_| {})
+    }
+
+    pub(crate) fn with(bench: &'a Bench, prepare: impl FnOnce(&Path)) -> Self {
+        let dir = Scratch::new();
+        let file = dir.copy(&bench.seed, "served.fossil");
+        prepare(&file);
+        let server = bench.frond.server(&file);
+        Self { bench, dir, file, server, most_bytes: Cell::new(MEMORY_BYTES) }
+    }
+
+    /// Allows what a message may grow to before it is refused.
+    pub(crate) fn is_a_bomb(&self) {
+        self.most_bytes.set(BOMB_BYTES);
+    }
+
+    /// Posts a body; the answer's body is inflated if need be.
+    pub(crate) fn post(&self, content_type: &str, body: &[u8]) -> Answer {
+        opened(http::post(self.server.address, "/", content_type, body))
+    }
+
+    pub(crate) fn cards(&self, text: impl AsRef<[u8]>) -> Answer {
+        self.post("application/x-fossil-uncompressed", text.as_ref())
+    }
+
+    /// Sends a request with header lines of one's own.
+    pub(crate) fn send(&self, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        opened(http::send(self.server.address, &http::request(line, headers, body)))
+    }
+}
+
+impl Drop for ServerCase<'_> {
+    /// Whatever was asked, the server goes on, within its memory.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        answered(&self.cards(pull_cards()));
+        let peak = frond_tests::memory::peak(self.server.id()).expect("the server still runs");
+        assert!(peak < self.most_bytes.get(), "the server took {} MB", peak >> 20);
+    }
+}
+
+fn opened(mut answer: Answer) -> Answer {
+    if answer.header("content-type") == Some("application/x-fossil") && answer.body.len() > 4 {
+        let mut text = Vec::new();
+        let inflated = std::io::copy(&mut flate2::read::ZlibDecoder::new(&answer.body[4..]), &mut text);
+        inflated.expect("a reply labelled application/x-fossil inflates");
+        answer.body = text;
+    }
+    answer
+}
+
+/// A pull of good form.
+pub(crate) fn pull_cards() -> String {
+    format!("{VERSION}pull 0000 {PROJECT}\n# 5e3d\n")
+}
+
+/// The server did what a pull asks for.
+#[track_caller]
+pub(crate) fn answered(answer: &Answer) {
+    let text = answer.text();
+    assert!(
+        answer.status == 200 && text.contains("igot ") && text.contains("# timestamp "),
+        "{answer:?}\n{text}"
+    );
+    assert!(!text.contains("error "), "{text}");
+}
+
+/// The server refused, by status or by an error card, and gave nothing away.
+#[track_caller]
+pub(crate) fn refused(answer: &Answer) {
+    let text = answer.text();
+    assert!(
+        answer.status >= 400 || text.lines().any(|line| line.starts_with("error ")),
+        "{answer:?}\n{text}"
+    );
+    assert!(!text.contains("igot ") && !text.contains("file "), "{text}");
+}
+
+/// A message in the container of `application/x-fossil`, with a prefix of one's own.
+pub(crate) fn container(prefix: u32, text: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(prefix.to_be_bytes().to_vec(), Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A body of about a megabyte that inflates to 1.2 GB.
+pub(crate) fn bomb() -> Vec<u8> {
+    const BYTES: u32 = 1_200_000_000;
+    let mut encoder = ZlibEncoder::new(BYTES.to_be_bytes().to_vec(), Compression::fast());
+    for _ in 0..BYTES / 1_000_000 {
+        encoder.write_all(&[b'#'; 1_000_000]).unwrap();
+    }
+    encoder.finish().unwrap()
+}
+
+/// A message in its container.
+pub(crate) fn packed(text: &[u8]) -> Vec<u8> {
+    container(text.len() as u32, text)
+}
+
+/// A client that is answered by a script.
+pub(crate) struct ClientCase<'a> {
+    pub(crate) bench: &'a Bench,
+    pub(crate) dir: Scratch,
+    most_bytes: Cell<u64>,
+}
+
+/// What became of the client.
+pub(crate) struct Outcome {
+    pub(crate) said: Said,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) file: PathBuf,
+    peak: u64,
+    most_bytes: u64,
+}
+
+impl<'a> ClientCase<'a> {
+    pub(crate) fn new(bench: &'a Bench) -> Self {
+        Self { bench, dir: Scratch::new(), most_bytes: Cell::new(MEMORY_BYTES) }
+    }
+
+    /// Allows what a message may grow to before it is refused.
+    pub(crate) fn is_a_bomb(&self) {
+        self.most_bytes.set(BOMB_BYTES);
+    }
+
+    /// A copy of the seed to pull into, under a name of its own.
+    pub(crate) fn copy(&self) -> PathBuf {
+        let count = std::fs::read_dir(self.dir.path()).unwrap().count();
+        self.dir.copy(&self.bench.seed, &format!("client-{count}.fossil"))
+    }
+
+    /// Pulls into a copy of the seed.
+    pub(crate) fn pull(&self, script: impl Fn(&Request) -> Reply + Send + 'static) -> Outcome {
+        self.pull_into(self.copy(), script)
+    }
+
+    /// Pulls into a file.
+    pub(crate) fn pull_into(
+        &self,
+        file: PathBuf,
+        script: impl Fn(&Request) -> Reply + Send + 'static,
+    ) -> Outcome {
+        let server = Scripted::start(script);
+        let path = file.to_string_lossy().into_owned();
+        self.run(&["pull", &server.url(), "-R", &path], file, &server)
+    }
+
+    /// Clones into a file that does not exist.
+    pub(crate) fn clone(&self, script: impl Fn(&Request) -> Reply + Send + 'static) -> Outcome {
+        let count = std::fs::read_dir(self.dir.path()).unwrap().count();
+        let file = self.dir.file(&format!("clone-{count}.fossil"));
+        let server = Scripted::start(script);
+        let path = file.to_string_lossy().into_owned();
+        self.run(&["clone", &server.url(), &path], file, &server)
+    }
+
+    fn run(&self, words: &[&str], file: PathBuf, server: &Scripted) -> Outcome {
+        let (said, peak) = frond_tests::memory::run(&mut self.bench.frond.command(words));
+        Outcome { said, requests: server.requests(), file, peak, most_bytes: self.most_bytes.get() }
+    }
+
+    /// Pulls what one reply brings; every later reply is empty.
+    pub(crate) fn pull_once(&self, reply: impl Into<Vec<u8>>) -> Outcome {
+        self.pull(once(reply))
+    }
+
+    /// Clones what one reply brings; every later reply is empty.
+    pub(crate) fn clone_once(&self, files: impl Into<Vec<u8>>) -> Outcome {
+        self.clone(once([files.into(), clone_tail("0").into_bytes()].concat()))
+    }
+}
+
+/// A script of one reply, which is empty afterwards. The timestamp is added.
+pub(crate) fn once(cards: impl Into<Vec<u8>>) -> impl Fn(&Request) -> Reply + Send + 'static {
+    let cards = [cards.into(), TIMESTAMP.into()].concat();
+    move |request| if request.number == 1 { Reply::cards(cards.clone()) } else { Reply::cards(TIMESTAMP) }
+}
+
+/// How a clone reply ends, but for its timestamp.
+pub(crate) fn clone_tail(seqno: &str) -> String {
+    format!("clone_seqno {seqno}\npush 5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e {PROJECT}\n")
+}
+
+impl Outcome {
+    /// It ended well.
+    #[track_caller]
+    pub(crate) fn went_well(&self) -> &Self {
+        assert_eq!(self.said.code, Some(0), "{}", self.said);
+        self.is_sane()
+    }
+
+    /// It failed, said why, and did not crash.
+    #[track_caller]
+    pub(crate) fn failed(&self) -> &Self {
+        assert!(!matches!(self.said.code, Some(0) | None), "it should have failed\n{}", self.said);
+        assert!(!self.said.stderr.trim().is_empty(), "it failed without a word\n{}", self.said);
+        self.is_sane()
+    }
+
+    /// It did not crash, and took no more memory and rounds than it may.
+    #[track_caller]
+    pub(crate) fn is_sane(&self) -> &Self {
+        let said = &self.said;
+        assert!(said.code.is_some_and(|code| code != 101) && !said.stderr.contains("panicked"), "{said}");
+        assert!(self.peak < self.most_bytes, "it took {} MB", self.peak >> 20);
+        assert!(self.requests.len() <= 101, "{} requests", self.requests.len());
+        self
+    }
+
+    /// The artifact is there, whole.
+    #[track_caller]
+    pub(crate) fn holds(&self, id: &ArtifactId) -> &Self {
+        assert!(self.has(id), "{id} is not there\n{}", self.said);
+        self
+    }
+
+    /// The artifact is not there.
+    #[track_caller]
+    pub(crate) fn lacks(&self, id: &ArtifactId) -> &Self {
+        assert!(!self.has(id), "{id} is there\n{}", self.said);
+        self
+    }
+
+    fn has(&self, id: &ArtifactId) -> bool {
+        let held = "SELECT count(*) FROM blob WHERE size>=0 AND uuid=";
+        // A clone that failed may have left no file, or one that is none yet.
+        self.file.metadata().is_ok_and(|file| file.len() > 0)
+            && !sql::rows(&self.file, "SELECT 1 FROM sqlite_schema WHERE name='blob'").is_empty()
+            && sql::number(&self.file, &format!("{held}'{id}' AND rid NOT IN ({DANGLING})")) > 0
+    }
+
+    /// A number from the file.
+    #[track_caller]
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        sql::number(&self.file, sql)
+    }
+
+    /// The file is sound in the eyes of stock, and its derived tables are right.
+    #[track_caller]
+    pub(crate) fn is_sound(&self, bench: &Bench) -> &Self {
+        bench.fossil.test_integrity(&self.file);
+        frond_tests::compare::derived_tables_equal_after_stock_rebuild(&bench.fossil, &self.file);
+        self
+    }
+}
+
+/// Deltas whose source is missing, at whatever depth.
+const DANGLING: &str = "WITH RECURSIVE d(rid) AS (SELECT delta.rid FROM delta JOIN blob ON blob.rid=srcid WHERE size<0 \
+     UNION SELECT delta.rid FROM delta JOIN d ON srcid=d.rid) SELECT rid FROM d";
+
+/// A `file` card under the right name.
+pub(crate) fn file(content: impl AsRef<[u8]>) -> Vec<u8> {
+    let content = content.as_ref();
+    named(&name(content), content)
+}
+
+/// The SHA3-256 name of some content.
+pub(crate) fn name(content: impl AsRef<[u8]>) -> ArtifactId {
+    xfer::hash::sha3_256(content.as_ref())
+}
+
+/// A `file` card under whatever name.
+pub(crate) fn named(id: &ArtifactId, content: &[u8]) -> Vec<u8> {
+    [format!("file {id} {}\n", content.len()).as_bytes(), content].concat()
+}
+
+/// A `file` card that brings a delta.
+pub(crate) fn delta(id: &ArtifactId, source: &ArtifactId, delta: &[u8]) -> Vec<u8> {
+    [format!("file {id} {source} {}\n", delta.len()).as_bytes(), delta].concat()
+}
+
+/// A `cfile` card, with the size it claims and the frame it brings.
+pub(crate) fn cfile(id: &ArtifactId, size: usize, frame: &[u8]) -> Vec<u8> {
+    [format!("cfile {id} {size} {}\n", frame.len()).as_bytes(), frame, b"\n"].concat()
+}

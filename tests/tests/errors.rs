@@ -1,0 +1,262 @@
+//! What goes wrong for people: each time one clear line, an exit code of its own, and nothing lost.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use frond_tests::corpus::{Extras, PROJECT, Shape, by_stock};
+use frond_tests::process::free_port;
+use frond_tests::{Fossil, Frond, Reply, Said, Scratch, Scripted, Server, compare, frond, sql};
+
+const FAILED: i32 = 1;
+const UNREACHABLE: i32 = 4;
+const REFUSED: i32 = 5;
+const NO_REPOSITORY: i32 = 10;
+const LOCKED: i32 = 11;
+
+/// A small repository, and one that lacks its last check-ins.
+struct Pair {
+    fossil: Fossil,
+    frond: Frond,
+    scratch: Scratch,
+    whole: PathBuf,
+    stale: PathBuf,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let (fossil, scratch) = (Fossil::new(), Scratch::new());
+        let (whole, stale) = (scratch.file("whole.fossil"), scratch.file("stale.fossil"));
+        let shape = Shape { checkins: 60, files: 30, seed: 5 };
+        by_stock(&fossil, &whole, shape, 60, Extras::None);
+        by_stock(&fossil, &stale, shape, 20, Extras::None);
+        Self { fossil, frond: Frond::new(), scratch, whole, stale }
+    }
+
+    fn clone(&self, url: &str) -> Said {
+        self.frond.try_run(["clone", url, &self.scratch.file("clone.fossil").to_string_lossy()])
+    }
+
+    fn pull(&self, url: &str, file: &Path) -> Said {
+        self.frond.try_run([OsStr::new("pull"), url.as_ref(), "-R".as_ref(), file.as_os_str()])
+    }
+
+    /// A clone and a pull both fail like this, and the file stays as it was.
+    #[track_caller]
+    fn fails(&self, url: &str, code: i32, words: &[&str]) {
+        let before = std::fs::read(&self.stale).unwrap();
+        says(&self.pull(url, &self.stale), code, words);
+        assert!(std::fs::read(&self.stale).unwrap() == before, "the file changed");
+        says(&self.clone(url), code, words);
+        self.no_clone_passes_for_whole();
+    }
+
+    #[track_caller]
+    fn no_clone_passes_for_whole(&self) {
+        let clone = self.scratch.file("clone.fossil");
+        if clone.exists() {
+            let path = clone.to_string_lossy();
+            let info = self.frond.try_run(["verify", "-R", &path]);
+            assert_ne!(info.code, Some(0), "a clone that failed passes for whole\n{info}");
+        }
+    }
+}
+
+/// One line on stderr, with these words, and this exit code.
+#[track_caller]
+fn says(said: &Said, code: i32, words: &[&str]) {
+    assert_eq!(said.code, Some(code), "{said}");
+    assert_eq!(said.stderr.trim().lines().count(), 1, "one line\n{said}");
+    let lower = said.stderr.to_lowercase();
+    for word in words {
+        assert!(lower.contains(&word.to_lowercase()), "no `{word}`\n{said}");
+    }
+    assert!(!lower.contains("panicked") && !lower.contains("error(") && !lower.contains("some("), "{said}");
+}
+
+#[test]
+fn no_such_host() {
+    Pair::new().fails("http://no-such-host.invalid/x", UNREACHABLE, &["no-such-host.invalid"]);
+}
+
+#[test]
+fn port_closed() {
+    let address = format!("127.0.0.1:{}", free_port());
+    Pair::new().fails(&format!("http://{address}/"), UNREACHABLE, &[&address]);
+}
+
+#[test]
+fn not_a_url() {
+    let pair = Pair::new();
+    for url in ["http://", "gopher://host/x", "http://host:99999/"] {
+        let said = pair.clone(url);
+        assert!(matches!(said.code, Some(1 | 2)), "{said}");
+        says(&said, said.code.unwrap(), &[]);
+    }
+}
+
+#[test]
+fn not_a_fossil_server() {
+    let page = "<html><body><h1>404</h1>Nothing <i>here</i></body></html>";
+    let headers = [("Content-Type", "text/html"), ("Content-Length", "58"), ("Connection", "close")];
+    assert_eq!(page.len(), 58);
+    let server = Scripted::start(move |_| Reply::http("404 Not Found", &headers, page));
+    Pair::new().fails(&server.url(), FAILED, &["404"]);
+    let server = Scripted::start(|_| Reply::Raw(b"220 mail.example.test ESMTP\r\n".to_vec()));
+    Pair::new().fails(&server.url(), FAILED, &[]);
+}
+
+#[test]
+fn html_reply() {
+    let page = "<html><body>Please <b>log in</b> to the hotel network</body></html>";
+    let server = Scripted::start(move |_| Reply::typed("text/html; charset=utf-8", page));
+    Pair::new().fails(&server.url(), FAILED, &["hotel network"]);
+}
+
+#[test]
+fn wrong_project_code() {
+    let pair = Pair::new();
+    let other = pair.scratch.file("other.fossil");
+    pair.fossil.new_repository(&other, &PROJECT.replace('c', "d"));
+    let before = std::fs::read(&pair.stale).unwrap();
+    for server in [pair.fossil.server(&other), pair.frond.server(&other)] {
+        says(&pair.pull(&server.url(), &pair.stale), FAILED, &["project"]);
+        assert!(std::fs::read(&pair.stale).unwrap() == before, "the file changed");
+    }
+}
+
+#[test]
+fn password_needed() {
+    let pair = Pair::new();
+    pair.fossil.output(["user", "capabilities", "nobody", "", "-R", &pair.whole.to_string_lossy()]);
+    for server in [pair.fossil.server(&pair.whole), pair.frond.server(&pair.whole)] {
+        pair.fails(&server.url(), REFUSED, &["authorized"]);
+        pair.fails(&server.url_as("dev", "wrong"), REFUSED, &[]);
+        let said = pair.pull(&server.url_as("dev", "wrong"), &pair.stale);
+        assert!(!said.all().contains("wrong@") && !said.all().contains(":wrong"), "the password shows\n{said}");
+    }
+}
+
+#[test]
+fn the_file_exists() {
+    let pair = Pair::new();
+    let server = pair.fossil.server(&pair.whole);
+    let text = pair.scratch.write("clone.fossil", "a letter to my aunt\n");
+    says(&pair.clone(&server.url()), FAILED, &["clone.fossil"]);
+    assert_eq!(std::fs::read(&text).unwrap(), b"a letter to my aunt\n");
+    // A repository that is no unfinished clone of that URL is somebody's work.
+    let mine = pair.scratch.copy(&pair.stale, "clone.fossil");
+    let before = std::fs::read(&mine).unwrap();
+    says(&pair.clone(&server.url()), FAILED, &["clone.fossil"]);
+    assert!(std::fs::read(&mine).unwrap() == before, "the file changed");
+    let said = pair.frond.try_run([OsStr::new("new"), mine.as_os_str()]);
+    says(&said, FAILED, &["clone.fossil"]);
+    assert!(std::fs::read(&mine).unwrap() == before, "the file changed");
+}
+
+#[test]
+fn not_a_repository() {
+    let pair = Pair::new();
+    let server = pair.fossil.server(&pair.whole);
+    let text = pair.scratch.write("letter.txt", "a letter to my aunt\n".repeat(2000));
+    let database = pair.scratch.file("other.sqlite");
+    rusqlite::Connection::open(&database).unwrap().execute_batch("CREATE TABLE t(x)").unwrap();
+    let (missing, empty) = (pair.scratch.file("missing.fossil"), pair.scratch.write("empty.fossil", ""));
+    for file in [&text, &database, &missing, &empty] {
+        let before = std::fs::read(file).ok();
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        says(&pair.pull(&server.url(), file), NO_REPOSITORY, &[&name]);
+        for command in ["info", "timeline", "ls", "verify", "rebuild"] {
+            let said = pair.frond.try_run([OsStr::new(command), "-R".as_ref(), file.as_os_str()]);
+            says(&said, NO_REPOSITORY, &[&name]);
+        }
+        let said = pair.frond.try_run([OsStr::new("serve"), file.as_os_str(), "--listen".as_ref(), "127.0.0.1:0".as_ref()]);
+        says(&said, NO_REPOSITORY, &[&name]);
+        assert!(std::fs::read(file).ok() == before, "{name} changed");
+    }
+}
+
+#[test]
+fn repository_locked_by_another_process() {
+    let pair = Pair::new();
+    let server = pair.fossil.server(&pair.whole);
+    let lock = sql::open(&pair.stale);
+    lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    says(&pair.pull(&server.url(), &pair.stale), LOCKED, &["stale.fossil"]);
+    lock.execute_batch("ROLLBACK").unwrap();
+    frond::summary(&pair.frond.try_run(["pull", "--json", &server.url(), "-R", &pair.stale.to_string_lossy()]));
+    compare::contents_equal(&pair.stale, &pair.whole);
+}
+
+/// Runs a shell script where file systems may be mounted that nobody else sees.
+#[track_caller]
+fn in_own_mounts(pair: &Pair, script: &str, server: &Server) -> Said {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let mut command = Command::new("unshare");
+    command.arg("--mount");
+    if !is_root {
+        command.arg("--map-root-user");
+    }
+    command.args(["sh", "-e", "-c", script]).current_dir(pair.scratch.path());
+    command.env("FROND", frond::binary()).env("URL", server.url()).env("HOME", pair.scratch.path());
+    pair.scratch.dir("small");
+    let said = frond::run(&mut command);
+    assert!(!said.stderr.contains("unshare:") && !said.stderr.contains("mount:"), "cannot mount a small disk\n{said}");
+    said
+}
+
+/// The exit codes that a script printed as `code N`, and its stderr.
+fn codes(said: &Said) -> Vec<i32> {
+    said.stdout.lines().filter_map(|line| line.strip_prefix("code ")).filter_map(|code| code.parse().ok()).collect()
+}
+
+#[test]
+fn disk_full() {
+    let pair = Pair::new();
+    let server = pair.fossil.server(&pair.whole);
+    // A clone: the disk is too small, then large enough. What came is not lost.
+    let script = "mount -t tmpfs -o size=300k tmpfs small\n\
+        code=0; $FROND clone $URL small/clone.fossil >/dev/null || code=$?; echo code $code\n\
+        code=0; $FROND verify -R small/clone.fossil >/dev/null 2>&1 || code=$?; echo code $code\n\
+        mount -o remount,size=64m small\n\
+        code=0; $FROND clone -q $URL small/clone.fossil >/dev/null || code=$?; echo code $code\n\
+        cp small/clone.fossil clone.fossil";
+    let said = in_own_mounts(&pair, script, &server);
+    let codes_found = codes(&said);
+    assert!(codes_found.len() == 3 && codes_found[0] == FAILED && codes_found[1] != 0 && codes_found[2] == 0, "{said}");
+    assert!(said.stderr.to_lowercase().contains("full") && said.stderr.trim().lines().count() == 1, "{said}");
+    compare::is_whole_copy(&pair.fossil, &pair.scratch.file("clone.fossil"), &pair.whole);
+
+    // A pull: the file stays as sound as it was, and the next pull goes on.
+    let script = "mount -t tmpfs -o size=$((`wc -c <stale.fossil` / 1024 + 40))k tmpfs small\n\
+        cp stale.fossil small/stale.fossil\n\
+        code=0; $FROND pull $URL -R small/stale.fossil >/dev/null || code=$?; echo code $code\n\
+        mount -o remount,size=64m small\n\
+        cp small/stale.fossil after.fossil\n\
+        code=0; $FROND pull -q $URL -R small/stale.fossil >/dev/null || code=$?; echo code $code\n\
+        cp small/stale.fossil pulled.fossil";
+    let said = in_own_mounts(&pair, script, &server);
+    assert_eq!(codes(&said), [FAILED, 0], "{said}");
+    assert!(said.stderr.to_lowercase().contains("full") && said.stderr.trim().lines().count() == 1, "{said}");
+    let after = pair.scratch.file("after.fossil");
+    pair.fossil.test_integrity(&after);
+    compare::holds_all_of(&after, &pair.stale);
+    compare::contents_equal(&pair.scratch.file("pulled.fossil"), &pair.whole);
+}
+
+#[test]
+fn read_only_file() {
+    let pair = Pair::new();
+    let server = pair.fossil.server(&pair.whole);
+    let script = "mount -t tmpfs -o size=64m tmpfs small\n\
+        cp stale.fossil small/stale.fossil\n\
+        mount -o remount,ro small\n\
+        code=0; $FROND pull $URL -R small/stale.fossil >/dev/null || code=$?; echo code $code\n\
+        code=0; $FROND timeline -R small/stale.fossil >/dev/null || code=$?; echo code $code\n\
+        cmp stale.fossil small/stale.fossil";
+    let said = in_own_mounts(&pair, script, &server);
+    assert_eq!(codes(&said), [FAILED, 0], "{said}");
+    let stderr = said.stderr.to_lowercase();
+    assert!((stderr.contains("read-only") || stderr.contains("readonly")) && stderr.trim().lines().count() == 1, "{said}");
+    assert_eq!(said.code, Some(0), "the file changed\n{said}");
+}
