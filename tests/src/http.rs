@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// What a server answered.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Answer {
     /// Status code; 0 if the connection closed without an answer.
     pub status: u16,
@@ -37,6 +37,13 @@ impl Answer {
             headers: headers.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect(),
             body: bytes[end + 4..].to_vec(),
         }
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text: String = self.text().chars().take(2000).collect();
+        write!(f, "status {}, {:?}\n{text}", self.status, self.headers)
     }
 }
 

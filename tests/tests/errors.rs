@@ -133,7 +133,10 @@ fn password_needed() {
         pair.fails(&server.url(), REFUSED, &["authorized"]);
         pair.fails(&server.url_as("dev", "wrong"), REFUSED, &[]);
         let said = pair.pull(&server.url_as("dev", "wrong"), &pair.stale);
-        assert!(!said.all().contains("wrong@") && !said.all().contains(":wrong"), "the password shows\n{said}");
+        assert!(
+            !said.all().contains("wrong@") && !said.all().contains(":wrong"),
+            "the password shows\n{said}"
+        );
     }
 }
 
@@ -170,7 +173,12 @@ fn not_a_repository() {
             let said = pair.frond.try_run([OsStr::new(command), "-R".as_ref(), file.as_os_str()]);
             says(&said, NO_REPOSITORY, &[&name]);
         }
-        let said = pair.frond.try_run([OsStr::new("serve"), file.as_os_str(), "--listen".as_ref(), "127.0.0.1:0".as_ref()]);
+        let said = pair.frond.try_run([
+            OsStr::new("serve"),
+            file.as_os_str(),
+            "--listen".as_ref(),
+            "127.0.0.1:0".as_ref(),
+        ]);
         says(&said, NO_REPOSITORY, &[&name]);
         assert!(std::fs::read(file).ok() == before, "{name} changed");
     }
@@ -184,14 +192,21 @@ fn repository_locked_by_another_process() {
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
     says(&pair.pull(&server.url(), &pair.stale), LOCKED, &["stale.fossil"]);
     lock.execute_batch("ROLLBACK").unwrap();
-    frond::summary(&pair.frond.try_run(["pull", "--json", &server.url(), "-R", &pair.stale.to_string_lossy()]));
+    frond::summary(&pair.frond.try_run([
+        "pull",
+        "--json",
+        &server.url(),
+        "-R",
+        &pair.stale.to_string_lossy(),
+    ]));
     compare::contents_equal(&pair.stale, &pair.whole);
 }
 
 /// Runs a shell script where file systems may be mounted that nobody else sees.
 #[track_caller]
 fn in_own_mounts(pair: &Pair, script: &str, server: &Server) -> Said {
-    let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let is_root =
+        std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     let mut command = Command::new("unshare");
     command.arg("--mount");
     if !is_root {
@@ -201,13 +216,20 @@ fn in_own_mounts(pair: &Pair, script: &str, server: &Server) -> Said {
     command.env("FROND", frond::binary()).env("URL", server.url()).env("HOME", pair.scratch.path());
     pair.scratch.dir("small");
     let said = frond::run(&mut command);
-    assert!(!said.stderr.contains("unshare:") && !said.stderr.contains("mount:"), "cannot mount a small disk\n{said}");
+    assert!(
+        !said.stderr.contains("unshare:") && !said.stderr.contains("mount:"),
+        "cannot mount a small disk\n{said}"
+    );
     said
 }
 
 /// The exit codes that a script printed as `code N`, and its stderr.
 fn codes(said: &Said) -> Vec<i32> {
-    said.stdout.lines().filter_map(|line| line.strip_prefix("code ")).filter_map(|code| code.parse().ok()).collect()
+    said.stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix("code "))
+        .filter_map(|code| code.parse().ok())
+        .collect()
 }
 
 #[test]
@@ -223,7 +245,10 @@ fn disk_full() {
         cp small/clone.fossil clone.fossil";
     let said = in_own_mounts(&pair, script, &server);
     let codes_found = codes(&said);
-    assert!(codes_found.len() == 3 && codes_found[0] == FAILED && codes_found[1] != 0 && codes_found[2] == 0, "{said}");
+    assert!(
+        codes_found.len() == 3 && codes_found[0] == FAILED && codes_found[1] != 0 && codes_found[2] == 0,
+        "{said}"
+    );
     assert!(said.stderr.to_lowercase().contains("full") && said.stderr.trim().lines().count() == 1, "{said}");
     compare::is_whole_copy(&pair.fossil, &pair.scratch.file("clone.fossil"), &pair.whole);
 
@@ -257,6 +282,9 @@ fn read_only_file() {
     let said = in_own_mounts(&pair, script, &server);
     assert_eq!(codes(&said), [FAILED, 0], "{said}");
     let stderr = said.stderr.to_lowercase();
-    assert!((stderr.contains("read-only") || stderr.contains("readonly")) && stderr.trim().lines().count() == 1, "{said}");
+    assert!(
+        (stderr.contains("read-only") || stderr.contains("readonly")) && stderr.trim().lines().count() == 1,
+        "{said}"
+    );
     assert_eq!(said.code, Some(0), "the file changed\n{said}");
 }

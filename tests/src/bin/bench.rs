@@ -52,7 +52,12 @@ impl Row {
     fn times(what: &str, frond: Vec<Duration>, stock: Vec<Duration>) -> Self {
         let (frond, stock) = (median(frond).as_secs_f64() * 1000.0, median(stock).as_secs_f64() * 1000.0);
         let show = |time: f64| format!("{time:.1} ms");
-        Self { what: what.to_owned(), frond: show(frond), stock: show(stock), ratio: format!("{:.2}", frond / stock) }
+        Self {
+            what: what.to_owned(),
+            frond: show(frond),
+            stock: show(stock),
+            ratio: format!("{:.2}", frond / stock),
+        }
     }
 
     fn bytes(what: &str, frond: u64, stock: u64) -> Self {
@@ -129,11 +134,10 @@ impl Bench {
         self.fossil.clone(&self.their_server.url(), &theirs);
         let (our_path, their_path) = (ours.to_string_lossy(), theirs.to_string_lossy());
         let our_pull = |url: &str| timed(&mut self.frond.command(["pull", "-q", url, "-R", &our_path]));
-        let their_pull = |url: &str| timed(self.fossil.command_in(None).args(["pull", url, "-R", &their_path]));
-        let (frond, stock) = self.in_turn(
-            || our_pull(&self.our_server.url()),
-            || their_pull(&self.their_server.url()),
-        );
+        let their_pull =
+            |url: &str| timed(self.fossil.command_in(None).args(["pull", url, "-R", &their_path]));
+        let (frond, stock) =
+            self.in_turn(|| our_pull(&self.our_server.url()), || their_pull(&self.their_server.url()));
         let (our_proxy, their_proxy) =
             (Proxy::start(self.our_server.address), Proxy::start(self.their_server.address));
         our_pull(&our_proxy.url());
