@@ -112,14 +112,20 @@ const CLUSTERS: &str = "SELECT b.rid, b.uuid FROM tagxref t CROSS JOIN blob b ON
    AND NOT EXISTS(SELECT 1 FROM shun x WHERE x.uuid=b.uuid)
  ORDER BY b.rid";
 
-/// What a check-in was made from, and what a file was before its first appearance.
-const VERSION_BEFORE: &str = "SELECT pid FROM (
-    SELECT pid, 0.0 AS time FROM plink WHERE cid=?1 AND isprim
+/// What a check-in was made from, or what a file was before its first appearance. It must have appeared
+/// earlier than that: so deltas that are made against it never go in a circle, not even for a file that
+/// got back its old content or for check-ins whose clocks were wrong.
+const VERSION_BEFORE: &str = "WITH made(pid, time) AS (
+    SELECT p.pid, e.mtime FROM plink p CROSS JOIN event e ON e.objid=p.cid WHERE p.cid=?1 AND p.isprim
     UNION ALL
-    SELECT m.pid, e.mtime FROM mlink m CROSS JOIN event e ON e.objid=m.mid WHERE m.fid=?1 AND m.pid>0
+    SELECT m.pid, e.mtime FROM mlink m CROSS JOIN event e ON e.objid=m.mid WHERE m.fid=?1
+    ORDER BY 2, 1 LIMIT 1
   )
-  WHERE pid<>?1
-  ORDER BY time LIMIT 1";
+  SELECT pid FROM made
+   WHERE pid>0
+     AND time > coalesce(
+       (SELECT e.mtime FROM event e WHERE e.objid=made.pid),
+       (SELECT min(e.mtime) FROM mlink m CROSS JOIN event e ON e.objid=m.mid WHERE m.fid=made.pid))";
 
 /// A list of names to announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -103,15 +103,17 @@ impl<'a> Outbox<'a> {
         Ok(Some(self.card(outgoing, Some(source.id), Payload::Plain(delta.into()))))
     }
 
-    /// The same, with a delta made against the version before where none is stored.
+    /// A `file` card with a delta made against the version before, if that saves enough. Never the stored
+    /// delta: it may well be one of an older version against a newer one, and the two kinds together would
+    /// leave the client with deltas in a circle.
     pub(super) fn lean(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
         let worth = (SMALL_BYTES + 1..=LARGE_BYTES).contains(&outgoing.size);
-        if !worth || outgoing.source.is_some() || !self.has_room(1) {
-            return self.native(outgoing);
+        if !worth || !self.has_room(1) {
+            return self.whole(outgoing);
         }
-        let Some(before) = self.outlet.version_before(outgoing.rid)? else { return self.native(outgoing) };
+        let Some(before) = self.outlet.version_before(outgoing.rid)? else { return self.whole(outgoing) };
         if before.privacy > outgoing.privacy.min(self.deepest) || before.size > LARGE_BYTES {
-            return self.native(outgoing);
+            return self.whole(outgoing);
         }
         let target = content::get(self.snap, outgoing.rid)?;
         let delta = delta::create(&content::get(self.snap, before.rid)?, &target);
