@@ -112,20 +112,16 @@ const CLUSTERS: &str = "SELECT b.rid, b.uuid FROM tagxref t CROSS JOIN blob b ON
    AND NOT EXISTS(SELECT 1 FROM shun x WHERE x.uuid=b.uuid)
  ORDER BY b.rid";
 
-/// What a check-in was made from, or what a file was before its first appearance. It must have appeared
-/// earlier than that: so deltas that are made against it never go in a circle, not even for a file that
-/// got back its old content or for check-ins whose clocks were wrong.
-const VERSION_BEFORE: &str = "WITH made(pid, time) AS (
-    SELECT p.pid, e.mtime FROM plink p CROSS JOIN event e ON e.objid=p.cid WHERE p.cid=?1 AND p.isprim
-    UNION ALL
-    SELECT m.pid, e.mtime FROM mlink m CROSS JOIN event e ON e.objid=m.mid WHERE m.fid=?1
-    ORDER BY 2, 1 LIMIT 1
-  )
-  SELECT pid FROM made
-   WHERE pid>0
-     AND time > coalesce(
-       (SELECT e.mtime FROM event e WHERE e.objid=made.pid),
-       (SELECT min(e.mtime) FROM mlink m CROSS JOIN event e ON e.objid=m.mid WHERE m.fid=made.pid))";
+/// The primary parent of a check-in: its name is part of the check-in's content.
+const PARENT: &str = "SELECT pid FROM plink WHERE cid=?1 AND isprim";
+
+/// What a file's content replaced when it first appeared, and when that was.
+const REPLACED: &str = "SELECT m.pid, e.mtime FROM mlink m CROSS JOIN event e ON e.objid=m.mid
+ WHERE m.fid=?1 ORDER BY e.mtime, m.pid LIMIT 1";
+
+/// Whether a file's content appeared before a time.
+const APPEARED_BEFORE: &str = "SELECT 1 FROM mlink m CROSS JOIN event e ON e.objid=m.mid
+ WHERE m.fid=?1 AND e.mtime<?2";
 
 /// A list of names to announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,16 +167,32 @@ impl<'s> Outlet<'s> {
         self.outgoing(row)
     }
 
-    /// The version that a check-in or a file was made from, for a delta; none if it can not be sent.
+    /// The version that a check-in or the content of a file was made from; none if it can not be sent.
+    ///
+    /// This order never changes and has no cycles, unlike that of stored deltas taken together with any other.
     pub fn version_before(&self, rid: Rid) -> Result<Option<Outgoing>, RepoError> {
-        let mut statement = self.snap.conn().prepare_cached(VERSION_BEFORE)?;
-        let mut rows = statement.query([rid.0])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let before: i64 = row.get(0)?;
+        let Some(before) = self.parent(rid)?.map_or_else(|| self.replaced(rid), |parent| Ok(Some(parent)))? else {
+            return Ok(None);
+        };
         let mut statement = self.snap.conn().prepare_cached(FIND_RID)?;
         let mut rows = statement.query([before])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         self.outgoing(row)
+    }
+
+    fn parent(&self, rid: Rid) -> Result<Option<i64>, RepoError> {
+        let mut statement = self.snap.conn().prepare_cached(PARENT)?;
+        let mut rows = statement.query([rid.0])?;
+        Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+    }
+
+    fn replaced(&self, rid: Rid) -> Result<Option<i64>, RepoError> {
+        let mut statement = self.snap.conn().prepare_cached(REPLACED)?;
+        let mut rows = statement.query([rid.0])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let (before, time): (i64, f64) = (row.get(0)?, row.get(1)?);
+        let earlier = self.snap.conn().prepare_cached(APPEARED_BEFORE)?.exists((before, time))?;
+        Ok(earlier.then_some(before))
     }
 
     /// Lists what can be sent from `first` on, by rid: a piece of up to `rows` rows.

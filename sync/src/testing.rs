@@ -196,9 +196,9 @@ pub(crate) fn pull() -> SyncOptions {
 }
 
 /// Options of a user who logs in.
-pub(crate) fn bob(options: SyncOptions) -> SyncOptions {
+pub(crate) fn bob(options: &SyncOptions) -> SyncOptions {
     let password = Some("correct horse".to_owned());
-    SyncOptions { user: Some("bob".to_owned()), password, ..options }
+    SyncOptions { user: Some("bob".to_owned()), password, ..options.clone() }
 }
 
 /// One end of a conversation: takes requests in the text of messages, for scripted servers.

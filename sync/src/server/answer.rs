@@ -1,6 +1,7 @@
 //! One pass over a request (reference: wire.md sections 3.1 to 3.3). A card sees the rights and modes that the
 //! cards before it set.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use repo::outgoing::{List, Outgoing};
@@ -40,6 +41,7 @@ pub(super) struct Answer<'a> {
     catalog: Mode,
     clusters: Mode,
     has_gimmes: bool,
+    asked: BTreeMap<Rid, Outgoing>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +96,7 @@ impl<'a> Answer<'a> {
             catalog: Mode::Off,
             clusters: Mode::Off,
             has_gimmes: false,
+            asked: BTreeMap::new(),
         })
     }
 
@@ -128,7 +131,7 @@ impl<'a> Answer<'a> {
         for card in &request.cards {
             self.take(card)?;
         }
-        Ok(())
+        self.send_asked()
     }
 
     fn take(&mut self, card: &Card) -> Result<(), Stop> {
@@ -225,18 +228,25 @@ impl<'a> Answer<'a> {
             return Ok(());
         }
         self.check_client(&outgoing)?;
-        let card = if self.pull == Mode::On {
-            self.outbox.lean(&outgoing)?
-        } else {
-            self.outbox.native(&outgoing)?
-        };
-        match card {
-            Some(card) => self.cards.push(card),
-            None => {
-                // Once is enough: the list at the end leaves it out.
-                self.outbox.settle(outgoing.rid);
-                self.igot(*id, outgoing.privacy);
+        self.asked.insert(outgoing.rid, outgoing);
+        Ok(())
+    }
+
+    /// Answers the `gimme` cards, newest first: neighbours in time share most of their content, so they are
+    /// expanded together. What finds no room is announced, so that the client asks again.
+    fn send_asked(&mut self) -> Result<(), Stop> {
+        for outgoing in std::mem::take(&mut self.asked).into_values().rev() {
+            let card = match self.pull {
+                Mode::On => self.outbox.towards_older(&outgoing)?,
+                Mode::Off => self.outbox.native(&outgoing)?,
+            };
+            if let Some(card) = card {
+                self.cards.push(card);
+                continue;
             }
+            // Once is enough: the list at the end leaves it out.
+            self.outbox.settle(outgoing.rid);
+            self.igot(outgoing.id, outgoing.privacy);
         }
         Ok(())
     }
@@ -261,7 +271,7 @@ impl<'a> Answer<'a> {
                 }
             }
             Pragma::SendPrivate if self.rights.allow(Right::Private) => {
-                self.outbox.deepest = Privacy::Private
+                self.outbox.deepest = Privacy::Private;
             }
             Pragma::SendPrivate => self.cards.push(Card::Error(CANNOT_SEE_PRIVATE.to_owned())),
             Pragma::SendCatalog => self.catalog = Mode::On,

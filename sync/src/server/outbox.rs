@@ -103,17 +103,24 @@ impl<'a> Outbox<'a> {
         Ok(Some(self.card(outgoing, Some(source.id), Payload::Plain(delta.into()))))
     }
 
-    /// A `file` card with a delta made against the version before, if that saves enough. Never the stored
-    /// delta: it may well be one of an older version against a newer one, and the two kinds together would
-    /// leave the client with deltas in a circle.
-    pub(super) fn lean(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
-        let worth = (SMALL_BYTES + 1..=LARGE_BYTES).contains(&outgoing.size);
-        if !worth || !self.has_room(1) {
+    /// A `file` card of a delta against the version before, or of the artifact. None if there is no room left.
+    ///
+    /// A client that lacks the source asks for it in a later request. So that it never meets a cycle, all
+    /// deltas of all pulls go one way, towards older versions; most stored ones go the other way.
+    pub(super) fn towards_older(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
+        if !self.has_room(1) {
+            return Ok(None);
+        }
+        if !(SMALL_BYTES + 1..=LARGE_BYTES).contains(&outgoing.size) {
             return self.whole(outgoing);
         }
-        let Some(before) = self.outlet.version_before(outgoing.rid)? else { return self.whole(outgoing) };
-        if before.privacy > outgoing.privacy.min(self.deepest) || before.size > LARGE_BYTES {
+        let deepest = outgoing.privacy.min(self.deepest);
+        let usable = |before: &Outgoing| before.privacy <= deepest && before.size <= LARGE_BYTES;
+        let Some(before) = self.outlet.version_before(outgoing.rid)?.filter(usable) else {
             return self.whole(outgoing);
+        };
+        if outgoing.source.is_some_and(|source| source.rid == before.rid) {
+            return self.native(outgoing);
         }
         let target = content::get(self.snap, outgoing.rid)?;
         let delta = delta::create(&content::get(self.snap, before.rid)?, &target);

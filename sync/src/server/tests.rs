@@ -169,7 +169,7 @@ fn a_reply_holds_one_artifact_however_small_its_budget() {
     check_reply(
         limited(),
         &format!("{V}pull {{S}} {{P}}\ngimme {{B}}\ngimme {{A}}\ngimme {{C}}\n"),
-        &format!("{}file {{B}} 10\nartifact Bigot {{A}}\nigot {{C}}\n", server_version()),
+        &format!("{}file {{C}} 10\nartifact Cigot {{B}}\nigot {{A}}\n", server_version()),
     );
 }
 

@@ -107,14 +107,14 @@ fn requests_of_a_clone_are_as_stock_sends_them() {
 fn a_clone_that_needs_a_login_logs_in_from_the_second_round_on() {
     let server = || holding("A B").rights("nobody", "").rights("bob", "go");
     let mut client = fresh();
-    let mut session = Session::clone_into(bob(pull()), SEED);
+    let mut session = Session::clone_into(bob(&pull()), SEED);
     converse(&mut session, &mut client, &mut server()).unwrap();
     assert_eq!(client.all(), server().all());
     assert_eq!(session.result().rounds, 2);
 
     let error = clone(&mut fresh(), &mut server()).unwrap_err();
     assert_eq!(error.to_string(), "the peer wants a user and a password: not authorized to clone");
-    let wrong = SyncOptions { password: Some("wrong".to_owned()), ..bob(pull()) };
+    let wrong = SyncOptions { password: Some("wrong".to_owned()), ..bob(&pull()) };
     let error = converse(&mut Session::clone_into(wrong, SEED), &mut fresh(), &mut server()).unwrap_err();
     assert_eq!(error.to_string(), "the peer refused: login failed");
 }
@@ -405,7 +405,7 @@ fn an_igot_that_is_never_satisfied_costs_one_round_and_leaves_a_phantom() {
 /// 116.
 #[test]
 fn a_new_invented_igot_in_every_reply_ends_with_an_error() {
-    let answer = |round, _: &str| format!("igot {:064x}\n", round);
+    let answer = |round, _: &str| format!("igot {round:064x}\n");
     check_pull_fails(
         answer,
         "3 rounds in a row brought nothing new, though the peer keeps announcing artifacts",
@@ -469,11 +469,11 @@ fn a_reply_without_timestamp_failed_midway() {
 fn a_login_is_sent_from_the_first_round_of_a_pull_on() {
     let mut server = holding("A B").rights("nobody", "").rights("bob", "o");
     let mut client = holding("A");
-    converse(&mut Session::sync(bob(pull()), SEED), &mut client, &mut server).unwrap();
+    converse(&mut Session::sync(bob(&pull()), SEED), &mut client, &mut server).unwrap();
     assert!(client.holds("B"));
     let error = pulled(&mut client, &mut server).unwrap_err();
     assert_eq!(error.to_string(), "the peer refused: not authorized to read");
-    let anonymous = SyncOptions { user: Some("anonymous".to_owned()), ..bob(pull()) };
+    let anonymous = SyncOptions { user: Some("anonymous".to_owned()), ..bob(&pull()) };
     let mut session = Session::sync(anonymous, SEED);
     let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
     let mut cx = cx(&client.limits, &mut faults, &mut observer);
@@ -489,12 +489,12 @@ fn private_artifacts_come_only_to_those_who_ask_and_may() {
     let mut client = holding("");
     pulled(&mut client, &mut server()).unwrap();
     assert_eq!((client.holds("A"), client.holds("B")), (true, false));
-    converse(&mut Session::sync(bob(private()), SEED), &mut client, &mut server()).unwrap();
+    converse(&mut Session::sync(bob(&private()), SEED), &mut client, &mut server()).unwrap();
     assert!(client.holds("B"));
     check_private(&mut client, "B");
 
     let mut client = fresh();
-    converse(&mut Session::clone_into(bob(private()), SEED), &mut client, &mut server()).unwrap();
+    converse(&mut Session::clone_into(bob(&private()), SEED), &mut client, &mut server()).unwrap();
     assert!(client.holds("A") && client.holds("B"));
     check_private(&mut client, "B");
 
