@@ -1,9 +1,9 @@
 //! Expand, verify, link: what happens to artifacts after [`crate::content::put`].
 
 mod every;
-mod forest;
-mod naming;
-mod walk;
+pub(crate) mod forest;
+pub(crate) mod naming;
+pub(crate) mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::error::Fault;
 use crate::{RepoError, Rid, Tx, UnixTime, blob, content, dangling, delta, private};
 
 /// Bytes of expanded artifacts that are named and linked together.
-const BATCH_BYTES: usize = 8 << 20;
+pub(crate) const BATCH_BYTES: usize = 8 << 20;
 
 /// What [`settle`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -61,7 +61,7 @@ pub(crate) struct Unsettled {
 
 /// When an artifact was put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Arrival {
+pub(crate) enum Arrival {
     /// Since the last call of [`settle`].
     Now,
     /// Before.

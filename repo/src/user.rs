@@ -43,14 +43,14 @@ pub fn find(snap: &Snapshot<'_>, login: &str) -> Result<Option<User>, RepoError>
         Ok(User {
             uid: row.get(0)?,
             login: login.to_owned(),
-            password: text(row.get(1)?),
-            capabilities: text(row.get(2)?),
+            password: text(&row.get(1)?),
+            capabilities: text(&row.get(2)?),
         })
     });
     Ok(user.optional()?)
 }
 
-fn text(text: Text) -> String {
+fn text(text: &Text) -> String {
     text.to_str_lossy().into_owned()
 }
 

@@ -56,20 +56,20 @@ pub fn put(
 /// Names new content as the file's hash policy has it. Content that is known under the other kind of name
 /// keeps that, unless the policy forbids.
 pub fn name(snap: &Snapshot<'_>, content: &[u8]) -> Result<ArtifactId, RepoError> {
-    let policy = config::hash_policy(snap)?;
-    let (name, other): (fn(&[u8]) -> ArtifactId, fn(&[u8]) -> ArtifactId) = match policy {
-        HashPolicy::Sha1 | HashPolicy::Auto => (sha1, sha3_256),
-        HashPolicy::Sha3 | HashPolicy::Sha3Only | HashPolicy::ShunSha1 => (sha3_256, sha1),
+    let (id, other) = match config::hash_policy(snap)? {
+        HashPolicy::Sha1 | HashPolicy::Auto => (sha1(content), Some(sha3_256(content))),
+        HashPolicy::Sha3 => (sha3_256(content), Some(sha1(content))),
+        HashPolicy::Sha3Only | HashPolicy::ShunSha1 => (sha3_256(content), None),
     };
-    let reuses = !matches!(policy, HashPolicy::Sha3Only | HashPolicy::ShunSha1);
-    let id = name(content);
-    if reuses && blob::rid(snap, &id)?.is_none() {
-        let other = other(content);
-        if matches!(blob::presence(snap, &other)?, Presence::Held(_)) {
-            return Ok(other);
+    match other {
+        Some(other) if matches!(blob::presence(snap, &other)?, Presence::Held(_)) => {
+            match blob::rid(snap, &id)? {
+                None => Ok(other),
+                Some(_) => Ok(id),
+            }
         }
+        _ => Ok(id),
     }
-    Ok(id)
 }
 
 /// Stores an artifact that was made here, to be pushed without being asked for. [`crate::ingest::settle`] has

@@ -1,4 +1,4 @@
-//! Which of the unsettled artifacts are deltas of which.
+//! Which of some artifacts are deltas of which.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,18 +10,18 @@ use crate::blob::Name;
 use crate::{RepoError, Rid, Tx};
 
 /// An artifact to verify.
-pub(super) struct Node {
-    pub(super) rid: Rid,
-    pub(super) id: ArtifactId,
+pub(crate) struct Node {
+    pub(crate) rid: Rid,
+    pub(crate) id: ArtifactId,
     /// `blob.size`, which may be wrong.
-    pub(super) size: i64,
-    /// What it is stored as a delta of, be that in the forest or settled long ago.
-    pub(super) source: Option<Rid>,
-    pub(super) arrival: Arrival,
+    pub(crate) size: i64,
+    /// What it is stored as a delta of, be that in the forest or not.
+    pub(crate) source: Option<Rid>,
+    pub(crate) arrival: Arrival,
 }
 
-/// The unsettled artifacts as trees of deltas.
-pub(super) struct Forest {
+/// Artifacts as trees of deltas.
+pub(crate) struct Forest {
     /// By rid.
     nodes: Vec<Node>,
     /// Indexes of nodes: those of one source together, and among them those with few descendants first. So a
@@ -31,7 +31,8 @@ pub(super) struct Forest {
 }
 
 impl Forest {
-    pub(super) fn load(tx: &Tx<'_>, queue: &BTreeMap<Rid, Arrival>) -> Result<Self, RepoError> {
+    /// The forest of what is unsettled.
+    pub(crate) fn load(tx: &Tx<'_>, queue: &BTreeMap<Rid, Arrival>) -> Result<Self, RepoError> {
         let mut statement = tx.conn().prepare_cached(
             "SELECT uuid, size, (SELECT srcid FROM delta WHERE delta.rid=blob.rid) FROM blob WHERE rid=?1",
         )?;
@@ -42,27 +43,32 @@ impl Forest {
                 Ok(Node { rid, id, size: row.get(1)?, source: row.get(2)?, arrival })
             })?);
         }
+        Ok(Self::of(nodes))
+    }
+
+    /// A forest of nodes that are in the order of their rids.
+    pub(crate) fn of(nodes: Vec<Node>) -> Self {
         let weights = weights(&nodes);
         let mut order: Vec<usize> = (0..nodes.len()).collect();
         order.sort_by_key(|&index| (nodes[index].source, weights[index], index));
-        Ok(Self { nodes, order })
+        Self { nodes, order }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    pub(super) fn node(&self, index: usize) -> &Node {
+    pub(crate) fn node(&self, index: usize) -> &Node {
         &self.nodes[index]
     }
 
     /// The node at a place of the walking order.
-    pub(super) fn at(&self, place: usize) -> usize {
+    pub(crate) fn at(&self, place: usize) -> usize {
         self.order[place]
     }
 
     /// Places of the nodes that are deltas of `source`; of those that are whole for none.
-    pub(super) fn deltas_of(&self, source: Option<Rid>) -> Range<usize> {
+    pub(crate) fn deltas_of(&self, source: Option<Rid>) -> Range<usize> {
         let key = |&index: &usize| self.nodes[index].source;
         let start = self.order.partition_point(|index| key(index) < source);
         let end = self.order.partition_point(|index| key(index) <= source);
@@ -70,7 +76,7 @@ impl Forest {
     }
 
     /// The first source at or after `place` of the order that is not in the forest itself, if any.
-    pub(super) fn next_top(&self, mut place: usize) -> Option<(Option<Rid>, Range<usize>)> {
+    pub(crate) fn next_top(&self, mut place: usize) -> Option<(Option<Rid>, Range<usize>)> {
         while place < self.order.len() {
             let source = self.nodes[self.order[place]].source;
             let range = self.deltas_of(source);

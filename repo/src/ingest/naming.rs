@@ -11,7 +11,7 @@ const LEAST_BYTES: usize = 256 << 10;
 
 /// Names each content with the kind of hash that its expected name has. The result is in the order of `batch`,
 /// whatever the threads do.
-pub(super) fn name_all<'f>(
+pub(crate) fn name_all<'f>(
     batch: &[(usize, Bytes)],
     expected: impl Fn(usize) -> &'f ArtifactId + Sync,
     threads: usize,

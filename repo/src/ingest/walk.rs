@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::forest::Forest;
 use crate::error::Fault;
-use crate::{RepoError, Rid, Tx, content};
+use crate::{RepoError, Rid, Snapshot, content};
 
 /// Goes through a forest from sources to deltas.
-pub(super) struct Walk<'f> {
+pub(crate) struct Walk<'f> {
     forest: &'f Forest,
     branches: Vec<Branch>,
     /// Place of the order behind the last top branch.
@@ -30,19 +30,19 @@ struct Branch {
 }
 
 impl<'f> Walk<'f> {
-    pub(super) fn through(forest: &'f Forest) -> Self {
+    pub(crate) fn through(forest: &'f Forest) -> Self {
         let abandoned = vec![false; forest.len()];
         Self { forest, branches: Vec::new(), tops_done: 0, held: 0, seen: 0, abandoned }
     }
 
     /// Expands the next node. The inner error is about that node; an outer one ends the walk.
     #[expect(clippy::type_complexity, reason = "two kinds of failure, and an end")]
-    pub(super) fn step(
+    pub(crate) fn step(
         &mut self,
-        tx: &Tx<'_>,
+        snap: &Snapshot<'_>,
     ) -> Result<Option<(usize, Result<Bytes, RepoError>)>, RepoError> {
         loop {
-            let Some((place, source)) = self.next_place(tx)? else { return Ok(None) };
+            let Some((place, source)) = self.next_place(snap)? else { return Ok(None) };
             self.seen += 1;
             let index = self.forest.at(place);
             let rid = self.forest.node(index).rid;
@@ -50,13 +50,13 @@ impl<'f> Walk<'f> {
                 self.go_down(rid, &Bytes::new(), usize::MAX);
                 continue;
             }
-            return match content::expand(tx, rid, source.as_ref()) {
+            return match content::expand(snap, rid, source.as_ref()) {
                 Ok(content) => {
                     drop(source);
-                    self.go_down(rid, &content, tx.memory().borrow().limits.held_bytes);
+                    self.go_down(rid, &content, snap.memory().borrow().limits.held_bytes);
                     Ok(Some((index, Ok(content))))
                 }
-                Err(error) if error.fault() == Fault::Sender => {
+                Err(error) if error.fault() == Fault::Sender || matches!(error, RepoError::NoContent(_)) => {
                     self.go_down(rid, &Bytes::new(), usize::MAX);
                     Ok(Some((index, Err(error))))
                 }
@@ -65,13 +65,13 @@ impl<'f> Walk<'f> {
         }
     }
 
-    /// How many nodes were passed.
-    pub(super) fn seen(&self) -> usize {
+    /// How many nodes were passed. At the end it is all of them, unless there are cycles.
+    pub(crate) fn seen(&self) -> usize {
         self.seen
     }
 
     /// Gives up everything that hangs on a node, and lists it.
-    pub(super) fn abandon_below(&mut self, index: usize) -> Vec<usize> {
+    pub(crate) fn abandon_below(&mut self, index: usize) -> Vec<usize> {
         let mut below = Vec::new();
         let mut open = vec![index];
         while let Some(index) = open.pop() {
@@ -85,12 +85,12 @@ impl<'f> Walk<'f> {
         below
     }
 
-    pub(super) fn is_abandoned(&self, index: usize) -> bool {
+    pub(crate) fn is_abandoned(&self, index: usize) -> bool {
         self.abandoned[index]
     }
 
     /// The next place of the order, with the content of the source.
-    fn next_place(&mut self, tx: &Tx<'_>) -> Result<Option<(usize, Option<Bytes>)>, RepoError> {
+    fn next_place(&mut self, snap: &Snapshot<'_>) -> Result<Option<(usize, Option<Bytes>)>, RepoError> {
         if self.branches.is_empty() {
             let Some((source, places)) = self.forest.next_top(self.tops_done) else { return Ok(None) };
             self.tops_done = places.end;
@@ -104,7 +104,7 @@ impl<'f> Walk<'f> {
             (Some(_), Some(content)) => Some(content.clone()),
             (Some(_), None) if self.abandoned[index] => None,
             (Some(source), None) => {
-                let content = content::get(tx, source)?;
+                let content = content::get(snap, source)?;
                 branch.content = Some(content.clone());
                 self.held += content.len();
                 Some(content)

@@ -1,0 +1,193 @@
+//! What a user meets when a file cannot be made, opened or written.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use repo::error::Fault;
+use repo::{Genesis, Limits, Repo, RepoError, UnixTime, config};
+use rusqlite::Connection;
+
+const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
+
+struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn repository(&self) -> PathBuf {
+        let path = self.path("a.fossil");
+        Repo::create(&path, &Genesis { user: "alice".into(), now: NOW, ..Genesis::default() }).unwrap();
+        path
+    }
+}
+
+/// The error of an attempt, which names the file.
+#[track_caller]
+fn error_of<T>(path: &Path, result: Result<T, RepoError>) -> RepoError {
+    let Err(error) = result else { panic!("it worked") };
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    error
+}
+
+#[test]
+fn what_is_no_repository_is_told_from_what_is_not_there() {
+    let scratch = Scratch::new();
+    let path = scratch.path("none");
+    assert!(matches!(error_of(&path, Repo::open(&path)), RepoError::NotFound { .. }));
+    assert!(!path.exists());
+
+    let other_database = scratch.path("other");
+    Connection::open(&other_database)
+        .unwrap()
+        .execute_batch("CREATE TABLE t(a); INSERT INTO t VALUES(zeroblob(90000))")
+        .unwrap();
+    let cases: [(&str, Vec<u8>); 4] = [
+        ("empty", Vec::new()),
+        ("text", b"not a database\n".repeat(4000)[..51_200].to_vec()),
+        ("odd", fs::read(scratch.repository()).unwrap()[1..].to_vec()),
+        ("small", fs::read(scratch.path("a.fossil")).unwrap()[..8192].to_vec()),
+    ];
+    for (name, bytes) in cases {
+        fs::write(scratch.path(name), bytes).unwrap();
+    }
+    for name in ["empty", "text", "odd", "small", "other", ""] {
+        let path = scratch.path(name);
+        for result in [Repo::open(&path), Repo::open_read_only(&path)] {
+            let error = error_of(&path, result);
+            assert!(matches!(error, RepoError::NotARepository { .. }), "{name}: {error}");
+            assert_eq!(error.fault(), Fault::File);
+            assert!(!error.may_retry());
+        }
+    }
+}
+
+#[test]
+fn a_damaged_file_is_said_to_be_damaged() {
+    let scratch = Scratch::new();
+    let path = scratch.repository();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096..].fill(0x55);
+    fs::write(&path, bytes).unwrap();
+    let tried = Repo::open(&path)
+        .and_then(|mut repo| config::get(&repo.snapshot()?, "rebuilt").map_err(|e| e.at(&path)));
+    assert!(matches!(error_of(&path, tried), RepoError::Corrupt { .. }));
+}
+
+#[test]
+fn nothing_is_overwritten() {
+    let scratch = Scratch::new();
+    let path = scratch.path("there");
+    fs::write(&path, "precious").unwrap();
+    assert!(matches!(
+        error_of(&path, Repo::create(&path, &Genesis::default())),
+        RepoError::AlreadyExists { .. }
+    ));
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+
+    // What a crashed program left of another file of this name.
+    let path = scratch.path("gone");
+    let journal = scratch.path("gone-journal");
+    fs::write(&journal, "precious").unwrap();
+    assert!(matches!(
+        error_of(&journal, Repo::create(&path, &Genesis::default())),
+        RepoError::AlreadyExists { .. }
+    ));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_file_in_a_missing_directory_is_not_made() {
+    let scratch = Scratch::new();
+    let path = scratch.path("none/a.fossil");
+    assert!(matches!(error_of(&path, Repo::create(&path, &Genesis::default())), RepoError::NotFound { .. }));
+}
+
+#[test]
+fn a_writer_waits_for_another_and_then_says_so() {
+    let scratch = Scratch::new();
+    let path = scratch.repository();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut repo = Repo::open(&path).unwrap();
+    repo.set_limits(Limits { busy_timeout_ms: 20, ..Limits::default() }).unwrap();
+    let error = error_of(&path, repo.begin());
+    assert!(matches!(error, RepoError::Locked { .. }));
+    assert!(error.may_retry());
+    // A reader need not wait for it.
+    config::get(&repo.snapshot().unwrap(), "rebuilt").unwrap();
+    other.execute_batch("COMMIT").unwrap();
+    repo.begin().unwrap().commit().unwrap();
+}
+
+#[test]
+fn a_commit_that_a_reader_holds_up_changes_nothing() {
+    let scratch = Scratch::new();
+    let path = scratch.repository();
+    let other = Connection::open(&path).unwrap();
+    let mut repo = Repo::open(&path).unwrap();
+    repo.set_limits(Limits { busy_timeout_ms: 20, ..Limits::default() }).unwrap();
+    let tx = repo.begin().unwrap();
+    config::set(&tx, "something", "1", NOW).unwrap();
+    other.execute_batch("BEGIN; SELECT * FROM config").unwrap();
+    assert!(matches!(error_of(&path, tx.commit()), RepoError::Locked { .. }));
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(config::get(&repo.snapshot().unwrap(), "something").unwrap(), None);
+    let tx = repo.begin().unwrap();
+    config::set(&tx, "something", "2", NOW).unwrap();
+    tx.commit().unwrap();
+}
+
+#[test]
+fn a_full_disk_is_told_and_changes_nothing() {
+    let scratch = Scratch::new();
+    let path = scratch.repository();
+    let mut repo = Repo::open(&path).unwrap();
+    let tx = repo.begin().unwrap();
+    // Stands for a full disk: SQLite reports the same.
+    tx.conn().query_row("PRAGMA max_page_count=1", [], |_| Ok(())).unwrap();
+    let big = "x".repeat(1 << 20);
+    let error = config::set(&tx, "big", &big, NOW).map_err(|error| error.at(&path));
+    assert!(matches!(error_of(&path, error), RepoError::DiskFull { .. }));
+    drop(tx);
+    assert_eq!(config::get(&repo.snapshot().unwrap(), "big").unwrap(), None);
+}
+
+#[test]
+fn a_reader_writes_nothing() {
+    let scratch = Scratch::new();
+    let path = scratch.repository();
+    let mut repo = Repo::open_read_only(&path).unwrap();
+    let tried = repo.begin().and_then(|tx| config::set(&tx, "a", "b", NOW).map_err(|error| error.at(&path)));
+    assert!(matches!(error_of(&path, tried), RepoError::ReadOnly { .. }));
+}
+
+#[test]
+fn a_dropped_transaction_never_happened() {
+    let scratch = Scratch::new();
+    let path = scratch.repository();
+    let mut repo = Repo::open(&path).unwrap();
+    config::set(&repo.begin().unwrap(), "a", "b", NOW).unwrap();
+    assert_eq!(config::get(&repo.snapshot().unwrap(), "a").unwrap(), None);
+}
+
+#[test]
+fn the_journal_mode_of_a_file_stays() {
+    let scratch = Scratch::new();
+    let path = scratch.repository();
+    let mode = |path: &Path| -> String {
+        Connection::open(path).unwrap().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(mode(&path), "delete");
+    Connection::open(&path).unwrap().query_row("PRAGMA journal_mode=WAL", [], |_| Ok(())).unwrap();
+    let mut repo = Repo::open(&path).unwrap();
+    let tx = repo.begin().unwrap();
+    config::set(&tx, "a", "b", NOW).unwrap();
+    tx.commit().unwrap();
+    assert_eq!(mode(&path), "wal");
+}
