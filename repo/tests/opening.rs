@@ -1,5 +1,7 @@
 //! What a user meets when a file cannot be made, opened or written.
 
+#![allow(clippy::unwrap_used, reason = "in tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

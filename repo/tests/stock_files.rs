@@ -1,5 +1,7 @@
 //! Files made here are good for stock Fossil, and the other way round.
 
+#![allow(clippy::unwrap_used, reason = "in tests")]
+
 mod stock;
 
 use std::collections::BTreeMap;
