@@ -78,7 +78,9 @@ pub fn derived_tables_equal_after_stock_rebuild(fossil: &Fossil, file: &Path) {
     fossil.rebuild(&rebuilt);
     let dump = |file: &Path| derived::dump(&sql::open(file)).expect("derived tables can be dumped");
     let (ours, stocks) = (dump(file), dump(&rebuilt));
-    let differences = derived::compare(&ours, &stocks);
+    let mut differences = derived::compare(&ours, &stocks);
+    // What was not sent yet is no matter of artifacts: a rebuild forgets it.
+    differences.retain(|difference| difference.table != "unsent");
     let shown: Vec<String> = differences.iter().take(30).map(ToString::to_string).collect();
     assert!(
         differences.is_empty(),

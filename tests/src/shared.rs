@@ -8,7 +8,7 @@ use crate::frond::target_directory;
 use crate::{Fossil, Scratch};
 
 /// Changes with what [`crate::corpus`] makes, so that a file made by an older maker is not taken for new.
-const MAKER_VERSION: u32 = 1;
+const MAKER_VERSION: u32 = 2;
 
 /// The first `upto` check-ins of a history, by stock. Never open it for writing: copy it.
 #[track_caller]

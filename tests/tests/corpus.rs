@@ -1,6 +1,6 @@
 //! The maker of repositories makes what the other tests rely on.
 
-use frond_tests::corpus::{Extras, Shape, by_stock};
+use frond_tests::corpus::{Extras, Shape, by_frond, by_stock};
 use frond_tests::{Fossil, Scratch, compare, sql};
 
 const SMALL: Shape = Shape { checkins: 40, files: 20, seed: 7 };
@@ -63,4 +63,36 @@ fn extras_bring_every_kind_of_artifact() {
         assert!(sql::number(&file, sql) > 0, "no {what}");
     }
     fossil.test_integrity(&file);
+}
+
+#[test]
+fn a_repository_that_frond_wrote_is_one_to_stock() {
+    let (fossil, scratch) = (Fossil::new(), Scratch::new());
+    let file = scratch.file("by-frond.fossil");
+    let mut repo = by_frond::create(&file).unwrap();
+    assert_eq!(by_frond::add(&mut repo, 7, 30, 100).unwrap(), 100);
+    // Going on later makes what one go would have made.
+    assert_eq!(by_frond::add(&mut repo, 7, 30, 50).unwrap(), 150);
+    drop(repo);
+    fossil.test_integrity(&file);
+    compare::derived_tables_equal_after_stock_rebuild(&fossil, &file);
+    for sql in [
+        "SELECT count(*) FROM mlink WHERE pfnid>0",
+        "SELECT count(*) FROM plink WHERE NOT isprim",
+        "SELECT count(*) FROM delta",
+        "SELECT count(*) FROM attachment",
+    ] {
+        assert!(sql::number(&file, sql) > 0, "{sql}");
+    }
+    let once = scratch.file("once.fossil");
+    let mut repo = by_frond::create(&once).unwrap();
+    by_frond::add(&mut repo, 7, 30, 150).unwrap();
+    compare::artifact_lists_equal(&file, &once);
+    let (checkout, tip) = (scratch.dir("checkout"), scratch.dir("copy"));
+    fossil.output_in(&checkout, ["open", &file.to_string_lossy()]);
+    let status = fossil.output_in(&checkout, ["status"]);
+    assert!(!status.contains("MISSING") && !status.contains("EDITED"), "{status}");
+    let server = fossil.server(&file);
+    fossil.clone(&server.url(), &tip.join("clone.fossil"));
+    compare::artifact_lists_equal(&file, &tip.join("clone.fossil"));
 }

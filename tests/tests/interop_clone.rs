@@ -105,7 +105,7 @@ fn older_clone_protocols_of_stock_servers_and_clients_still_work() {
     let version_2 = ask("clone 2 1");
     assert!(
         version_2.contains("\nfile ")
-            && version_2.contains("\nclone_seqno ")
+            && version_2.contains("clone_seqno ")
             && !version_2.contains("\ncfile ")
     );
     let version_1 = ask("clone");

@@ -163,7 +163,7 @@ impl Author<'_> {
         self.run(&["tag", "cancel", "audit", &checkins[20]]);
         self.run(&["tag", "add", "--raw", "note", &checkins[3], "a note"]);
         self.run(&["amend", &checkins[30], "-m", "a better comment", "--author", "somebody"]);
-        self.run(&["amend", &checkins[31], "--date", "2014-06-01 12:00:00", "--bgcolor", "#eeeeee"]);
+        self.run(&["amend", &checkins[31], "--date", "2023-11-20 12:00:00", "--bgcolor", "#eeeeee"]);
         self.run(&["amend", &checkins[32], "--branch", "renamed", "--tag", "late"]);
         self.run(&["amend", "side", "--hide"]);
     }

@@ -105,12 +105,15 @@ pub struct History {
     branches: BTreeMap<String, (usize, Tree)>,
 }
 
+/// When every history begins, in seconds since 1970.
+pub const START_SECONDS: i64 = 1_700_000_000;
+
 const TRUNK: &str = "trunk";
 
 impl History {
     /// Starts at the beginning.
     pub fn new(shape: Shape) -> Self {
-        Self { rng: Rng::new(shape.seed), shape, index: 0, seconds: 1_400_000_000, branches: BTreeMap::new() }
+        Self { rng: Rng::new(shape.seed), shape, index: 0, seconds: START_SECONDS, branches: BTreeMap::new() }
     }
 
     /// All files of the newest check-in of a branch.

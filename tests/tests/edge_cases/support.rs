@@ -130,10 +130,7 @@ pub(crate) fn pull_cards() -> String {
 #[track_caller]
 pub(crate) fn answered(answer: &Answer) {
     let text = answer.text();
-    assert!(
-        answer.status == 200 && text.contains("igot ") && text.contains("# timestamp "),
-        "{answer:?}"
-    );
+    assert!(answer.status == 200 && text.contains("igot ") && text.contains("# timestamp "), "{answer:?}");
     assert!(!text.contains("error "), "{text}");
 }
 
@@ -141,10 +138,7 @@ pub(crate) fn answered(answer: &Answer) {
 #[track_caller]
 pub(crate) fn refused(answer: &Answer) {
     let text = answer.text();
-    assert!(
-        answer.status >= 400 || text.lines().any(|line| line.starts_with("error ")),
-        "{answer:?}"
-    );
+    assert!(answer.status >= 400 || text.lines().any(|line| line.starts_with("error ")), "{answer:?}");
     assert!(!text.contains("igot ") && !text.contains("file "), "{text}");
 }
 
