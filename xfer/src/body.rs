@@ -138,7 +138,8 @@ fn deflate(text: &[u8]) -> Vec<u8> {
         if status == Status::StreamEnd {
             return out;
         }
-        out.reserve(rest.len() / 4 + 64);
+        // Exactly: room that is not needed would be memory held until the body is sent.
+        out.reserve_exact((text.len() - at(zlib.total_in())) / 2 + 1024);
     }
 }
 
