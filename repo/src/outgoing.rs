@@ -171,7 +171,8 @@ impl<'s> Outlet<'s> {
     ///
     /// This order never changes and has no cycles, unlike that of stored deltas taken together with any other.
     pub fn version_before(&self, rid: Rid) -> Result<Option<Outgoing>, RepoError> {
-        let Some(before) = self.parent(rid)?.map_or_else(|| self.replaced(rid), |parent| Ok(Some(parent)))? else {
+        let Some(before) = self.parent(rid)?.map_or_else(|| self.replaced(rid), |parent| Ok(Some(parent)))?
+        else {
             return Ok(None);
         };
         let mut statement = self.snap.conn().prepare_cached(FIND_RID)?;

@@ -26,8 +26,10 @@ pub fn format(time: UnixTime) -> String {
     let (day, ms) = (time.0.div_euclid(DAY_MS), time.0.rem_euclid(DAY_MS));
     let (year, month, date) = civil(day);
     let (seconds, ms) = (ms / 1000, ms % 1000);
+    let sign = if year < 0 { "-" } else { "" };
+    let year = year.abs();
     format!(
-        "{year:04}-{month:02}-{date:02}T{:02}:{:02}:{:02}.{ms:03}",
+        "{sign}{year:04}-{month:02}-{date:02}T{:02}:{:02}:{:02}.{ms:03}",
         seconds / 3600,
         seconds / 60 % 60,
         seconds % 60

@@ -126,7 +126,7 @@ impl Document<'_> {
             return self.list(text, depth);
         }
         if line::is_table_row(text) {
-            return self.table_row(text);
+            return self.table(text);
         }
         if let Some(length) = line::fenced_code(text) {
             return length;
@@ -174,16 +174,19 @@ impl Document<'_> {
         at
     }
 
-    fn table_row(&mut self, text: &[u8]) -> usize {
-        let length = line_length(text);
-        let row = &text[..length];
-        let mut start = 0;
-        for bar in line::cell_bars(row) {
-            self.inline(&row[start..bar]);
-            start = bar + 1;
+    fn table(&mut self, text: &[u8]) -> usize {
+        let mut at = 0;
+        while at < text.len() && line::is_table_row(&text[at..]) {
+            let row = &text[at..at + line_length(&text[at..])];
+            let mut start = 0;
+            for bar in line::cell_bars(row) {
+                self.inline(&row[start..bar]);
+                start = bar + 1;
+            }
+            self.inline(&row[start..]);
+            at += row.len();
         }
-        self.inline(&row[start..]);
-        length
+        at
     }
 
     fn paragraph(&mut self, text: &[u8]) -> usize {

@@ -301,10 +301,8 @@ impl<'a> Tokens<'_, 'a> {
 
     /// A card without a name stands for the anonymous user.
     fn user(&mut self) -> Text {
-        match self.scanner.token() {
-            None | Some(b"") => Text::from("anonymous"),
-            Some(token) => Text(unescape(token)),
-        }
+        let name = self.scanner.token().map(unescape).unwrap_or_default();
+        if name.is_empty() { Text::from("anonymous") } else { Text(name) }
     }
 
     /// `size`, then that many bytes. Digits end at the first other character, as in stock.

@@ -94,7 +94,8 @@ pub(super) fn item(text: &[u8]) -> Option<usize> {
 
 /// Whether the line has a bar that separates cells.
 pub(super) fn is_table_row(text: &[u8]) -> bool {
-    cell_bars(&text[..line_length(text)]).next().is_some()
+    let line = &text[..line_length(text)];
+    cell_bars(line).next().is_some() && line.trim_ascii() != b"|"
 }
 
 /// The bars of a line that separate cells: not escaped, not in code.
