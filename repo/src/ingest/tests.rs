@@ -1,12 +1,13 @@
 //! Artifacts in every order, true and false.
 
+use proptest::prelude::*;
 use xfer::card::Privacy;
 use xfer::hash::{sha1, sha3_256};
 
 use super::*;
 use crate::content::{Incoming, Stored, put as put_as};
 use crate::testing::{NOW, delta, frame, held, hold, number, put, put_delta, repo};
-use crate::{Presence, Repo};
+use crate::{Presence, Repo, verify};
 
 /// Versions of a text, each with another last line.
 fn versions(count: usize) -> Vec<Vec<u8>> {
@@ -282,4 +283,74 @@ fn both_names_of_one_content_are_held() {
     });
     let tx = repo.begin().unwrap();
     assert_ne!(held(&tx, &sha1(b"hello\n")), held(&tx, &sha3_256(b"hello\n")));
+}
+
+/// A forest of artifacts: which is a delta of which, in what order they come, after which of them to settle, and
+/// which are private.
+#[derive(Debug, Clone)]
+struct Story {
+    parents: Vec<Option<usize>>,
+    order: Vec<usize>,
+    settles: Vec<bool>,
+    private: Vec<bool>,
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    (2..30_usize).prop_flat_map(|count| {
+        let parents: Vec<_> = (0..count).map(|n| proptest::option::weighted(0.85, 0..n.max(1))).collect();
+        let parents = parents.prop_map(|mut parents| {
+            parents[0] = None;
+            parents
+        });
+        let order = Just((0..count).collect::<Vec<_>>()).prop_shuffle();
+        let flags = |p| proptest::collection::vec(proptest::bool::weighted(p), count);
+        (parents, order, flags(0.3), flags(0.2)).prop_map(|(parents, order, settles, private)| Story {
+            parents,
+            order,
+            settles,
+            private,
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_forest_in_any_order_is_held_and_sound(story in story()) {
+        let texts = versions(story.parents.len());
+        let mut repo = repo();
+        let mut verified = 0;
+        let ends = story.settles.iter().enumerate().filter(|(_, settles)| **settles).map(|(n, _)| n + 1);
+        let mut start = 0;
+        for end in ends.chain([story.order.len()]) {
+            verified += settle_and_commit(&mut repo, |tx| {
+                for &n in &story.order[start..end] {
+                    let privacy = if story.private[n] { Privacy::Private } else { Privacy::Public };
+                    let id = sha3_256(&texts[n]);
+                    let stored = match story.parents[n] {
+                        None => put_as(tx, &id, &Incoming::Whole(&texts[n]), privacy),
+                        Some(parent) => {
+                            let source = sha3_256(&texts[parent]);
+                            let delta = delta(&texts[parent], &texts[n]);
+                            put_as(tx, &id, &Incoming::Delta { source: &source, delta: &delta }, privacy)
+                        }
+                    };
+                    stored.unwrap();
+                }
+            })
+            .verified;
+            start = end;
+        }
+        prop_assert_eq!(verified, texts.len() as u64);
+        assert_holds(&mut repo, &texts);
+        let findings = verify::artifacts(&repo.snapshot().unwrap()).unwrap();
+        prop_assert!(findings.is_empty(), "{:?}", findings);
+        let tx = repo.begin().unwrap();
+        for (text, private) in texts.iter().zip(&story.private) {
+            prop_assert_eq!(private::contains(&tx, held(&tx, &sha3_256(text))).unwrap(), *private);
+        }
+        prop_assert_eq!(number(&tx, "SELECT count(*) FROM phantom"), 0);
+        prop_assert_eq!(
+            number(&tx, "SELECT count(*) FROM blob WHERE (rid IN unclustered) = (rid IN private)"), 0
+        );
+    }
 }
