@@ -2,6 +2,8 @@
 //!
 //! Needs the program `fossil`, 2.21 or newer.
 
-mod authored;
+#![allow(clippy::unwrap_used, reason = "in tests")]
+
 mod fossil;
 mod manifests;
+mod repository;
