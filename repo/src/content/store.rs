@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use rusqlite::params;
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use xfer::ArtifactId;
 use xfer::card::Privacy;
 use xfer::hash::{sha1, sha3_256};
@@ -87,6 +88,9 @@ pub fn add(tx: &Tx<'_>, content: &[u8], privacy: Privacy) -> Result<Option<(Rid,
     }
 }
 
+/// Frames from this size on are written into their row in place.
+const IN_PLACE_BYTES: usize = 1 << 20;
+
 /// What the new content replaces.
 enum Target {
     New,
@@ -143,6 +147,24 @@ impl Form {
             return Err(RepoError::TooLarge { id: *id, size: content.len(), limit });
         }
         Ok(Self { source: None, frame: memory.codec.pack(content).into(), size: content.len() as i64 })
+    }
+
+    /// What is bound for `blob.content`: the frame, or the room for it. Binding copies, and making a row of it
+    /// copies again.
+    fn value(&self) -> ToSqlOutput<'_> {
+        if self.frame.len() < IN_PLACE_BYTES {
+            return ToSqlOutput::Borrowed(ValueRef::Blob(&self.frame));
+        }
+        ToSqlOutput::ZeroBlob(self.frame.len() as u64)
+    }
+
+    /// Writes the frame where [`Form::value`] made room for it.
+    fn fill(&self, tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
+        if self.frame.len() >= IN_PLACE_BYTES {
+            let mut room = tx.conn().blob_open("main", "blob", "content", rid.0, false)?;
+            room.write_at(&self.frame, 0)?;
+        }
+        Ok(())
     }
 
     fn expanded(tx: &Tx<'_>, id: &ArtifactId, source: Rid, delta: &[u8]) -> Result<Self, RepoError> {
@@ -215,15 +237,17 @@ fn write(
         Target::New => {
             tx.conn()
                 .prepare_cached("INSERT INTO blob(rcvid, size, uuid, content) VALUES(?1, ?2, ?3, ?4)")?
-                .execute(params![rcvid, form.size, Hex::of(id), &form.frame[..]])?;
+                .execute(params![rcvid, form.size, Hex::of(id), form.value()])?;
             let rid = Rid(tx.conn().last_insert_rowid());
+            form.fill(tx, rid)?;
             blob::list(tx, rid, privacy)?;
             rid
         }
         Target::Phantom(rid) | Target::Dangling(rid) => {
             tx.conn()
                 .prepare_cached("UPDATE blob SET rcvid=?1, size=?2, content=?3 WHERE rid=?4")?
-                .execute(params![rcvid, form.size, &form.frame[..], rid])?;
+                .execute(params![rcvid, form.size, form.value(), rid])?;
+            form.fill(tx, rid)?;
             tx.conn().prepare_cached("DELETE FROM phantom WHERE rid=?1")?.execute([rid])?;
             tx.conn().prepare_cached("DELETE FROM delta WHERE rid=?1")?.execute([rid])?;
             match privacy {
@@ -295,4 +319,35 @@ fn rcvid(tx: &Tx<'_>) -> Result<i64, RepoError> {
     }
     memory.rcvid = Some(tx.conn().last_insert_rowid());
     Ok(tx.conn().last_insert_rowid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{hold, repo};
+
+    /// Bytes that hardly compress.
+    fn noise(size: usize) -> Vec<u8> {
+        let mut state = 1_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        (0..size).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn large_artifacts_are_written_in_place_and_fill_phantoms_too() {
+        let content = noise(IN_PLACE_BYTES + 1);
+        for known in [false, true] {
+            let mut repo = repo();
+            if known {
+                let tx = repo.begin().unwrap();
+                blob::rid_or_phantom(&tx, &sha3_256(&content), Privacy::Public).unwrap();
+                tx.commit().unwrap();
+            }
+            let rid = hold(&mut repo, &content);
+            assert!(get(&repo.snapshot().unwrap(), rid).unwrap() == content);
+        }
+    }
 }
