@@ -15,6 +15,8 @@ pub mod transport;
 mod version;
 
 #[cfg(test)]
+mod convergence;
+#[cfg(test)]
 mod testing;
 
 #[cfg(feature = "http")]

@@ -1,0 +1,160 @@
+//! Random small repositories, lost replies, small budgets: sessions end, and both sides hold the same.
+
+use proptest::prelude::*;
+use xfer::card::Privacy;
+use xfer::{Card, Message};
+
+use crate::testing::{Fixture, cx, fresh, holding, message, pull, step};
+use crate::{NoFaults, NoObserver, Progress, Session};
+
+/// An artifact of the server.
+#[derive(Debug, Clone)]
+struct Artifact {
+    /// Stored as a delta of an earlier one, counted back from it.
+    source: Option<prop::sample::Index>,
+    /// What the client has of it before a pull.
+    client: Beforehand,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Beforehand {
+    Nothing,
+    Phantom,
+    Held,
+}
+
+#[derive(Debug, Clone)]
+struct Case {
+    artifacts: Vec<Artifact>,
+    reply_bytes: u64,
+    gimmes: usize,
+    /// How often each reply is lost, in turn.
+    losses: Vec<u8>,
+}
+
+fn artifact() -> impl Strategy<Value = Artifact> {
+    let client = prop_oneof![Just(Beforehand::Nothing), Just(Beforehand::Phantom), Just(Beforehand::Held)];
+    (any::<Option<prop::sample::Index>>(), client).prop_map(|(source, client)| Artifact { source, client })
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let artifacts = prop::collection::vec(artifact(), 0..25);
+    (artifacts, 0..400_u64, 1..10_usize, prop::collection::vec(0..3_u8, 1..5))
+        .prop_map(|(artifacts, reply_bytes, gimmes, losses)| Case { artifacts, reply_bytes, gimmes, losses })
+}
+
+fn server(case: &Case) -> Fixture {
+    let mut server = holding("").limited(|limits| limits.reply_bytes = case.reply_bytes);
+    for (number, artifact) in case.artifacts.iter().enumerate() {
+        let name = number.to_string();
+        server = match artifact.source {
+            Some(source) if number > 0 => {
+                server.delta(&name, &source.index(number).to_string(), Privacy::Public)
+            }
+            _ => server.with(&name),
+        };
+    }
+    server
+}
+
+/// Runs a session whose replies are lost now and then: the request is then made again.
+fn run(mut session: Session, client: &mut Fixture, server: &mut Fixture, losses: &[u8]) -> u32 {
+    let (mut faults, mut observer) = (NoFaults, NoObserver);
+    let limits = client.limits.clone();
+    let mut cx = cx(&limits, &mut faults, &mut observer);
+    for lost in losses.iter().cycle() {
+        let mut reply = Message::default();
+        for _ in 0..=*lost {
+            let request = session.next_request(&mut client.repo, &mut cx).unwrap();
+            reply = server.answer(&request).unwrap();
+        }
+        if session.handle_reply(&mut client.repo, &reply, &mut cx).unwrap() == Progress::Done {
+            break;
+        }
+    }
+    session.result().rounds
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_clone_holds_what_the_server_holds(case in case()) {
+        let (mut client, mut server) = (fresh(), server(&case));
+        run(Session::clone_into(pull(), [1; 20]), &mut client, &mut server, &case.losses);
+        prop_assert_eq!(client.all(), server.all());
+    }
+
+    #[test]
+    fn a_clone_that_is_cut_short_anywhere_goes_on(case in case(), cuts in prop::collection::vec(0..4_usize, 0..6)) {
+        let (mut client, mut server) = (fresh(), server(&case));
+        for rounds in cuts {
+            let mut session = Session::clone_into(pull(), [2; 20]);
+            let partial = repo::partial::load(&client.repo.snapshot().unwrap()).unwrap();
+            if partial.is_none() && !client.all().is_empty() {
+                break;
+            }
+            for _ in 0..rounds {
+                if step(&mut session, &mut client, &mut server).unwrap() == Progress::Done {
+                    break;
+                }
+            }
+        }
+        if client.all().is_empty() || repo::partial::load(&client.repo.snapshot().unwrap()).unwrap().is_some() {
+            run(Session::clone_into(pull(), [3; 20]), &mut client, &mut server, &case.losses);
+        }
+        prop_assert_eq!(client.all(), server.all());
+    }
+
+    #[test]
+    fn after_a_pull_the_client_holds_what_the_server_holds(case in case()) {
+        let mut server = server(&case);
+        let mut client = holding("").limited(|limits| limits.gimmes = case.gimmes);
+        for (number, artifact) in case.artifacts.iter().enumerate() {
+            client = match artifact.client {
+                Beforehand::Nothing => client,
+                Beforehand::Phantom => client.phantom(&number.to_string()),
+                Beforehand::Held => client.with(&number.to_string()),
+            };
+        }
+        run(Session::sync(pull(), [4; 20]), &mut client, &mut server, &case.losses);
+        prop_assert_eq!(client.all(), server.all());
+        let again = run(Session::sync(pull(), [5; 20]), &mut client, &mut server, &[0]);
+        prop_assert_eq!(again, 1);
+    }
+}
+
+/// A chain of versions as stock stores it: the newest whole, each older one a delta of the next.
+fn versions() -> Fixture {
+    let name = |number: i64| format!("{}{number}", "version-of-a-longer-text-number-".repeat(8));
+    let mut server = holding("").with(&name(5));
+    for number in (1..5).rev() {
+        server = server.delta(&name(number), &name(number + 1), Privacy::Public);
+    }
+    // Version 5 has rid 1; each is the parent of the next.
+    let parents: Vec<String> = (1..5).map(|child| format!("({}, {child}, 1, 0)", child + 1)).collect();
+    server.sql(&format!("INSERT INTO plink(pid, cid, isprim, mtime) VALUES {}", parents.join(", ")));
+    server
+}
+
+#[test]
+fn deltas_of_a_pull_go_towards_older_versions_only() {
+    let mut server = versions();
+    let ids = server.all();
+    let mut request = String::from("pragma client-version 22100 20230226 192424\npull {S} {P}\n");
+    for id in &ids {
+        request += &format!("gimme {id}\n");
+    }
+    let reply = server.answer(&message(&request)).unwrap();
+    let deltas =
+        reply.cards.iter().filter(|card| matches!(card, Card::File(file) if file.delta_source.is_some()));
+    assert_eq!(deltas.count(), 4, "{reply:?}");
+
+    // One at a time, whichever comes first, the client ends with all.
+    for gimmes in 1..6 {
+        let mut client = holding("").limited(|limits| limits.gimmes = gimmes);
+        let mut server = versions().limited(|limits| limits.reply_bytes = 1);
+        run(Session::sync(pull(), [6; 20]), &mut client, &mut server, &[0]);
+        assert_eq!(client.all(), ids);
+    }
+}
