@@ -104,7 +104,13 @@ impl From<SyncError> for Failure {
                 Code::Refused,
                 "give a user in the URL (http://USER@HOST/) and its password in FROND_PASSWORD",
             ),
-            SyncError::Refused(text) if is_about_rights(&text) => (
+            SyncError::Refused(text) if text.contains("login failed") => {
+                (Code::Refused, "check the user in the URL and the password in FROND_PASSWORD")
+            }
+            SyncError::Refused(text) if text.contains("wrong project") => {
+                (Code::Failed, "name the server of this project, or clone the other one")
+            }
+            SyncError::Refused(text) if text.contains("not authorized") => (
                 Code::Refused,
                 "log in as a user who may do this: USER in the URL, its password in FROND_PASSWORD",
             ),
@@ -134,10 +140,6 @@ impl From<SyncError> for Failure {
     }
 }
 
-fn is_about_rights(text: &str) -> bool {
-    text.contains("not authorized") || text.contains("login failed")
-}
-
 impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
         let code = match &error {
@@ -153,8 +155,10 @@ impl From<TransportError> for Failure {
                 "check the address and the clock; for a certificate of your own set SSL_CERT_FILE"
             }
             TransportError::Status { status: 401 | 403 | 407, .. } => "log in as a user who may do this",
-            TransportError::Status { status: 404, .. } => "check the path of the URL",
-            TransportError::Status { .. } => "try again later, or ask whoever runs the server",
+            TransportError::Status { .. } if error.may_retry() => {
+                "try again later, or ask whoever runs the server"
+            }
+            TransportError::Status { .. } => "check the URL: it must be that of a Fossil repository",
             TransportError::NotFossil { .. } => "check the URL: it must be that of a Fossil repository",
             TransportError::TooLong { .. } => "ask whoever runs the server",
             TransportError::Redirect { .. } => "give the address the repository has now",

@@ -114,7 +114,9 @@ impl Counter {
         let Self { output, show, what } = self;
         match show {
             // Every artifact would be too often even for a bar.
-            Show::Bar(bar) if done.is_multiple_of(256) => bar.set_message(format!("{done} of {total} {what}")),
+            Show::Bar(bar) if done.is_multiple_of(256) => {
+                bar.set_message(format!("{done} of {total} {what}"))
+            }
             Show::Lines { last } if last.elapsed() >= LINE_EVERY => {
                 *last = Instant::now();
                 output.note(&format!("{done} of {total} {what}"));
