@@ -7,6 +7,7 @@ mod info;
 mod ls;
 mod new;
 mod pull;
+mod rebuild;
 mod serve;
 mod timeline;
 
@@ -74,6 +75,7 @@ pub(crate) enum Command {
     Ls(ls::Ls),
     Cat(cat::Cat),
     Artifact(artifact::Artifact),
+    Rebuild(rebuild::Rebuild),
 }
 
 impl Command {
@@ -89,6 +91,7 @@ impl Command {
             Self::Ls(command) => command.run(output),
             Self::Cat(command) => command.run(output),
             Self::Artifact(command) => command.run(output),
+            Self::Rebuild(command) => command.run(output),
         }
     }
 }
