@@ -1,5 +1,8 @@
 //! Making artifacts here, as a user does: wiki pages, tickets, technotes, attachments, tags, forum posts.
 //! Check-ins are made by [`crate::checkin`].
+//!
+//! Each function stores the artifact, links it, and enters it in what is unsent. After an error the transaction
+//! must be dropped: parts may be stored already.
 
 use rusqlite::OptionalExtension as _;
 use xfer::ArtifactId;
@@ -8,7 +11,9 @@ use xfer::card::Privacy;
 use crate::manifest::{
     self, Artifact, Attachment, Control, ForumPost, NotStructural, Technote, TicketChange, Wiki,
 };
-use crate::{Origin, RepoError, Rid, Snapshot, Text, Tx, UnixTime, blob, content, deltify, ingest, private};
+use crate::{
+    Origin, Presence, RepoError, Rid, Snapshot, Text, Tx, UnixTime, blob, content, deltify, ingest, private,
+};
 
 /// Says why an artifact was not made. Nothing of it is stored if the transaction is dropped.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +94,10 @@ pub fn tags(tx: &Tx<'_>, mut control: Control) -> Result<ArtifactId, AuthorError
 /// Posts to the forum, replies, or edits a post.
 pub fn post(tx: &Tx<'_>, post: ForumPost) -> Result<ArtifactId, AuthorError> {
     let date = post.date;
-    let before = post.parent.map(|parent| blob::rid(tx, &parent)).transpose()?.flatten();
+    let before = match post.parent.map(|parent| blob::presence(tx, &parent)).transpose()? {
+        Some(Presence::Held(rid)) => Some(rid),
+        Some(Presence::Unknown | Presence::Phantom(_) | Presence::Dangling(_)) | None => None,
+    };
     let new = publish(tx, &Artifact::Forum(post), date)?;
     replaces(tx, before, new)
 }

@@ -56,7 +56,7 @@ pub struct NewFile {
 const BRANCH_TAG: i64 = 8;
 
 /// Makes a check-in: stores the files and a full manifest, links them, and keeps the versions before as deltas of
-/// the new ones.
+/// the new ones. After an error the transaction must be dropped: files may be stored already.
 pub fn commit(tx: &Tx<'_>, new: &NewCheckin) -> Result<ArtifactId, AuthorError> {
     author::start(tx, Some(&new.user), new.date)?;
     let parent = new.parent.map(|parent| Parent::find(tx, parent)).transpose()?;
