@@ -80,7 +80,10 @@ impl Session {
             match self.judge(reply, phase)? {
                 Verdict::TakeIn => {}
                 Verdict::AskAgain => return self.ask_again(cx),
-                Verdict::Finish => return self.conclude(repo.begin()?, cx),
+                Verdict::Finish => {
+                    self.unavailable.extend(std::mem::take(&mut self.wanted));
+                    return self.conclude(repo.begin()?, cx);
+                }
             }
         }
         reply.check()?;
@@ -201,8 +204,7 @@ impl Session {
     ) -> Result<(), SyncError> {
         let batch =
             matches!(&self.goal, Goal::Clone(cloning) if matches!(cloning.phase, Phase::Batch { .. }));
-        let asked = batch || !self.wanted.is_empty();
-        let asked = if asked { Asked::Artifacts } else { Asked::Nothing };
+        let asked = if self.wanted.is_empty() { Asked::Nothing } else { Asked::Artifacts };
         self.effort.add(Gain { artifacts: intake.new, bytes: intake.bytes, asked });
         self.stats.files_received = intake.new;
         self.give_up(snap, reply, intake)?;

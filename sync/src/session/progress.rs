@@ -14,17 +14,17 @@ pub(crate) struct Gain {
     pub(crate) artifacts: u64,
     /// Their bytes, as they travelled.
     pub(crate) bytes: u64,
-    /// Whether the round asked for artifacts.
+    /// Whether the round asked for artifacts by name.
     pub(crate) asked: Asked,
 }
 
-/// Whether a round could have brought something.
+/// Whether a round should have brought something. A batch of a clone need not: its cursor rises all the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// It only asked what there is.
+    /// It asked what there is, or for a batch.
     #[default]
     Nothing,
-    /// It asked for artifacts.
+    /// It named what it wants.
     Artifacts,
 }
 

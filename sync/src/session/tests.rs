@@ -310,6 +310,19 @@ fn another_file_of_the_project_answers_a_resumed_clone_from_the_start() {
 }
 
 #[test]
+fn a_clone_that_starts_anew_may_pass_over_what_it_holds_for_many_rounds() {
+    let mut client = fresh();
+    let mut session = Session::clone_into(pull(), SEED);
+    let mut server = holding("A B C D E F G H").limited(|limits| limits.reply_bytes = 1);
+    for _ in 0..7 {
+        step(&mut session, &mut client, &mut server).unwrap();
+    }
+    server.sql("UPDATE config SET value='another' WHERE name='server-code'");
+    clone(&mut client, &mut server).unwrap();
+    assert_eq!(client.all(), server.all());
+}
+
+#[test]
 fn another_server_in_the_midst_of_a_clone_is_an_error() {
     let mut server = script(|round, _| format!("clone_seqno {}\npush server{round} {{P}}\n", round * 5));
     let error = clone(&mut fresh(), &mut server).unwrap_err().to_string();
@@ -431,6 +444,24 @@ fn endless_new_content_ends_with_an_error() {
     };
     let error = clone(&mut client, &mut script(cloned)).unwrap_err().to_string();
     assert!(error.starts_with("no end after 13"), "{error}");
+}
+
+#[test]
+fn a_clone_seqno_that_rises_for_nothing_ends_with_an_error() {
+    let answer = |round, _: &str| format!("clone_seqno {}\npush {{S}} {{P}}\n", round + 1);
+    check_clone_fails(answer, "no end after 100 rounds, which brought 0 artifacts");
+}
+
+#[test]
+fn what_was_not_there_for_lack_of_rights_is_told_after_the_clone() {
+    let answer = |round, _: &str| match round {
+        1 => spelled("igot {B}\nclone_seqno 0\npush {S} {P}\n") + &file("A"),
+        _ => "error not\\sauthorized\\sto\\sread\n".to_owned(),
+    };
+    let mut client = fresh();
+    let result = clone(&mut client, &mut script(answer)).unwrap();
+    assert_eq!((result.unavailable, result.first_unavailable), (1, Some(id("B"))));
+    assert!(client.holds("A"));
 }
 
 /// 117, 118: the same again brings nothing.
