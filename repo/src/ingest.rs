@@ -6,6 +6,7 @@ pub(crate) mod naming;
 pub(crate) mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rusqlite::params;
@@ -13,13 +14,17 @@ use xfer::ArtifactId;
 
 pub(crate) use self::every::every;
 use self::forest::{Forest, Node};
+use self::naming::{Batch, Nameless, Namers};
 use self::walk::Walk;
 use crate::crosslink::Linker;
 use crate::error::Fault;
 use crate::{RepoError, Rid, Tx, UnixTime, blob, content, dangling, delta, private};
 
-/// Bytes of expanded artifacts that are named and linked together.
-pub(crate) const BATCH_BYTES: usize = 8 << 20;
+/// Bytes of expanded artifacts that are named together. Two such batches are under way at a time.
+pub(crate) const BATCH_BYTES: usize = 4 << 20;
+
+/// A batch of more than this has no other beside it.
+const LARGE_BYTES: usize = 4 * BATCH_BYTES;
 
 /// What [`settle`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,9 +48,12 @@ pub fn settle(tx: &Tx<'_>, now: UnixTime) -> Result<Settled, RepoError> {
         check_waiting(tx, rid)?;
     }
     let forest = Forest::load(tx, &unsettled.queue)?;
-    let mut settling = Settling::new(tx, &forest)?;
-    settling.run()?;
-    let Settling { linker, done, .. } = settling;
+    let threads = tx.memory().borrow().limits.threads;
+    let (linker, done) = naming::with_namers(threads, forest.bytes(), |namers| {
+        let mut settling = Settling::new(tx, &forest, namers)?;
+        settling.run()?;
+        Ok::<_, RepoError>((settling.linker, settling.done))
+    })?;
     linker.finish(tx, now)?;
     Ok(done)
 }
@@ -108,27 +116,32 @@ fn set_size(tx: &Tx<'_>, rid: Rid, size: usize) -> Result<(), RepoError> {
     Ok(())
 }
 
-/// One run of [`settle`].
+/// One run of [`settle`]. While one batch is being named by other threads, this one expands the next and links
+/// the one before.
 struct Settling<'t, 'r> {
     tx: &'t Tx<'r>,
     forest: &'t Forest,
     walk: Walk<'t>,
-    batch: Vec<(usize, Bytes)>,
-    batch_bytes: usize,
+    namers: &'t Namers,
+    expanded: Vec<Nameless>,
+    expanded_bytes: usize,
+    being_named: Option<Arc<Batch>>,
     any_private: bool,
     linker: Linker,
     done: Settled,
 }
 
 impl<'t, 'r> Settling<'t, 'r> {
-    fn new(tx: &'t Tx<'r>, forest: &'t Forest) -> Result<Self, RepoError> {
+    fn new(tx: &'t Tx<'r>, forest: &'t Forest, namers: &'t Namers) -> Result<Self, RepoError> {
         let any_private = tx.conn().prepare_cached("SELECT 1 FROM private LIMIT 1")?.exists([])?;
         Ok(Self {
             tx,
             forest,
             walk: Walk::through(forest),
-            batch: Vec::new(),
-            batch_bytes: 0,
+            namers,
+            expanded: Vec::new(),
+            expanded_bytes: 0,
+            being_named: None,
             any_private,
             linker: Linker::default(),
             done: Settled::default(),
@@ -139,41 +152,59 @@ impl<'t, 'r> Settling<'t, 'r> {
         while let Some((index, expanded)) = self.walk.step(self.tx)? {
             match expanded {
                 Ok(content) => {
-                    self.batch_bytes += content.len();
-                    self.batch.push((index, content));
-                    if self.batch_bytes >= BATCH_BYTES {
-                        self.flush()?;
+                    self.expanded_bytes += content.len();
+                    self.expanded.push(Nameless { index, expected: self.forest.node(index).id, content });
+                    match self.expanded_bytes {
+                        // Two of these at a time would be too many bytes.
+                        LARGE_BYTES.. => self.finish()?,
+                        BATCH_BYTES.. => self.move_on()?,
+                        _ => {}
                     }
                 }
                 Err(error) => {
                     // Perhaps it is the source that is false: that shows when its batch is named.
-                    self.flush()?;
+                    self.finish()?;
                     if !self.walk.is_abandoned(index) {
                         self.refuse(index, error)?;
                     }
                 }
             }
         }
-        self.flush()?;
+        self.finish()?;
         assert_eq!(self.walk.seen(), self.forest.len(), "a delta cycle was let in");
         Ok(())
     }
 
-    /// Names everything in the batch, then links it in order.
-    fn flush(&mut self) -> Result<(), RepoError> {
-        let batch = std::mem::take(&mut self.batch);
-        self.batch_bytes = 0;
-        let threads = self.tx.memory().borrow().limits.threads;
-        let names = naming::name_all(&batch, |index| &self.forest.node(index).id, threads);
-        for ((index, content), actual) in batch.into_iter().zip(names) {
+    /// Has what was expanded named, and takes in what was being named until now.
+    fn move_on(&mut self) -> Result<(), RepoError> {
+        let next = self.namers.start(std::mem::take(&mut self.expanded));
+        self.expanded_bytes = 0;
+        match self.being_named.replace(next) {
+            Some(named) => self.absorb(&named),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes in all that was expanded so far.
+    fn finish(&mut self) -> Result<(), RepoError> {
+        self.move_on()?;
+        match self.being_named.take() {
+            Some(named) => self.absorb(&named),
+            None => Ok(()),
+        }
+    }
+
+    /// Links a batch in order, after a look at the names.
+    fn absorb(&mut self, batch: &Batch) -> Result<(), RepoError> {
+        let names = self.namers.finish(batch);
+        for (&Nameless { index, expected, ref content }, actual) in batch.items().iter().zip(names) {
             if self.walk.is_abandoned(index) {
                 continue;
             }
-            let id = self.forest.node(index).id;
-            if actual == id {
-                self.accept(self.forest.node(index), &content)?;
+            if actual == expected {
+                self.accept(self.forest.node(index), content)?;
             } else {
-                self.refuse(index, RepoError::WrongHash { id, actual })?;
+                self.refuse(index, RepoError::WrongHash { id: expected, actual })?;
             }
         }
         Ok(())

@@ -58,6 +58,11 @@ impl Forest {
         self.nodes.len()
     }
 
+    /// Bytes of all nodes, as far as the file knows.
+    pub(crate) fn bytes(&self) -> usize {
+        self.nodes.iter().map(|node| usize::try_from(node.size).unwrap_or(0)).fold(0, usize::saturating_add)
+    }
+
     pub(crate) fn node(&self, index: usize) -> &Node {
         &self.nodes[index]
     }

@@ -1,13 +1,15 @@
 //! Every artifact against its name.
 
-use bytes::Bytes;
+use std::sync::Arc;
+
 use rusqlite::types::ValueRef;
 use xfer::ArtifactId;
 
 use super::Finding;
 use crate::ingest::forest::{Forest, Node};
+use crate::ingest::naming::{self, Batch, Nameless, Namers};
 use crate::ingest::walk::Walk;
-use crate::ingest::{Arrival, BATCH_BYTES, naming};
+use crate::ingest::{Arrival, BATCH_BYTES};
 use crate::{RepoError, Rid, Snapshot, blob, content, dangling};
 
 /// Expands every artifact once and compares it with its name and size; looks at every delta. Contents are
@@ -15,10 +17,14 @@ use crate::{RepoError, Rid, Snapshot, blob, content, dangling};
 pub fn artifacts(snap: &Snapshot<'_>) -> Result<Vec<Finding>, RepoError> {
     let mut findings = Vec::new();
     let forest = Forest::of(nodes(snap, &mut findings)?);
-    let mut check = Check { snap, forest: &forest, passed: vec![false; forest.len()], findings };
-    check.contents()?;
-    check.cycles();
-    let mut findings = check.findings;
+    let threads = snap.memory().borrow().limits.threads;
+    let mut findings = naming::with_namers(threads, forest.bytes(), |namers| {
+        let passed = vec![false; forest.len()];
+        let mut check = Check { snap, forest: &forest, namers, passed, findings };
+        check.contents()?;
+        check.cycles();
+        Ok::<_, RepoError>(check.findings)
+    })?;
     private_sources(snap, &mut findings)?;
     Ok(findings)
 }
@@ -56,6 +62,7 @@ fn nodes(snap: &Snapshot<'_>, findings: &mut Vec<Finding>) -> Result<Vec<Node>, 
 struct Check<'s, 'r> {
     snap: &'s Snapshot<'r>,
     forest: &'s Forest,
+    namers: &'s Namers,
     passed: Vec<bool>,
     findings: Vec<Finding>,
 }
@@ -63,14 +70,15 @@ struct Check<'s, 'r> {
 impl Check<'_, '_> {
     fn contents(&mut self) -> Result<(), RepoError> {
         let mut walk = Walk::through(self.forest);
-        let mut batch = Vec::new();
-        let mut batch_bytes = 0;
-        while let Some((index, expanded)) = walk.step(self.snap)? {
+        let mut expanded = Vec::new();
+        let mut bytes = 0;
+        let mut being_named = None;
+        while let Some((index, step)) = walk.step(self.snap)? {
             self.passed[index] = true;
-            match expanded {
+            match step {
                 Ok(content) => {
-                    batch_bytes += content.len();
-                    batch.push((index, content));
+                    bytes += content.len();
+                    expanded.push(Nameless { index, expected: self.forest.node(index).id, content });
                 }
                 Err(reason) => {
                     self.findings.push(Finding::Unreadable { id: self.forest.node(index).id, reason });
@@ -80,25 +88,27 @@ impl Check<'_, '_> {
                     }
                 }
             }
-            if batch_bytes >= BATCH_BYTES {
-                self.compare(&std::mem::take(&mut batch));
-                batch_bytes = 0;
+            if bytes >= BATCH_BYTES {
+                bytes = 0;
+                let next = self.namers.start(std::mem::take(&mut expanded));
+                self.compare(being_named.replace(next));
             }
         }
-        self.compare(&batch);
+        self.compare(being_named);
+        let last = self.namers.start(expanded);
+        self.compare(Some(last));
         Ok(())
     }
 
-    fn compare(&mut self, batch: &[(usize, Bytes)]) {
-        let threads = self.snap.memory().borrow().limits.threads;
-        let names = naming::name_all(batch, |index| &self.forest.node(index).id, threads);
-        for ((index, content), actual) in batch.iter().zip(names) {
-            let &Node { id, size, .. } = self.forest.node(*index);
+    fn compare(&mut self, batch: Option<Arc<Batch>>) {
+        let Some(batch) = batch else { return };
+        for (item, actual) in batch.items().iter().zip(self.namers.finish(&batch)) {
+            let &Node { id, size, .. } = self.forest.node(item.index);
             if actual != id {
                 self.findings.push(Finding::WrongHash { id, actual });
             }
-            if size != content.len() as i64 {
-                self.findings.push(Finding::WrongSize { id, recorded: size, actual: content.len() });
+            if size != item.content.len() as i64 {
+                self.findings.push(Finding::WrongSize { id, recorded: size, actual: item.content.len() });
             }
         }
     }
