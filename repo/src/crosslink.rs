@@ -85,7 +85,7 @@ impl Linker {
     /// Brings every derived row that the batch touches to what a rebuild of the file would make it.
     pub fn finish(mut self, tx: &Tx<'_>, now: UnixTime) -> Result<(), RepoError> {
         for cluster in std::mem::take(&mut self.clusters) {
-            self.label(cluster, cluster, tag::CLUSTER, None, now);
+            self.label(cluster, tag::CLUSTER, None, now);
         }
         checkin::complete_cherrypicks(&mut self, tx)?;
         let changed = std::mem::take(&mut self.tags).apply(tx, self.linked.unwrap_or(Rid(0)))?;
@@ -107,15 +107,14 @@ impl Linker {
     }
 
     /// Notes a tag that an artifact has by being what it is.
-    fn label(&mut self, at: Rid, rid: Rid, tag: TagId, value: Option<Text>, time: UnixTime) {
-        self.tags.state(at, Statement { target: rid, tag, kind: TagKind::Add, value, source: rid, time });
+    fn label(&mut self, rid: Rid, tag: TagId, value: Option<Text>, time: UnixTime) {
+        self.tags.state(Statement { target: rid, tag, kind: TagKind::Add, value, source: rid, time });
     }
 
     /// Notes the `T` cards of an artifact.
     fn state(
         &mut self,
         tx: &Tx<'_>,
-        at: Rid,
         source: Rid,
         cards: &[TagCard],
         time: UnixTime,
@@ -129,7 +128,7 @@ impl Linker {
             let Some(target) = target else { continue };
             let tag = self.tags.id(tx, &card.name)?;
             let (kind, value) = (card.kind, card.value.clone());
-            self.tags.state(at, Statement { target, tag, kind, value, source, time });
+            self.tags.state(Statement { target, tag, kind, value, source, time });
         }
         Ok(())
     }

@@ -99,7 +99,9 @@ fn deletion(file: Entry<'_>) -> Change<'_> {
     Change { name: file.name, old: file.id, new: None, perm: 0, old_name: None }
 }
 
-/// Files that the parent's cards changed and the child's do not mention: they are as in the baseline again.
+/// What the parent's cards changed or deleted and the child's do not: such files are as in the baseline again.
+///
+/// A file that the parent deleted and a card of the child brings back gets a second row here, as in stock.
 fn reverted<'a>(child: &'a Listing, parent: &'a Listing, baseline: &'a Listing) -> Vec<Change<'a>> {
     let mut own = child.entries().peekable();
     let mut base = baseline.entries().peekable();
@@ -107,17 +109,13 @@ fn reverted<'a>(child: &'a Listing, parent: &'a Listing, baseline: &'a Listing) 
     for old in parent.entries() {
         while own.next_if(|own| own.name < old.name).is_some() {}
         while base.next_if(|base| base.name < old.name).is_some() {}
-        if own.peek().is_some_and(|own| own.name == old.name) {
-            continue;
-        }
-        if let Some(file) = base.next_if(|base| base.name == old.name) {
-            changes.push(Change {
-                name: old.name,
-                old: old.id,
-                new: file.id,
-                perm: file.perm,
-                old_name: None,
-            });
+        let file = match own.peek().filter(|own| own.name == old.name) {
+            Some(_) if old.id.is_some() => None,
+            Some(own) => Some(own).filter(|own| own.id.is_some()),
+            None => base.peek().filter(|base| base.name == old.name),
+        };
+        if let Some(Entry { id, perm, .. }) = file {
+            changes.push(Change { name: old.name, old: old.id, new: *id, perm: *perm, old_name: None });
         }
     }
     changes

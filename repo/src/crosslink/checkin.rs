@@ -50,8 +50,6 @@ fn link(
             Some(baseline)
         }
     };
-    // A rebuild comes back to it when it meets the baseline.
-    let at = baseline.map_or(rid, |baseline| rid.max(baseline));
     let primary = version::link(tx, rid, &checkin.parents, checkin.date, baseline)?;
     link_cherrypicks(tx, rid, checkin)?;
     event::write(
@@ -69,9 +67,9 @@ fn link(
     if let Some(comment) = &checkin.comment {
         backlink::add(tx, backlink::Source::Comment(rid), checkin.date, comment, None)?;
     }
-    linker.state(tx, at, rid, &checkin.tags, checkin.date)?;
+    linker.state(tx, rid, &checkin.tags, checkin.date)?;
     if let Some(primary) = primary {
-        linker.tags.inherit(at, rid, primary);
+        linker.tags.inherit(rid, primary);
     }
     linker.fresh.insert(rid);
     linker.touch_neighbours(tx, rid)?;

@@ -26,7 +26,7 @@ pub(super) fn arrived(
         },
     )?;
     linker.fresh.insert(rid);
-    linker.state(tx, rid, rid, &control.tags, control.date)
+    linker.state(tx, rid, &control.tags, control.date)
 }
 
 /// All that an artifact does, target by target, in words.

@@ -39,7 +39,7 @@ pub(super) fn arrived(linker: &mut Linker, tx: &Tx<'_>, rid: Rid, post: &ForumPo
         )?
         .execute((rid, root, previous, replied, post.date.julian_day()))?;
     if let Some(primary) = version::link(tx, rid, post.parent.as_slice(), post.date, None)? {
-        linker.tags.inherit(rid, rid, primary);
+        linker.tags.inherit(rid, primary);
     }
     event::write(
         tx,

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use crate::tag::Branches;
 use crate::{RepoError, Rid, Tx};
 
 /// Looks at the check-ins whose branch changed, at their parents, and at those whose children changed.
 ///
 /// Stock lists a check-in only if it once had a branch, or if a child of it had.
-pub(super) fn finish(
-    tx: &Tx<'_>,
-    touched: &BTreeSet<Rid>,
-    branches: &BTreeSet<Rid>,
-) -> Result<(), RepoError> {
+pub(super) fn finish(tx: &Tx<'_>, touched: &BTreeSet<Rid>, branches: &Branches) -> Result<(), RepoError> {
+    let branches = match branches {
+        Branches::Now(branches) => branches,
+        Branches::Ever(branches) => {
+            tx.conn().execute("DELETE FROM leaf", [])?;
+            branches
+        }
+    };
     let mut parents = BTreeSet::new();
     for &rid in branches {
         let mut statement = tx.conn().prepare_cached("SELECT pid FROM plink WHERE cid=?1")?;

@@ -8,12 +8,12 @@ use crate::{RepoError, Rid, Text, Tx, manifest};
 
 /// Links one version of a note.
 pub(super) fn arrived(linker: &mut Linker, tx: &Tx<'_>, rid: Rid, note: &Technote) -> Result<(), RepoError> {
-    linker.state(tx, rid, rid, &note.tags, note.date)?;
+    linker.state(tx, rid, &note.tags, note.date)?;
     let tag = linker.tags.id(tx, &tag_name(note.technote.as_bytes()))?;
     let size = wiki::text_bytes(&note.text);
-    linker.label(rid, rid, tag, Some(Text::from(size.to_string().as_str())), note.date);
+    linker.label(rid, tag, Some(Text::from(size.to_string().as_str())), note.date);
     if let Some(primary) = version::link(tx, rid, &note.parents, note.date, None)? {
-        linker.tags.inherit(rid, rid, primary);
+        linker.tags.inherit(rid, primary);
     }
     linker.technotes.insert(note.technote.clone());
     linker.attachment_targets.insert(Text::from(note.technote.as_str()));

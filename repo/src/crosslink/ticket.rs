@@ -22,7 +22,7 @@ pub(super) fn arrived(
     change: &TicketChange,
 ) -> Result<(), RepoError> {
     let tag = linker.tags.id(tx, &tag_name(change.ticket.as_bytes()))?;
-    linker.label(rid, rid, tag, None, change.date);
+    linker.label(rid, tag, None, change.date);
     linker.attachment_targets.insert(Text::from(change.ticket.as_str()));
     linker.tickets.insert(change.ticket.clone());
     Ok(())

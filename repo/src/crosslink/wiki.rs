@@ -12,9 +12,9 @@ use crate::{RepoError, Rid, Text, Tx, manifest};
 pub(super) fn arrived(linker: &mut Linker, tx: &Tx<'_>, rid: Rid, wiki: &Wiki) -> Result<(), RepoError> {
     let size = text_bytes(&wiki.text);
     let page = linker.tags.id(tx, &event::text(&[b"wiki-", wiki.title.as_bytes()]))?;
-    linker.label(rid, rid, page, Some(Text::from(size.to_string().as_str())), wiki.date);
+    linker.label(rid, page, Some(Text::from(size.to_string().as_str())), wiki.date);
     if let Some(primary) = version::link(tx, rid, &wiki.parents, wiki.date, None)? {
-        linker.tags.inherit(rid, rid, primary);
+        linker.tags.inherit(rid, primary);
     }
     let sign: &[u8] = match (size, wiki.parents.as_slice()) {
         (0, _) => b"-",

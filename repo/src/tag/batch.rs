@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rusqlite::OptionalExtension;
+
 use super::nodes::Nodes;
 use super::replay::{self, Shadows};
 use super::{BGCOLOR, BRANCH, COMMENT, DATE, PARENT, Row, Statement, TagId, USER, id_or_new};
@@ -25,10 +27,31 @@ pub(crate) struct Batch {
 pub(crate) struct Outcome {
     /// Artifacts whose event shows another colour, comment, user or time.
     pub(crate) decorations: BTreeSet<Rid>,
-    /// Artifacts whose branch was stated, propagated or withdrawn.
-    pub(crate) branches: BTreeSet<Rid>,
+    /// Artifacts whose branch was stated, propagated or withdrawn: in this batch, or ever.
+    pub(crate) branches: Branches,
     /// Check-ins given other parents, with the names of these, in the order given.
     pub(crate) parents: Vec<(Rid, Text)>,
+}
+
+/// Artifacts whose branch was stated, propagated or withdrawn.
+pub(crate) enum Branches {
+    /// In this batch.
+    Now(BTreeSet<Rid>),
+    /// At any time.
+    Ever(BTreeSet<Rid>),
+}
+
+impl Default for Branches {
+    fn default() -> Self {
+        Self::Now(BTreeSet::new())
+    }
+}
+
+impl Branches {
+    fn insert(&mut self, rid: Rid) {
+        let (Self::Now(rids) | Self::Ever(rids)) = self;
+        rids.insert(rid);
+    }
 }
 
 /// When a rebuild meets it: the rid it processes, and the place among what that artifact says.
@@ -45,14 +68,14 @@ pub(super) enum What {
 }
 
 impl Batch {
-    /// Notes a statement of the artifact that is processed at a rid (its own but for late baselines).
-    pub(crate) fn state(&mut self, at: Rid, statement: Statement) {
-        self.push(at, What::State(statement));
+    /// Notes a statement.
+    pub(crate) fn state(&mut self, statement: Statement) {
+        self.push(statement.source, What::State(statement));
     }
 
     /// Notes that an artifact takes over what its primary parent propagates.
-    pub(crate) fn inherit(&mut self, at: Rid, child: Rid, parent: Rid) {
-        self.push(at, What::Inherit { child, parent });
+    pub(crate) fn inherit(&mut self, child: Rid, parent: Rid) {
+        self.push(child, What::Inherit { child, parent });
     }
 
     /// The id of a tag, new if need be.
@@ -79,7 +102,9 @@ impl Batch {
         let mut changed = nodes.write(tx)?;
         for tag in doubtful {
             let again = replay::replay(tx, tag)?;
-            outcome.branches.extend(again.branches);
+            if let Some(branches) = again.branches {
+                outcome.branches = Branches::Ever(branches);
+            }
             changed.extend(again.changed.into_iter().map(|rid| (rid, tag)));
         }
         let visible = [BGCOLOR, COMMENT, USER, DATE];
@@ -151,10 +176,22 @@ impl Walk {
             // Equal times: only a late arrival is met later and has the lower rid.
             row.time < new.time || row.time == new.time && row.source.is_some_and(|first| new.source < first)
         });
-        if !holds && known.as_ref().is_some_and(|row| row.source.is_none()) {
-            self.doubt(tag);
+        if self.order == Order::Late {
+            let is_propagated = known.as_ref().is_some_and(|row| row.source.is_none());
+            // Above it may stand what was propagated when a rebuild meets this.
+            let overruled = new.source != target
+                && match primary_parent(tx, target)? {
+                    Some(parent) => self
+                        .nodes
+                        .find(tx, parent, tag)?
+                        .is_some_and(|row| row.kind == TagKind::Propagate && row.time >= new.time),
+                    None => false,
+                };
+            if overruled || !holds && is_propagated || tag == BRANCH && new.kind != TagKind::Propagate {
+                self.doubtful.insert(tag);
+            }
+            self.doubt_shadowed(tx, target, tag)?;
         }
-        self.doubt_shadowed(tx, target, tag)?;
         if !holds {
             return self.shadows.remember(tx, &new);
         }
@@ -176,15 +213,9 @@ impl Walk {
         self.propagate(tx, target, &row)
     }
 
-    fn doubt(&mut self, tag: TagId) {
-        if self.order == Order::Late {
-            self.doubtful.insert(tag);
-        }
-    }
-
     /// What was said of an artifact and does not hold may hold after a change.
     fn doubt_shadowed(&mut self, tx: &Tx<'_>, rid: Rid, tag: TagId) -> Result<(), RepoError> {
-        if self.order == Order::Late && !self.doubtful.contains(&tag) && self.shadows.any(tx, rid, tag)? {
+        if !self.doubtful.contains(&tag) && self.shadows.any(tx, rid, tag)? {
             self.doubtful.insert(tag);
         }
         Ok(())
@@ -193,6 +224,11 @@ impl Walk {
     fn inherit(&mut self, tx: &Tx<'_>, child: Rid, parent: Rid) -> Result<(), RepoError> {
         self.unborn.remove(&child);
         let rows: Vec<Row> = self.nodes.of(tx, parent)?.clone();
+        if self.order == Order::Late && !rows.iter().any(|row| row.tag == BRANCH) && has_primary(tx, parent)?
+        {
+            // It may have lost the branch that a rebuild hands on before it is lost.
+            self.doubtful.insert(BRANCH);
+        }
         for row in &rows {
             let wanted = match self.order {
                 Order::Replay(tag) => row.tag == tag,
@@ -223,12 +259,17 @@ impl Walk {
         let known = self.nodes.find(tx, rid, row.tag)?;
         let goes_on = known.is_none_or(|known| known.source.is_none() && is_overtaken(known, row))
             && (known.is_some() || row.kind == TagKind::Propagate);
-        let stopped_by_older = known
-            .is_some_and(|known| known.source.is_some_and(|source| source != rid) && known.time <= row.time);
-        if stopped_by_older && row.kind == TagKind::Propagate {
-            self.doubt(row.tag);
+        if self.order == Order::Late {
+            let doubt = known.is_some_and(|known| match known.source {
+                Some(source) if row.tag == BRANCH && known.kind != TagKind::Propagate => source != rid,
+                Some(source) => row.kind == TagKind::Propagate && source != rid && known.time <= row.time,
+                None => known.time == row.time && known.origin != row.origin,
+            });
+            if doubt || row.tag == BRANCH && row.kind != TagKind::Propagate {
+                self.doubtful.insert(row.tag);
+            }
+            self.doubt_shadowed(tx, rid, row.tag)?;
         }
-        self.doubt_shadowed(tx, rid, row.tag)?;
         if !goes_on {
             return Ok(false);
         }
@@ -253,6 +294,15 @@ fn is_overtaken(known: &Row, row: &Row) -> bool {
 /// The row that a descendant has of this one.
 fn handed_on(row: &Row) -> Row {
     Row { source: None, kind: TagKind::Propagate, ..row.clone() }
+}
+
+fn primary_parent(tx: &Tx<'_>, child: Rid) -> Result<Option<Rid>, RepoError> {
+    let mut statement = tx.conn().prepare_cached("SELECT pid FROM plink WHERE cid=?1 AND isprim")?;
+    Ok(statement.query_row([child], |row| row.get(0)).optional()?)
+}
+
+fn has_primary(tx: &Tx<'_>, child: Rid) -> Result<bool, RepoError> {
+    Ok(primary_parent(tx, child)?.is_some())
 }
 
 /// The artifacts whose primary parent this is.

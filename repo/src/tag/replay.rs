@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use super::batch::{Item, Order, Walk, What, children};
+use super::batch::{Branches, Item, Order, Walk, What, children};
 use super::{BRANCH, Statement, TagId, kind};
 use crate::manifest::TagKind;
-use crate::{RepoError, Rid, Tx, UnixTime};
+use crate::{RepoError, Rid, Tx, UnixTime, blob};
 
 /// Statements that do not hold.
 pub(super) struct Shadows {
@@ -19,7 +19,8 @@ pub(super) struct Shadows {
 /// What a replay changed.
 pub(super) struct Replayed {
     pub(super) changed: BTreeSet<Rid>,
-    pub(super) branches: BTreeSet<Rid>,
+    /// All artifacts that ever had a branch, if the tag is that.
+    pub(super) branches: Option<BTreeSet<Rid>>,
 }
 
 impl Shadows {
@@ -87,8 +88,12 @@ pub(super) fn replay(tx: &Tx<'_>, tag: TagId) -> Result<Replayed, RepoError> {
     )?);
     let mut walk = Walk::new(tx, items(tx, statements)?, Order::Replay(tag))?;
     walk.run(tx)?;
-    changed.extend(walk.nodes.write(tx)?.into_iter().map(|(rid, _)| rid));
-    let branches = if tag == BRANCH { changed.clone() } else { BTreeSet::new() };
+    let Walk { nodes, outcome, .. } = walk;
+    changed.extend(nodes.write(tx)?.into_iter().map(|(rid, _)| rid));
+    let branches = match outcome.branches {
+        Branches::Now(branches) | Branches::Ever(branches) if tag == BRANCH => Some(branches),
+        Branches::Now(_) | Branches::Ever(_) => None,
+    };
     Ok(Replayed { changed, branches })
 }
 
@@ -114,10 +119,17 @@ fn items(tx: &Tx<'_>, statements: Vec<Statement>) -> Result<Vec<Item>, RepoError
     let mut open: Vec<Rid> =
         statements.iter().filter(|said| said.kind == TagKind::Propagate).map(|said| said.target).collect();
     let mut seen = BTreeSet::new();
-    let mut items: Vec<Item> = statements
+    // Cards of one artifact stand in the order of their signs, then of their targets, itself first.
+    let mut cards = Vec::with_capacity(statements.len());
+    for said in statements {
+        let target = if said.target == said.source { None } else { Some(blob::id(tx, said.target)?) };
+        cards.push(((said.source, said.kind.sign(), target), said));
+    }
+    cards.sort_by_key(|(key, _)| *key);
+    let mut items: Vec<Item> = cards
         .into_iter()
         .enumerate()
-        .map(|(place, said)| Item { at: (said.source, place), what: What::State(said) })
+        .map(|(place, (_, said))| Item { at: (said.source, place), what: What::State(said) })
         .collect();
     while let Some(parent) = open.pop() {
         if !seen.insert(parent) {
