@@ -2,7 +2,10 @@
 
 mod store;
 
+use std::io::Read as _;
+
 use bytes::Bytes;
+use rusqlite::blob::Blob;
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, params};
 use xfer::ArtifactId;
@@ -67,7 +70,12 @@ pub fn size(snap: &Snapshot<'_>, rid: Rid) -> Result<Option<u64>, RepoError> {
 /// The artifact in the form it is stored in: size prefix and zlib stream of the artifact, or of its delta
 /// against [`delta_source`].
 pub fn stored_frame(snap: &Snapshot<'_>, rid: Rid) -> Result<Bytes, RepoError> {
-    with_frame(snap, rid, Bytes::copy_from_slice)
+    let Some(mut blob) = open_large(snap, rid)? else {
+        return with_frame(snap, rid, Bytes::copy_from_slice);
+    };
+    let mut frame = vec![0; blob.len()];
+    blob.read_exact(&mut frame).map_err(|error| RepoError::io(&error))?;
+    Ok(frame.into())
 }
 
 /// What an artifact is stored as a delta of.
@@ -125,11 +133,16 @@ pub(crate) fn make_phantom(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
 
 /// One step of expansion: the artifact from its stored form and the content of its delta source.
 pub(crate) fn expand(snap: &Snapshot<'_>, rid: Rid, source: Option<&Bytes>) -> Result<Bytes, RepoError> {
-    let unpacked = with_frame(snap, rid, |frame| {
-        let mut memory = snap.memory().borrow_mut();
-        let limit = memory.limits.artifact_bytes;
-        memory.codec.unpack(frame, limit)
-    })?;
+    let mut memory = snap.memory().borrow_mut();
+    let limit = memory.limits.artifact_bytes;
+    let unpacked = match open_large(snap, rid)? {
+        Some(mut blob) => {
+            let length = blob.len();
+            memory.codec.unpack_from(&mut blob, length, limit).map_err(|error| RepoError::io(&error))?
+        }
+        None => with_frame(snap, rid, |frame| memory.codec.unpack(frame, limit))?,
+    };
+    drop(memory);
     let stored = match unpacked {
         Ok(stored) => stored,
         Err(reason) => return Err(RepoError::BadFrame { id: blob::id(snap, rid)?, reason }),
@@ -164,6 +177,19 @@ fn climb(snap: &Snapshot<'_>, rid: Rid) -> Result<(Bytes, Vec<Rid>), RepoError> 
             (mark, patience) = (at, patience.saturating_mul(2));
         }
     }
+}
+
+/// A stored form of so many bytes is read in parts.
+const LARGE_FRAME: usize = 1 << 20;
+
+/// The stored form of an artifact, to be read in parts; none if it is not large.
+fn open_large<'r>(snap: &Snapshot<'r>, rid: Rid) -> Result<Option<Blob<'r>>, RepoError> {
+    let mut statement =
+        snap.conn().prepare_cached("SELECT 1 FROM blob WHERE rid=?1 AND size>=0 AND length(content)>?2")?;
+    if !statement.exists(params![rid, LARGE_FRAME as i64])? {
+        return Ok(None);
+    }
+    Ok(Some(snap.conn().blob_open(rusqlite::MAIN_DB, c"blob", c"content", rid.0, true)?))
 }
 
 fn with_frame<T>(snap: &Snapshot<'_>, rid: Rid, with: impl FnOnce(&[u8]) -> T) -> Result<T, RepoError> {

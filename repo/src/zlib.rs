@@ -1,9 +1,14 @@
 //! The container of `blob.content`: a 4-byte big-endian size and one zlib stream (reference: repo.md section 2.1).
 
+use std::io::Read;
+
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// Deflate cannot do better than this, so a size prefix beyond it is a lie.
 const GREATEST_RATIO: usize = 1032;
+
+/// Bytes of a container that are read at a time.
+const PART_BYTES: usize = 1 << 16;
 
 /// Says what is wrong with a container.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,35 +69,86 @@ impl Codec {
     /// Unpacks a container of at most `limit` bytes. What follows the zlib stream is ignored.
     pub fn unpack(&mut self, frame: &[u8], limit: usize) -> Result<Vec<u8>, FrameError> {
         let declared = declared_size(frame)?;
-        let stream = &frame[4..];
+        let mut plain = self.start(declared, frame.len(), limit)?;
+        self.feed(&frame[4..], declared, &mut plain)?;
+        ended(plain, declared)
+    }
+
+    /// Unpacks a container of `length` bytes without having all of it in memory.
+    pub(crate) fn unpack_from(
+        &mut self,
+        frame: &mut dyn Read,
+        length: usize,
+        limit: usize,
+    ) -> std::io::Result<Result<Vec<u8>, FrameError>> {
+        let mut part = [0; PART_BYTES];
+        let first = length.min(PART_BYTES);
+        frame.read_exact(&mut part[..first])?;
+        let declared = match declared_size(&part[..first]) {
+            Ok(declared) => declared,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut plain = match self.start(declared, length, limit) {
+            Ok(plain) => plain,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (mut from, mut to, mut read) = (4, first, first);
+        loop {
+            match self.feed(&part[from..to], declared, &mut plain) {
+                Ok(()) => return Ok(ended(plain, declared)),
+                Err(FrameError::NotZlib) if read < length && self.is_hungry(read - 4) => {}
+                Err(error) => return Ok(Err(error)),
+            }
+            (from, to) = (0, (length - read).min(PART_BYTES));
+            frame.read_exact(&mut part[..to])?;
+            read += to;
+        }
+    }
+
+    /// Makes room for what a container of `length` bytes declares, if it may be true.
+    fn start(&mut self, declared: usize, length: usize, limit: usize) -> Result<Vec<u8>, FrameError> {
         if declared > limit {
             return Err(FrameError::TooLarge { declared, limit });
         }
-        if declared / GREATEST_RATIO > stream.len() {
+        if declared / GREATEST_RATIO > length - 4 {
             return Err(FrameError::Size { declared });
         }
         self.decompress.reset(true);
         // One byte more than declared, so that too long a stream shows.
-        let mut plain = Vec::with_capacity(declared + 1);
+        Ok(Vec::with_capacity(declared + 1))
+    }
+
+    /// Inflates a part of the stream. [`FrameError::NotZlib`] if the stream does not end in it.
+    fn feed(&mut self, part: &[u8], declared: usize, plain: &mut Vec<u8>) -> Result<(), FrameError> {
+        let start = self.decompress.total_in();
         loop {
-            let read = self.decompress.total_in() as usize;
+            let read = (self.decompress.total_in() - start) as usize;
             let written = plain.len();
             let status = self
                 .decompress
-                .decompress_vec(&stream[read..], &mut plain, FlushDecompress::Finish)
+                .decompress_vec(&part[read..], plain, FlushDecompress::None)
                 .map_err(|_| FrameError::NotZlib)?;
             if status == Status::StreamEnd {
-                break;
+                return Ok(());
             }
             if plain.len() > declared {
                 return Err(FrameError::Size { declared });
             }
-            if self.decompress.total_in() as usize == read && plain.len() == written {
+            if (self.decompress.total_in() - start) as usize == read && plain.len() == written {
                 return Err(FrameError::NotZlib);
             }
         }
-        if plain.len() == declared { Ok(plain) } else { Err(FrameError::Size { declared }) }
     }
+
+    /// Whether everything that was fed was used up.
+    fn is_hungry(&self, fed: usize) -> bool {
+        self.decompress.total_in() as usize == fed
+    }
+}
+
+/// The whole, if it is as long as declared.
+fn ended(plain: Vec<u8>, declared: usize) -> Result<Vec<u8>, FrameError> {
+    if plain.len() == declared { Ok(plain) } else { Err(FrameError::Size { declared }) }
 }
 
 impl Default for Codec {
@@ -146,7 +202,28 @@ mod tests {
             (b"\0\0\0\x05hello".to_vec(), FrameError::NotZlib),
         ];
         for (frame, expected) in cases {
-            assert_eq!(Codec::new().unpack(&frame, 1_000_000), Err(expected), "{frame:02x?}");
+            let mut codec = Codec::new();
+            assert_eq!(codec.unpack(&frame, 1_000_000), Err(expected.clone()), "{frame:02x?}");
+            let read = codec.unpack_from(&mut &frame[..], frame.len(), 1_000_000).unwrap();
+            assert_eq!(read, Err(expected), "{frame:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_container_of_many_parts_unpacks() {
+        let mut state = 1_u32;
+        let mut noise = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        for size in [PART_BYTES - 20, PART_BYTES, 3 * PART_BYTES, 1_000_000] {
+            let plain: Vec<u8> = (0..size).map(|_| noise()).collect();
+            let mut codec = Codec::new();
+            let frame = codec.pack(&plain);
+            let unpacked = codec.unpack_from(&mut &frame[..], frame.len(), size).unwrap();
+            assert!(unpacked.as_ref() == Ok(&plain));
+            let cut = frame.len() - 1;
+            assert_eq!(codec.unpack_from(&mut &frame[..cut], cut, size).unwrap(), Err(FrameError::NotZlib));
         }
     }
 
@@ -157,6 +234,8 @@ mod tests {
             for _ in 0..2 {
                 let frame = codec.pack(&plain);
                 prop_assert_eq!(codec.unpack(&frame, plain.len()).unwrap(), plain.clone());
+                let read = codec.unpack_from(&mut &frame[..], frame.len(), plain.len()).unwrap();
+                prop_assert_eq!(read.unwrap(), plain.clone());
             }
         }
 

@@ -354,3 +354,24 @@ proptest! {
         );
     }
 }
+
+#[test]
+fn a_large_artifact_that_does_not_compress_is_held() {
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let first: Vec<u8> = (0..1_100_000).map(|_| noise()).collect();
+    let second = [&first[..], b"and an end"].concat();
+    let mut repo = repo();
+    settle_and_commit(&mut repo, |tx| {
+        put_delta(tx, &first, &second).unwrap();
+        put(tx, &first).unwrap();
+    });
+    let stored = frame(&first);
+    assert_holds(&mut repo, &[first.clone(), second]);
+    let snap = repo.snapshot().unwrap();
+    let rid = blob::rid(&snap, &sha3_256(&first)).unwrap().unwrap();
+    assert!(content::stored_frame(&snap, rid).unwrap() == stored);
+}
