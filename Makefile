@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 300
 .PHONY: demo test lint bench fuzz fuzz-smoke test-packages
 
 demo:
-	@CARGO="$(CARGO)" sh tests/demo.sh
+	$(CARGO) run --locked --release --quiet -p frond-tests --bin demo
 
 test: test-packages
 	$(CARGO) build --locked --release -p frond-leaf -p frond-tests --bins
