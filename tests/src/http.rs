@@ -47,13 +47,22 @@ impl std::fmt::Debug for Answer {
     }
 }
 
-/// Sends bytes, says that no more will come, and reads until the server closes.
+/// Sends bytes, and reads until the server closes.
 pub fn send(server: SocketAddr, bytes: &[u8]) -> Answer {
+    exchange(server, bytes, |_| {})
+}
+
+/// Sends bytes, says that no more will come, and reads until the server closes.
+pub fn send_and_hang_up(server: SocketAddr, bytes: &[u8]) -> Answer {
+    exchange(server, bytes, |stream| drop(stream.shutdown(Shutdown::Write)))
+}
+
+fn exchange(server: SocketAddr, bytes: &[u8], sent: impl FnOnce(&TcpStream)) -> Answer {
     let Ok(mut stream) = TcpStream::connect(server) else { return Answer::default() };
     let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
     // The server may have said no before all was sent.
     let _ = stream.write_all(bytes);
-    let _ = stream.shutdown(Shutdown::Write);
+    sent(&stream);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     Answer::parse(&answer)

@@ -98,8 +98,8 @@ fn not_a_url() {
 #[test]
 fn not_a_fossil_server() {
     let page = "<html><body><h1>404</h1>Nothing <i>here</i></body></html>";
-    let headers = [("Content-Type", "text/html"), ("Content-Length", "58"), ("Connection", "close")];
-    assert_eq!(page.len(), 58);
+    let headers = [("Content-Type", "text/html"), ("Content-Length", "57"), ("Connection", "close")];
+    assert_eq!(page.len(), 57);
     let server = Scripted::start(move |_| Reply::http("404 Not Found", &headers, page));
     Pair::new().fails(&server.url(), FAILED, &["404"]);
     let server = Scripted::start(|_| Reply::Raw(b"220 mail.example.test ESMTP\r\n".to_vec()));

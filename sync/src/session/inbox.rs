@@ -49,29 +49,32 @@ pub(crate) fn is_news(snap: &Snapshot<'_>, igots: &[&Igot], deepest: Privacy) ->
     for igot in igots.iter().filter(|igot| igot.privacy <= deepest) {
         match blob::presence(snap, &igot.id)? {
             Presence::Unknown => return Ok(true),
-            Presence::Phantom(rid) | Presence::Dangling(rid) | Presence::Held(rid) => {
+            Presence::Phantom(rid) => {
                 if igot.privacy == Privacy::Public && private::contains(snap, rid)? {
                     return Ok(true);
                 }
             }
+            Presence::Dangling(_) | Presence::Held(_) => {}
         }
     }
     Ok(false)
 }
 
-/// Makes phantoms of what the peer announced and we lack. What it announces as public is public from now on;
-/// what is public stays so, whatever it says.
+/// Makes phantoms of what the peer announced and we lack. Who knows the name of an artifact that we hold as
+/// private has not shown that it is public: only its content, sent as public, does. What is public stays so,
+/// whatever the peer says.
 pub(crate) fn note(tx: &Tx<'_>, igots: &[&Igot], deepest: Privacy) -> Result<(), SyncError> {
     for igot in igots.iter().filter(|igot| igot.privacy <= deepest) {
         match blob::presence(tx, &igot.id)? {
             Presence::Unknown => {
                 blob::rid_or_phantom(tx, &igot.id, igot.privacy)?;
             }
-            Presence::Phantom(rid) | Presence::Dangling(rid) | Presence::Held(rid) => {
+            Presence::Phantom(rid) => {
                 if igot.privacy == Privacy::Public {
                     private::remove(tx, rid)?;
                 }
             }
+            Presence::Dangling(_) | Presence::Held(_) => {}
         }
     }
     Ok(())

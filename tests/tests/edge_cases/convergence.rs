@@ -23,7 +23,7 @@ pub(crate) fn endless_igots(case: &ClientCase<'_>) {
         Reply::cards(format!("igot {}\n{TIMESTAMP}", name(format!("invented {}", request.number))))
     });
     outcome.failed();
-    // New content in every reply ends too, at the limit of rounds.
+    // New content in every reply ends too: a hundred rounds, and one more for every four artifacts.
     let outcome = case.pull(|request| {
         let content = format!("content {}", request.number);
         let next = name(format!("content {}", request.number + 1));

@@ -212,7 +212,9 @@ fn attempt(number: u32, what: &str, case: impl FnOnce()) -> Option<String> {
     if std::env::var("EDGE_CASE").is_ok_and(|wanted| wanted != number.to_string()) {
         return None;
     }
+    let start = std::time::Instant::now();
     let failed = catch_unwind(AssertUnwindSafe(case)).is_err();
+    println!("line {number}: {what}: {} ms", start.elapsed().as_millis());
     failed.then(|| format!("line {number}: {what}"))
 }
 
