@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::tx::{Memory, Mode};
@@ -111,6 +112,8 @@ impl Repo {
         let limits = Limits::default();
         conn.busy_timeout(Duration::from_millis(limits.busy_timeout_ms))?;
         conn.set_prepared_statement_cache_capacity(512);
+        // Without it, binding another value may have a cached statement planned anew every time.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         conn.execute_batch(
             "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA foreign_keys=OFF;
              PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000;",
