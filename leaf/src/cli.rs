@@ -10,6 +10,7 @@ mod pull;
 mod rebuild;
 mod serve;
 mod timeline;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -75,6 +76,7 @@ pub(crate) enum Command {
     Ls(ls::Ls),
     Cat(cat::Cat),
     Artifact(artifact::Artifact),
+    Verify(verify::Verify),
     Rebuild(rebuild::Rebuild),
 }
 
@@ -91,6 +93,7 @@ impl Command {
             Self::Ls(command) => command.run(output),
             Self::Cat(command) => command.run(output),
             Self::Artifact(command) => command.run(output),
+            Self::Verify(command) => command.run(output),
             Self::Rebuild(command) => command.run(output),
         }
     }
