@@ -55,8 +55,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             artifact_bytes: 990_000_000,
-            cache_bytes: 16 << 20,
-            held_bytes: 32 << 20,
+            cache_bytes: 8 << 20,
+            held_bytes: 16 << 20,
             threads: std::thread::available_parallelism().map_or(1, usize::from).min(4),
             busy_timeout_ms: 15_000,
         }
