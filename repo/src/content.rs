@@ -219,3 +219,6 @@ pub(crate) fn apply(
     let limit = snap.memory().borrow().limits.artifact_bytes;
     delta::apply(source, delta, limit).map_err(|reason| RepoError::BadDelta { id: *id, reason })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use repo::content::{Incoming, Stored};
 use repo::error::Fault;
-use repo::{Genesis, Limits, Repo, RepoError, UnixTime, config};
+use repo::{Genesis, Limits, Origin, Repo, RepoError, Rid, UnixTime, blob, config, content, ingest};
 use rusqlite::Connection;
+use xfer::card::Privacy;
+use xfer::hash::sha3_256;
 
 const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
 
@@ -192,4 +195,60 @@ fn the_journal_mode_of_a_file_stays() {
     config::set(&tx, "a", "b", NOW).unwrap();
     tx.commit().unwrap();
     assert_eq!(mode(&path), "wal");
+}
+
+#[test]
+fn what_another_process_changed_is_seen() {
+    let scratch = Scratch::new();
+    let path = scratch.repository();
+    let mut repo = Repo::open(&path).unwrap();
+    let hold = |repo: &mut Repo, text: &[u8]| -> Rid {
+        let tx = repo.begin().unwrap();
+        let id = sha3_256(text);
+        content::put(&tx, &id, &Incoming::Whole(text), Privacy::Public).unwrap();
+        ingest::settle(&tx, NOW).unwrap();
+        let rid = blob::rid(&tx, &id).unwrap().unwrap();
+        tx.commit().unwrap();
+        rid
+    };
+    let rid = hold(&mut repo, b"first");
+    assert_eq!(content::get(&repo.snapshot().unwrap(), rid).unwrap(), "first");
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("DELETE FROM blob").unwrap();
+    drop(other);
+    // The same row for another artifact.
+    assert_eq!(hold(&mut Repo::open(&path).unwrap(), b"second"), rid);
+    assert_eq!(content::get(&repo.snapshot().unwrap(), rid).unwrap(), "second");
+}
+
+#[test]
+fn a_nonce_is_used_once() {
+    let scratch = Scratch::new();
+    let mut repo = Repo::open(&scratch.repository()).unwrap();
+    let origin = |nonce: &str| Origin {
+        uid: 1,
+        nonce: Some(nonce.to_owned()),
+        ip: Some("127.0.0.1".to_owned()),
+        time: NOW,
+    };
+    let attempt = |repo: &mut Repo, nonce: &str, text: &[u8]| -> Result<Stored, RepoError> {
+        let tx = repo.begin()?;
+        tx.set_origin(origin(nonce));
+        let stored = content::put(&tx, &sha3_256(text), &Incoming::Whole(text), Privacy::Public)?;
+        ingest::settle(&tx, NOW)?;
+        tx.commit()?;
+        Ok(stored)
+    };
+    assert!(matches!(attempt(&mut repo, "n1", b"a"), Ok(Stored::Accepted(_))));
+    // A replay that brings nothing new does no harm.
+    assert!(matches!(attempt(&mut repo, "n1", b"a"), Ok(Stored::AlreadyHeld(_))));
+    assert!(matches!(attempt(&mut repo, "n1", b"b"), Err(RepoError::NonceReused { nonce }) if nonce == "n1"));
+    assert!(matches!(attempt(&mut repo, "n2", b"b"), Ok(Stored::Accepted(_))));
+    let snap = repo.snapshot().unwrap();
+    let mut statement = snap
+        .conn()
+        .prepare("SELECT nonce || ' ' || uid || ' ' || ipaddr || ' ' || datetime(rcvfrom.mtime) FROM blob JOIN rcvfrom USING(rcvid)")
+        .unwrap();
+    let rows: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows, ["n1 1 127.0.0.1 2023-11-14 22:13:20", "n2 1 127.0.0.1 2023-11-14 22:13:20"]);
 }
