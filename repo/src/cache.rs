@@ -6,6 +6,9 @@ use bytes::Bytes;
 
 use crate::Rid;
 
+/// What an entry takes besides its content, about.
+const ENTRY_BYTES: usize = 128;
+
 /// Keeps content up to a number of bytes. What is used least goes first.
 pub(crate) struct Cache {
     limit: usize,
@@ -36,7 +39,7 @@ impl Cache {
         }
         self.remove(rid);
         self.clock += 1;
-        self.bytes += content.len();
+        self.bytes += content.len() + ENTRY_BYTES;
         self.by_rid.insert(rid, (self.clock, content.clone()));
         self.by_age.insert(self.clock, rid);
         while self.bytes > self.limit {
@@ -57,7 +60,7 @@ impl Cache {
 
     fn forget(&mut self, rid: Rid) -> Option<u64> {
         let (age, content) = self.by_rid.remove(&rid)?;
-        self.bytes -= content.len();
+        self.bytes -= content.len() + ENTRY_BYTES;
         Some(age)
     }
 }
@@ -66,40 +69,41 @@ impl Cache {
 mod tests {
     use super::*;
 
+    /// Content that takes `size` bytes with its entry.
     fn content(size: usize) -> Bytes {
-        Bytes::from(vec![0; size])
+        Bytes::from(vec![0; size - ENTRY_BYTES])
     }
 
     #[test]
     fn what_is_used_least_goes_first() {
-        let mut cache = Cache::new(100);
+        let mut cache = Cache::new(1000);
         for rid in 1..=4 {
-            cache.put(Rid(rid), &content(25));
+            cache.put(Rid(rid), &content(250));
         }
         assert!(cache.get(Rid(1)).is_some());
-        cache.put(Rid(5), &content(25));
+        cache.put(Rid(5), &content(250));
         let held: Vec<bool> = (1..=5).map(|rid| cache.get(Rid(rid)).is_some()).collect();
         assert_eq!(held, [true, false, true, true, true]);
     }
 
     #[test]
     fn a_large_artifact_does_not_push_out_the_rest() {
-        let mut cache = Cache::new(100);
-        cache.put(Rid(1), &content(20));
-        cache.put(Rid(2), &content(26));
+        let mut cache = Cache::new(1000);
+        cache.put(Rid(1), &content(200));
+        cache.put(Rid(2), &content(251 + ENTRY_BYTES));
         assert!(cache.get(Rid(1)).is_some());
         assert!(cache.get(Rid(2)).is_none());
     }
 
     #[test]
     fn a_replaced_artifact_counts_once() {
-        let mut cache = Cache::new(100);
+        let mut cache = Cache::new(1000);
         for _ in 0..50 {
-            cache.put(Rid(1), &content(25));
+            cache.put(Rid(1), &content(250));
         }
-        cache.put(Rid(2), &content(25));
+        cache.put(Rid(2), &content(250));
         cache.remove(Rid(2));
-        assert_eq!(cache.bytes, 25);
+        assert_eq!(cache.bytes, 250);
         assert_eq!(cache.by_age.len(), 1);
     }
 }
