@@ -63,23 +63,33 @@ impl Linker {
     /// Takes in one artifact whose content has just become available and is verified. Any order.
     /// Says whether it is structural.
     pub fn arrived(&mut self, tx: &Tx<'_>, rid: Rid, content: &Bytes) -> Result<bool, RepoError> {
-        let Ok(artifact) = manifest::parse(content) else {
-            return Ok(false);
-        };
+        match read(content) {
+            Some(artifact) => self.take_in(tx, rid, content, &artifact).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Takes in a structural artifact as [`read`] gives it.
+    pub(crate) fn take_in(
+        &mut self,
+        tx: &Tx<'_>,
+        rid: Rid,
+        content: &Bytes,
+        artifact: &Artifact,
+    ) -> Result<(), RepoError> {
         if self.linked.is_none() {
             self.linked = Some(last_linked(tx)?);
         }
         match artifact {
-            Artifact::Checkin(checkin) => checkin::arrived(self, tx, rid, content, &checkin)?,
-            Artifact::Cluster(members) => cluster::arrived(self, tx, rid, &members)?,
-            Artifact::Control(control) => control::arrived(self, tx, rid, &control)?,
-            Artifact::Wiki(wiki) => wiki::arrived(self, tx, rid, &wiki)?,
-            Artifact::Ticket(change) => ticket::arrived(self, tx, rid, &change)?,
-            Artifact::Attachment(attachment) => attachment::arrived(self, tx, rid, &attachment)?,
-            Artifact::Technote(technote) => technote::arrived(self, tx, rid, &technote)?,
-            Artifact::Forum(post) => forum::arrived(self, tx, rid, &post)?,
+            Artifact::Checkin(checkin) => checkin::arrived(self, tx, rid, content, checkin),
+            Artifact::Cluster(members) => cluster::arrived(self, tx, rid, members),
+            Artifact::Control(control) => control::arrived(self, tx, rid, control),
+            Artifact::Wiki(wiki) => wiki::arrived(self, tx, rid, wiki),
+            Artifact::Ticket(change) => ticket::arrived(self, tx, rid, change),
+            Artifact::Attachment(attachment) => attachment::arrived(self, tx, rid, attachment),
+            Artifact::Technote(technote) => technote::arrived(self, tx, rid, technote),
+            Artifact::Forum(post) => forum::arrived(self, tx, rid, post),
         }
-        Ok(true)
     }
 
     /// Brings every derived row that the batch touches to what a rebuild of the file would make it.
@@ -132,6 +142,17 @@ impl Linker {
         }
         Ok(())
     }
+}
+
+/// Reads a structural artifact for [`Linker::take_in`]: the costly part, which other threads may do. Of the files
+/// of a check-in only the renamed ones are kept, as linking reads the cards themselves.
+pub(crate) fn read(content: &[u8]) -> Option<Artifact> {
+    let mut artifact = manifest::parse(content).ok()?;
+    if let Artifact::Checkin(checkin) = &mut artifact {
+        checkin.files.retain(|file| file.old_name.is_some());
+        checkin.files.shrink_to_fit();
+    }
+    Some(artifact)
 }
 
 fn last_linked(tx: &Tx<'_>) -> Result<Rid, RepoError> {

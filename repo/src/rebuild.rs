@@ -3,6 +3,8 @@
 //! Other than stock this invents no control artifacts for a repository without a trunk, and tables that it
 //! does not know stay as they are.
 
+mod reading;
+
 use crate::crosslink::Linker;
 use crate::{RepoError, Rid, Tx, UnixTime, config, content, ingest, schema};
 
@@ -58,17 +60,44 @@ pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Re
     let total: i64 =
         tx.conn().query_row("SELECT count(*) FROM blob WHERE content NOT NULL", [], |row| row.get(0))?;
     let total = total.unsigned_abs();
-    let mut linker = Linker::default();
-    let mut rebuilt = Rebuilt::default();
-    ingest::every(tx, &mut |rid, content| {
-        rebuilt.structural += u64::from(linker.arrived(tx, rid, content)?);
-        rebuilt.artifacts += 1;
-        progress(Progress { done: rebuilt.artifacts, total });
-        Ok(())
+    let mut linking = Linking::default();
+    let threads = tx.memory().borrow().limits.threads;
+    reading::with_readers(threads, |readers| {
+        ingest::every(tx, &mut |rid, content| {
+            let Some(batch) = linking.expanded.add(rid, content) else { return Ok(()) };
+            linking.link(tx, readers.exchange(batch))?;
+            progress(Progress { done: linking.rebuilt.artifacts, total });
+            Ok(())
+        })?;
+        let rest = std::mem::take(&mut linking.expanded).rest();
+        linking.link(tx, readers.exchange(rest))?;
+        linking.link(tx, readers.last())
     })?;
+    let Linking { linker, rebuilt, .. } = linking;
     linker.finish(tx, now)?;
     note(tx, now)?;
     Ok(rebuilt)
+}
+
+/// What is being linked while more is expanded and read.
+#[derive(Default)]
+struct Linking {
+    linker: Linker,
+    expanded: reading::Expanded,
+    rebuilt: Rebuilt,
+}
+
+impl Linking {
+    fn link(&mut self, tx: &Tx<'_>, batch: Vec<reading::Read>) -> Result<(), RepoError> {
+        for (rid, content, artifact) in batch {
+            self.rebuilt.artifacts += 1;
+            if let Some(artifact) = artifact {
+                self.linker.take_in(tx, rid, &content, &artifact)?;
+                self.rebuilt.structural += 1;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Takes out what must not be here. Deltas of it are stored whole.
