@@ -1,0 +1,391 @@
+//! Clones.
+
+use super::*;
+
+#[test]
+fn a_clone_ends_with_all_that_the_server_holds() {
+    let mut server = holding("A B C").delta("D", "A", Privacy::Public);
+    let mut client = fresh();
+    let result = clone(&mut client, &mut server).unwrap();
+    assert_eq!(client.all(), server.all());
+    assert_eq!((result.rounds, result.stats.files_received, result.project.as_str()), (1, 4, PROJECT));
+    assert_eq!(unfinished(&mut client), None);
+    let snap = client.repo.snapshot().unwrap();
+    assert_eq!(repo::config::project_code(&snap).unwrap().as_deref(), Some(PROJECT));
+    assert_ne!(repo::config::server_code(&snap).unwrap().as_deref(), Some(SERVER));
+}
+
+#[test]
+fn a_clone_in_many_rounds_ends_too_and_then_asks_what_came_meanwhile() {
+    let mut server = holding("A B C D E").limited(|limits| limits.reply_bytes = 1);
+    let mut client = fresh();
+    let mut session = Session::clone_into(pull(), SEED);
+    for _ in 0..3 {
+        assert_eq!(step(&mut session, &mut client, &mut server).unwrap(), Progress::Continue);
+    }
+    server = server.with("F").phantom("G");
+    server = server.with("G");
+    let result = converse(&mut session, &mut client, &mut server).unwrap();
+    assert_eq!(client.all(), server.all());
+    assert!(result.rounds <= 9, "{result:?}");
+}
+
+#[test]
+fn requests_of_a_clone_are_as_stock_sends_them() {
+    let mut requests = Vec::new();
+    let mut server = script(|round, request| {
+        requests.push(request.to_owned());
+        match round {
+            1 => "clone_seqno 7\npush {S} {P}\n".to_owned() + &file("A"),
+            2 => "clone_seqno 0\npush {S} {P}\n".to_owned(),
+            _ => String::new(),
+        }
+    });
+    clone(&mut fresh(), &mut server).unwrap();
+    let start = "pragma client-version 22100 20230226 192424\n";
+    let lines = |request: &str| spelled(request).lines().count();
+    assert!(requests[0].starts_with(&format!("{start}clone 3 1\n# ")), "{}", requests[0]);
+    assert!(requests[1].starts_with(&format!("{start}clone 3 7\n# ")), "{}", requests[1]);
+    assert!(
+        requests[2].starts_with(&format!("{start}pull {} {PROJECT}\n# ", "c".repeat(40))),
+        "{}",
+        requests[2]
+    );
+    assert!(requests.iter().all(|request| lines(request) == 3));
+    assert_ne!(requests[0].lines().last(), requests[1].lines().last());
+}
+
+/// 63 and 156.
+#[test]
+fn a_clone_that_needs_a_login_logs_in_from_the_second_round_on() {
+    let server = || holding("A B").rights("nobody", "").rights("bob", "go");
+    let mut client = fresh();
+    let mut session = Session::clone_into(bob(&pull()), SEED);
+    converse(&mut session, &mut client, &mut server()).unwrap();
+    assert_eq!(client.all(), server().all());
+    assert_eq!(session.result().rounds, 2);
+
+    let error = clone(&mut fresh(), &mut server()).unwrap_err();
+    assert_eq!(error.to_string(), "the peer wants a user and a password: not authorized to clone");
+    let wrong = SyncOptions { password: Some("wrong".to_owned()), ..bob(&pull()) };
+    let error = converse(&mut Session::clone_into(wrong, SEED), &mut fresh(), &mut server()).unwrap_err();
+    assert_eq!(error.to_string(), "the peer refused: login failed");
+}
+
+#[test]
+fn who_may_clone_but_not_pull_clones() {
+    let mut server = holding("A B C").rights("nobody", "g").limited(|limits| limits.reply_bytes = 1);
+    let mut client = fresh();
+    let result = clone(&mut client, &mut server).unwrap();
+    assert_eq!(client.all(), server.all());
+    assert_eq!(result.messages, ["not authorized to read"]);
+}
+
+#[test]
+fn older_kinds_of_clone_are_tried_where_the_peer_does_not_know_the_newer() {
+    let mut server = holding("A B C");
+    let mut log = Vec::new();
+    let mut peer = script(|_, request| {
+        let card = request.lines().find(|line| line.starts_with("clone")).unwrap_or("pull").to_owned();
+        log.push(card.clone());
+        if card == "clone 3 1" || card == "clone 2 1" {
+            return format!("error bad\\scommand:\\s{}\n", card.replace(' ', "\\s"));
+        }
+        server.reply(request)
+    });
+    let mut client = fresh();
+    clone(&mut client, &mut peer).unwrap();
+    assert_eq!(log, ["clone 3 1", "clone 2 1", "clone", "clone"]);
+    assert_eq!(client.all(), holding("A B C").all());
+}
+
+#[test]
+fn a_peer_that_answers_as_an_older_kind_is_understood() {
+    let mut server = holding("A B").delta("C", "A", Privacy::Public);
+    for old in ["clone 2 1\n", "clone\n"] {
+        let mut client = fresh();
+        let mut peer = script(|_, request| server.reply(&request.replace("clone 3 1\n", old)));
+        clone(&mut client, &mut peer).unwrap();
+        assert_eq!(client.all(), server.all(), "{old}");
+    }
+}
+
+/// 121, 122.
+#[test]
+fn a_clone_reply_without_push_card_fails() {
+    let expected = "the peer's clone reply does not name its project";
+    check_clone_fails(|_, _| file("A") + "clone_seqno 0\n", expected);
+    check_clone_fails(|_, _| String::new(), expected);
+    let unexpected = "the peer sent a card that has no place in a reply: push {S} zzz";
+    check_clone_fails(|_, _| file("A") + "clone_seqno 0\npush {S} zzz\n", unexpected);
+}
+
+/// 119, 120.
+#[test]
+fn a_clone_seqno_that_does_not_rise_fails() {
+    let told = |seqno: u32| {
+        format!("the peer's clone_seqno does not rise: asked from 1, told to go on from {seqno}")
+    };
+    check_clone_fails(|_, _| file("A") + "clone_seqno 1\npush {S} {P}\n", &told(1));
+    check_clone_fails(|_, _| file("A") + "push {S} {P}\n", "the peer's clone reply has no clone_seqno");
+    check_clone_fails(|_, _| "push {S} {P}\n".to_owned(), "the peer's clone reply has no clone_seqno");
+    let mut client = fresh();
+    let mut server =
+        script(|round, _| format!("clone_seqno {}\npush {{S}} {{P}}\n", [0, 5, 4][round as usize]));
+    let error = clone(&mut client, &mut server).unwrap_err();
+    assert!(error.to_string().ends_with("asked from 5, told to go on from 4"), "{error}");
+    assert_eq!(unfinished(&mut client), Some(5));
+}
+
+/// 66, 67, 69 to 72, 83, 84.
+#[test]
+fn an_artifact_that_is_not_what_its_name_says_fails_the_clone() {
+    let source = || file("B");
+    let cases = [
+        (String::new(), "file {A}", "artifact B"),
+        (String::new(), "file {A}", ""),
+        (String::new(), "cfile {A} 10", "abcd"),
+        (String::new(), "cfile {A} 10", "\0\0\0\x0afourteen bytes"),
+        (String::new(), "cfile {A} 10", "\u{7f}\0\0\0fourteen bytes"),
+        (source(), "file {A} {B}", "no delta"),
+        (source(), "file {A} {B}", ""),
+        (source(), "file {A} {B}", "A\nA@5,0;"),
+        (source(), "file {A} {B}", "~~~~~\nA@0,0;"),
+        (source(), "file {A} {B}", "3\nA@0,0;"),
+    ];
+    for (before, card, payload) in cases {
+        let answer = |_, _: &str| {
+            format!("{before}{card} {}\n{payload}clone_seqno 0\npush {{S}} {{P}}\n", payload.len())
+        };
+        let mut client = fresh();
+        let error = clone(&mut client, &mut script(answer)).unwrap_err().to_string();
+        assert!(error.starts_with("the peer sent a bad artifact: "), "{card} {payload:?}: {error}");
+        assert_eq!(client.all(), Vec::<String>::new(), "{card} {payload:?}");
+    }
+}
+
+/// 76.
+#[test]
+fn a_cycle_of_deltas_fails_the_clone() {
+    let answer = |_, _: &str| {
+        let delta = |from: &str, to: &str| {
+            let delta = repo::delta::create(text(from).as_bytes(), text(to).as_bytes());
+            let delta = String::from_utf8(delta).unwrap();
+            format!("file {{{to}}} {{{from}}} {}\n{delta}", delta.len())
+        };
+        delta("A", "B") + &delta("B", "A") + "clone_seqno 0\npush {S} {P}\n"
+    };
+    let error = clone(&mut fresh(), &mut script(answer)).unwrap_err().to_string();
+    assert!(error.contains("is a delta of itself"), "{error}");
+}
+
+/// 74, 75.
+#[test]
+fn a_clone_whose_deltas_never_get_their_source_is_not_whole() {
+    let answer = |_, request: &str| {
+        assert!(request.contains("clone 3") || gimmes(request) == [id("B").to_string()], "{request}");
+        if request.contains("clone") {
+            delta_card("A", "B") + &delta_card("C", "A") + "clone_seqno 0\npush {S} {P}\n"
+        } else {
+            String::new()
+        }
+    };
+    let mut client = fresh();
+    let error = clone(&mut client, &mut script(answer)).unwrap_err();
+    let first = id("A").min(id("C"));
+    let expected = "the clone is not whole: 2 artifacts are deltas of artifacts that the peer does not send";
+    assert_eq!(error.to_string(), format!("{expected}, {first} among them"));
+    assert_eq!(unfinished(&mut client), Some(0));
+
+    // The next attempt only asks for the source.
+    let mut server = script(|_, request: &str| {
+        assert!(!request.contains("clone"), "{request}");
+        file("B")
+    });
+    clone(&mut client, &mut server).unwrap();
+    assert!(client.holds("A") && client.holds("B") && client.holds("C"));
+    assert_eq!(unfinished(&mut client), None);
+}
+
+#[test]
+fn a_delta_may_come_rounds_before_its_source() {
+    let mut server = script(|round, _| match round {
+        1 => delta_card("A", "B") + "clone_seqno 2\npush {S} {P}\n",
+        2 => delta_card("B", "C") + "clone_seqno 3\npush {S} {P}\n",
+        3 => file("C") + "clone_seqno 0\npush {S} {P}\n",
+        _ => String::new(),
+    });
+    let mut client = fresh();
+    clone(&mut client, &mut server).unwrap();
+    assert_eq!(client.all(), holding("A B C").all());
+}
+
+#[test]
+fn a_clone_that_was_cut_short_goes_on_where_it_was() {
+    let limited = || holding("A B C D E").limited(|limits| limits.reply_bytes = 1);
+    for rounds in 1..=6 {
+        let (mut client, mut server) = (fresh(), limited());
+        let mut session = Session::clone_into(pull(), SEED);
+        let mut cut = 0;
+        while cut < rounds && step(&mut session, &mut client, &mut server).unwrap() == Progress::Continue {
+            cut += 1;
+        }
+        let before = session.result().stats.files_received;
+        drop(session);
+        if unfinished(&mut client).is_none() {
+            continue;
+        }
+        let result = clone(&mut client, &mut server).unwrap();
+        assert!(result.resumed);
+        assert_eq!(before + result.stats.files_received, 5, "nothing travels twice");
+        assert_eq!(client.all(), server.all());
+        assert_eq!(unfinished(&mut client), None);
+    }
+}
+
+#[test]
+fn another_file_of_the_project_answers_a_resumed_clone_from_the_start() {
+    let mut client = fresh();
+    let mut session = Session::clone_into(pull(), SEED);
+    let mut server = holding("A B C").limited(|limits| limits.reply_bytes = 1);
+    step(&mut session, &mut client, &mut server).unwrap();
+    step(&mut session, &mut client, &mut server).unwrap();
+    let mut other = holding("D C B A");
+    other.sql("UPDATE config SET value='another' WHERE name='server-code'");
+    clone(&mut client, &mut other).unwrap();
+    assert_eq!(client.all(), other.all());
+}
+
+#[test]
+fn a_clone_that_starts_anew_may_pass_over_what_it_holds_for_many_rounds() {
+    let mut client = fresh();
+    let mut session = Session::clone_into(pull(), SEED);
+    let mut server = holding("A B C D E F G H").limited(|limits| limits.reply_bytes = 1);
+    for _ in 0..7 {
+        step(&mut session, &mut client, &mut server).unwrap();
+    }
+    server.sql("UPDATE config SET value='another' WHERE name='server-code'");
+    clone(&mut client, &mut server).unwrap();
+    assert_eq!(client.all(), server.all());
+}
+
+#[test]
+fn another_server_in_the_midst_of_a_clone_is_an_error() {
+    let mut server = script(|round, _| format!("clone_seqno {}\npush server{round} {{P}}\n", round * 5));
+    let error = clone(&mut fresh(), &mut server).unwrap_err().to_string();
+    assert!(error.contains("server code server2, not server1"), "{error}");
+}
+
+#[test]
+fn another_project_is_never_cloned_into_one_begun() {
+    let mut client = fresh();
+    let mut server = script(|round, _| {
+        let project = if round == 1 { PROJECT.to_owned() } else { "0".repeat(40) };
+        format!("clone_seqno {}\npush {{S}} {project}\n", round * 5)
+    });
+    let error = clone(&mut client, &mut server).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("the peer holds project {}, this repository is of project {PROJECT}", "0".repeat(40))
+    );
+}
+
+#[test]
+fn a_clone_needs_a_fresh_repository_and_a_pull_a_whole_one() {
+    let error = clone(&mut holding("A"), &mut holding("B")).unwrap_err();
+    assert_eq!(error.to_string(), "a clone needs a fresh repository, and this one holds artifacts");
+    let mut client = fresh();
+    let mut server = holding("A B").limited(|limits| limits.reply_bytes = 1);
+    step(&mut Session::clone_into(pull(), SEED), &mut client, &mut server).unwrap();
+    let error = pulled(&mut client, &mut server).unwrap_err();
+    assert!(error.to_string().contains("unfinished clone"), "{error}");
+    assert_eq!(pulled(&mut fresh(), &mut server).unwrap_err().to_string(), SyncError::NoProject.to_string());
+}
+
+/// 184.
+#[test]
+fn endless_new_content_ends_with_an_error() {
+    let answer = |round: u32, _: &str| {
+        let content = format!("artifact number {round}");
+        let id = xfer::hash::sha3_256(content.as_bytes());
+        format!("file {id} {}\n{content}igot {:064x}\n", content.len(), round + 1_000_000)
+    };
+    let mut client = holding("A");
+    let error = pulled(&mut client, &mut script(answer)).unwrap_err().to_string();
+    assert!(error.starts_with("no end after 13"), "{error}");
+    assert!(client.all().len() > 100, "what came is kept");
+
+    let mut client = fresh();
+    let cloned = |round: u32, request: &str| {
+        answer(round, request) + &format!("clone_seqno {}\npush {{S}} {{P}}\n", round + 1)
+    };
+    let error = clone(&mut client, &mut script(cloned)).unwrap_err().to_string();
+    assert!(error.starts_with("no end after 13"), "{error}");
+}
+
+#[test]
+fn a_clone_seqno_that_rises_for_nothing_ends_with_an_error() {
+    let answer = |round, _: &str| format!("clone_seqno {}\npush {{S}} {{P}}\n", round + 1);
+    check_clone_fails(answer, "no end after 100 rounds, which brought 0 artifacts");
+}
+
+#[test]
+fn what_was_not_there_for_lack_of_rights_is_told_after_the_clone() {
+    let answer = |round, _: &str| match round {
+        1 => spelled("igot {B}\nclone_seqno 0\npush {S} {P}\n") + &file("A"),
+        _ => "error not\\sauthorized\\sto\\sread\n".to_owned(),
+    };
+    let mut client = fresh();
+    let result = clone(&mut client, &mut script(answer)).unwrap();
+    assert_eq!((result.unavailable, result.first_unavailable), (1, Some(id("B"))));
+    assert!(client.holds("A"));
+}
+
+/// 133.
+#[test]
+fn private_artifacts_come_only_to_those_who_ask_and_may() {
+    let server = || holding("A").private("B").rights("nobody", "go").rights("bob", "gox");
+    let private = || SyncOptions { private: true, ..pull() };
+
+    let mut client = holding("");
+    pulled(&mut client, &mut server()).unwrap();
+    assert_eq!((client.holds("A"), client.holds("B")), (true, false));
+    converse(&mut Session::sync(bob(&private()), SEED), &mut client, &mut server()).unwrap();
+    assert!(client.holds("B"));
+    check_private(&mut client, "B");
+
+    let mut client = fresh();
+    converse(&mut Session::clone_into(bob(&private()), SEED), &mut client, &mut server()).unwrap();
+    assert!(client.holds("A") && client.holds("B"));
+    check_private(&mut client, "B");
+
+    let mut client = fresh();
+    let result = converse(&mut Session::clone_into(private(), SEED), &mut client, &mut server()).unwrap();
+    assert_eq!((client.holds("A"), client.holds("B")), (true, false));
+    assert_eq!(result.messages, ["not authorized to sync private content"]);
+}
+
+#[test]
+fn a_request_whose_reply_was_lost_may_be_sent_again() {
+    for lost in 1..=4 {
+        let mut server = holding("A B C D E F").limited(|limits| limits.reply_bytes = 25);
+        let mut client = fresh();
+        let mut session = Session::clone_into(pull(), SEED);
+        let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+        let limits = Limits::default();
+        let mut cx = cx(&limits, &mut faults, &mut observer);
+        let mut nonces = std::collections::BTreeSet::new();
+        loop {
+            let mut reply = Message::default();
+            for _ in 0..lost {
+                let request = session.next_request(&mut client.repo, &mut cx).unwrap();
+                assert!(nonces.insert(printed(&request)), "no two requests are the same");
+                reply = crate::testing::Peer::hear(&mut server, &request);
+            }
+            if session.handle_reply(&mut client.repo, &reply, &mut cx).unwrap() == Progress::Done {
+                break;
+            }
+        }
+        assert_eq!(client.all(), server.all());
+    }
+}

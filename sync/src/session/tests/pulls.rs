@@ -1,0 +1,182 @@
+//! Pulls.
+
+use super::*;
+
+#[test]
+fn a_pull_brings_what_is_missing_and_a_second_one_nothing() {
+    let mut server = holding("A B C D");
+    let mut client = holding("A B");
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((result.rounds, result.stats.files_received, result.stats.gimmes_sent), (2, 2, 2));
+    assert_eq!(client.all(), server.all());
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((result.rounds, result.stats.files_received, result.stats.gimmes_sent), (1, 0, 0));
+}
+
+#[test]
+fn a_pull_with_nothing_new_needs_no_write() {
+    let mut server = holding("A B");
+    let mut client = holding("A B");
+    client.repo.snapshot().unwrap().conn().execute_batch("PRAGMA query_only=ON").unwrap();
+    assert_eq!(pulled(&mut client, &mut server).unwrap().rounds, 1);
+}
+
+#[test]
+fn what_does_not_fit_in_a_reply_comes_with_the_next_ones() {
+    let mut server = holding("A B C D E F").limited(|limits| limits.reply_bytes = 25);
+    let mut client = holding("A");
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!(client.all(), server.all());
+    assert_eq!((result.rounds, result.unavailable), (4, 0));
+}
+
+#[test]
+fn a_pull_asks_for_no_more_than_the_limit_and_for_twice_what_came() {
+    let mut server = holding("A B C D E F G H I J");
+    let mut client = holding("").limited(|limits| limits.gimmes = 1);
+    let mut asked = Vec::new();
+    let mut peer = script(|_, request| {
+        asked.push(gimmes(request).len());
+        server.reply(request)
+    });
+    pulled(&mut client, &mut peer).unwrap();
+    assert_eq!(asked, [0, 1, 2, 4, 3]);
+}
+
+/// 115.
+#[test]
+fn an_igot_that_is_never_satisfied_costs_one_round_and_leaves_a_phantom() {
+    let mut rounds = Vec::new();
+    let mut server = script(|_, request| {
+        rounds.push(gimmes(request).len());
+        "igot {B}\n".to_owned()
+    });
+    let mut client = holding("A");
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((result.rounds, result.unavailable, result.first_unavailable), (2, 1, Some(id("B"))));
+    // The next pull asks once more, in its first round, and stops there.
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((result.rounds, result.unavailable), (1, 1));
+    assert_eq!(rounds, [0, 1, 1]);
+    let phantoms = wanted::phantoms(&client.repo.snapshot().unwrap(), Privacy::Public, 9, |_| true).unwrap();
+    assert_eq!(phantoms, [id("B")]);
+}
+
+/// 116.
+#[test]
+fn a_new_invented_igot_in_every_reply_ends_with_an_error() {
+    let answer = |round, _: &str| format!("igot {round:064x}\n");
+    check_pull_fails(
+        answer,
+        "3 rounds in a row brought nothing new, though the peer keeps announcing artifacts",
+    );
+}
+
+/// 117, 118: the same again brings nothing.
+#[test]
+fn repeated_artifacts_and_gimmes_are_ignored() {
+    let mut server = script(|_, _| file("A") + "gimme {A}\nigot {A}\ngimme {A}\n");
+    let result = pulled(&mut holding("A"), &mut server).unwrap();
+    assert_eq!((result.rounds, result.stats.files_received, result.stats.files_sent), (1, 0, 0));
+}
+
+#[test]
+fn errors_of_the_peer_fail_the_pull() {
+    check_pull_fails(|_, _| "error wrong\\sproject\n".to_owned(), "the peer refused: wrong project");
+    check_pull_fails(|_, _| "error a\nerror b\n%%%%\n".to_owned(), "the peer refused: a; b");
+    let html = "the peer answered with a web page, not with a sync reply: <html>hello";
+    check_pull_fails(|_, _| "<html>hello\n".to_owned(), html);
+    let unexpected = "the peer sent a card that has no place in a reply: ";
+    check_pull_fails(|_, _| "bogus card\n".to_owned(), &format!("{unexpected}bogus card"));
+    check_pull_fails(|_, _| "clone 3 1\n".to_owned(), &format!("{unexpected}clone"));
+}
+
+/// 156.
+#[test]
+fn a_reply_without_timestamp_failed_midway() {
+    let mut client = holding("A");
+    let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+    let mut cx = cx(&client.limits, &mut faults, &mut observer);
+    let mut session = Session::sync(pull(), SEED);
+    session.next_request(&mut client.repo, &mut cx).unwrap();
+    let error = session.handle_reply(&mut client.repo, &message(&file("B")), &mut cx).unwrap_err();
+    assert_eq!(error.to_string(), "the peer's reply has no timestamp at its end: it failed midway");
+    assert!(!client.holds("B"));
+}
+
+#[test]
+fn a_login_is_sent_from_the_first_round_of_a_pull_on() {
+    let mut server = holding("A B").rights("nobody", "").rights("bob", "o");
+    let mut client = holding("A");
+    converse(&mut Session::sync(bob(&pull()), SEED), &mut client, &mut server).unwrap();
+    assert!(client.holds("B"));
+    let error = pulled(&mut client, &mut server).unwrap_err();
+    assert_eq!(error.to_string(), "the peer refused: not authorized to read");
+    let anonymous = SyncOptions { user: Some("anonymous".to_owned()), ..bob(&pull()) };
+    let mut session = Session::sync(anonymous, SEED);
+    let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+    let mut cx = cx(&client.limits, &mut faults, &mut observer);
+    assert_eq!(session.next_request(&mut client.repo, &mut cx).unwrap().login, None);
+}
+
+/// 126.
+#[test]
+fn private_content_that_nobody_asked_for_is_dropped_and_public_content_stays_public() {
+    let mut client = holding("A");
+    let mut server = script(|_, _| format!("private\n{}igot {{A}} 1\nigot {{C}} 1\n", file("B")));
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((result.rounds, client.holds("B")), (1, false));
+    let snap = client.repo.snapshot().unwrap();
+    let rid = repo::blob::rid(&snap, &id("A")).unwrap().unwrap();
+    assert!(!repo::private::contains(&snap, rid).unwrap());
+}
+
+/// 86, 88.
+#[test]
+fn shunned_artifacts_are_neither_asked_for_nor_kept() {
+    let mut client = holding("A").shunned("B");
+    let mut server = script(|_, request| {
+        assert_eq!(gimmes(request).len(), 0);
+        "igot {B}\n".to_owned() + &file("B")
+    });
+    let (mut faults, mut diary) = (crate::NoFaults, Diary::default());
+    let mut cx = cx(&client.limits, &mut faults, &mut diary);
+    let mut session = Session::sync(pull(), SEED);
+    let request = session.next_request(&mut client.repo, &mut cx).unwrap();
+    let reply = crate::testing::Peer::hear(&mut server, &request);
+    assert_eq!(session.handle_reply(&mut client.repo, &reply, &mut cx).unwrap(), Progress::Done);
+    assert_eq!(diary.0[2], format!("refused {}", id("B").short()));
+    assert!(!client.holds("B"));
+}
+
+#[test]
+fn the_observer_hears_each_event_once() {
+    let mut client = holding("A");
+    let mut server = holding("A B");
+    let (mut faults, mut diary) = (crate::NoFaults, Diary::default());
+    let limits = Limits::default();
+    let mut cx = cx(&limits, &mut faults, &mut diary);
+    let mut session = Session::sync(pull(), SEED);
+    loop {
+        let request = session.next_request(&mut client.repo, &mut cx).unwrap();
+        let mut reply = crate::testing::Peer::hear(&mut server, &request);
+        reply.cards.push(xfer::Card::Message("hello".to_owned()));
+        session.travelled(10, 20);
+        if session.handle_reply(&mut client.repo, &reply, &mut cx).unwrap() == Progress::Done {
+            break;
+        }
+    }
+    let expected = [
+        "pull started",
+        "round 1 started",
+        "peer: hello",
+        "round 1 finished, 0 received",
+        "round 2 started",
+        "peer: hello",
+        "round 2 finished, 1 received",
+        "finished after 2",
+    ];
+    assert_eq!(diary.0, expected);
+    let stats = session.result().stats;
+    assert_eq!((stats.bytes_sent, stats.bytes_received), (20, 40));
+}
