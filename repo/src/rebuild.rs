@@ -163,3 +163,66 @@ fn note(tx: &Tx<'_>, now: UnixTime) -> Result<(), RepoError> {
     config::set(tx, "rebuilt", schema::VERSION, now)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use xfer::card::Privacy;
+    use xfer::hash::sha3_256;
+
+    use super::*;
+    use crate::content::Incoming;
+    use crate::{Genesis, Repo, shun};
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_600_000_000);
+
+    /// A repository with one file, then `sql`, then rebuilt.
+    fn rebuilt(sql: &str, shunned: &[&[u8]]) -> Repo {
+        let mut repo = Repo::in_memory(&Genesis::default()).unwrap();
+        let tx = repo.begin().unwrap();
+        let content = b"a file\n";
+        content::put(&tx, &sha3_256(content), &Incoming::Whole(content), Privacy::Public).unwrap();
+        ingest::settle(&tx, NOW).unwrap();
+        tx.conn().execute_batch(sql).unwrap();
+        for content in shunned {
+            shun::add(&tx, &sha3_256(content), "", NOW).unwrap();
+        }
+        run(&tx, NOW, &mut |_| ()).unwrap();
+        tx.commit().unwrap();
+        repo
+    }
+
+    fn count(repo: &mut Repo, from: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {from}");
+        repo.snapshot().unwrap().conn().query_row(&sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn tables_of_others_stay() {
+        let mut repo = rebuilt("CREATE TABLE theirs(x); INSERT INTO theirs VALUES(1)", &[]);
+        assert_eq!(count(&mut repo, "theirs"), 1);
+    }
+
+    #[test]
+    fn tickets_keep_their_columns() {
+        let mut repo = rebuilt("ALTER TABLE ticket ADD COLUMN mood TEXT", &[]);
+        assert_eq!(count(&mut repo, "pragma_table_info('ticket') WHERE name='mood'"), 1);
+    }
+
+    #[test]
+    fn what_is_shunned_leaves_the_file() {
+        let mut repo = rebuilt("", &[b"a file\n"]);
+        assert_eq!(count(&mut repo, "blob"), 0);
+    }
+
+    #[test]
+    fn nothing_is_left_to_be_sent_and_everything_to_be_announced() {
+        let mut repo = rebuilt("INSERT INTO unsent SELECT rid FROM blob; DELETE FROM unclustered", &[]);
+        assert_eq!((count(&mut repo, "unsent"), count(&mut repo, "unclustered")), (0, 1));
+    }
+
+    #[test]
+    fn a_wrong_size_is_corrected() {
+        let mut repo = rebuilt("UPDATE blob SET size=99", &[]);
+        assert_eq!(count(&mut repo, "blob WHERE size=7"), 1);
+    }
+}
