@@ -59,7 +59,7 @@ impl From<RepoError> for Failure {
             RepoError::NotARepository { .. } => (Code::NoRepository, "name a Fossil repository file"),
             RepoError::AlreadyExists { .. } => (Code::Failed, "choose another name, or move it away"),
             RepoError::OtherSchema { .. } => (Code::Failed, "bring it up to date with `fossil rebuild`"),
-            RepoError::Locked { .. } => (Code::Locked, "wait for the other process, then try again"),
+            RepoError::Locked { .. } => (Code::Locked, "see which process uses the file"),
             RepoError::ReadOnly { .. } => {
                 (Code::Failed, "make the file and its directory writable, or work on a copy")
             }

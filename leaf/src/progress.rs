@@ -115,7 +115,7 @@ impl Counter {
         match show {
             // Every artifact would be too often even for a bar.
             Show::Bar(bar) if done.is_multiple_of(256) => {
-                bar.set_message(format!("{done} of {total} {what}"))
+                bar.set_message(format!("{done} of {total} {what}"));
             }
             Show::Lines { last } if last.elapsed() >= LINE_EVERY => {
                 *last = Instant::now();

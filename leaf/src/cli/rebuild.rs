@@ -40,7 +40,10 @@ impl Rebuild {
         let answer =
             Answer { schema: 1, artifacts: rebuilt.artifacts, structural: rebuilt.structural, seconds };
         output.answer(&answer, || {
-            format!("{} artifacts, {} of them structural, in {seconds} s", answer.artifacts, answer.structural)
+            format!(
+                "{} artifacts, {} of them structural, in {seconds} s",
+                answer.artifacts, answer.structural
+            )
         });
         Ok(Code::Ok)
     }

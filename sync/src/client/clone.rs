@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use repo::{Genesis, Repo, RepoError, config, user};
+use repo::{Genesis, Repo, RepoError, config, partial, user};
 use xfer::login::Secret;
 
 use super::workplace::{FileError, Workplace};
@@ -49,30 +49,54 @@ pub async fn clone<T: Transport>(
     setting: &mut Setting,
 ) -> Result<(Repo, CloneResult), ClientError> {
     let place = blocking(|| Workplace::take(target))?;
-    let prepared = blocking(|| prepare(&place, &options, setting));
-    let (mut repo, is_resumed) = match prepared {
-        Ok(prepared) => prepared,
+    let done = fill(&place, transport, &options, setting).await;
+    let (result, begun) = match done {
+        Ok(done) => done,
         Err(error) => {
             place.release();
             return Err(error);
         }
     };
+    blocking(|| place.publish())?;
+    blocking(|| {
+        let mut repo = Repo::open(target)?;
+        let tx = repo.begin()?;
+        config::unset(&tx, SOURCE)?;
+        let server = config::server_code(&tx)?.unwrap_or_default();
+        tx.commit()?;
+        Ok((repo, CloneResult { sync: result, server, is_resumed: begun != Begun::Now }))
+    })
+}
+
+/// How far the work had come when it was taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    Now,
+    Earlier,
+    /// Everything is in; only the name is missing.
+    Whole,
+}
+
+/// Makes the work whole. What fails leaves it to be taken up, unless nothing came yet.
+async fn fill<T: Transport>(
+    place: &Workplace,
+    transport: &mut T,
+    options: &CloneOptions,
+    setting: &mut Setting,
+) -> Result<(SyncResult, Begun), ClientError> {
+    let (mut repo, begun) = blocking(|| prepare(place, options, setting))?;
     let mut session = Session::clone_into(options.session.clone(), setting.seed);
-    let result = run(&mut session, &mut repo, transport, setting).await;
-    let result = result.and_then(|()| blocking(|| finish(&mut repo, transport, &options, setting)));
-    drop(repo);
-    if let Err(error) = result {
-        // Nothing came, nothing stays.
-        if !is_resumed && session.result().stats.files_received == 0 {
-            let _ = place.clear();
+    if begun != Begun::Whole
+        && let Err(error) = run(&mut session, &mut repo, transport, setting).await
+    {
+        drop(repo);
+        if begun == Begun::Now && session.result().stats.files_received == 0 {
+            let _ = blocking(|| place.clear());
         }
-        place.release();
         return Err(error);
     }
-    blocking(|| place.publish())?;
-    let mut repo = blocking(|| Repo::open(target))?;
-    let server = config::server_code(&repo.snapshot()?)?.unwrap_or_default();
-    Ok((repo, CloneResult { sync: session.result(), server, is_resumed }))
+    let project = blocking(|| finish(&mut repo, transport, options, setting))?;
+    Ok((SyncResult { project, ..session.result() }, begun))
 }
 
 /// Opens the interrupted clone, or begins one.
@@ -80,11 +104,12 @@ fn prepare(
     place: &Workplace,
     options: &CloneOptions,
     setting: &Setting,
-) -> Result<(Repo, bool), ClientError> {
+) -> Result<(Repo, Begun), ClientError> {
     let wanted = identity(options);
-    if let Some((repo, source)) = interrupted(place.work())? {
+    if let Some((mut repo, source)) = interrupted(place.work())? {
         if source == wanted {
-            return Ok((repo, true));
+            let begun = how_far(&mut repo)?;
+            return Ok((repo, begun));
         }
         return Err(FileError::OtherSource { file: place.work().to_owned(), source_url: source }.into());
     }
@@ -101,7 +126,18 @@ fn prepare(
     let tx = repo.begin()?;
     config::set(&tx, SOURCE, &wanted, now)?;
     tx.commit()?;
-    Ok((repo, false))
+    Ok((repo, Begun::Now))
+}
+
+/// A session marks its file until everything is in; the first thing it learns is the project.
+fn how_far(repo: &mut Repo) -> Result<Begun, RepoError> {
+    let snap = repo.snapshot()?;
+    let knows_project = config::project_code(&snap)?.is_some_and(|code| !code.is_empty());
+    Ok(match partial::load(&snap)? {
+        Some(_) => Begun::Earlier,
+        None if knows_project => Begun::Whole,
+        None => Begun::Now,
+    })
 }
 
 /// What nobody may do in the new file. What everyone may clone may be cloned on, with the capabilities that
@@ -127,18 +163,68 @@ fn identity(options: &CloneOptions) -> String {
     format!("{}{suffix}", options.source)
 }
 
-/// What only a whole clone has: a user with a password, which needs the project code, and no mark of ours.
+/// What only a whole clone has: a user with a password, which needs the project code. Gives that code.
+///
+/// The mark of ours stays until the file has its name, so that the work is known again if we are killed here.
 fn finish<T: Transport>(
     repo: &mut Repo,
     transport: &T,
     options: &CloneOptions,
     setting: &Setting,
-) -> Result<(), ClientError> {
+) -> Result<String, ClientError> {
     remember_url(repo, transport, options.remember, setting)?;
     let project = config::project_code(&repo.snapshot()?)?.unwrap_or_default();
     let secret = Secret::derive(&project, &options.admin, &options.admin_password);
     let tx = repo.begin()?;
     user::set_password(&tx, &options.admin, &secret, (setting.clock)())?;
-    config::unset(&tx, SOURCE)?;
-    Ok(tx.commit()?)
+    tx.commit()?;
+    Ok(project)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Mock;
+
+    #[tokio::test]
+    async fn a_clone_that_lacks_only_its_name_gets_it_without_an_exchange() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("a.fossil");
+        let options =
+            CloneOptions { source: "http://h/".into(), admin: "me".into(), ..CloneOptions::default() };
+        let mut setting = Setting::new().unwrap();
+        let place = Workplace::take(&target).unwrap();
+        let (mut repo, begun) = prepare(&place, &options, &setting).unwrap();
+        assert_eq!(begun, Begun::Now);
+        let tx = repo.begin().unwrap();
+        config::set(&tx, "project-code", &"ab".repeat(20), (setting.clock)()).unwrap();
+        tx.commit().unwrap();
+        drop(repo);
+        place.release();
+
+        let (mut repo, result) = clone(&target, &mut Mock::default(), options, &mut setting).await.unwrap();
+        assert!(result.is_resumed);
+        assert_eq!(result.sync.project, "ab".repeat(20));
+        assert_eq!(config::get(&repo.snapshot().unwrap(), SOURCE).unwrap(), None);
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn another_source_does_not_take_up_an_interrupted_clone_and_a_failure_at_once_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("a.fossil");
+        let options =
+            CloneOptions { source: "http://h/".into(), admin: "me".into(), ..CloneOptions::default() };
+        let mut setting = Setting::new().unwrap();
+        let failed = clone(&target, &mut Mock::default(), options.clone(), &mut setting).await;
+        assert!(matches!(failed, Err(ClientError::Transport(_))));
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+
+        let place = Workplace::take(&target).unwrap();
+        drop(prepare(&place, &options, &setting).unwrap());
+        place.release();
+        let other = CloneOptions { source: "http://other/".into(), ..options };
+        let failed = clone(&target, &mut Mock::default(), other, &mut setting).await;
+        assert!(matches!(failed, Err(ClientError::File(FileError::OtherSource { .. }))));
+    }
 }

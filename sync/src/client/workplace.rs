@@ -90,7 +90,23 @@ impl Workplace {
             place.release();
             return Err(error);
         }
+        place.let_go_of_published()?;
         Ok(place)
+    }
+
+    /// Killed while it was published, the work has two names; the other one is the user's.
+    #[cfg(unix)]
+    fn let_go_of_published(&self) -> Result<(), FileError> {
+        use std::os::unix::fs::MetadataExt as _;
+        match fs::metadata(&self.work) {
+            Ok(found) if found.nlink() > 1 => self.clear(),
+            _ => Ok(()),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn let_go_of_published(&self) -> Result<(), FileError> {
+        Ok(())
     }
 
     /// The file to work in.
@@ -195,6 +211,19 @@ mod tests {
         assert!(matches!(place.publish(), Err(FileError::Exists(_))));
         assert!(matches!(Workplace::take(&target), Err(FileError::Exists(_))));
         assert_eq!(fs::read(target).unwrap(), b"old");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn work_that_has_its_name_already_is_not_taken_up() {
+        let (directory, target) = target();
+        let place = Workplace::take(&target).unwrap();
+        let moved = directory.path().join("moved.fossil");
+        fs::write(place.work(), "whole").unwrap();
+        fs::hard_link(place.work(), &moved).unwrap();
+        place.release();
+        assert!(!Workplace::take(&target).unwrap().work().exists());
+        assert_eq!(fs::read(moved).unwrap(), b"whole");
     }
 
     #[test]
