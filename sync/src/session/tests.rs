@@ -16,17 +16,11 @@ use crate::testing::{
 
 const SEED: [u8; 20] = [7; 20];
 
-fn clone(
-    client: &mut Fixture,
-    server: &mut dyn crate::testing::Peer,
-) -> Result<SyncResult, SyncError> {
+fn clone(client: &mut Fixture, server: &mut dyn crate::testing::Peer) -> Result<SyncResult, SyncError> {
     converse(&mut Session::clone_into(pull(), SEED), client, server)
 }
 
-fn pulled(
-    client: &mut Fixture,
-    server: &mut dyn crate::testing::Peer,
-) -> Result<SyncResult, SyncError> {
+fn pulled(client: &mut Fixture, server: &mut dyn crate::testing::Peer) -> Result<SyncResult, SyncError> {
     converse(&mut Session::sync(pull(), SEED), client, server)
 }
 

@@ -77,7 +77,8 @@ fn table(out: &mut impl Write, rows: &[(&str, &Value)]) -> std::io::Result<()> {
 }
 
 fn next_steps(out: &mut impl Write, frond: &Frond, copy: &Path) -> std::io::Result<()> {
-    let newest = frond.output(["timeline".as_ref(), "-n".as_ref(), "3".as_ref(), "-R".as_ref(), copy.as_os_str()]);
+    let newest =
+        frond.output(["timeline".as_ref(), "-n".as_ref(), "3".as_ref(), "-R".as_ref(), copy.as_os_str()]);
     writeln!(out, "The newest of the copy:\n{newest}")?;
     writeln!(out, "Now with a repository of your own:")?;
     let frond = binary().display();
