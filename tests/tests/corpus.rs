@@ -1,5 +1,7 @@
 //! The maker of repositories makes what the other tests rely on.
 
+#![allow(clippy::unwrap_used, reason = "what fails here is the finding")]
+
 use frond_tests::corpus::{Extras, Shape, by_frond, by_stock};
 use frond_tests::{Fossil, Scratch, compare, sql};
 

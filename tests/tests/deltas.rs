@@ -1,5 +1,7 @@
 //! Deltas find what the versions have in common about as well as stock's.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here is the finding")]
+
 use flate2::read::ZlibDecoder;
 use frond_tests::corpus::{Extras, Shape};
 use frond_tests::{Scratch, shared, sql};
@@ -19,7 +21,8 @@ fn deltas_are_within_1_15_of_the_size_of_stocks() {
         let sql = "SELECT content FROM blob WHERE rid=?1";
         let frame: Vec<u8> = snap.conn().query_row(sql, [target], |row| row.get(0)).unwrap();
         let made_by_stock = std::io::copy(&mut ZlibDecoder::new(&frame[4..]), &mut std::io::sink()).unwrap();
-        let (source, target) = (content::get(&snap, Rid(source)).unwrap(), content::get(&snap, Rid(target)).unwrap());
+        let (source, target) =
+            (content::get(&snap, Rid(source)).unwrap(), content::get(&snap, Rid(target)).unwrap());
         let made = delta::create(&source, &target);
         assert_eq!(delta::apply(&source, &made, target.len()).unwrap(), target);
         ours += made.len() as u64;

@@ -1,5 +1,7 @@
 //! A repository goes from stock to Frond and back to stock, and nothing is lost on the way.
 
+#![allow(clippy::unwrap_used, reason = "what fails here is the finding")]
+
 use std::path::Path;
 
 use frond_tests::corpus::{Extras, Shape};

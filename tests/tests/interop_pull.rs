@@ -1,5 +1,7 @@
 //! A stale clone catches up, whoever is at the other end, and a second pull moves nothing.
 
+#![allow(clippy::unwrap_used, reason = "what fails here is the finding")]
+
 use std::path::PathBuf;
 
 use frond_tests::corpus::{Extras, Shape};

@@ -1,5 +1,7 @@
 //! Clone, pull and serve stay within 100 MB and 2.5 times the largest artifact, whatever the repository.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here is the finding")]
+
 use std::path::{Path, PathBuf};
 
 use frond_tests::corpus::{Extras, PROJECT, Shape};
