@@ -105,7 +105,8 @@ fn not_a_fossil_server() {
     let server = Scripted::start(move |_| Reply::http("404 Not Found", &headers, page));
     Pair::new().fails(&server.url(), FAILED, &["404"]);
     let server = Scripted::start(|_| Reply::Raw(b"220 mail.example.test ESMTP\r\n".to_vec()));
-    Pair::new().fails(&server.url(), FAILED, &[]);
+    // No HTTP at all: as good as nobody there.
+    Pair::new().fails(&server.url(), UNREACHABLE, &["127.0.0.1"]);
 }
 
 #[test]
