@@ -88,7 +88,7 @@ impl Default for ServeOptions {
         Self {
             base_path: String::new(),
             limits: Limits::default(),
-            decode: DecodeLimits::default(),
+            decode: request_limits(),
             concurrent: 4,
             connections: 512,
             memory_bytes: 256 << 20,
@@ -98,6 +98,18 @@ impl Default for ServeOptions {
             handler: Arc::new(crate::handle_sync),
             observer: Arc::new(|| Box::new(NoObserver)),
         }
+    }
+}
+
+/// What a request may cost: less than a reply, since anyone may send one. Stock clients stay below it unless
+/// they push an artifact larger than this.
+fn request_limits() -> DecodeLimits {
+    DecodeLimits {
+        body_bytes: 128 << 20,
+        message_bytes: 256 << 20,
+        payload_bytes: 256 << 20,
+        cards: 1 << 20,
+        ..DecodeLimits::default()
     }
 }
 
