@@ -71,7 +71,7 @@ impl Codec {
         let declared = declared_size(frame)?;
         let mut plain = self.start(declared, frame.len(), limit)?;
         self.feed(&frame[4..], declared, &mut plain)?;
-        ended(plain, declared)
+        self.ended(plain, declared)
     }
 
     /// Unpacks a container of `length` bytes without having all of it in memory.
@@ -95,7 +95,7 @@ impl Codec {
         let (mut from, mut to, mut read) = (4, first, first);
         loop {
             match self.feed(&part[from..to], declared, &mut plain) {
-                Ok(()) => return Ok(ended(plain, declared)),
+                Ok(()) => return Ok(self.ended(plain, declared)),
                 Err(FrameError::NotZlib) if read < length && self.is_hungry(read - 4) => {}
                 Err(error) => return Ok(Err(error)),
             }
@@ -114,41 +114,51 @@ impl Codec {
             return Err(FrameError::Size { declared });
         }
         self.decompress.reset(true);
-        // One byte more than declared, so that too long a stream shows.
-        Ok(Vec::with_capacity(declared + 1))
+        // One byte more than declared, so that too long a stream shows. Zeroed once: filling a growing vector
+        // would clear what is left of it again for every part.
+        Ok(vec![0; declared + 1])
     }
 
     /// Inflates a part of the stream. [`FrameError::NotZlib`] if the stream does not end in it.
-    fn feed(&mut self, part: &[u8], declared: usize, plain: &mut Vec<u8>) -> Result<(), FrameError> {
+    fn feed(&mut self, part: &[u8], declared: usize, plain: &mut [u8]) -> Result<(), FrameError> {
         let start = self.decompress.total_in();
         loop {
             let read = (self.decompress.total_in() - start) as usize;
-            let written = plain.len();
+            let written = self.written();
             let status = self
                 .decompress
-                .decompress_vec(&part[read..], plain, FlushDecompress::None)
+                .decompress(&part[read..], &mut plain[written..], FlushDecompress::None)
                 .map_err(|_| FrameError::NotZlib)?;
             if status == Status::StreamEnd {
                 return Ok(());
             }
-            if plain.len() > declared {
+            if self.written() > declared {
                 return Err(FrameError::Size { declared });
             }
-            if (self.decompress.total_in() - start) as usize == read && plain.len() == written {
+            if (self.decompress.total_in() - start) as usize == read && self.written() == written {
                 return Err(FrameError::NotZlib);
             }
         }
+    }
+
+    /// Bytes that came out of the stream so far.
+    fn written(&self) -> usize {
+        self.decompress.total_out() as usize
+    }
+
+    /// The whole, if it is as long as declared.
+    fn ended(&self, mut plain: Vec<u8>, declared: usize) -> Result<Vec<u8>, FrameError> {
+        if self.written() != declared {
+            return Err(FrameError::Size { declared });
+        }
+        plain.truncate(declared);
+        Ok(plain)
     }
 
     /// Whether everything that was fed was used up.
     fn is_hungry(&self, fed: usize) -> bool {
         self.decompress.total_in() as usize == fed
     }
-}
-
-/// The whole, if it is as long as declared.
-fn ended(plain: Vec<u8>, declared: usize) -> Result<Vec<u8>, FrameError> {
-    if plain.len() == declared { Ok(plain) } else { Err(FrameError::Size { declared }) }
 }
 
 impl Default for Codec {
