@@ -117,12 +117,21 @@ pub(crate) struct Summary {
     unversioned_received: u64,
     project_code: String,
     resumed: bool,
+    unavailable: u64,
     seconds: f64,
 }
 
 impl Summary {
     pub(crate) fn new(operation: &'static str, result: &SyncResult, resumed: bool, begun: Instant) -> Self {
         let stats = &result.stats;
+        if result.unavailable > 0 {
+            let first = result.first_unavailable.map(tracing::field::display);
+            tracing::warn!(
+                artifacts = result.unavailable,
+                first,
+                "named by the repository, but not sent by the server"
+            );
+        }
         Self {
             r#type: "summary",
             operation,
@@ -135,6 +144,7 @@ impl Summary {
             unversioned_received: 0,
             project_code: result.project.clone(),
             resumed,
+            unavailable: result.unavailable,
             seconds: (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         }
     }

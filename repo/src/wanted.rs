@@ -3,13 +3,14 @@
 use xfer::ArtifactId;
 use xfer::card::Privacy;
 
-use crate::{RepoError, Snapshot};
+use crate::{Presence, RepoError, Snapshot, blob, shun};
 
-/// Phantoms in the order of their rids. Shunned ones are left out: they would be thrown away.
+/// Phantoms, the youngest first: whoever may push can make names that nobody has the content of, and these
+/// must not stand before what is new. Shunned ones are left out: they would be thrown away.
 const PHANTOMS: &str = "SELECT b.uuid, EXISTS(SELECT 1 FROM private p WHERE p.rid=b.rid)
   FROM phantom x CROSS JOIN blob b ON b.rid=x.rid
  WHERE b.size<0 AND NOT EXISTS(SELECT 1 FROM shun s WHERE s.uuid=b.uuid)
- ORDER BY x.rid";
+ ORDER BY x.rid DESC";
 
 /// Deltas whose chain of sources ends in a phantom.
 const DANGLING: &str = "WITH RECURSIVE dangling(rid) AS (
@@ -19,7 +20,12 @@ const DANGLING: &str = "WITH RECURSIVE dangling(rid) AS (
   )
   SELECT count(*), min(b.uuid) FROM dangling x CROSS JOIN blob b ON b.rid=x.rid";
 
-/// Names up to `limit` phantoms that `asks_for` accepts. Private ones only if `deepest` is private.
+/// Whether `id` is known here, lacks its content, and would be kept if it came.
+pub fn lacks(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
+    Ok(matches!(blob::presence(snap, id)?, Presence::Phantom(_)) && !shun::contains(snap, id)?)
+}
+
+/// Names up to `limit` phantoms that `asks_for` accepts, the youngest first. Private ones only if `deepest` is private.
 pub fn phantoms(
     snap: &Snapshot<'_>,
     deepest: Privacy,

@@ -15,7 +15,8 @@ pub struct Limits {
     pub round_artifacts: u64,
     /// One more round is allowed for every so many bytes of new artifacts, as they travelled.
     pub round_bytes: u64,
-    /// Rounds in a row that may bring nothing new though something was asked for.
+    /// Rounds in a row that may bring nothing new though something was asked for. After them the session is
+    /// over, without what the peer does not send; with an error if it announced more in each of them.
     pub idle_rounds: u32,
     /// New artifacts of one session.
     pub session_artifacts: u64,
@@ -23,6 +24,8 @@ pub struct Limits {
     pub session_bytes: u64,
     /// `gimme` cards of one request at least; twice what the last round brought, if that is more.
     pub gimmes: usize,
+    /// `gimme` cards of one request at most, where rounds that brought nothing made it ask for more.
+    pub idle_gimmes: usize,
     /// `gimme` cards of one reply.
     pub reply_gimmes: usize,
 }
@@ -40,6 +43,7 @@ impl Default for Limits {
             session_artifacts: 16_000_000,
             session_bytes: 64 << 30,
             gimmes: 200,
+            idle_gimmes: 50_000,
             reply_gimmes: 500,
         }
     }

@@ -80,6 +80,8 @@ pub struct Session {
     wanted: Vec<ArtifactId>,
     /// What this peer was asked for and did not send.
     unavailable: BTreeSet<ArtifactId>,
+    /// What it was not even asked for, after it sent nothing of what it was asked for.
+    unasked: u64,
     /// Whether the last request carried a login.
     login: LoginState,
     effort: Effort,
@@ -156,6 +158,7 @@ impl Session {
             codes: Codes { server: String::new(), project: String::new() },
             wanted: Vec::new(),
             unavailable: BTreeSet::new(),
+            unasked: 0,
             login: LoginState::NotSent,
             effort: Effort::default(),
             stats: RoundStats::default(),
@@ -233,7 +236,7 @@ impl Session {
     pub fn result(&self) -> SyncResult {
         let mut result = self.result.clone();
         result.project.clone_from(&self.codes.project);
-        result.unavailable = self.unavailable.len() as u64;
+        result.unavailable = self.unavailable.len() as u64 + self.unasked;
         result.first_unavailable = self.unavailable.first().copied();
         result
     }

@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 use repo::content::{self, Incoming};
+use repo::manifest::{self, Artifact};
 use repo::{Genesis, Presence, Repo, Tx, UnixTime, blob, ingest, shun};
 use xfer::card::Privacy;
 use xfer::{ArtifactId, DecodeLimits, Login, Message, Secret, hash};
@@ -73,6 +74,18 @@ impl Fixture {
             blob::rid_or_phantom(tx, &id(name), Privacy::Public).unwrap();
         });
         self
+    }
+
+    /// Holds a cluster of names that somebody made up. Returns its name.
+    pub(crate) fn forge_cluster(&mut self, members: u32) -> ArtifactId {
+        let mut names: Vec<_> = (0..members).map(|number| id(&format!("invented {number}"))).collect();
+        names.sort_unstable();
+        let cluster = manifest::write(&Artifact::Cluster(names));
+        let name = hash::sha3_256(&cluster);
+        self.change(|tx| {
+            content::put(tx, &name, &Incoming::Whole(&cluster), Privacy::Public).unwrap();
+        });
+        name
     }
 
     pub(crate) fn shunned(mut self, name: &str) -> Self {

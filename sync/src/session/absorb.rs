@@ -2,12 +2,14 @@
 //!
 //! A session goes on as long as there is something to ask for. What was asked for and neither came nor was
 //! announced again beside something that came is not asked for again in this session: a promise that is never
-//! kept costs one round and leaves a phantom.
+//! kept costs one round and leaves a phantom. Phantoms that no peer can fill may be many, since whoever may push
+//! can invent names: what the last reply announced is asked for before them, then the youngest; and each round
+//! that brings nothing makes the next one ask for more, so that they take few rounds.
 
 use std::collections::BTreeSet;
 
-use repo::{Origin, Presence, Repo, Snapshot, Tx, blob, config, partial, wanted};
-use xfer::Message;
+use repo::{Origin, Repo, Snapshot, Tx, config, partial, wanted};
+use xfer::{ArtifactId, Message};
 
 use super::cloning::Phase;
 use super::inbox::{self, Intake};
@@ -15,6 +17,9 @@ use super::progress::{Asked, Gain};
 use super::reply::Reply;
 use super::{Goal, LoginState, Progress, Session};
 use crate::{Cx, SyncError};
+
+/// How many times more a request asks for after a round that brought nothing.
+const IDLE_FACTOR: usize = 16;
 
 /// What the error cards of a reply to a clone mean.
 enum Verdict {
@@ -138,7 +143,7 @@ impl Session {
     }
 
     fn ask_again(&mut self, cx: &Cx<'_>) -> Result<Progress, SyncError> {
-        self.effort.add(Gain { asked: Asked::Artifacts, ..Gain::default() });
+        self.effort.add(Gain { asked: Asked::InVain, ..Gain::default() });
         self.effort.check(cx.limits)?;
         Ok(Progress::Continue)
     }
@@ -185,7 +190,7 @@ impl Session {
     fn take_in(&mut self, tx: &Tx<'_>, reply: &Reply<'_>, cx: &Cx<'_>) -> Result<(), SyncError> {
         tx.set_origin(Origin { time: cx.now, ..Origin::default() });
         let mut intake = inbox::store(tx, &reply.files, self.deepest(), cx.now)?;
-        inbox::note(tx, &reply.igots, self.deepest())?;
+        intake.names = inbox::note(tx, &reply.igots, self.deepest())?;
         // Asking again for what was false would bring the same again.
         self.unavailable.extend(intake.settled.dropped.iter().copied());
         self.news.refused = std::mem::take(&mut intake.refused);
@@ -205,15 +210,53 @@ impl Session {
         let batch =
             matches!(&self.goal, Goal::Clone(cloning) if matches!(cloning.phase, Phase::Batch { .. }));
         let asked = if self.wanted.is_empty() { Asked::Nothing } else { Asked::Artifacts };
-        self.effort.add(Gain { artifacts: intake.new, bytes: intake.bytes, asked });
+        self.effort.add(Gain { artifacts: intake.new, bytes: intake.bytes, names: intake.names, asked });
         self.stats.files_received = intake.new;
         self.give_up(snap, reply, intake)?;
         if batch {
             return Ok(());
         }
-        let limit = usize::try_from(intake.new.saturating_mul(2)).unwrap_or(usize::MAX).max(cx.limits.gimmes);
-        let unavailable = &self.unavailable;
-        self.wanted = wanted::phantoms(snap, self.deepest(), limit, |id| !unavailable.contains(id))?;
+        if self.effort.is_exhausted(cx.limits) {
+            return self.count_unasked(snap);
+        }
+        let brought = usize::try_from(intake.new.saturating_mul(2)).unwrap_or(usize::MAX);
+        let factor = IDLE_FACTOR.saturating_pow(self.effort.idle());
+        let bold = cx.limits.gimmes.saturating_mul(factor).min(cx.limits.idle_gimmes);
+        self.wanted = self.choose(snap, reply, brought.max(cx.limits.gimmes).max(bold))?;
+        Ok(())
+    }
+
+    /// Names what is wanted and was not asked for in vain: first what the reply announces.
+    fn choose(
+        &self,
+        snap: &Snapshot<'_>,
+        reply: &Reply<'_>,
+        limit: usize,
+    ) -> Result<Vec<ArtifactId>, SyncError> {
+        let (mut chosen, mut known) = (Vec::new(), BTreeSet::new());
+        for igot in reply.igots.iter().filter(|igot| igot.privacy <= self.deepest()) {
+            if chosen.len() == limit {
+                return Ok(chosen);
+            }
+            if !self.unavailable.contains(&igot.id) && wanted::lacks(snap, &igot.id)? && known.insert(igot.id)
+            {
+                chosen.push(igot.id);
+            }
+        }
+        let rest = limit - chosen.len();
+        let is_new = |id: &ArtifactId| !self.unavailable.contains(id) && !known.contains(id);
+        chosen.append(&mut wanted::phantoms(snap, self.deepest(), rest, is_new)?);
+        Ok(chosen)
+    }
+
+    /// Counts what this session does not come to ask for.
+    fn count_unasked(&mut self, snap: &Snapshot<'_>) -> Result<(), SyncError> {
+        let mut unasked = 0;
+        wanted::phantoms(snap, self.deepest(), usize::MAX, |id| {
+            unasked += u64::from(!self.unavailable.contains(id));
+            false
+        })?;
+        self.unasked = unasked;
         Ok(())
     }
 
@@ -224,8 +267,7 @@ impl Session {
             postponed.extend(reply.igots.iter().map(|igot| igot.id));
         }
         for id in std::mem::take(&mut self.wanted) {
-            let lacking = matches!(blob::presence(snap, &id)?, Presence::Phantom(_));
-            if lacking && !postponed.contains(&id) {
+            if !postponed.contains(&id) && wanted::lacks(snap, &id)? {
                 self.unavailable.insert(id);
             }
         }

@@ -18,6 +18,8 @@ pub(crate) struct Intake {
     pub(crate) bytes: u64,
     /// Artifacts that this file does not take: shunned, or named in a way it does not allow.
     pub(crate) refused: Vec<ArtifactId>,
+    /// Names that the peer announced and that nobody had told us of.
+    pub(crate) names: u64,
     /// What verifying and linking did.
     pub(crate) settled: Settled,
 }
@@ -62,12 +64,14 @@ pub(crate) fn is_news(snap: &Snapshot<'_>, igots: &[&Igot], deepest: Privacy) ->
 
 /// Makes phantoms of what the peer announced and we lack. Who knows the name of an artifact that we hold as
 /// private has not shown that it is public: only its content, sent as public, does. What is public stays so,
-/// whatever the peer says.
-pub(crate) fn note(tx: &Tx<'_>, igots: &[&Igot], deepest: Privacy) -> Result<(), SyncError> {
+/// whatever the peer says. Returns how many names were not known here.
+pub(crate) fn note(tx: &Tx<'_>, igots: &[&Igot], deepest: Privacy) -> Result<u64, SyncError> {
+    let mut names = 0;
     for igot in igots.iter().filter(|igot| igot.privacy <= deepest) {
         match blob::presence(tx, &igot.id)? {
             Presence::Unknown => {
                 blob::rid_or_phantom(tx, &igot.id, igot.privacy)?;
+                names += 1;
             }
             Presence::Phantom(rid) => {
                 if igot.privacy == Privacy::Public {
@@ -77,7 +81,7 @@ pub(crate) fn note(tx: &Tx<'_>, igots: &[&Igot], deepest: Privacy) -> Result<(),
             Presence::Dangling(_) | Presence::Held(_) => {}
         }
     }
-    Ok(())
+    Ok(names)
 }
 
 fn incoming(file: &FileCard) -> Incoming<'_> {

@@ -4,6 +4,10 @@
 //! a new artifact. The number of rounds is bounded by `rounds` plus what the session earned: one more for every
 //! `round_artifacts` new artifacts or `round_bytes` new bytes, so a large clone may take the rounds it needs,
 //! and a peer that drips one small artifact a round may not. Everything that came is kept in any case.
+//!
+//! Names without content are no fault of the peer: a forged cluster on it may list any number of them. So a
+//! session whose rounds bring nothing is merely over. One whose every round brings nothing but new names is not
+//! honest.
 
 use crate::{Limits, SyncError};
 
@@ -14,6 +18,8 @@ pub(crate) struct Gain {
     pub(crate) artifacts: u64,
     /// Their bytes, as they travelled.
     pub(crate) bytes: u64,
+    /// Names that were announced and not known before.
+    pub(crate) names: u64,
     /// Whether the round asked for artifacts by name.
     pub(crate) asked: Asked,
 }
@@ -26,6 +32,17 @@ pub(crate) enum Asked {
     Nothing,
     /// It named what it wants.
     Artifacts,
+    /// It was refused, and will be put in another way.
+    InVain,
+}
+
+/// Whether there is a reason to ask on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Outlook {
+    #[default]
+    Open,
+    /// The last rounds brought nothing, and the last one announced nothing new.
+    Bleak,
 }
 
 /// What a session took so far.
@@ -33,6 +50,9 @@ pub(crate) enum Asked {
 pub(crate) struct Effort {
     rounds: u32,
     idle: u32,
+    /// Those of the idle rounds that announced new names.
+    promising: u32,
+    outlook: Outlook,
     artifacts: u64,
     bytes: u64,
 }
@@ -44,15 +64,28 @@ impl Effort {
         self.artifacts = self.artifacts.saturating_add(gain.artifacts);
         self.bytes = self.bytes.saturating_add(gain.bytes);
         if gain.artifacts > 0 {
-            self.idle = 0;
-        } else if gain.asked == Asked::Artifacts {
+            (self.idle, self.promising) = (0, 0);
+        } else if gain.asked != Asked::Nothing {
+            let promises = gain.names > 0 || gain.asked == Asked::InVain;
             self.idle += 1;
+            self.promising += u32::from(promises);
+            self.outlook = if promises { Outlook::Open } else { Outlook::Bleak };
         }
+    }
+
+    /// Rounds in a row that brought nothing though something was asked for.
+    pub(crate) fn idle(&self) -> u32 {
+        self.idle
+    }
+
+    /// Whether what is still wanted is not to be had from this peer.
+    pub(crate) fn is_exhausted(&self, limits: &Limits) -> bool {
+        self.idle >= limits.idle_rounds && self.outlook == Outlook::Bleak
     }
 
     /// Whether another round is within bounds.
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), SyncError> {
-        if self.idle >= limits.idle_rounds {
+        if self.promising >= limits.idle_rounds {
             return Err(SyncError::Idle { rounds: self.idle });
         }
         if self.artifacts > limits.session_artifacts || self.bytes > limits.session_bytes {
@@ -84,7 +117,7 @@ mod tests {
     }
 
     fn gain(artifacts: u64, bytes: u64) -> Gain {
-        Gain { artifacts, bytes, asked: Asked::Artifacts }
+        Gain { artifacts, bytes, names: 1, asked: Asked::Artifacts }
     }
 
     #[test]
@@ -109,6 +142,19 @@ mod tests {
             error,
             "3 rounds in a row brought nothing new, though the peer keeps announcing artifacts"
         );
+    }
+
+    #[test]
+    fn a_peer_that_lacks_what_it_lists_is_left_in_peace() {
+        let (limits, mut effort) = (Limits::default(), Effort::default());
+        for round in 1..=3 {
+            assert!(!effort.is_exhausted(&limits), "round {round}");
+            effort.add(Gain { names: 0, ..gain(0, 0) });
+            effort.check(&limits).unwrap();
+        }
+        assert!(effort.is_exhausted(&limits));
+        effort.add(gain(1, 10));
+        assert!(!effort.is_exhausted(&limits));
     }
 
     #[test]

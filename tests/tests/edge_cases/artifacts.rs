@@ -2,9 +2,10 @@
 //!
 //! After each pull stock rebuilds a copy of the file, and its derived tables must be the same.
 
+use frond_tests::Reply;
 use frond_tests::artifact::Cards;
 
-use crate::support::{ClientCase, Outcome, file, name, once};
+use crate::support::{ClientCase, Outcome, TIMESTAMP, file, name, once};
 
 const DATE: &str = "2024-01-01T00:00:00.000";
 
@@ -220,13 +221,28 @@ pub(crate) fn cluster_of_real_names(case: &ClientCase<'_>) {
 }
 
 pub(crate) fn cluster_of_invented_names(case: &ClientCase<'_>) {
-    let mut names: Vec<_> = (0..50).map(|number| name(format!("invented {number}"))).collect();
+    let mut names: Vec<_> = (0..2_000).map(|number| name(format!("invented {number}"))).collect();
     names.sort_unstable();
     let outcome = case.pull_once(file(Cards::cluster(&names)));
-    outcome.is_sane();
+    outcome.went_well();
     assert!(outcome.requests.len() <= 5, "{} requests", outcome.requests.len());
+    assert!(outcome.said.stderr.contains("artifacts=2000"), "{}", outcome.said);
     asked_for(&outcome, &names[0].to_string());
     outcome.is_sound(case.bench);
+    // They stay without content, and do not keep what is new from coming.
+    let new = "new\n";
+    let igot = format!("igot {}\n", name(new));
+    let outcome = case.pull_into(outcome.file, move |request| match request.number {
+        1 => Reply::cards([igot.as_bytes(), TIMESTAMP.as_bytes()].concat()),
+        2 => Reply::cards([file(new), TIMESTAMP.into()].concat()),
+        _ => Reply::cards(TIMESTAMP),
+    });
+    outcome.went_well().holds(&name(new));
+    assert!(outcome.requests.len() <= 6, "{} requests", outcome.requests.len());
+    // A clone, too, is whole without them.
+    let outcome = case.clone_once(file(Cards::cluster(&names)));
+    outcome.went_well().holds(&name(Cards::cluster(&names)));
+    assert!(outcome.requests.len() <= 5, "{} requests", outcome.requests.len());
 }
 
 pub(crate) fn large_cluster(case: &ClientCase<'_>) {
@@ -234,7 +250,7 @@ pub(crate) fn large_cluster(case: &ClientCase<'_>) {
     names.sort_unstable();
     let artifact = Cards::cluster(&names);
     let outcome = case.pull_once(file(&artifact));
-    outcome.is_sane().holds(&name(&artifact));
+    outcome.went_well().holds(&name(&artifact));
     assert!(outcome.requests.len() <= 5, "{} requests", outcome.requests.len());
 }
 

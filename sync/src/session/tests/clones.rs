@@ -110,6 +110,21 @@ fn a_peer_that_answers_as_an_older_kind_is_understood() {
     }
 }
 
+/// 109.
+#[test]
+fn two_thousand_names_that_nobody_has_do_not_stop_a_clone() {
+    for reply_bytes in [5_000_000, 100] {
+        let mut server = holding("A B").limited(|limits| limits.reply_bytes = reply_bytes);
+        server.forge_cluster(2000);
+        let mut server = server.with("C D E");
+        let mut client = fresh();
+        let result = clone(&mut client, &mut server).unwrap();
+        assert_eq!((client.all(), result.unavailable), (server.all(), 2000));
+        assert_eq!(unfinished(&mut client), None);
+        assert!(result.rounds <= 7, "{result:?}");
+    }
+}
+
 /// 121, 122.
 #[test]
 fn a_clone_reply_without_push_card_fails() {

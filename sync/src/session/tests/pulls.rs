@@ -72,6 +72,55 @@ fn a_new_invented_igot_in_every_reply_ends_with_an_error() {
     );
 }
 
+/// 109: whoever may push can make as many names as they like.
+#[test]
+fn two_thousand_names_that_nobody_has_do_not_keep_what_is_new_from_coming() {
+    let mut server = holding("A B");
+    let cluster = server.forge_cluster(2000);
+    let mut client = holding("A");
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((result.unavailable, client.all()), (2000, server.all()));
+    assert!(result.rounds <= 6, "{result:?}");
+    assert_eq!(client.all().iter().filter(|name| **name == cluster.to_string()).count(), 1);
+    // And so later on, whether the news is announced or stands in a cluster of its own.
+    let mut server = server.with("C");
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((result.unavailable, client.all()), (2000, server.all()));
+    assert!(result.rounds <= 5, "{result:?}");
+    let many: Vec<String> = (0..300).map(|number| format!("new{number}")).collect();
+    let mut server = server.with(&many.join(" "));
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((result.unavailable, client.all()), (2000, server.all()));
+    assert!(result.rounds <= 6, "{result:?}");
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((result.rounds, result.unavailable), (2, 2000));
+}
+
+#[test]
+fn more_dead_names_than_a_session_asks_for_are_counted_all_the_same() {
+    let mut server = holding("A B");
+    server.forge_cluster(2000);
+    let mut client = holding("A").limited(|limits| limits.idle_gimmes = 300);
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((result.rounds, result.unavailable, client.holds("B")), (5, 2000, true));
+}
+
+/// A phantom that is old here, and whose content the peer has got by now.
+#[test]
+fn an_old_name_that_is_announced_goes_before_all_others() {
+    let mut client = holding("A").phantom("B").limited(|limits| limits.gimmes = 1);
+    client.forge_cluster(2000);
+    let mut server = holding("A B");
+    let mut asked = Vec::new();
+    let mut peer = script(|_, request| {
+        asked.push(gimmes(request).contains(&id("B").to_string().as_str()));
+        server.reply(request)
+    });
+    pulled(&mut client, &mut peer).unwrap();
+    assert!(client.holds("B"));
+    assert_eq!(asked[..2], [false, true]);
+}
+
 /// 117, 118: the same again brings nothing.
 #[test]
 fn repeated_artifacts_and_gimmes_are_ignored() {
