@@ -50,6 +50,12 @@ use self::route::{Refusal, Route, route};
 use super::page;
 use crate::{Cx, Limits, NoObserver, Observer, SyncError};
 
+/// The shortest line that becomes a card: `#` and its LF.
+const LEAST_CARD_BYTES: u64 = 2;
+
+/// Memory of a decoded card, about.
+const CARD_BYTES: u64 = 128;
+
 /// Answers one message; [`crate::handle_sync`] unless a host wraps it, to authorise, log or announce.
 pub type Handler = Arc<dyn Fn(&mut Repo, &Message, &mut Cx<'_>) -> Result<Message, SyncError> + Send + Sync>;
 
@@ -69,7 +75,8 @@ pub struct ServeOptions {
     pub concurrent: usize,
     /// Connections that are open at once. Others wait in the system's queue.
     pub connections: usize,
-    /// Bytes of requests being read and of replies being written, all together.
+    /// Bytes of requests being read and of replies being written, all together; and as many again for what
+    /// requests inflate and decode to. A request that needs more than all of it is worked on alone.
     pub memory_bytes: usize,
     /// How long the head of a request may take.
     pub header_timeout: Duration,
@@ -102,13 +109,13 @@ impl Default for ServeOptions {
 }
 
 /// What a request may cost: less than a reply, since anyone may send one. Stock clients stay below it unless
-/// they push an artifact larger than this.
+/// they push an artifact larger than this, or name more than half a million artifacts at once.
 fn request_limits() -> DecodeLimits {
     DecodeLimits {
         body_bytes: 128 << 20,
         message_bytes: 256 << 20,
         payload_bytes: 256 << 20,
-        cards: 1 << 20,
+        cards: 512 << 10,
         ..DecodeLimits::default()
     }
 }
@@ -123,6 +130,8 @@ struct Inner {
     desk: Desk,
     /// One permit a KiB: see [`ServeOptions::memory_bytes`].
     memory: Arc<Semaphore>,
+    /// One permit a KiB of what requests inflate to. A share of its own: who waits for it holds one of the other.
+    opened: Arc<Semaphore>,
     workers: Semaphore,
 }
 
@@ -131,9 +140,10 @@ type BoxError = Box<dyn Error + Send + Sync>;
 impl XferService {
     /// Serves `repos`.
     pub fn new(repos: Repos, options: ServeOptions) -> Self {
-        let memory = Arc::new(Semaphore::new(kib(options.memory_bytes as u64)));
+        let budget = || Arc::new(Semaphore::new(kib(options.memory_bytes as u64)));
+        let (memory, opened) = (budget(), budget());
         let workers = Semaphore::new(options.concurrent.max(1));
-        Self { inner: Arc::new(Inner { desk: Desk { repos, options }, memory, workers }) }
+        Self { inner: Arc::new(Inner { desk: Desk { repos, options }, memory, opened, workers }) }
     }
 
     pub(crate) fn options(&self) -> &ServeOptions {
@@ -172,16 +182,18 @@ impl XferService {
                 "the request is longer than this server takes",
             );
         }
-        let share = self.share(length).await;
+        let share = self.share(&self.inner.memory, length).await;
         let bytes = match self.read(body, length).await {
             Ok(bytes) => bytes,
             Err(refusal) => return reply::refusal(refusal),
         };
-        let answer = self.work(move |desk| desk.answer(&place, Body { content_type, bytes })).await;
-        drop(share);
+        let request = Body { content_type, bytes };
+        let opened = self.share(&self.inner.opened, opened_bytes(&request, &self.options().decode)).await;
+        let answer = self.work(move |desk| desk.answer(&place, request)).await;
+        drop((share, opened));
         match answer {
             Ok(body) => {
-                let share = self.share(body.bytes.len() as u64).await;
+                let share = self.share(&self.inner.memory, body.bytes.len() as u64).await;
                 let content_type = body.content_type.as_str();
                 reply::reply(StatusCode::OK, content_type, ReplyBody::new(body.bytes, share))
             }
@@ -251,10 +263,10 @@ impl XferService {
         })
     }
 
-    async fn share(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+    async fn share(&self, of: &Arc<Semaphore>, bytes: u64) -> Option<OwnedSemaphorePermit> {
         let all = kib(self.options().memory_bytes as u64);
         let permits = u32::try_from(kib(bytes).min(all)).unwrap_or(u32::MAX);
-        Arc::clone(&self.inner.memory).acquire_many_owned(permits).await.ok()
+        Arc::clone(of).acquire_many_owned(permits).await.ok()
     }
 }
 
@@ -276,6 +288,22 @@ where
     }
 }
 
+/// What reading a request takes beside its own bytes. What inflates to more than it declares is refused, and
+/// what declares more than the limit is refused at once.
+fn opened_bytes(request: &Body, limits: &DecodeLimits) -> u64 {
+    let inflated = match (request.content_type, request.bytes.first_chunk()) {
+        (ContentType::Compressed, Some(prefix)) => u64::from(u32::from_be_bytes(*prefix)),
+        (ContentType::Compressed, None) => 0,
+        (ContentType::Uncompressed | ContentType::Debug, _) => 0,
+    };
+    if inflated > limits.message_bytes as u64 {
+        return 0;
+    }
+    let text = inflated.max(request.bytes.len() as u64);
+    let cards = (text / LEAST_CARD_BYTES).min(limits.cards as u64);
+    inflated.saturating_add(cards.saturating_mul(CARD_BYTES))
+}
+
 fn kib(bytes: u64) -> usize {
     let kib = usize::try_from(bytes / 1024).unwrap_or(Semaphore::MAX_PERMITS);
     (kib + 1).min(Semaphore::MAX_PERMITS)
@@ -285,4 +313,25 @@ fn kib(bytes: u64) -> usize {
 fn under<'p>(base: &str, path: &'p str) -> Option<&'p str> {
     let rest = path.strip_prefix(base)?;
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_charged_for_what_it_declares_to_inflate_to() {
+        let limits = request_limits();
+        let opened = |content_type, bytes: Vec<u8>| {
+            opened_bytes(&Body { content_type, bytes: Bytes::from(bytes) }, &limits)
+        };
+        let declared = |size: u32| opened(ContentType::Compressed, size.to_be_bytes().to_vec());
+        let cards = 512 * 1024 * 128;
+        assert_eq!(declared(100), 100 + 50 * 128);
+        assert_eq!(declared(200 << 20), (200 << 20) + cards);
+        assert_eq!(declared((256 << 20) + 1), 0, "refused before anything inflates");
+        assert_eq!(opened(ContentType::Compressed, Vec::new()), 0);
+        assert_eq!(opened(ContentType::Uncompressed, vec![0xff; 100]), 50 * 128);
+        assert_eq!(opened(ContentType::Debug, vec![b'#'; 2 << 20]), cards);
+    }
 }

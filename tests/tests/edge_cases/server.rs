@@ -7,7 +7,9 @@ use frond_tests::corpus::PROJECT;
 use frond_tests::http;
 use frond_tests::{Scratch, compare, sql};
 
-use crate::support::{ServerCase, VERSION, answered, bomb, container, packed, pull_cards, refused};
+use crate::support::{
+    ServerCase, VERSION, answered, bomb, bomb_of, container, opened, packed, pull_cards, refused,
+};
 
 const SYNC: &str = "application/x-fossil";
 const PLAIN: &str = "application/x-fossil-uncompressed";
@@ -31,8 +33,19 @@ pub(crate) fn prefix_absurd(case: &ServerCase<'_>) {
 }
 
 pub(crate) fn zip_bomb(case: &ServerCase<'_>) {
-    case.is_a_bomb();
+    // What is too long is not even begun.
     refused(&case.post(SYNC, &bomb()));
+    let peak = frond_tests::memory::peak(case.server.id()).unwrap();
+    assert!(peak < 100 << 20, "{} MB for a body that declares too much", peak >> 20);
+    // What is not may come many times at once.
+    case.is_a_bomb();
+    let body = bomb_of(250);
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            let (address, body) = (case.server.address, &body);
+            scope.spawn(move || refused(&opened(http::post(address, "/", SYNC, body))));
+        }
+    });
 }
 
 pub(crate) fn junk_after_zlib(case: &ServerCase<'_>) {

@@ -20,6 +20,9 @@ pub(crate) const VERSION: &str = "pragma client-version 22100 20230226 192424\n"
 const MEMORY_BYTES: u64 = 100 << 20;
 /// Nor more than this where a message is inflated up to the limit that then refuses it.
 const BOMB_BYTES: u64 = (1 << 30) + MEMORY_BYTES;
+/// Nor more than this on a server, however many bombs it is sent at once: one text of the longest that a request
+/// may have, and the most cards.
+const SERVER_BOMB_BYTES: u64 = (256 << 20) + (64 << 20) + MEMORY_BYTES;
 
 /// What all cases share.
 pub(crate) struct Bench {
@@ -81,7 +84,7 @@ impl<'a> ServerCase<'a> {
 
     /// Allows what a message may grow to before it is refused.
     pub(crate) fn is_a_bomb(&self) {
-        self.most_bytes.set(BOMB_BYTES);
+        self.most_bytes.set(SERVER_BOMB_BYTES);
     }
 
     /// Posts a body; the answer's body is inflated if need be.
@@ -116,7 +119,8 @@ impl Drop for ServerCase<'_> {
     }
 }
 
-fn opened(mut answer: Answer) -> Answer {
+/// The answer with its body inflated, if need be.
+pub(crate) fn opened(mut answer: Answer) -> Answer {
     if answer.header("content-type") == Some("application/x-fossil") && answer.body.len() > 4 {
         let mut text = Vec::new();
         let inflated = std::io::copy(&mut flate2::read::ZlibDecoder::new(&answer.body[4..]), &mut text);
@@ -156,10 +160,15 @@ pub(crate) fn container(prefix: u32, text: &[u8]) -> Vec<u8> {
 
 /// A body of about a megabyte that inflates to 1.2 GB.
 pub(crate) fn bomb() -> Vec<u8> {
-    const BYTES: u32 = 1_200_000_000;
-    let mut encoder = ZlibEncoder::new(BYTES.to_be_bytes().to_vec(), Compression::fast());
-    for _ in 0..BYTES / 1_000_000 {
-        encoder.write_all(&[b'#'; 1_000_000]).unwrap();
+    bomb_of(1200)
+}
+
+/// A body that inflates to so many megabytes.
+pub(crate) fn bomb_of(megabytes: u32) -> Vec<u8> {
+    let bytes = megabytes * 1_000_000;
+    let mut encoder = ZlibEncoder::new(bytes.to_be_bytes().to_vec(), Compression::fast());
+    for _ in 0..megabytes {
+        encoder.write_all(&b"#\n".repeat(500_000)).unwrap();
     }
     encoder.finish().unwrap()
 }
