@@ -5,7 +5,10 @@
 
 mod reading;
 
+use xfer::ArtifactId;
+
 use crate::crosslink::Linker;
+use crate::tx::Damage;
 use crate::{RepoError, Rid, Tx, UnixTime, config, content, ingest, schema};
 
 /// Tables that follow from the artifacts, without those of tickets, whose columns are the project's.
@@ -42,28 +45,33 @@ pub struct Progress {
 }
 
 /// What a rebuild found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rebuilt {
     /// Artifacts that could be expanded.
     pub artifacts: u64,
     /// Structural ones among them.
     pub structural: u64,
+    /// Those that are stored and could not be expanded: whatever follows from them is missing now. What waits
+    /// for its delta source is not among them. That a content is not what its name says shows only in
+    /// [`crate::verify`].
+    pub damaged: Vec<ArtifactId>,
 }
 
 /// Makes every derived table anew, and corrects recorded sizes. Shunned artifacts leave the file.
 ///
-/// The columns of tickets stay those that the file has.
+/// The columns of tickets stay those that the file has. A damaged artifact counts as missing, and the rest is
+/// linked without it.
 pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Result<Rebuilt, RepoError> {
     drop_shunned(tx)?;
     make_tables(tx)?;
     fill_lists(tx)?;
-    let total: i64 =
-        tx.conn().query_row("SELECT count(*) FROM blob WHERE content NOT NULL", [], |row| row.get(0))?;
+    tx.memory().borrow_mut().damage = Damage::CountsAsMissing;
+    let total: i64 = tx.conn().query_row("SELECT count(*) FROM blob WHERE size>=0", [], |row| row.get(0))?;
     let total = total.unsigned_abs();
     let mut linking = Linking::default();
     let threads = tx.memory().borrow().limits.threads;
-    reading::with_readers(threads, |readers| {
-        ingest::every(tx, &mut |rid, content| {
+    let damaged = reading::with_readers(threads, |readers| {
+        let damaged = ingest::every(tx, &mut |rid, content| {
             let Some(batch) = linking.expanded.add(rid, content) else { return Ok(()) };
             linking.link(tx, readers.exchange(batch))?;
             progress(Progress { done: linking.rebuilt.artifacts, total });
@@ -71,12 +79,14 @@ pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Re
         })?;
         let rest = std::mem::take(&mut linking.expanded).rest();
         linking.link(tx, readers.exchange(rest))?;
-        linking.link(tx, readers.last())
+        linking.link(tx, readers.last())?;
+        Ok::<_, RepoError>(damaged)
     })?;
     let Linking { linker, rebuilt, .. } = linking;
     linker.finish(tx, now)?;
+    tx.memory().borrow_mut().damage = Damage::IsAnError;
     note(tx, now)?;
-    Ok(rebuilt)
+    Ok(Rebuilt { damaged, ..rebuilt })
 }
 
 /// What is being linked while more is expanded and read.
@@ -151,7 +161,7 @@ fn ticket_schema(tx: &Tx<'_>) -> Result<Vec<String>, RepoError> {
 /// Phantoms, and what is to be announced but for members of clusters, which leave when those are linked.
 fn fill_lists(tx: &Tx<'_>) -> Result<(), RepoError> {
     tx.conn().execute_batch(
-        "INSERT INTO phantom SELECT rid FROM blob WHERE content IS NULL;
+        "INSERT INTO phantom SELECT rid FROM blob WHERE size<0;
          INSERT INTO unclustered SELECT rid FROM blob WHERE rid NOT IN (SELECT rid FROM private);",
     )?;
     Ok(())
@@ -171,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::content::Incoming;
-    use crate::{Genesis, Repo, shun};
+    use crate::{Genesis, Repo, shun, testing};
 
     const NOW: UnixTime = UnixTime::from_seconds(1_600_000_000);
 
@@ -218,6 +228,46 @@ mod tests {
     fn nothing_is_left_to_be_sent_and_everything_to_be_announced() {
         let mut repo = rebuilt("INSERT INTO unsent SELECT rid FROM blob; DELETE FROM unclustered", &[]);
         assert_eq!((count(&mut repo, "unsent"), count(&mut repo, "unclustered")), (0, 1));
+    }
+
+    /// Two versions of a text, each a delta of the one before, beside another text, with names shortened to
+    /// their numbers.
+    #[track_caller]
+    fn check_damage(sql: &str, sound: u64, damaged: &[usize]) {
+        let texts = [1, 2, 3].map(|n| format!("{}{n}\n", "A line of a text that goes on.\n".repeat(3)));
+        let mut repo = Repo::in_memory(&Genesis::default()).unwrap();
+        let tx = repo.begin().unwrap();
+        testing::put(&tx, texts[0].as_bytes()).unwrap();
+        testing::put_delta(&tx, texts[0].as_bytes(), texts[1].as_bytes()).unwrap();
+        testing::put_delta(&tx, texts[1].as_bytes(), texts[2].as_bytes()).unwrap();
+        testing::put(&tx, b"another text").unwrap();
+        ingest::settle(&tx, NOW).unwrap();
+        tx.commit().unwrap();
+        let tx = repo.begin().unwrap();
+        tx.conn().execute_batch(sql).unwrap();
+        let found = run(&tx, NOW, &mut |_| ()).unwrap();
+        let expected: Vec<_> = damaged.iter().map(|&n| sha3_256(texts[n].as_bytes())).collect();
+        assert_eq!((found.artifacts, found.damaged), (sound, expected), "{sql}");
+        tx.commit().unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_expanded_is_told() {
+        check_damage("", 4, &[]);
+        check_damage("UPDATE blob SET content=NULL WHERE rid=1", 1, &[0, 1, 2]);
+        check_damage("UPDATE blob SET content=x'00000005789c' WHERE rid=2", 2, &[1, 2]);
+        check_damage("UPDATE blob SET content=x'00' WHERE rid=3", 3, &[2]);
+        check_damage("UPDATE delta SET srcid=3 WHERE rid=2", 2, &[1, 2]);
+        check_damage("UPDATE delta SET srcid=77 WHERE rid=2", 2, &[1, 2]);
+    }
+
+    #[test]
+    fn what_waits_for_a_phantom_is_not_damaged() {
+        check_damage(
+            "UPDATE blob SET size=-1, content=NULL WHERE rid=1; INSERT INTO phantom VALUES(1)",
+            1,
+            &[],
+        );
     }
 
     #[test]

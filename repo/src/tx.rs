@@ -48,7 +48,17 @@ pub(crate) struct Memory {
     pub(crate) unsettled: Unsettled,
     pub(crate) origin: Option<Origin>,
     pub(crate) rcvid: Option<i64>,
+    pub(crate) damage: Damage,
     data_version: i64,
+}
+
+/// What becomes of a damaged artifact that linking another one needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Damage {
+    /// The transaction fails.
+    IsAnError,
+    /// The other is linked as if it was not here.
+    CountsAsMissing,
 }
 
 /// What a transaction is for.
@@ -153,6 +163,7 @@ impl Memory {
             unsettled: Unsettled::default(),
             origin: None,
             rcvid: None,
+            damage: Damage::IsAnError,
             data_version: 0,
         }
     }
@@ -172,5 +183,6 @@ impl Memory {
         self.unsettled = Unsettled::default();
         self.origin = None;
         self.rcvid = None;
+        self.damage = Damage::IsAnError;
     }
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 use sync::client::now;
+use xfer::ArtifactId;
 
 use super::Repository;
 use crate::exit::{Code, Failure};
@@ -23,6 +24,8 @@ struct Answer {
     schema: u32,
     artifacts: u64,
     structural: u64,
+    /// Artifacts that cannot be read.
+    damaged: usize,
     seconds: f64,
 }
 
@@ -37,14 +40,59 @@ impl Rebuild {
         tx.commit()?;
         drop(counter);
         let seconds = (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-        let answer =
-            Answer { schema: 1, artifacts: rebuilt.artifacts, structural: rebuilt.structural, seconds };
+        let answer = Answer {
+            schema: 1,
+            artifacts: rebuilt.artifacts,
+            structural: rebuilt.structural,
+            damaged: rebuilt.damaged.len(),
+            seconds,
+        };
         output.answer(&answer, || {
             format!(
                 "{} artifacts, {} of them structural, in {seconds} s",
                 answer.artifacts, answer.structural
             )
         });
-        Ok(Code::Ok)
+        if rebuilt.damaged.is_empty() {
+            return Ok(Code::Ok);
+        }
+        let file = self.repository.file.display();
+        Err(Failure::new(
+            Code::Partial,
+            format!("{file}: {}", without(&rebuilt.damaged)),
+            format!("`frond verify -R {file}` tells what is wrong; get them from another clone"),
+        ))
+    }
+}
+
+/// Names that are shown.
+const SHOWN: usize = 3;
+
+/// What the derived tables lack.
+fn without(damaged: &[ArtifactId]) -> String {
+    let mut names: Vec<String> = damaged.iter().take(SHOWN).map(ToString::to_string).collect();
+    if damaged.len() > SHOWN {
+        names.push("...".to_owned());
+    }
+    let artifacts = if damaged.len() == 1 { "artifact" } else { "artifacts" };
+    format!(
+        "rebuilt without {} damaged {artifacts}, which cannot be read: {}",
+        damaged.len(),
+        names.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_damaged_artifacts_are_named() {
+        let ids: Vec<ArtifactId> = (0..5_u8).map(|n| xfer::hash::sha1(&[n])).collect();
+        let one = without(&ids[..1]);
+        assert!(one.contains("1 damaged artifact,") && one.ends_with(&ids[0].to_string()), "{one}");
+        let all = without(&ids);
+        assert!(all.contains("5 damaged artifacts,") && all.ends_with("..."), "{all}");
+        assert!(all.contains(&ids[2].to_string()) && !all.contains(&ids[3].to_string()), "{all}");
     }
 }

@@ -10,7 +10,9 @@ use std::ops::Range;
 use bytes::Bytes;
 use memchr::{memchr, memmem};
 
+use crate::error::Fault;
 use crate::manifest::{Artifact, Checkin, Direction};
+use crate::tx::Damage;
 use crate::{RepoError, Rid, Tx, content, manifest};
 
 /// Bytes of artifacts that [`Listings`] keeps.
@@ -207,11 +209,16 @@ impl Listings {
     }
 }
 
-/// The content of an artifact that is here and whole.
+/// The content of an artifact that is here and whole; what is damaged fails or counts as missing, as the
+/// transaction says.
 pub(super) fn held(tx: &Tx<'_>, rid: Rid) -> Result<Option<Bytes>, RepoError> {
     match content::get(tx, rid) {
         Ok(content) => Ok(Some(content)),
         Err(RepoError::NoContent(_)) => Ok(None),
+        Err(error) if error.fault() == Fault::Sender => match tx.memory().borrow().damage {
+            Damage::CountsAsMissing => Ok(None),
+            Damage::IsAnError => Err(error),
+        },
         Err(error) => Err(error),
     }
 }

@@ -67,6 +67,12 @@ impl Forest {
         &self.nodes[index]
     }
 
+    /// Nodes that are deltas of something outside of the forest.
+    pub(crate) fn without_source(&self) -> impl Iterator<Item = usize> {
+        let is_outside = |source| find(&self.nodes, source).is_none();
+        (0..self.nodes.len()).filter(move |&index| self.nodes[index].source.is_some_and(is_outside))
+    }
+
     /// The node at a place of the walking order.
     pub(crate) fn at(&self, place: usize) -> usize {
         self.order[place]

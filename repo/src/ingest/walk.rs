@@ -70,6 +70,12 @@ impl<'f> Walk<'f> {
         self.seen
     }
 
+    /// Gives up a node and everything that hangs on it.
+    pub(crate) fn abandon(&mut self, index: usize) {
+        self.abandoned[index] = true;
+        self.abandon_below(index);
+    }
+
     /// Gives up everything that hangs on a node, and lists it.
     pub(crate) fn abandon_below(&mut self, index: usize) -> Vec<usize> {
         let mut below = Vec::new();
