@@ -2,9 +2,16 @@
 # Installs the Debian packages that the tests drive, if one is missing: stock Fossil, the oracle, above all.
 set -eu
 missing=""
-for program in fossil sqlite3 nats-server; do
-    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
-done
+# A program, and the package it is in.
+need() {
+    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need fossil fossil
+need sqlite3 sqlite3
+need nats-server nats-server
+# The tests of full and read-only disks.
+need unshare util-linux
+need mount mount
 [ -n "$missing" ] || exit 0
 echo "installing:$missing"
 sudo=""
