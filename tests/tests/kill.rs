@@ -38,7 +38,9 @@ impl Source {
 
     fn clean(&self, proxy: &Proxy) -> Clean {
         let (file, start) = (self.scratch.file("clean.fossil"), Instant::now());
-        self.frond.clone(&proxy.url(), &file);
+        let said = self.frond.try_run(["clone", "--json", &proxy.url(), &file.to_string_lossy()]);
+        let rounds = frond::summary(&said)["rounds"].as_u64();
+        assert!(rounds > Some(1), "{rounds:?} rounds: a kill would find nothing to go on from");
         let clean = Clean {
             bytes: proxy.traffic().down,
             largest_reply: proxy.largest_reply(),

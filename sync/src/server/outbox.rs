@@ -1,17 +1,18 @@
 //! The artifacts of one reply, under its budget.
 //!
 //! The first artifact of a reply is sent whatever its size. After that only what fits: so every reply moves
-//! something, and two large artifacts never share one.
+//! something, and two large artifacts never share one. The budget is the smaller one of the server's and of the
+//! repository's own, which its settings `max-download` and `max-download-time` say.
 
 use std::collections::BTreeSet;
 
 use repo::outgoing::{Outgoing, Outlet, Source};
 use repo::zlib::Codec;
-use repo::{RepoError, Rid, Snapshot, UnixTime, content, delta};
+use repo::{RepoError, Rid, Snapshot, UnixTime, config, content, delta};
 use xfer::card::{FileCard, Payload, Privacy};
 use xfer::{ArtifactId, Card};
 
-use crate::{Cx, Limits};
+use crate::Cx;
 
 /// A delta that is made for a reply saves at least as much; else the artifact itself is sent.
 const WORTH_BYTES: usize = 50;
@@ -25,7 +26,7 @@ pub(super) struct Outbox<'a> {
     snap: &'a Snapshot<'a>,
     outlet: Outlet<'a>,
     codec: Codec,
-    limits: &'a Limits,
+    reply_bytes: u64,
     clock: Option<&'a dyn Fn() -> UnixTime>,
     deadline: UnixTime,
     bytes: u64,
@@ -38,12 +39,15 @@ pub(super) struct Outbox<'a> {
 impl<'a> Outbox<'a> {
     pub(super) fn new(snap: &'a Snapshot<'a>, cx: &'a Cx<'_>) -> Result<Self, RepoError> {
         let start = cx.clock.map_or(cx.now, |clock| clock());
-        let span = i64::try_from(cx.limits.reply_ms).unwrap_or(i64::MAX);
+        let reply_bytes = setting(snap, "max-download")?.unwrap_or(u64::MAX).min(cx.limits.reply_bytes);
+        let seconds = setting(snap, "max-download-time")?.unwrap_or(u64::MAX).max(1);
+        let span = seconds.saturating_mul(1000).min(cx.limits.reply_ms);
+        let span = i64::try_from(span).unwrap_or(i64::MAX);
         Ok(Self {
             snap,
             outlet: Outlet::new(snap)?,
             codec: Codec::new(),
-            limits: cx.limits,
+            reply_bytes,
             clock: cx.clock,
             deadline: UnixTime(start.0.saturating_add(span)),
             bytes: 0,
@@ -148,7 +152,7 @@ impl<'a> Outbox<'a> {
 
     fn has_room(&self, bytes: u64) -> bool {
         self.files == 0
-            || (self.bytes.saturating_add(bytes) <= self.limits.reply_bytes
+            || (self.bytes.saturating_add(bytes) <= self.reply_bytes
                 && self.clock.is_none_or(|clock| clock() < self.deadline))
     }
 
@@ -159,4 +163,9 @@ impl<'a> Outbox<'a> {
         self.settled.insert(outgoing.rid);
         Card::File(FileCard { id: outgoing.id, delta_source, payload, privacy: outgoing.privacy })
     }
+}
+
+/// A setting of the repository that is a number. What is none counts as not set.
+fn setting(snap: &Snapshot<'_>, name: &str) -> Result<Option<u64>, RepoError> {
+    Ok(config::get(snap, name)?.and_then(|value| value.trim().parse().ok()))
 }

@@ -200,6 +200,49 @@ fn a_reply_takes_up_no_more_artifacts_when_its_time_is_over() {
     assert!(reply.cards.contains(&Card::CloneSeqno(3)), "{reply:?}");
 }
 
+/// 123.
+#[test]
+fn a_repository_may_lower_the_budget_of_its_replies_and_not_raise_it() {
+    let sent = |value: &str, limit: u64| {
+        let mut server = holding("A B C").limited(|limits| limits.reply_bytes = limit);
+        server.sql(&format!("INSERT INTO config(name, value) VALUES('max-download', {value})"));
+        server.reply(&format!("{V}clone 2 1\n")).matches("file ").count()
+    };
+    for (value, limit, files) in [
+        ("1", 1000, 1),
+        ("'0'", 1000, 1),
+        ("'25'", 1000, 2),
+        ("'99999'", 25, 2),
+        ("'-5'", 1000, 3),
+        ("'many'", 1000, 3),
+        ("NULL", 1000, 3),
+    ] {
+        assert_eq!(sent(value, limit), files, "{value} under {limit}");
+    }
+}
+
+#[test]
+fn a_repository_may_shorten_the_time_of_its_replies() {
+    let next = |seconds: &str, step: i64| {
+        let mut server = holding("A B C");
+        server.sql(&format!("INSERT INTO config(name, value) VALUES('max-download-time', '{seconds}')"));
+        let elapsed = std::cell::Cell::new(0);
+        let clock = || {
+            elapsed.set(elapsed.get() + step);
+            UnixTime(elapsed.get())
+        };
+        let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+        let mut cx = crate::testing::cx(&server.limits, &mut faults, &mut observer);
+        cx.clock = Some(&clock);
+        let reply = handle_sync(&mut server.repo, &message(&format!("{V}clone 2 1\n")), &mut cx).unwrap();
+        reply.cards.iter().find_map(|card| if let Card::CloneSeqno(next) = card { Some(*next) } else { None })
+    };
+    assert_eq!(next("1", 600), Some(3));
+    assert_eq!(next("0", 600), Some(3), "a second at least");
+    assert_eq!(next("10", 600), Some(0));
+    assert_eq!(next("99", 20_000), Some(3), "no more than the server's own limit");
+}
+
 /// 169.
 #[test]
 fn a_clone_and_a_pull_in_one_request_are_both_answered() {

@@ -305,6 +305,14 @@ pub(crate) fn tiny_budget(case: &ServerCase<'_>) {
     let copy = slow.dir.file("clone.fossil");
     case.bench.fossil.clone(&slow.server.url(), &copy);
     compare::artifact_lists_equal(&copy, &slow.file);
+    let artifacts = sql::number(&slow.file, "SELECT count(*) FROM blob WHERE size>=0");
+    let first = slow.cards(format!("{VERSION}clone 2 1\n# 5e3d\n")).text();
+    assert_eq!(first.lines().filter(|line| line.starts_with("file ")).count(), 1, "{first}");
+    let ours = slow.dir.file("ours.fossil");
+    let said = case.bench.frond.try_run(["clone", "--json", &slow.server.url(), &ours.to_string_lossy()]);
+    let rounds = frond_tests::frond::summary(&said)["rounds"].as_i64();
+    assert!(artifacts > 2 && rounds >= Some(artifacts), "{rounds:?} rounds for {artifacts} artifacts");
+    compare::artifact_lists_equal(&ours, &slow.file);
 }
 
 pub(crate) fn cards_too_early(case: &ServerCase<'_>) {
