@@ -28,16 +28,17 @@ use crate::{ArtifactId, Card, Login, Message, hash};
 /// What a message may cost. The defaults hold every message that stock peers send.
 ///
 /// A stock peer's message exceeds its budget (5 MB of reply, 250 kB of request) by one whole artifact of any
-/// size; the defaults allow for one of half a gibibyte. Lower them where peers are not trusted.
+/// size; the defaults allow for the largest that a repository file can hold. Lower them where peers are not
+/// trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeLimits {
-    /// Bytes of a body as it travels: 512 MiB.
+    /// Bytes of a body as it travels: 1 GiB.
     pub body_bytes: usize,
     /// Bytes of a message after inflating: 1 GiB.
     pub message_bytes: usize,
     /// Bytes of one card's line, without its LF: 1 MiB.
     pub line_bytes: usize,
-    /// Bytes of one payload: 512 MiB.
+    /// Bytes of one payload: 1 GiB.
     pub payload_bytes: usize,
     /// Cards of a message, comments included: 4 Mi. A decoded card takes about 128 bytes, a line may take two.
     pub cards: usize,
@@ -47,10 +48,10 @@ impl Default for DecodeLimits {
     fn default() -> Self {
         const MIB: usize = 1 << 20;
         Self {
-            body_bytes: 512 * MIB,
+            body_bytes: 1024 * MIB,
             message_bytes: 1024 * MIB,
             line_bytes: MIB,
-            payload_bytes: 512 * MIB,
+            payload_bytes: 1024 * MIB,
             cards: 4 * MIB,
         }
     }
