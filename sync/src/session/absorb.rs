@@ -101,7 +101,12 @@ impl Session {
             Phase::Batch { .. } => false,
             Phase::Announce => self.wanted.is_empty(),
             Phase::Settle if phase == Phase::Settle => self.wanted.is_empty(),
-            Phase::Settle => self.wanted.is_empty() && !cloning.took_a_while() && !self.options.private,
+            Phase::Settle => {
+                self.wanted.is_empty()
+                    && !cloning.took_a_while()
+                    && !self.options.private
+                    && !self.has_untried_login()
+            }
         };
         if done {
             return self.conclude(tx, cx);
@@ -116,6 +121,12 @@ impl Session {
     fn judge(&mut self, reply: &Reply<'_>, phase: Phase) -> Result<Verdict, SyncError> {
         let each = |test: fn(&str) -> bool| reply.errors.iter().all(|text| test(text));
         let batch = matches!(phase, Phase::Batch { .. });
+        let demanded = |text: &str| {
+            text.contains("login failed") || (self.options.private && text.contains("private"))
+        };
+        if phase == Phase::Settle && reply.errors.iter().any(|text| demanded(text)) {
+            return Err(refused(reply));
+        }
         if phase == Phase::Settle && each(is_about_rights) {
             self.news.said.extend(reply.errors.iter().map(|&text| text.to_owned()));
             return Ok(Verdict::Finish);
@@ -140,6 +151,12 @@ impl Session {
             self.adopt(&push.project)?;
         }
         Ok(Verdict::AskAgain)
+    }
+
+    /// Whether a login was given that no request has carried: everything came in the first round of a clone,
+    /// to which nobody logs in. A wrong password must not pass for a right one.
+    fn has_untried_login(&self) -> bool {
+        self.credentials().is_some() && self.login != LoginState::Sent
     }
 
     fn ask_again(&mut self, cx: &Cx<'_>) -> Result<Progress, SyncError> {

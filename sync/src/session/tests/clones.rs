@@ -375,9 +375,20 @@ fn private_artifacts_come_only_to_those_who_ask_and_may() {
     check_private(&mut client, "B");
 
     let mut client = fresh();
-    let result = converse(&mut Session::clone_into(private(), SEED), &mut client, &mut server()).unwrap();
-    assert_eq!((client.holds("A"), client.holds("B")), (true, false));
-    assert_eq!(result.messages, ["not authorized to sync private content"]);
+    let error = converse(&mut Session::clone_into(private(), SEED), &mut client, &mut server()).unwrap_err();
+    assert_eq!(error.to_string(), "the peer refused: not authorized to sync private content");
+}
+
+#[test]
+fn a_wrong_password_does_not_pass_where_everyone_may_clone() {
+    let server = || holding("A B").rights("nobody", "go").rights("bob", "go");
+    let wrong = SyncOptions { password: Some("wrong".to_owned()), ..bob(&pull()) };
+    let error = converse(&mut Session::clone_into(wrong, SEED), &mut fresh(), &mut server()).unwrap_err();
+    assert_eq!(error.to_string(), "the peer refused: login failed");
+
+    let mut client = fresh();
+    converse(&mut Session::clone_into(bob(&pull()), SEED), &mut client, &mut server()).unwrap();
+    assert_eq!(client.all(), server().all());
 }
 
 #[test]
