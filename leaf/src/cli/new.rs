@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use repo::{Genesis, Repo};
+use repo::checkin::{self, NewCheckin};
+use repo::{Genesis, Repo, Text, UnixTime};
 use serde::Serialize;
 use sync::client::now;
 
@@ -54,7 +55,8 @@ impl New {
             public: if self.public_read { "go".to_owned() } else { String::new() },
             now: now(),
         };
-        Repo::create(&answer.file, &genesis)?;
+        let mut repo = Repo::create(&answer.file, &genesis)?;
+        first_checkin(&mut repo, &answer.admin_user, genesis.now)?;
         output.answer(&answer, || {
             format!(
                 "project-id: {}\nserver-id:  {}\nadmin-user: {} (initial password is \"{}\")\n",
@@ -63,4 +65,18 @@ impl New {
         });
         Ok(Code::Ok)
     }
+}
+
+/// Makes the check-in without files that stock begins with: `fossil open` takes no repository without one.
+fn first_checkin(repo: &mut Repo, user: &str, now: UnixTime) -> Result<(), Failure> {
+    let first = NewCheckin {
+        comment: Text::from("initial empty check-in"),
+        user: Text::from(user),
+        date: now,
+        ..NewCheckin::default()
+    };
+    let tx = repo.begin()?;
+    let made = checkin::commit(&tx, &first);
+    made.map_err(|error| Failure::new(Code::Failed, error.to_string(), "remove the file and try again"))?;
+    Ok(tx.commit()?)
 }
