@@ -79,6 +79,14 @@ pub fn set_password(tx: &Tx<'_>, login: &str, secret: &Secret, now: UnixTime) ->
     Ok(changed > 0)
 }
 
+/// Gives a user another name, which nobody may have yet. The secret, which depends on the name, goes.
+pub fn rename(tx: &Tx<'_>, login: &str, new: &str, now: UnixTime) -> Result<(), RepoError> {
+    tx.conn()
+        .prepare_cached("UPDATE user SET login=?2, pw='', mtime=?3 WHERE login=?1")?
+        .execute(params![login, new, now.seconds()])?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,5 +116,16 @@ mod tests {
         assert_eq!(bob.password, "31f32f0602b42526ff5744f7c927e79e4795bc8f");
         assert_eq!(bob.capabilities, "ix");
         assert!(!format!("{bob:?}").contains(&bob.password));
+    }
+
+    #[test]
+    fn a_renamed_user_keeps_number_and_capabilities_and_not_the_secret() {
+        let mut repo = repo();
+        let tx = repo.begin().unwrap();
+        let alice = find(&tx, "alice").unwrap().unwrap();
+        rename(&tx, "alice", "bob", NOW).unwrap();
+        assert_eq!(find(&tx, "alice").unwrap(), None);
+        let bob = User { login: "bob".into(), password: String::new(), ..alice };
+        assert_eq!(find(&tx, "bob").unwrap(), Some(bob));
     }
 }

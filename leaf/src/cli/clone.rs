@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use repo::user;
 use sync::SyncOptions;
 use sync::client::{self, CloneOptions};
 use sync::http::HttpTransport;
@@ -36,7 +37,8 @@ impl Clone {
         let begun = Instant::now();
         let url = network::url(&self.url)?;
         let (user, password) = network::login(&url, None)?;
-        let admin = self.admin_user.or_else(|| url.user.clone()).unwrap_or_else(local_user);
+        let remote_user = url.user.clone().filter(|user| !is_special(user));
+        let admin = first_user(self.admin_user.or(remote_user))?;
         let options = CloneOptions {
             session: SyncOptions {
                 pull: true,
@@ -68,9 +70,37 @@ impl Clone {
     }
 }
 
+/// The first user of a new repository: `given`, else who works here.
+pub(crate) fn first_user(given: Option<String>) -> Result<String, Failure> {
+    let user = given.unwrap_or_else(local_user);
+    if is_special(&user) || user.is_empty() {
+        let what = format!("{user:?} stands for a kind of users, and cannot be the first user");
+        return Err(Failure::new(Code::Usage, what, "name another one with -A USER"));
+    }
+    Ok(user)
+}
+
+/// Whether the name is one of those whose capabilities others have too.
+fn is_special(user: &str) -> bool {
+    [user::NOBODY, user::ANONYMOUS, user::DEVELOPER, user::READER].contains(&user)
+}
+
 /// Who works here, by the names that Fossil looks at.
-pub(crate) fn local_user() -> String {
+fn local_user() -> String {
     let names = ["FOSSIL_USER", "USER", "LOGNAME", "USERNAME"];
     let named = names.iter().filter_map(|name| std::env::var(name).ok()).find(|user| !user.is_empty());
     named.unwrap_or_else(|| "root".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_stands_for_others_is_no_first_user() {
+        for special in ["nobody", "anonymous", "developer", "reader", ""] {
+            assert_eq!(first_user(Some(special.to_owned())).unwrap_err().code, Code::Usage, "{special}");
+        }
+        assert_eq!(first_user(Some("alice".to_owned())).unwrap(), "alice");
+    }
 }

@@ -8,7 +8,7 @@ use repo::{Genesis, Repo, Text, UnixTime};
 use serde::Serialize;
 use sync::client::now;
 
-use super::clone::local_user;
+use super::clone::first_user;
 use crate::chance;
 use crate::exit::{Code, Failure};
 use crate::output::Output;
@@ -43,7 +43,7 @@ impl New {
             schema: 1,
             project_code: chance::code()?,
             server_code: chance::code()?,
-            admin_user: self.admin_user.unwrap_or_else(local_user),
+            admin_user: first_user(self.admin_user)?,
             password: chance::password()?,
             file: self.file,
         };

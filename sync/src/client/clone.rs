@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use repo::{Genesis, Repo, RepoError, config, partial, user};
+use repo::{Genesis, Repo, RepoError, Tx, UnixTime, config, partial, user};
 use xfer::login::Secret;
 
 use super::workplace::{FileError, Workplace};
@@ -20,7 +20,7 @@ pub struct CloneOptions {
     pub remember: Remember,
     /// Server code of the new file: 40 hex digits.
     pub server: String,
-    /// Its first user, who gets capability `s` (set-up).
+    /// Its first user, who gets capability `s` (set-up): that of the run that makes the clone whole.
     pub admin: String,
     /// That user's password.
     pub admin_password: String,
@@ -39,6 +39,12 @@ pub struct CloneResult {
 
 /// Names the source of a clone that is under way. Not a setting: it goes when the clone is whole.
 const SOURCE: &str = "frond-clone-source";
+
+/// Names the first user that the file has so far: a later run may want another one. Goes with [`SOURCE`].
+const ADMIN: &str = "frond-clone-admin";
+
+/// Says that a run logged in: what came with a login is not for everyone. Goes with [`SOURCE`].
+const LOGIN: &str = "frond-clone-login";
 
 /// Clones into a new file at `target`. Until the clone is whole it is under another name ([`super::work_file`]);
 /// interrupted in any way, it is taken up by the next call with the same source and target.
@@ -61,7 +67,9 @@ pub async fn clone<T: Transport>(
     blocking(|| {
         let mut repo = Repo::open(target)?;
         let tx = repo.begin()?;
-        config::unset(&tx, SOURCE)?;
+        for mark in [SOURCE, ADMIN, LOGIN] {
+            config::unset(&tx, mark)?;
+        }
         let server = config::server_code(&tx)?.unwrap_or_default();
         tx.commit()?;
         Ok((repo, CloneResult { sync: result, server, is_resumed: begun != Begun::Now }))
@@ -109,24 +117,31 @@ fn prepare(
     if let Some((mut repo, source)) = interrupted(place.work())? {
         if source == wanted {
             let begun = how_far(&mut repo)?;
+            let tx = repo.begin()?;
+            mark_login(&tx, options, (setting.clock)())?;
+            tx.commit()?;
             return Ok((repo, begun));
         }
         return Err(FileError::OtherSource { file: place.work().to_owned(), source_url: source }.into());
     }
     place.clear()?;
     let now = (setting.clock)();
-    let genesis = Genesis {
-        server: options.server.clone(),
-        user: options.admin.clone(),
-        public: public(options).to_owned(),
-        now,
-        ..Genesis::default()
-    };
+    let (server, user) = (options.server.clone(), options.admin.clone());
+    let genesis = Genesis { server, user, now, ..Genesis::default() };
     let mut repo = Repo::create(place.work(), &genesis)?;
     let tx = repo.begin()?;
     config::set(&tx, SOURCE, &wanted, now)?;
+    config::set(&tx, ADMIN, &options.admin, now)?;
+    mark_login(&tx, options, now)?;
     tx.commit()?;
     Ok((repo, Begun::Now))
+}
+
+fn mark_login(tx: &Tx<'_>, options: &CloneOptions, now: UnixTime) -> Result<(), RepoError> {
+    if options.session.user.is_none() {
+        return Ok(());
+    }
+    config::set(tx, LOGIN, "1", now)
 }
 
 /// A session marks its file until everything is in; the first thing it learns is the project.
@@ -138,12 +153,6 @@ fn how_far(repo: &mut Repo) -> Result<Begun, RepoError> {
         None if knows_project => Begun::Whole,
         None => Begun::Now,
     })
-}
-
-/// What nobody may do in the new file. What everyone may clone may be cloned on, with the capabilities that
-/// stock gives; what took a login is not opened to everyone.
-fn public(options: &CloneOptions) -> &'static str {
-    if options.session.user.is_none() { "gjorz" } else { "" }
 }
 
 /// The unfinished clone at `work` and its source. A file that does not say its source has nothing in it yet.
@@ -165,7 +174,7 @@ fn identity(options: &CloneOptions) -> String {
 
 /// What only a whole clone has: a user with a password, which needs the project code. Gives that code.
 ///
-/// The mark of ours stays until the file has its name, so that the work is known again if we are killed here.
+/// The marks of ours stay until the file has its name, so that the work is known again if we are killed here.
 fn finish<T: Transport>(
     repo: &mut Repo,
     transport: &T,
@@ -174,11 +183,32 @@ fn finish<T: Transport>(
 ) -> Result<String, ClientError> {
     remember_url(repo, transport, options.remember, setting)?;
     let project = config::project_code(&repo.snapshot()?)?.unwrap_or_default();
-    let secret = Secret::derive(&project, &options.admin, &options.admin_password);
     let tx = repo.begin()?;
-    user::set_password(&tx, &options.admin, &secret, (setting.clock)())?;
+    settle_admin(&tx, options, &project, (setting.clock)())?;
+    settle_nobody(&tx, (setting.clock)())?;
     tx.commit()?;
     Ok(project)
+}
+
+/// The first user of an earlier run, who never had a password, becomes that of this one.
+fn settle_admin(tx: &Tx<'_>, options: &CloneOptions, project: &str, now: UnixTime) -> Result<(), RepoError> {
+    let admin = &options.admin;
+    if let Some(earlier) = config::get(tx, ADMIN)?.filter(|earlier| earlier != admin) {
+        user::rename(tx, &earlier, admin, now)?;
+        config::set(tx, ADMIN, admin, now)?;
+    }
+    user::set_capabilities(tx, admin, "s", now)?;
+    let secret = Secret::derive(project, admin, &options.admin_password);
+    let is_there = user::set_password(tx, admin, &secret, now)?;
+    assert!(is_there, "the first user was made just now");
+    Ok(())
+}
+
+/// What nobody may do in the new file. What everyone may clone may be cloned on, with the capabilities that
+/// stock gives; what took a login, in whichever run, is not opened to everyone.
+fn settle_nobody(tx: &Tx<'_>, now: UnixTime) -> Result<(), RepoError> {
+    let public = if config::get(tx, LOGIN)?.is_none() { "gjorz" } else { "" };
+    user::set_capabilities(tx, user::NOBODY, public, now)
 }
 
 #[cfg(test)]
@@ -226,5 +256,57 @@ mod tests {
         let other = CloneOptions { source: "http://other/".into(), ..options };
         let failed = clone(&target, &mut Mock::default(), other, &mut setting).await;
         assert!(matches!(failed, Err(ClientError::File(FileError::OtherSource { .. }))));
+    }
+
+    /// A run as `user` that ends when the project is known; nothing is missing but the name.
+    fn leave_nameless(target: &Path, options: &CloneOptions) {
+        let setting = Setting::new().unwrap();
+        let place = Workplace::take(target).unwrap();
+        let (mut repo, _) = prepare(&place, options, &setting).unwrap();
+        let tx = repo.begin().unwrap();
+        config::set(&tx, "project-code", &"ab".repeat(20), (setting.clock)()).unwrap();
+        tx.commit().unwrap();
+        drop(repo);
+        place.release();
+    }
+
+    fn run_as(login: Option<&str>, admin: &str) -> CloneOptions {
+        CloneOptions {
+            session: SyncOptions { user: login.map(str::to_owned), ..SyncOptions::default() },
+            source: "http://h/".into(),
+            admin: admin.into(),
+            admin_password: format!("password of {admin}"),
+            ..CloneOptions::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_run_decides_who_may_log_in_and_a_login_in_any_run_keeps_nobody_out() {
+        let (open, shut) = ("gjorz", "");
+        let cases = [
+            (run_as(None, "me"), run_as(None, "me"), open),
+            (run_as(None, "me"), run_as(None, "alice"), open),
+            (run_as(None, "me"), run_as(Some("bob"), "bob"), shut),
+            (run_as(Some("bob"), "bob"), run_as(None, "me"), shut),
+        ];
+        for (first, last, nobody) in cases {
+            let directory = tempfile::tempdir().unwrap();
+            let target = directory.path().join("a.fossil");
+            leave_nameless(&target, &first);
+            let mut setting = Setting::new().unwrap();
+            let (mut repo, _) =
+                clone(&target, &mut Mock::default(), last.clone(), &mut setting).await.unwrap();
+            let snap = repo.snapshot().unwrap();
+            let admin = user::find(&snap, &last.admin).unwrap().unwrap();
+            let secret = Secret::derive(&"ab".repeat(20), &last.admin, &last.admin_password);
+            assert_eq!((admin.password.as_str(), admin.capabilities.as_str()), (secret.expose(), "s"));
+            if first.admin != last.admin {
+                assert_eq!(user::find(&snap, &first.admin).unwrap(), None, "{}", first.admin);
+            }
+            assert_eq!(user::find(&snap, user::NOBODY).unwrap().unwrap().capabilities, nobody);
+            for mark in [SOURCE, ADMIN, LOGIN] {
+                assert_eq!(config::get(&snap, mark).unwrap(), None);
+            }
+        }
     }
 }
