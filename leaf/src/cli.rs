@@ -22,7 +22,7 @@ use crate::output::Output;
 
 /// Clones, pulls and serves Fossil repositories.
 #[derive(Debug, Parser)]
-#[command(name = "frond", version, infer_subcommands = true, disable_help_subcommand = true)]
+#[command(name = "frond", version, infer_subcommands = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -125,6 +125,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_is_a_command_too() {
+        for words in [&["frond", "help"][..], &["frond", "help", "clone"]] {
+            let shown = Cli::try_parse_from(words).unwrap_err();
+            assert_eq!(shown.kind(), clap::error::ErrorKind::DisplayHelp, "{words:?}");
+        }
     }
 
     #[test]
