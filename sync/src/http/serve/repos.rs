@@ -57,7 +57,7 @@ impl Repos {
     pub fn new(path: &Path) -> Result<Self, RepoError> {
         let is_directory = path.is_dir();
         if !is_directory {
-            Repo::open(path)?;
+            readable(path, Repo::open(path))?;
         }
         Ok(Self { root: path.to_owned(), is_directory, idle: Mutex::default() })
     }
@@ -102,7 +102,7 @@ impl Repos {
                 return Ok(open);
             }
         }
-        Ok(Open { repo: Repo::open(file)?, identity })
+        Ok(Open { repo: readable(file, Repo::open(file))?, identity })
     }
 
     /// Keeps a connection for the next request.
@@ -116,6 +116,14 @@ impl Repos {
 
     fn idle(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Vec<Open>>> {
         self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// What was opened for writing; for reading where the file may only be read: to serve it that is enough.
+fn readable(file: &Path, opened: Result<Repo, RepoError>) -> Result<Repo, RepoError> {
+    match opened {
+        Err(RepoError::ReadOnly { .. }) => Repo::open_read_only(file),
+        opened => opened,
     }
 }
 
@@ -146,6 +154,19 @@ fn identity(metadata: &Metadata) -> Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_may_only_be_read_is_served_and_other_failures_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.fossil");
+        drop(Repo::create(&file, &repo::Genesis::default()).unwrap());
+        let refused = || Err(RepoError::ReadOnly { path: file.as_path().into() });
+        let mut repo = readable(&file, refused()).unwrap();
+        assert!(repo.snapshot().is_ok());
+        assert!(matches!(repo.begin().map(drop), Err(RepoError::ReadOnly { .. })));
+        let none = directory.path().join("none.fossil");
+        assert!(matches!(readable(&none, Repo::open(&none)), Err(RepoError::NotFound { .. })));
+    }
 
     #[test]
     fn only_the_first_segment_picks_a_repository_and_never_another_file() {
