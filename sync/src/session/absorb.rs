@@ -121,9 +121,8 @@ impl Session {
     fn judge(&mut self, reply: &Reply<'_>, phase: Phase) -> Result<Verdict, SyncError> {
         let each = |test: fn(&str) -> bool| reply.errors.iter().all(|text| test(text));
         let batch = matches!(phase, Phase::Batch { .. });
-        let demanded = |text: &str| {
-            text.contains("login failed") || (self.options.private && text.contains("private"))
-        };
+        let demanded =
+            |text: &str| text.contains("login failed") || (self.options.private && text.contains("private"));
         if phase == Phase::Settle && reply.errors.iter().any(|text| demanded(text)) {
             return Err(refused(reply));
         }
