@@ -53,7 +53,13 @@ impl Frond {
     /// Clones; gives the summary.
     #[track_caller]
     pub fn clone(&self, url: &str, file: &Path) -> Value {
-        summary(&self.try_run([OsStr::new("clone"), "--json".as_ref(), url.as_ref(), file.as_os_str()]))
+        let said = self.try_run([OsStr::new("clone"), "--json".as_ref(), url.as_ref(), file.as_os_str()]);
+        let summary = summary(&said);
+        let made: Value = serde_json::from_str(said.stdout.lines().next().unwrap_or_default())
+            .unwrap_or_else(|error| panic!("{error}\n{said}"));
+        assert_eq!(made["type"], "clone", "what was made comes before the summary\n{said}");
+        assert_ne!(made["password"].as_str().unwrap_or_default(), "", "nobody can log in\n{said}");
+        summary
     }
 
     /// Pulls; gives the summary.

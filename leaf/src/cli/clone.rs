@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use repo::user;
+use serde::Serialize;
 use sync::SyncOptions;
 use sync::client::{self, CloneOptions};
 use sync::http::HttpTransport;
@@ -12,7 +13,7 @@ use sync::http::HttpTransport;
 use crate::chance;
 use crate::exit::{Code, Failure};
 use crate::network::{self, Network, Summary};
-use crate::output::Output;
+use crate::output::{Form, Output};
 
 /// Clone a repository into a new file
 ///
@@ -30,6 +31,16 @@ pub(crate) struct Clone {
     admin_user: Option<String>,
     #[command(flatten)]
     network: Network,
+}
+
+/// What the new file is, and how to log in to it: said once, before the summary.
+#[derive(Serialize)]
+struct Made<'a> {
+    r#type: &'static str,
+    admin_user: &'a str,
+    password: &'a str,
+    server_code: &'a str,
+    project_code: &'a str,
 }
 
 impl Clone {
@@ -58,6 +69,16 @@ impl Clone {
         let mut transport = HttpTransport::new(url.clone(), self.network.http());
         let (_, result) = network::run(client::clone(&self.file, &mut transport, options, &mut setting))??;
         let summary = Summary::new("clone", &result.sync, result.is_resumed, begun);
+        let made = Made {
+            r#type: "clone",
+            admin_user: &admin,
+            password: &admin_password,
+            server_code: &result.server,
+            project_code: &result.sync.project,
+        };
+        if output.form() == Form::Json {
+            output.answer(&made, String::new);
+        }
         output.answer(&summary, || {
             format!(
                 "{}project-id: {}\nserver-id:  {}\nadmin-user: {admin} (password is \"{admin_password}\")\n",
