@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use repo::{Repo, RepoError};
 
 /// Open connections that are kept for the next request, a repository.
@@ -14,6 +14,9 @@ const KEPT_OPEN: usize = 4;
 
 /// Longest name of a repository in a directory, in bytes.
 const MAX_NAME_BYTES: usize = 128;
+
+/// What is escaped in the part of a path that picks a repository.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'+');
 
 /// What is served: one repository file, or every `*.fossil` of a directory.
 pub struct Repos {
@@ -29,7 +32,7 @@ pub(crate) struct Place {
     pub(crate) file: PathBuf,
     /// Its name for people: the file's without `.fossil`.
     pub(crate) name: String,
-    /// The part of the path that picks it: empty, or `/name`.
+    /// The part of the path that picks it, escaped: empty, or `/name`.
     pub(crate) path: String,
 }
 
@@ -73,13 +76,17 @@ impl Repos {
             return Some(Place { file: self.root.clone(), name: stem(&self.root), path: String::new() });
         }
         let segment = path.trim_start_matches('/').split('/').next()?;
-        let name = percent_decode_str(segment).decode_utf8().ok()?;
-        if !is_name(&name) {
+        self.named(&percent_decode_str(segment).decode_utf8().ok()?)
+    }
+
+    /// The repository of a directory that has this name.
+    fn named(&self, name: &str) -> Option<Place> {
+        if !is_name(name) {
             return None;
         }
         let file = self.root.join(format!("{name}.fossil"));
-        let path = format!("/{name}");
-        file.is_file().then(|| Place { file, name: name.into_owned(), path })
+        let path = format!("/{}", utf8_percent_encode(name, ESCAPED));
+        file.is_file().then(|| Place { file, name: name.to_owned(), path })
     }
 
     /// Every repository of a directory, by name.
@@ -88,7 +95,7 @@ impl Repos {
         for entry in fs::read_dir(&self.root)? {
             let name = entry?.file_name();
             let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".fossil")) else { continue };
-            places.extend(self.locate(name));
+            places.extend(self.named(name));
         }
         places.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(places)
@@ -127,12 +134,13 @@ fn readable(file: &Path, opened: Result<Repo, RepoError>) -> Result<Repo, RepoEr
     }
 }
 
-/// Whether a segment may name a repository: no separators, no dot files, nothing a shell or page minds.
+/// Whether a segment may name a repository: no separators, no dot files, nothing that looks like an option.
 fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= MAX_NAME_BYTES
         && !name.starts_with(['.', '-'])
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'+'))
+        && !name.contains(['/', '\\'])
+        && !name.contains(char::is_control)
 }
 
 fn stem(file: &Path) -> String {
@@ -180,13 +188,17 @@ mod tests {
         for path in ["/a", "/a/", "/a/xfer", "/a/../b", "a", "//a", "/%61"] {
             assert_eq!(found(path).as_deref(), Some("a"), "{path}");
         }
+        assert_eq!(found("/b%20c/xfer").as_deref(), Some("b c"));
         for path in [
             "/",
             "",
             "/b",
             "/d",
             "/.hidden",
-            "/b%20c",
+            "/..%2fa",
+            "/%2fetc%2fpasswd",
+            "/b%5cc",
+            "/b%0ac",
             "/note.txt",
             "/..",
             "/../a",
@@ -196,6 +208,8 @@ mod tests {
         ] {
             assert_eq!(found(path), None, "{path}");
         }
-        assert_eq!(repos.list().unwrap().len(), 1);
+        let listed = repos.list().unwrap();
+        let listed: Vec<&str> = listed.iter().map(|place| place.path.as_str()).collect();
+        assert_eq!(listed, ["/a", "/b%20c"]);
     }
 }
