@@ -154,7 +154,11 @@ impl From<TransportError> for Failure {
             TransportError::Tls { .. } => {
                 "check the address and the clock; for a certificate of your own set SSL_CERT_FILE"
             }
+            TransportError::WrongScheme { speaks: "https", .. } => "write the address with https://",
+            TransportError::WrongScheme { .. } => "write the address with http://",
             TransportError::Status { status: 401 | 403 | 407, .. } => "log in as a user who may do this",
+            TransportError::Status { status: 500.., .. } if !error.may_retry() => SERVER_FAILED,
+            TransportError::Empty { .. } => SERVER_FAILED,
             TransportError::Status { .. } if error.may_retry() => {
                 "try again later, or ask whoever runs the server"
             }
@@ -167,6 +171,9 @@ impl From<TransportError> for Failure {
         Self::new(code, error.to_string(), hint)
     }
 }
+
+/// What to do where only the server's own people can tell whether a retry helps.
+const SERVER_FAILED: &str = "the fault is the server's: tell whoever runs it; its log should say why";
 
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {

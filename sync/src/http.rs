@@ -5,7 +5,9 @@
 
 mod client;
 mod connect;
+mod heard;
 mod page;
+mod redirect;
 pub mod serve;
 mod text;
 mod url;

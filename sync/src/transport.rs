@@ -52,6 +52,16 @@ pub enum TransportError {
         /// Why.
         reason: String,
     },
+    /// The peer speaks the other one of http and https.
+    #[error("{peer} speaks {speaks}, not {asked}")]
+    WrongScheme {
+        /// Host and port.
+        peer: String,
+        /// What the address says.
+        asked: &'static str,
+        /// What the peer speaks.
+        speaks: &'static str,
+    },
     /// An HTTP status other than 200.
     #[error("{peer} answers with HTTP status {status}{}", said(text))]
     Status {
@@ -63,14 +73,20 @@ pub enum TransportError {
         text: String,
     },
     /// Something answers there that is no Fossil server.
-    #[error("{peer} is no Fossil server: it answers with {content_type}{}", said(text))]
+    #[error("{peer} is no Fossil server: it answers with {answer}{}", said(text))]
     NotFossil {
         /// Host and port.
         peer: String,
-        /// Content-Type of the reply, or `no content type`.
-        content_type: String,
+        /// Content-Type of the reply, `no content type`, or what it is if it is no reply of HTTP.
+        answer: String,
         /// The reply without its tags, shortened.
         text: String,
+    },
+    /// A reply of the right kind with nothing in it: no server of Fossil means to send one.
+    #[error("{peer} sent an empty reply: its Fossil server failed before it wrote one")]
+    Empty {
+        /// Host and port.
+        peer: String,
     },
     /// The reply passes the limit on bodies.
     #[error("the reply of {peer} is longer than {limit} bytes")]
@@ -102,16 +118,19 @@ pub enum TransportError {
 }
 
 impl TransportError {
-    /// Whether the same exchange may go well a little later, with nothing changed.
+    /// Whether the same exchange may go well a little later, with nothing changed. Of a server that failed
+    /// (status 500, an empty reply) nobody knows: only its own people can tell.
     pub fn may_retry(&self) -> bool {
         match self {
             Self::UnknownHost { .. }
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::CutShort { .. } => true,
-            Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
+            Self::Status { status, .. } => matches!(status, 408 | 429 | 502 | 503 | 504),
             Self::Tls { .. }
+            | Self::WrongScheme { .. }
             | Self::NotFossil { .. }
+            | Self::Empty { .. }
             | Self::TooLong { .. }
             | Self::Redirect { .. }
             | Self::Exhausted => false,
@@ -164,6 +183,9 @@ mod tests {
         let tls = TransportError::Tls { peer: peer(), reason: String::new() };
         let busy = TransportError::Status { peer: peer(), status: 503, text: String::new() };
         let gone = TransportError::Status { peer: peer(), status: 404, text: String::new() };
-        assert_eq!([cut, tls, busy, gone].map(|e| e.may_retry()), [true, false, true, false]);
+        let failed = TransportError::Status { peer: peer(), status: 500, text: String::new() };
+        let empty = TransportError::Empty { peer: peer() };
+        let errors = [cut, tls, busy, gone, failed, empty];
+        assert_eq!(errors.map(|e| e.may_retry()), [true, false, true, false, false, false]);
     }
 }

@@ -158,12 +158,17 @@ async fn whatever_is_no_reply_is_an_error_that_says_what_came() {
             "HTTP/1.1 200 OK\nContent-Type: application/x-fossil\nTransfer-Encoding: chunked\n\n5\n12345",
             "broke",
         ),
-        ("HTTP/1.1 200 OK\nContent-Type: application/x-fossil\nContent-Length: -5\n\n", "broke"),
-        ("HTTP/2 200\n\n", "broke"),
-        ("garbage", "broke"),
+        (
+            "HTTP/1.1 200 OK\nContent-Type: application/x-fossil\nContent-Length: -5\n\n",
+            "with malformed HTTP",
+        ),
+        ("HTTP/2 200\n\n", "is no Fossil server: it answers with malformed HTTP"),
+        ("garbage", "is no Fossil server: it answers with something that is no HTTP: garbage"),
+        ("\u{1}\u{2}\n", "it answers with something that is no HTTP: "),
         ("", "broke"),
+        ("HTTP/1.1 200 OK\nContent-Type: application/x-fossil\nContent-Length: 0\n\n", "sent an empty reply"),
+        ("HTTP/1.0 200 OK\nContent-Type: application/x-fossil\n\n", "broke: it closed before"),
         ("HTTP/1.1 301 Moved\nContent-Length: 0\n\n", "without saying where"),
-        ("HTTP/1.1 302 Found\nLocation: /new\nContent-Length: 0\n\n", "no address to follow"),
         ("HTTP/1.1 302 Found\nLocation: ssh://h/new\nContent-Length: 0\n\n", "no address to follow"),
         ("HTTP/1.1 302 Found\nLocation: file:///etc\nContent-Length: 0\n\n", "no address to follow"),
     ];
@@ -216,6 +221,18 @@ async fn a_redirect_is_followed_with_the_same_body_and_remembered_if_permanent()
 }
 
 #[tokio::test]
+async fn a_relative_redirect_is_resolved_against_the_address_that_was_asked() {
+    let moved = "HTTP/1.1 308 Moved\r\nLocation: ../b/xfer\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let (port, task) = server(vec![Act::Say(moved.into()), Act::Say(OK.into())]).await;
+    let url = format!("http://bob@127.0.0.1:{port}/a/c/d");
+    let mut transport = HttpTransport::new(url.parse().unwrap(), options());
+    transport.exchange(request()).await.unwrap();
+    let heads = task.await.unwrap();
+    assert!(heads[1].starts_with("POST /a/b HTTP/1.1\r\n"), "{heads:?}");
+    assert_eq!(transport.lasting_url(), Some(format!("http://bob@127.0.0.1:{port}/a/b")));
+}
+
+#[tokio::test]
 async fn redirects_end_after_twenty_requests() {
     let moved = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:PORT/\r\nContent-Length: 0\r\n\r\n";
     let (port, task) = server(vec![Act::Keep(moved.into())]).await;
@@ -264,7 +281,13 @@ async fn a_host_that_is_not_there_is_told_from_a_port_that_is_closed() {
     assert!(closed.may_retry());
     let unknown = ask("http://no-such-host.invalid/".into()).await.unwrap_err();
     assert!(matches!(unknown, TransportError::UnknownHost { .. }), "{unknown:?}");
-    let (port, _task) = server(vec![Act::Say(OK.into())]).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        let _ = stream.read(&mut [0; 1000]).await;
+    });
     let plain = ask(format!("https://127.0.0.1:{port}/")).await.unwrap_err();
-    assert!(matches!(plain, TransportError::Tls { .. } | TransportError::TimedOut { .. }), "{plain:?}");
+    assert!(matches!(plain, TransportError::WrongScheme { speaks: "http", .. }), "{plain:?}");
 }

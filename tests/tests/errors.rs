@@ -105,8 +105,44 @@ fn not_a_fossil_server() {
     let server = Scripted::start(move |_| Reply::http("404 Not Found", &headers, page));
     Pair::new().fails(&server.url(), FAILED, &["404"]);
     let server = Scripted::start(|_| Reply::Raw(b"220 mail.example.test ESMTP\r\n".to_vec()));
-    // No HTTP at all: as good as nobody there.
-    Pair::new().fails(&server.url(), UNREACHABLE, &["127.0.0.1"]);
+    Pair::new().fails(
+        &server.url(),
+        FAILED,
+        &["127.0.0.1", "no fossil server", "no HTTP", "220 mail.example.test ESMTP"],
+    );
+}
+
+#[test]
+fn a_server_that_failed() {
+    let reason = "the disk is full";
+    let headers = [("Content-Type", "text/plain"), ("Content-Length", "16"), ("Connection", "close")];
+    assert_eq!(reason.len(), 16);
+    let server = Scripted::start(move |_| Reply::http("500 Oops", &headers, reason));
+    Pair::new().fails(&server.url(), FAILED, &["500", reason, "server's", "tell whoever runs it"]);
+    let server = Scripted::start(|_| Reply::typed("application/x-fossil", ""));
+    Pair::new().fails(&server.url(), FAILED, &["empty reply", "server's", "tell whoever runs it"]);
+    // Nothing said that this was the end of the reply: the connection broke.
+    let server = Scripted::start(|_| Reply::http("200 OK", &[("Content-Type", "application/x-fossil")], ""));
+    Pair::new().fails(&server.url(), UNREACHABLE, &["broke", "try again"]);
+}
+
+#[test]
+fn https_to_a_port_without_tls_and_the_other_way_round() {
+    let pair = Pair::new();
+    let server = pair.frond.server(&pair.whole);
+    let url = server.url().replacen("http:", "https:", 1);
+    pair.fails(&url, FAILED, &["speaks http, not https", "write the address with http://"]);
+    // What a port for TLS says to a request in clear: a fatal alert.
+    let server = Scripted::start(|_| Reply::Raw(b"\x15\x03\x03\x00\x02\x02\x46".to_vec()));
+    pair.fails(&server.url(), FAILED, &["speaks https, not http", "write the address with https://"]);
+    for page in [
+        "The plain HTTP request was sent to HTTPS port",
+        "Client sent an HTTP request to an HTTPS server.",
+        "Reason: You're speaking plain HTTP to an SSL-enabled server port.",
+    ] {
+        let server = Scripted::start(move |_| Reply::http("400 Bad Request", &[], page));
+        pair.fails(&server.url(), FAILED, &["speaks https, not http", "write the address with https://"]);
+    }
 }
 
 #[test]

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, LOCATION, USER_AGENT};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING, USER_AGENT};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, timeout, timeout_at};
 use xfer::DecodeLimits;
 use xfer::body::{Body, ContentType};
 
-use super::connect::Connections;
-use super::{Scheme, Url, text};
+use super::connect::{Connections, root_cause, wrong_scheme};
+use super::{Scheme, Url, redirect, text};
 use crate::{Transport, TransportError};
 
 /// Requests of one exchange, redirects included. Stock stops at as many.
@@ -121,16 +121,20 @@ impl HttpTransport {
                     matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
                 self.target(&response).map(|to| Answer::Moved { to, for_ever })
             }
-            _ => {
-                let text = self.read_text(response, deadline).await;
-                let text = if text.is_empty() {
-                    status.canonical_reason().unwrap_or_default().to_owned()
-                } else {
-                    text
-                };
-                Err(TransportError::Status { peer: self.peer(), status: status.as_u16(), text })
-            }
+            _ => Err(self.refused(response, deadline).await),
         }
+    }
+
+    /// What a status means that is no reply.
+    async fn refused(&self, response: Response<Incoming>, deadline: Instant) -> TransportError {
+        let status = response.status();
+        let said = self.read_text(response, deadline).await;
+        if self.url.scheme == Scheme::Http && status == StatusCode::BAD_REQUEST && wants_tls(&said) {
+            return wrong_scheme(&self.url);
+        }
+        let text =
+            if said.is_empty() { status.canonical_reason().unwrap_or_default().to_owned() } else { said };
+        TransportError::Status { peer: self.peer(), status: status.as_u16(), text }
     }
 
     async fn send(&mut self, body: &Body, deadline: Instant) -> Result<Response<Incoming>, TransportError> {
@@ -159,14 +163,16 @@ impl HttpTransport {
         let Some(content_type) = header.and_then(ContentType::parse) else {
             let content_type = header.unwrap_or("no content type").to_owned();
             let text = self.read_text(response, deadline).await;
-            return Err(TransportError::NotFossil {
-                peer: self.peer(),
-                content_type: text::plain(content_type.as_bytes()),
-                text,
-            });
+            let answer = text::plain(content_type.as_bytes());
+            return Err(TransportError::NotFossil { peer: self.peer(), answer, text });
         };
+        let has_end = says_its_end(response.headers());
         let bytes = self.collect(response.into_body(), self.options.reply_bytes, deadline).await?;
-        Ok(Body { content_type, bytes })
+        match (bytes.is_empty(), has_end) {
+            (false, _) => Ok(Body { content_type, bytes }),
+            (true, true) => Err(TransportError::Empty { peer: self.peer() }),
+            (true, false) => Err(self.cut_short("it closed before it said anything".to_owned())),
+        }
     }
 
     /// What a reply says that is no message; as much of it as comes.
@@ -210,13 +216,12 @@ impl HttpTransport {
                 Ok(Ok(None)) => return Ok(None),
                 Ok(Ok(Some(frame))) => frame,
             };
-            let frame = frame.map_err(|error| TransportError::CutShort {
-                peer: self.peer(),
-                reason: if error.is_incomplete_message() || error.is_body_write_aborted() {
+            let frame = frame.map_err(|error| {
+                self.cut_short(if error.is_incomplete_message() || error.is_body_write_aborted() {
                     "it closed in the middle of the reply".to_owned()
                 } else {
                     root_cause(&error)
-                },
+                })
             })?;
             if let Ok(data) = frame.into_data() {
                 return Ok(Some(data));
@@ -224,34 +229,21 @@ impl HttpTransport {
         }
     }
 
-    /// Where a redirect leads. What was meant for this host is not carried to another one.
+    /// Where a redirect leads.
     fn target(&self, response: &Response<Incoming>) -> Result<Url, TransportError> {
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let Some(location) = location else {
-            return Err(self.bad_redirect("without saying where to".to_owned()));
-        };
-        let shown = text::plain(location.as_bytes());
-        let mut to: Url = location.parse().map_err(|error| {
-            self.bad_redirect(format!("to {shown:?}, which is no address to follow: {error}"))
-        })?;
-        if let Some(path) = to.path.strip_suffix("/xfer") {
-            to.path = if path.is_empty() { "/".to_owned() } else { path.to_owned() };
-        }
-        if self.url.scheme == Scheme::Https && to.scheme == Scheme::Http {
-            return Err(self.bad_redirect(format!("from https to {shown}, which is not secure")));
-        }
-        if self.url.user.is_some() && !self.url.is_same_host(&to) {
-            return Err(self.bad_redirect(format!(
-                "to {shown}, another host, which must not get this login; give that address if you trust it"
-            )));
-        }
-        to.user.clone_from(&self.url.user);
-        to.password.clone_from(&self.url.password);
-        Ok(to)
+        let location = location.ok_or_else(|| "without saying where to".to_owned());
+        location
+            .and_then(|location| redirect::follow(&self.url, location))
+            .map_err(|reason| self.bad_redirect(reason))
     }
 
     fn bad_redirect(&self, reason: String) -> TransportError {
         TransportError::Redirect { peer: self.peer(), reason }
+    }
+
+    fn cut_short(&self, reason: String) -> TransportError {
+        TransportError::CutShort { peer: self.peer(), reason }
     }
 
     fn timed_out(&self, after: Duration) -> TransportError {
@@ -272,8 +264,13 @@ impl Transport for HttpTransport {
     }
 }
 
-fn root_cause(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |&cause| cause.source())
-        .last()
-        .map_or_else(String::new, ToString::to_string)
+/// Whether a reply says where it ends. If not, an end may be the server's death.
+fn says_its_end(headers: &HeaderMap) -> bool {
+    headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING)
+}
+
+/// Whether a port for TLS says that it was spoken to without, as nginx, Apache and Go do.
+fn wants_tls(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    ["https port", "https server", "ssl-enabled server"].iter().any(|words| said.contains(words))
 }

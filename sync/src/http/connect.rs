@@ -1,6 +1,6 @@
 //! Connections to a peer: a pool of plain ones, a pool of secure ones made when it is first needed.
 
-use std::error::Error as _;
+use std::error::Error as StdError;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -8,34 +8,38 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
 use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::heard::{Heard, Listening, Speech};
 use super::{Scheme, Url};
 use crate::TransportError;
 
 /// An idle connection is dropped before the usual proxy drops it (nginx: 75 seconds).
 const POOL_IDLE: Duration = Duration::from_secs(60);
 
+type BoxError = Box<dyn StdError + Send + Sync>;
+
 /// Both pools.
 pub(crate) struct Connections {
-    plain: Client<Plain, Full<Bytes>>,
-    secure: Option<Client<HttpsConnector<Plain>, Full<Bytes>>>,
+    plain: Client<Dial, Full<Bytes>>,
+    secure: Option<Client<HttpsConnector<Dial>, Full<Bytes>>>,
+    dial: Dial,
     connect_timeout: Duration,
 }
 
-type Plain = HttpConnector<Resolver>;
-
 impl Connections {
     pub(crate) fn new(connect_timeout: Duration) -> Self {
-        Self { plain: pool(tcp(connect_timeout)), secure: None, connect_timeout }
+        let dial = Dial { tcp: tcp(connect_timeout), heard: Heard::default() };
+        Self { plain: pool(dial.clone()), secure: None, dial, connect_timeout }
     }
 
     /// Sends one request over a pooled or a new connection; ends when the head of the reply is here.
@@ -48,12 +52,33 @@ impl Connections {
             Scheme::Http => self.plain.request(request).await,
             Scheme::Https => self.secure().request(request).await,
         };
-        result.map_err(|error| explain(&error, url, self.connect_timeout))
+        result.map_err(|error| explain(&error, url, self.dial.heard.speech(), self.connect_timeout))
     }
 
-    fn secure(&mut self) -> &Client<HttpsConnector<Plain>, Full<Bytes>> {
-        let timeout = self.connect_timeout;
-        self.secure.get_or_insert_with(|| pool(tls(tcp(timeout))))
+    fn secure(&mut self) -> &Client<HttpsConnector<Dial>, Full<Bytes>> {
+        self.secure.get_or_insert_with(|| pool(tls(self.dial.clone())))
+    }
+}
+
+/// Opens connections, and listens to what is said on them first.
+#[derive(Clone)]
+struct Dial {
+    tcp: HttpConnector<Resolver>,
+    heard: Heard,
+}
+
+impl Service<Uri> for Dial {
+    type Response = Listening<TokioIo<TcpStream>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tcp.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let (opening, heard) = (self.tcp.call(to), self.heard.clone());
+        Box::pin(async move { Ok(heard.listen(opening.await?)) })
     }
 }
 
@@ -67,7 +92,7 @@ where
         .build(connector)
 }
 
-fn tcp(connect_timeout: Duration) -> Plain {
+fn tcp(connect_timeout: Duration) -> HttpConnector<Resolver> {
     let mut connector = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
     connector.enforce_http(false);
     connector.set_nodelay(true);
@@ -76,7 +101,7 @@ fn tcp(connect_timeout: Duration) -> Plain {
 }
 
 /// Trusts the certificates of the system (or of SSL_CERT_FILE), or, where there are none, those of Mozilla.
-fn tls(tcp: Plain) -> HttpsConnector<Plain> {
+fn tls(dial: Dial) -> HttpsConnector<Dial> {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -89,11 +114,14 @@ fn tls(tcp: Plain) -> HttpsConnector<Plain> {
         .with_tls_config(config.with_no_client_auth())
         .https_or_http()
         .enable_http1()
-        .wrap_connector(tcp)
+        .wrap_connector(dial)
 }
 
-/// Finds in the chain of causes what went wrong.
-fn explain(error: &Error, url: &Url, connect_timeout: Duration) -> TransportError {
+/// Finds out what went wrong, from the chain of causes and from what the peer said.
+fn explain(error: &Error, url: &Url, speech: Speech, connect_timeout: Duration) -> TransportError {
+    if matches!((url.scheme, &speech), (Scheme::Http, Speech::Tls) | (Scheme::Https, Speech::Http)) {
+        return wrong_scheme(url);
+    }
     let peer = format!("{}:{}", url.host, url.port);
     let mut cause = error.source();
     let mut reason = error.to_string();
@@ -103,6 +131,9 @@ fn explain(error: &Error, url: &Url, connect_timeout: Duration) -> TransportErro
         }
         if let Some(tls) = this.downcast_ref::<rustls::Error>() {
             return TransportError::Tls { peer, reason: tls.to_string() };
+        }
+        if this.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return not_http(peer, speech, root_cause(this));
         }
         if let Some(io) = this.downcast_ref::<io::Error>() {
             if io.kind() == io::ErrorKind::TimedOut && error.is_connect() {
@@ -122,6 +153,33 @@ fn explain(error: &Error, url: &Url, connect_timeout: Duration) -> TransportErro
         return TransportError::Unreachable { peer, reason };
     }
     TransportError::CutShort { peer, reason }
+}
+
+/// The server at `url` speaks the other scheme.
+pub(crate) fn wrong_scheme(url: &Url) -> TransportError {
+    let speaks = match url.scheme {
+        Scheme::Http => Scheme::Https,
+        Scheme::Https => Scheme::Http,
+    };
+    let peer = format!("{}:{}", url.host, url.port);
+    TransportError::WrongScheme { peer, asked: url.scheme.as_str(), speaks: speaks.as_str() }
+}
+
+/// What came is no reply of HTTP: `reason` says why, unless what came can be shown.
+fn not_http(peer: String, speech: Speech, reason: String) -> TransportError {
+    let (answer, text) = match speech {
+        Speech::Other(shown) if !shown.is_empty() => ("something that is no HTTP", shown),
+        Speech::Other(_) | Speech::Tls => ("something that is no HTTP", reason),
+        Speech::Http | Speech::Nothing => ("malformed HTTP", reason),
+    };
+    TransportError::NotFossil { peer, answer: answer.to_owned(), text }
+}
+
+/// The last cause of an error.
+pub(crate) fn root_cause(error: &(dyn StdError + 'static)) -> String {
+    std::iter::successors(Some(error), |&cause| cause.source())
+        .last()
+        .map_or_else(String::new, ToString::to_string)
 }
 
 /// Whether the operating system reported the failure, rather than the TLS layer.

@@ -64,7 +64,7 @@ const LINES: &[(u32, &str, Show)] = &[
     (
         20,
         "a redirect from https to http",
-        Elsewhere("a unit test of sync::http: no certificate here is trusted"),
+        Elsewhere("a unit test of sync::http::redirect: no certificate here is trusted"),
     ),
     (21, "a Location that ends with /xfer", Client(client::redirect_to_xfer)),
     (22, "a body shorter than Content-Length", Server(server::short_body)),
