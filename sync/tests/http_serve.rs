@@ -217,13 +217,30 @@ async fn a_directory_serves_each_repository_by_the_first_segment_under_the_base(
     ] {
         assert_eq!(status(&server.post(path, PLAIN, b"# a\n").await), expected, "{path}");
     }
-    let list = server.say(b"GET /base/ HTTP/1.0\r\nHost: example.org\r\n\r\n").await;
-    assert!(list.contains("http://example.org/base/a"), "{list}");
-    let page = server.say(b"GET /base/a HTTP/1.0\r\nHost: example.org\r\n\r\n").await;
-    assert!(page.contains("fossil clone http://example.org/base/a a.fossil"), "{page}");
+    // The browser resolves a link against the address it asked, whatever stands before us.
+    for (asked, link) in [("/base/", "./a"), ("/base", "./base/a"), ("/base//", "./a")] {
+        let list = server.say(format!("GET {asked} HTTP/1.0\r\nHost: upstream\r\n\r\n").as_bytes()).await;
+        assert!(list.contains(&format!("<a href=\"{link}\">a</a>")), "{asked}\n{list}");
+        assert!(!list.contains("upstream"), "{list}");
+    }
+    let page = server.say(b"GET /base/a HTTP/1.0\r\nHost: upstream\r\n\r\n").await;
+    assert!(page.contains("fossil clone URL a.fossil") && !page.contains("upstream"), "{page}");
     let head = server.say(b"HEAD /base/a HTTP/1.0\r\nHost: example.org\r\n\r\n").await;
     assert!(head.ends_with("\r\n\r\n") && head.contains("Content-Length: "), "{head}");
     assert_eq!(status(&server.say(b"GET /base/a/b HTTP/1.0\r\n\r\n").await), "404");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_repository_is_not_there() {
+    let server = server(true, counting()).await;
+    std::fs::write(server.directory.path().join("letter.fossil"), "to my aunt\n".repeat(9000)).unwrap();
+    std::fs::write(server.directory.path().join("empty.fossil"), "").unwrap();
+    let list = server.say(b"GET / HTTP/1.0\r\n\r\n").await;
+    assert!(list.contains("\"./a\"") && !list.contains("letter") && !list.contains("empty"), "{list}");
+    for path in ["/letter", "/empty"] {
+        assert_eq!(status(&server.post(path, PLAIN, b"# a\n").await), "404", "{path}");
+        assert_eq!(status(&server.say(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await), "404");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,23 +1,24 @@
 //! The pages a browser gets: what is served here, and how to clone it.
 
-/// A page about one repository.
-pub(crate) fn repository(name: &str, url: &str) -> String {
-    let (name, url) = (escape(name), escape(url));
+/// A page about one repository. It does not name its own address, which only the browser knows for sure.
+pub(crate) fn repository(name: &str) -> String {
+    let name = escape(name);
     let file = escape(&file_name(&name));
     page(
         &name,
         &format!(
             "<h1>{name}</h1>\n\
              <p>This is a <a href=\"https://fossil-scm.org/\">Fossil</a> repository, served by Frond. \
-             There is nothing to browse here: clone it, with Frond or with Fossil.</p>\n\
-             <pre>frond clone {url} {file}.fossil\nfossil clone {url} {file}.fossil</pre>\n\
+             There is nothing to browse here: clone it, with Frond or with Fossil. \
+             URL is the address of this page, as your browser shows it.</p>\n\
+             <pre>frond clone URL {file}.fossil\nfossil clone URL {file}.fossil</pre>\n\
              <p>A pull later brings what is new:</p>\n\
              <pre>frond pull -R {file}.fossil\nfossil pull -R {file}.fossil</pre>\n"
         ),
     )
 }
 
-/// A page that lists repositories: name and address of each.
+/// A page that lists repositories: name and link of each.
 pub(crate) fn list(repositories: &[(String, String)]) -> String {
     let mut items = String::new();
     for (name, url) in repositories {
@@ -71,15 +72,15 @@ mod tests {
 
     #[test]
     fn a_hostile_name_stays_text() {
-        let page = repository("<script>\"x\"", "http://h/?'<");
+        let page = repository("<script>\"x\"'<");
         assert!(!page.contains("<script>") && !page.contains("'<"));
         assert!(page.contains("&lt;script&gt;"));
     }
 
     #[test]
     fn a_list_links_to_each_repository() {
-        let page = list(&[("a".into(), "http://h/a".into())]);
-        assert!(page.contains("<li><a href=\"http://h/a\">a</a></li>"));
+        let page = list(&[("a".into(), "./a?'".into())]);
+        assert!(page.contains("<li><a href=\"./a?&#39;\">a</a></li>"));
         assert!(list(&[]).contains("No repository"));
     }
 }

@@ -19,6 +19,7 @@ mod patience;
 mod reply;
 mod repos;
 mod route;
+mod verdicts;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -29,7 +30,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::HOST;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body::Body as HttpBody;
@@ -202,12 +202,11 @@ impl XferService {
     }
 
     async fn page(&self, head: &Parts) -> Response<ReplyBody> {
-        let base = self.options().base_path.clone();
-        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("HOST").to_owned();
-        let Some(path) = under(&base, head.uri.path()).map(str::to_owned) else {
+        let asked = head.uri.path().to_owned();
+        let Some(path) = under(&self.options().base_path, &asked).map(str::to_owned) else {
             return reply::line(StatusCode::NOT_FOUND, "nothing is served here");
         };
-        let html = self.work(move |desk| desk.page(&path, &format!("http://{host}{base}"))).await;
+        let html = self.work(move |desk| desk.page(&path, &asked)).await;
         match html {
             Ok(Some(html)) => reply::page(html),
             Ok(None) => reply::line(StatusCode::NOT_FOUND, "nothing is served here"),

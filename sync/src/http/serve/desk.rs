@@ -20,7 +20,7 @@ pub(crate) struct Desk {
 /// Why there is no answer. The reasons are logged, not sent: they may name files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// The file is not there any more.
+    /// The file is not there any more, or is no repository.
     Gone,
     /// Another process holds the file; a retry helps.
     Busy,
@@ -87,25 +87,26 @@ impl Desk {
         (self.options.handler)(&mut open.repo, message, &mut cx)
     }
 
-    /// The page at `path` under the address `base`.
-    pub(crate) fn page(&self, path: &str, base: &str) -> Result<Option<String>, Trouble> {
+    /// The page at `path` (without the base path) of the request for `asked`. Its links are relative: nobody
+    /// here knows under which host and prefix a proxy shows it.
+    pub(crate) fn page(&self, path: &str, asked: &str) -> Result<Option<String>, Trouble> {
         let is_root = path.trim_matches('/').is_empty();
         if is_root && self.repos.is_directory() {
             let places = self.repos.list().map_err(|error| {
                 tracing::error!(%error, "cannot list the directory");
                 Trouble::Gone
             })?;
-            let links: Vec<_> =
-                places.into_iter().map(|place| (place.name, format!("{base}{}", place.path))).collect();
-            return Ok(Some(page::list(&links)));
+            let from = asked.rsplit('/').next().unwrap_or_default();
+            let up_to = if from.is_empty() { ".".to_owned() } else { format!("./{from}") };
+            let link = |place: Place| (place.name, format!("{up_to}{}", place.path));
+            return Ok(Some(page::list(&places.into_iter().map(link).collect::<Vec<_>>())));
         }
         let may_name = self.repos.is_directory() && !path.trim_matches('/').contains('/');
         if !is_root && !may_name {
             return Ok(None);
         }
-        let Some(place) = self.repos.locate(path) else { return Ok(None) };
-        let at = if place.path.is_empty() { "/" } else { &place.path };
-        Ok(Some(page::repository(&place.name, &format!("{base}{at}"))))
+        let place = self.repos.locate(path).filter(|place| self.repos.holds_repository(place));
+        Ok(place.map(|place| page::repository(&place.name)))
     }
 }
 
@@ -147,7 +148,7 @@ impl From<SyncError> for Cause {
 
 fn from_repo(error: &RepoError) -> Trouble {
     match error {
-        RepoError::NotFound { .. } => Trouble::Gone,
+        RepoError::NotFound { .. } | RepoError::NotARepository { .. } => Trouble::Gone,
         error if error.may_retry() => Trouble::Busy,
         _ => Trouble::Failed,
     }

@@ -9,6 +9,8 @@ use std::sync::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use repo::{Repo, RepoError};
 
+use super::verdicts::Verdicts;
+
 /// Open connections that are kept for the next request, a repository.
 const KEPT_OPEN: usize = 4;
 
@@ -18,10 +20,11 @@ const MAX_NAME_BYTES: usize = 128;
 /// What is escaped in the part of a path that picks a repository.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'+');
 
-/// What is served: one repository file, or every `*.fossil` of a directory.
+/// What is served: one repository file, or every `*.fossil` of a directory that is a repository.
 pub struct Repos {
     root: PathBuf,
     is_directory: bool,
+    verdicts: Verdicts,
     idle: Mutex<BTreeMap<PathBuf, Vec<Open>>>,
 }
 
@@ -62,7 +65,12 @@ impl Repos {
         if !is_directory {
             readable(path, Repo::open(path))?;
         }
-        Ok(Self { root: path.to_owned(), is_directory, idle: Mutex::default() })
+        Ok(Self {
+            root: path.to_owned(),
+            is_directory,
+            verdicts: Verdicts::default(),
+            idle: Mutex::default(),
+        })
     }
 
     /// Whether the first segment of a path picks the repository.
@@ -70,7 +78,8 @@ impl Repos {
         self.is_directory
     }
 
-    /// The repository that `path` (without the base path) means. No other part of a path ever names a file.
+    /// The file that `path` (without the base path) means. No other part of a path ever names a file. Whether
+    /// it is a repository shows when it is opened.
     pub(crate) fn locate(&self, path: &str) -> Option<Place> {
         if !self.is_directory {
             return Some(Place { file: self.root.clone(), name: stem(&self.root), path: String::new() });
@@ -79,7 +88,7 @@ impl Repos {
         self.named(&percent_decode_str(segment).decode_utf8().ok()?)
     }
 
-    /// The repository of a directory that has this name.
+    /// The file of a directory that has this name.
     fn named(&self, name: &str) -> Option<Place> {
         if !is_name(name) {
             return None;
@@ -89,13 +98,18 @@ impl Repos {
         file.is_file().then(|| Place { file, name: name.to_owned(), path })
     }
 
+    /// Whether the file at a place is a repository.
+    pub(crate) fn holds_repository(&self, place: &Place) -> bool {
+        !self.is_directory || self.verdicts.is_repository(&place.file)
+    }
+
     /// Every repository of a directory, by name.
     pub(crate) fn list(&self) -> io::Result<Vec<Place>> {
         let mut places = Vec::new();
         for entry in fs::read_dir(&self.root)? {
             let name = entry?.file_name();
             let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".fossil")) else { continue };
-            places.extend(self.named(name));
+            places.extend(self.named(name).filter(|place| self.holds_repository(place)));
         }
         places.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(places)
@@ -208,7 +222,21 @@ mod tests {
         ] {
             assert_eq!(found(path), None, "{path}");
         }
-        let listed = repos.list().unwrap();
+    }
+
+    #[test]
+    fn a_directory_lists_what_is_a_repository() {
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["b c.fossil", "a.fossil", ".hidden.fossil", "note.txt"] {
+            drop(Repo::create(&directory.path().join(file), &repo::Genesis::default()).unwrap());
+        }
+        fs::write(directory.path().join("empty.fossil"), "").unwrap();
+        fs::write(directory.path().join("letter.fossil"), "a letter to my aunt\n".repeat(2000)).unwrap();
+        rusqlite::Connection::open(directory.path().join("other.fossil"))
+            .unwrap()
+            .execute_batch("CREATE TABLE blob(x); INSERT INTO blob VALUES(zeroblob(50000))")
+            .unwrap();
+        let listed = Repos::new(directory.path()).unwrap().list().unwrap();
         let listed: Vec<&str> = listed.iter().map(|place| place.path.as_str()).collect();
         assert_eq!(listed, ["/a", "/b%20c"]);
     }
