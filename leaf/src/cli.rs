@@ -13,7 +13,7 @@ mod timeline;
 mod verify;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
@@ -81,8 +81,29 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Does it.
+    /// Does it. An error names the file that it is about.
     pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
+        let file = self.file().to_owned();
+        self.dispatch(output).map_err(|failure| failure.at(&file))
+    }
+
+    fn file(&self) -> &Path {
+        match self {
+            Self::Clone(command) => &command.file,
+            Self::Serve(command) => &command.path,
+            Self::New(command) => &command.file,
+            Self::Pull(pull::Pull { repository, .. })
+            | Self::Info(info::Info { repository, .. })
+            | Self::Timeline(timeline::Timeline { repository, .. })
+            | Self::Ls(ls::Ls { repository, .. })
+            | Self::Cat(cat::Cat { repository, .. })
+            | Self::Artifact(artifact::Artifact { repository, .. })
+            | Self::Verify(verify::Verify { repository, .. })
+            | Self::Rebuild(rebuild::Rebuild { repository, .. }) => &repository.file,
+        }
+    }
+
+    fn dispatch(self, output: &Output) -> Result<Code, Failure> {
         match self {
             Self::Clone(command) => command.run(output),
             Self::Pull(command) => command.run(output),

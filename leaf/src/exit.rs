@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use repo::RepoError;
+use repo::error::Fault;
 use sync::client::{ClientError, FileError};
 use sync::{SyncError, TransportError};
 
@@ -44,16 +45,28 @@ pub(crate) struct Failure {
     pub(crate) code: Code,
     pub(crate) what: String,
     pub(crate) hint: String,
+    /// The error of a repository file that may not know which.
+    of_file: Option<Box<RepoError>>,
 }
 
 impl Failure {
     pub(crate) fn new(code: Code, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, what: what.into(), hint: hint.into() }
+        Self { code, what: what.into(), hint: hint.into(), of_file: None }
+    }
+
+    /// Names the repository file, if the failure is about it and does not.
+    #[must_use]
+    pub(crate) fn at(mut self, file: &Path) -> Self {
+        let Some(error) = self.of_file.take() else { return self };
+        let (what, file) = (error.at(file).to_string(), file.display().to_string());
+        self.what = if what.contains(&file) { what } else { format!("{file}: {what}") };
+        self
     }
 }
 
 impl From<RepoError> for Failure {
     fn from(error: RepoError) -> Self {
+        let what = error.to_string();
         let (code, hint) = match &error {
             RepoError::NotFound { .. } => (Code::NoRepository, "check the name of the repository file"),
             RepoError::NotARepository { .. } => (Code::NoRepository, "name a Fossil repository file"),
@@ -71,12 +84,9 @@ impl From<RepoError> for Failure {
                 Code::Failed,
                 "restore the file from a backup or another clone; `frond verify` lists the damage",
             ),
-            _ if error.fault() == repo::error::Fault::Sender => {
-                (Code::Failed, "nothing of it was kept; tell whoever runs the server")
-            }
             _ => (Code::Failed, "run `frond verify` on the file"),
         };
-        Self::new(code, error.to_string(), hint)
+        Self { of_file: Some(Box::new(error)), ..Self::new(code, what, hint) }
     }
 }
 
@@ -99,6 +109,9 @@ impl From<SyncError> for Failure {
     fn from(error: SyncError) -> Self {
         let what = error.to_string();
         let (code, hint) = match error {
+            SyncError::Repo(error) if error.fault() == Fault::Sender => {
+                (Code::Failed, "nothing of it was kept; tell whoever runs the server")
+            }
             SyncError::Repo(error) => return error.into(),
             SyncError::PasswordNeeded(_) => (
                 Code::Refused,
@@ -215,6 +228,28 @@ pub(crate) fn from_io(file: &Path, error: &std::io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_of_a_file_names_it_once() {
+        let file = Path::new("/tmp/a.fossil");
+        let id = xfer::hash::sha1(b"");
+        let size = || RepoError::TooLarge { id, size: 2, limit: 1 };
+        let cases = [
+            (RepoError::NoContent(repo::Rid(7)).into(), true),
+            (RepoError::Locked { path: repo::error::Place::default() }.into(), true),
+            (size().into(), true),
+            (SyncError::Repo(size()).into(), false),
+            (Failure::new(Code::Failed, "no such user", "see who there is"), false),
+        ];
+        for (failure, named) in cases {
+            let failure = failure.at(file).at(Path::new("/other"));
+            assert_eq!(failure.what.matches("/tmp/a.fossil: ").count(), usize::from(named), "{failure:?}");
+            assert!(
+                !failure.what.contains("/other") && !failure.what.contains("the repository"),
+                "{failure:?}"
+            );
+        }
+    }
 
     #[test]
     fn exit_codes_tell_what_kind_of_failure_it_was() {

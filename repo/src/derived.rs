@@ -2,14 +2,16 @@
 //! section 2.2).
 //!
 //! Row ids are an accident of arrival, so a dump names artifacts by hash, tags, files and tickets by name, and
-//! forgets order. Left out for the same reason: `filename` and `tag`, whose used names show in the other rows,
-//! and the time of a cluster's tag, which is the time of processing. Times are to the millisecond.
+//! forgets order, and the time of a cluster's tag, which is the time of processing. Times are to the
+//! millisecond. `filename` and `tag` are sets of all their names: a rebuild, stock's too, empties and refills both.
+
+mod queries;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 
 use crate::RepoError;
 
@@ -105,39 +107,38 @@ fn only_in_one<'a>(mut left: &'a [String], mut right: &'a [String]) -> Vec<(Side
 /// Dumps the derived tables of a file, whoever made it. A table that does not exist has no rows.
 pub fn dump(conn: &Connection) -> Result<DerivedRows, RepoError> {
     let mut tables = BTreeMap::new();
-    for (name, query) in TABLES {
-        if has_table(conn, name)? {
-            tables.insert((*name).to_owned(), sorted_rows(conn, query)?);
-        }
-    }
-    for (name, from) in TICKET_TABLES {
-        if has_table(conn, name)? {
-            tables.insert((*name).to_owned(), sorted_rows(conn, &ticket_query(conn, name, from)?)?);
-        }
+    for name in queries::tables() {
+        let mut rows = Vec::new();
+        each_row(conn, name, &mut |row| rows.push(row.to_owned()))?;
+        rows.sort_unstable();
+        tables.insert(name.to_owned(), rows);
     }
     Ok(DerivedRows { tables })
 }
 
-fn has_table(conn: &Connection, name: &str) -> Result<bool, RepoError> {
-    Ok(conn
-        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type='table' AND name=?1")?
-        .query_row([name], |_| Ok(()))
-        .optional()?
-        .is_some())
+/// The names of the derived tables.
+pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
+    queries::tables()
 }
 
-fn sorted_rows(conn: &Connection, query: &str) -> Result<Vec<String>, RepoError> {
-    let mut statement = conn.prepare(query)?;
+/// Shows each row of a derived table, in no order. A table that does not exist has none.
+pub(crate) fn each_row(conn: &Connection, table: &str, visit: &mut dyn FnMut(&str)) -> Result<(), RepoError> {
+    let Some(query) = queries::query(conn, table)? else { return Ok(()) };
+    let mut statement = conn.prepare(&query)?;
     let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    let mut rows = statement.query_map([], |row| row_text(row, &names))?.collect::<Result<Vec<_>, _>>()?;
-    rows.sort_unstable();
-    Ok(rows)
+    let mut rows = statement.query([])?;
+    let mut text = String::new();
+    while let Some(row) = rows.next()? {
+        text.clear();
+        push_row(&mut text, row, &names)?;
+        visit(&text);
+    }
+    Ok(())
 }
 
 /// A row as `column=value` pairs. A column named `column?` is left out when it is NULL, and one named
 /// `column=` is a name and needs no quotes.
-fn row_text(row: &Row<'_>, names: &[String]) -> rusqlite::Result<String> {
-    let mut text = String::new();
+fn push_row(text: &mut String, row: &Row<'_>, names: &[String]) -> rusqlite::Result<()> {
     for (at, name) in names.iter().enumerate() {
         let value = row.get_ref(at)?;
         if name.contains('?') && value == ValueRef::Null {
@@ -148,9 +149,9 @@ fn row_text(row: &Row<'_>, names: &[String]) -> rusqlite::Result<String> {
         }
         text.push_str(name.trim_end_matches(['=', '?']));
         text.push('=');
-        push_value(&mut text, value, name.contains('='));
+        push_value(text, value, name.contains('='));
     }
-    Ok(text)
+    Ok(())
 }
 
 fn push_value(text: &mut String, value: ValueRef<'_>, bare: bool) {
@@ -175,186 +176,6 @@ fn push_bytes(text: &mut String, bytes: &[u8]) {
             text.push_str(&format!("\\x{byte:02x}"));
         }
     }
-}
-
-/// SQL for the name of an artifact: 0, -1 and NULL stay; a rid that is not in `blob` shows as `?rid`.
-macro_rules! artifact {
-    ($rid:literal, $column:literal) => {
-        concat!(
-            "coalesce((SELECT uuid FROM blob WHERE blob.rid=",
-            $rid,
-            "),CASE WHEN ",
-            $rid,
-            ">0 THEN '?'||",
-            $rid,
-            " ELSE ",
-            $rid,
-            " END) AS \"",
-            $column,
-            "=\""
-        )
-    };
-}
-
-/// SQL for a time to the millisecond; what is no time stays as it is.
-macro_rules! time {
-    ($mtime:literal, $column:literal) => {
-        concat!("coalesce(strftime('%Y-%m-%d %H:%M:%f',", $mtime, "),", $mtime, ") AS \"", $column, "=\"")
-    };
-}
-
-/// SQL for the name of a tag.
-macro_rules! tag {
-    ($tagid:literal, $column:literal) => {
-        concat!("(SELECT '['||tagname||']' FROM tag WHERE tag.tagid=", $tagid, ") AS \"", $column, "=\"")
-    };
-}
-
-/// The tables whose columns are fixed, each with its query.
-const TABLES: &[(&str, &str)] = &[
-    (
-        "mlink",
-        concat!(
-            "SELECT ",
-            artifact!("mid", "mid"),
-            ",",
-            artifact!("fid", "fid"),
-            ",",
-            artifact!("pmid", "pmid"),
-            ",",
-            artifact!("pid", "pid"),
-            ",(SELECT name FROM filename f WHERE f.fnid=mlink.fnid) AS \"name=\"",
-            ",coalesce((SELECT name FROM filename f WHERE f.fnid=mlink.pfnid),mlink.pfnid) AS \"pname=\"",
-            ",mperm,isaux FROM mlink"
-        ),
-    ),
-    (
-        "plink",
-        concat!(
-            "SELECT ",
-            artifact!("pid", "pid"),
-            ",",
-            artifact!("cid", "cid"),
-            ",isprim,",
-            time!("mtime", "mtime"),
-            ",",
-            artifact!("baseid", "baseid"),
-            " FROM plink"
-        ),
-    ),
-    (
-        "cherrypick",
-        concat!(
-            "SELECT ",
-            artifact!("parentid", "parent"),
-            ",",
-            artifact!("childid", "child"),
-            ",isExclude FROM cherrypick"
-        ),
-    ),
-    ("leaf", concat!("SELECT ", artifact!("leaf.rid", "rid"), " FROM leaf")),
-    ("phantom", concat!("SELECT ", artifact!("phantom.rid", "rid"), " FROM phantom")),
-    ("unclustered", concat!("SELECT ", artifact!("unclustered.rid", "rid"), " FROM unclustered")),
-    ("unsent", concat!("SELECT ", artifact!("unsent.rid", "rid"), " FROM unsent")),
-    (
-        "orphan",
-        concat!(
-            "SELECT ",
-            artifact!("orphan.rid", "rid"),
-            ",",
-            artifact!("baseline", "baseline"),
-            " FROM orphan"
-        ),
-    ),
-    (
-        "event",
-        concat!(
-            "SELECT type AS \"type=\",",
-            artifact!("objid", "objid"),
-            ",",
-            time!("mtime", "mtime"),
-            ",",
-            time!("omtime", "omtime=?"),
-            ",",
-            tag!("event.tagid", "tagid=?"),
-            ",uid AS \"uid?\",user,comment,euser AS \"euser?\",ecomment AS \"ecomment?\",bgcolor AS \"bgcolor?\"",
-            ",brief AS \"brief?\" FROM event"
-        ),
-    ),
-    (
-        "tagxref",
-        concat!(
-            "SELECT ",
-            tag!("tagxref.tagid", "tag"),
-            ",tagtype AS type,",
-            artifact!("srcid", "src"),
-            ",",
-            artifact!("origid", "orig"),
-            ",value,CASE tagid WHEN 7 THEN 'now' ELSE strftime('%Y-%m-%d %H:%M:%f',mtime) END AS \"mtime=\",",
-            artifact!("tagxref.rid", "rid"),
-            " FROM tagxref"
-        ),
-    ),
-    (
-        "backlink",
-        concat!(
-            "SELECT target AS \"target=\",srctype,CASE srctype WHEN 2 THEN ",
-            "(SELECT 'tag['||tagname||']' FROM tag WHERE tag.tagid=srcid) ",
-            "ELSE (SELECT uuid FROM blob WHERE blob.rid=srcid) END AS \"srcid=\",",
-            time!("mtime", "mtime"),
-            " FROM backlink"
-        ),
-    ),
-    (
-        "attachment",
-        concat!(
-            "SELECT ",
-            artifact!("attachid", "id"),
-            ",isLatest,",
-            time!("mtime", "mtime"),
-            ",src,target,filename,comment,user FROM attachment"
-        ),
-    ),
-    (
-        "forumpost",
-        concat!(
-            "SELECT ",
-            artifact!("fpid", "fpid"),
-            ",",
-            artifact!("froot", "froot"),
-            ",",
-            artifact!("fprev", "fprev"),
-            ",",
-            artifact!("firt", "firt"),
-            ",",
-            time!("fmtime", "fmtime"),
-            " FROM forumpost"
-        ),
-    ),
-    ("config", "SELECT name AS \"name=\" FROM config WHERE name='seen-delta-manifest'"),
-];
-
-/// The tables whose columns a project chooses, each with its query's end.
-const TICKET_TABLES: &[(&str, &str)] = &[("ticket", "ticket t"), ("ticketchng", "ticketchng t")];
-
-/// A query for all columns of a ticket table.
-fn ticket_query(conn: &Connection, name: &str, from: &str) -> Result<String, RepoError> {
-    let mut statement = conn.prepare("SELECT name FROM pragma_table_info(?1)")?;
-    let columns = statement.query_map([name], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-    let selected: Vec<String> = columns.iter().filter_map(|column| ticket_column(name, column)).collect();
-    Ok(format!("SELECT {} FROM {from}", selected.join(",")))
-}
-
-fn ticket_column(table: &str, column: &str) -> Option<String> {
-    let quoted = column.replace('"', "\"\"");
-    Some(match column {
-        "tkt_id" if table == "ticket" => return None,
-        "tkt_id" => "(SELECT tkt_uuid FROM ticket k WHERE k.tkt_id=t.tkt_id) AS \"tkt_id=\"".to_owned(),
-        "tkt_rid" => artifact!("tkt_rid", "tkt_rid").to_owned(),
-        "tkt_mtime" => time!("tkt_mtime", "tkt_mtime").to_owned(),
-        "tkt_ctime" => time!("tkt_ctime", "tkt_ctime").to_owned(),
-        _ => format!("\"{quoted}\" AS \"{quoted}?\""),
-    })
 }
 
 #[cfg(test)]

@@ -15,8 +15,13 @@ use crate::zlib::FrameError;
 #[derive(Debug, thiserror::Error)]
 pub enum RepoError {
     /// SQLite refused for a reason that has no variant of its own.
-    #[error("database: {0}")]
-    Sqlite(rusqlite::Error),
+    #[error("{path}: {reason}")]
+    Sqlite {
+        /// Which file.
+        path: Place,
+        /// What SQLite said.
+        reason: rusqlite::Error,
+    },
     /// No such file.
     #[error("{path}: no such file")]
     NotFound {
@@ -126,7 +131,7 @@ pub enum RepoError {
         nonce: String,
     },
     /// No artifact with this rid is held.
-    #[error("no content for rid {0:?}")]
+    #[error("row {} of blob has no content", .0.0)]
     NoContent(Rid),
 }
 
@@ -157,7 +162,7 @@ impl RepoError {
             | Self::TooLarge { .. }
             | Self::NonceReused { .. } => Fault::Sender,
             Self::Locked { .. } | Self::DiskFull { .. } | Self::Inaccessible { .. } => Fault::Machine,
-            Self::Sqlite(_)
+            Self::Sqlite { .. }
             | Self::NotFound { .. }
             | Self::AlreadyExists { .. }
             | Self::NotARepository { .. }
@@ -177,7 +182,8 @@ impl RepoError {
     #[must_use]
     pub fn at(mut self, file: &Path) -> Self {
         let place = match &mut self {
-            Self::NotFound { path }
+            Self::Sqlite { path, .. }
+            | Self::NotFound { path }
             | Self::AlreadyExists { path }
             | Self::NotARepository { path, .. }
             | Self::OtherSchema { path, .. }
@@ -186,8 +192,7 @@ impl RepoError {
             | Self::Inaccessible { path, .. }
             | Self::DiskFull { path }
             | Self::Corrupt { path, .. } => path,
-            Self::Sqlite(_)
-            | Self::WrongHash { .. }
+            Self::WrongHash { .. }
             | Self::BadDelta { .. }
             | Self::BadFrame { .. }
             | Self::DeltaCycle { .. }
@@ -232,7 +237,7 @@ impl From<rusqlite::Error> for RepoError {
             Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 Self::Inaccessible { path, reason }
             }
-            _ => Self::Sqlite(error),
+            _ => Self::Sqlite { path, reason: error },
         }
     }
 }

@@ -8,6 +8,7 @@ mod reading;
 use xfer::ArtifactId;
 
 use crate::crosslink::Linker;
+use crate::error::Fault;
 use crate::tx::Damage;
 use crate::{RepoError, Rid, Tx, UnixTime, config, content, ingest, schema};
 
@@ -57,12 +58,14 @@ pub struct Rebuilt {
     pub damaged: Vec<ArtifactId>,
 }
 
-/// Makes every derived table anew, and corrects recorded sizes. Shunned artifacts leave the file.
+/// Makes every derived table anew, corrects recorded sizes, and stores whole what is public and a delta of
+/// something private. Shunned artifacts leave the file.
 ///
 /// The columns of tickets stay those that the file has. A damaged artifact counts as missing, and the rest is
 /// linked without it.
 pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Result<Rebuilt, RepoError> {
     drop_shunned(tx)?;
+    part_from_private(tx)?;
     make_tables(tx)?;
     fill_lists(tx)?;
     tx.memory().borrow_mut().damage = Damage::CountsAsMissing;
@@ -110,15 +113,31 @@ impl Linking {
     }
 }
 
+/// The rids that a query gives.
+fn rids(tx: &Tx<'_>, sql: &str, of: Option<Rid>) -> Result<Vec<Rid>, RepoError> {
+    let mut statement = tx.conn().prepare(sql)?;
+    let rows = statement.query_map(rusqlite::params_from_iter(of), |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whoever gets a public delta must not learn from it what is private.
+fn part_from_private(tx: &Tx<'_>) -> Result<(), RepoError> {
+    let sql = "SELECT delta.rid FROM private CROSS JOIN delta ON delta.srcid=private.rid JOIN blob ON blob.rid=srcid
+                WHERE blob.size>=0 AND delta.rid NOT IN (SELECT rid FROM private)";
+    for rid in rids(tx, sql, None)? {
+        match content::store_whole(tx, rid) {
+            // Damaged: what can be expanded is told later.
+            Err(error) if error.fault() == Fault::Sender || matches!(error, RepoError::NoContent(_)) => {}
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
 /// Takes out what must not be here. Deltas of it are stored whole.
 fn drop_shunned(tx: &Tx<'_>) -> Result<(), RepoError> {
-    let of = |sql: &str, rid: Option<Rid>| -> Result<Vec<Rid>, RepoError> {
-        let mut statement = tx.conn().prepare(sql)?;
-        let rows = statement.query_map(rusqlite::params_from_iter(rid), |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    };
-    for rid in of("SELECT rid FROM blob WHERE uuid IN (SELECT uuid FROM shun)", None)? {
-        for child in of("SELECT rid FROM delta WHERE srcid=?1", Some(rid))? {
+    for rid in rids(tx, "SELECT rid FROM blob WHERE uuid IN (SELECT uuid FROM shun)", None)? {
+        for child in rids(tx, "SELECT rid FROM delta WHERE srcid=?1", Some(rid))? {
             content::store_whole(tx, child)?;
         }
         for sql in [
@@ -259,6 +278,23 @@ mod tests {
         check_damage("UPDATE blob SET content=x'00' WHERE rid=3", 3, &[2]);
         check_damage("UPDATE delta SET srcid=3 WHERE rid=2", 2, &[1, 2]);
         check_damage("UPDATE delta SET srcid=77 WHERE rid=2", 2, &[1, 2]);
+    }
+
+    #[test]
+    fn what_is_public_is_no_delta_of_something_private() {
+        let texts: [&[u8]; 2] =
+            [b"a text that is private, of some length", b"a text that is private, and more"];
+        let mut repo = Repo::in_memory(&Genesis::default()).unwrap();
+        let tx = repo.begin().unwrap();
+        testing::put(&tx, texts[0]).unwrap();
+        testing::put_delta(&tx, texts[0], texts[1]).unwrap();
+        ingest::settle(&tx, NOW).unwrap();
+        tx.conn().execute_batch("INSERT INTO private VALUES(1)").unwrap();
+        assert_eq!(testing::number(&tx, "SELECT count(*) FROM delta"), 1);
+        run(&tx, NOW, &mut |_| ()).unwrap();
+        assert_eq!(testing::number(&tx, "SELECT count(*) FROM delta"), 0);
+        assert_eq!(content::get(&tx, Rid(2)).unwrap(), texts[1]);
+        tx.commit().unwrap();
     }
 
     #[test]

@@ -1,39 +1,43 @@
 //! Says what is wrong with a file. Changes nothing.
 
 mod artifacts;
+mod derived_rows;
 mod finding;
 
 pub use artifacts::artifacts;
 pub use finding::Finding;
 
-use crate::derived::{self, Side};
-use crate::{Repo, RepoError, UnixTime, rebuild};
+use crate::{Repo, RepoError, UnixTime};
 
-/// Everything that can be checked: [`artifacts`], then [`derived_rows`].
-pub fn all(repo: &mut Repo, now: UnixTime) -> Result<Vec<Finding>, RepoError> {
-    let mut findings = artifacts(&repo.snapshot()?)?;
-    findings.extend(derived_rows(repo, now)?);
-    Ok(findings)
+/// What a verification saw.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// Artifacts that were compared with their names, or should have been.
+    pub checked: u64,
+    /// Artifacts held that cannot be verified yet: deltas of what has not come. No fault of the file: an
+    /// interrupted pull leaves such, and the next one brings the rest.
+    pub waiting: u64,
+    /// Artifacts that are named and not held, but for shunned ones. No fault of the file either.
+    pub phantoms: u64,
 }
 
-/// Compares the derived tables with what a rebuild makes of the artifacts. The rebuild happens in a
-/// transaction that is rolled back: other writers wait meanwhile.
+/// Everything that can be checked: [`artifacts`], then the derived tables against what a rebuild makes of the
+/// artifacts. The rebuild happens in a transaction that is rolled back: other writers wait meanwhile.
 ///
-/// What is unsent is left out: it does not follow from the artifacts.
-pub fn derived_rows(repo: &mut Repo, now: UnixTime) -> Result<Vec<Finding>, RepoError> {
-    let tx = repo.begin()?;
-    let before = derived::dump(tx.conn())?;
-    rebuild::run(&tx, now, &mut |_| {})?;
-    let after = derived::dump(tx.conn())?;
-    drop(tx);
-    let differences = derived::compare(&before, &after).into_iter();
-    Ok(differences
-        .filter(|difference| difference.table != "unsent")
-        .map(|difference| match difference.side {
-            Side::Left => Finding::ExtraRow { table: difference.table, row: difference.row },
-            Side::Right => Finding::MissingRow { table: difference.table, row: difference.row },
-        })
-        .collect())
+/// Left out is what is unsent, which does not follow from the artifacts.
+pub fn all(repo: &mut Repo, now: UnixTime) -> Result<Report, RepoError> {
+    let mut report = artifacts(&repo.snapshot()?)?;
+    let rows = derived_rows::compare(&repo.begin()?, now)?;
+    if report.findings.iter().any(Finding::is_damage) {
+        // Which of the rows are wrong for another reason shows once the artifacts are sound.
+        let rows = rows.iter().map(Finding::rows).sum();
+        report.findings.extend((rows > 0).then_some(Finding::RowsOfDamaged { rows }));
+    } else {
+        report.findings.extend(rows);
+    }
+    Ok(report)
 }
 
 #[cfg(test)]
@@ -41,27 +45,55 @@ mod tests {
     use super::*;
     use crate::testing::{NOW, hold, repo};
 
-    #[test]
-    fn derived_rows_are_compared_and_nothing_changes() {
-        let cases: [(&str, &[&str]); 4] = [
-            ("", &[]),
-            ("INSERT INTO unsent VALUES(1)", &[]),
-            ("DELETE FROM unclustered", &["missing row of unclustered: rid="]),
-            ("INSERT INTO phantom VALUES(1)", &["row of phantom that no rebuild makes: rid="]),
-        ];
-        for (sql, expected) in cases {
-            let mut repo = repo();
-            hold(&mut repo, b"an artifact");
-            let tx = repo.begin().unwrap();
-            tx.conn().execute_batch(sql).unwrap();
-            tx.commit().unwrap();
-            for _ in 0..2 {
-                let found = derived_rows(&mut repo, NOW).unwrap();
-                assert_eq!(found.len(), expected.len(), "{sql}: {found:?}");
-                for (finding, expected) in found.iter().zip(expected) {
-                    assert!(finding.to_string().starts_with(expected), "{finding}");
-                }
+    #[track_caller]
+    fn check(sql: &str, expected: &[&str]) {
+        let mut repo = repo();
+        hold(&mut repo, b"an artifact");
+        let tx = repo.begin().unwrap();
+        tx.conn().execute_batch(sql).unwrap();
+        tx.commit().unwrap();
+        for _ in 0..2 {
+            let found = all(&mut repo, NOW).unwrap().findings;
+            assert_eq!(found.len(), expected.len(), "{sql}: {found:?}");
+            for (finding, expected) in found.iter().zip(expected) {
+                assert!(finding.to_string().starts_with(expected), "{finding}");
             }
         }
+    }
+
+    #[test]
+    fn derived_rows_are_compared_and_nothing_changes() {
+        check("", &[]);
+        check("DELETE FROM unclustered", &["missing row of unclustered: rid="]);
+        check("INSERT INTO phantom VALUES(1)", &["row of phantom that no rebuild makes: rid="]);
+        check("DELETE FROM tag WHERE tagname='bgcolor'", &["missing row of tag: name=bgcolor"]);
+        check(
+            "UPDATE tag SET tagname='colour' WHERE tagname='bgcolor'",
+            &["missing row of tag: name=bgcolor"],
+        );
+    }
+
+    #[test]
+    fn what_does_not_follow_from_the_artifacts_is_let_be() {
+        check("INSERT INTO unsent VALUES(1)", &[]);
+        check("INSERT INTO filename(name) VALUES('of what was purged')", &[]);
+        check("INSERT INTO tag(tagname) VALUES('of what was purged')", &[]);
+    }
+
+    #[test]
+    fn many_wrong_rows_of_a_table_are_counted() {
+        let fill = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM n WHERE n<60)
+            INSERT INTO event(type, objid) SELECT 'ci', n FROM n";
+        let mut expected = vec!["row of event that no rebuild makes: type=ci"; 50];
+        expected.push("10 more wrong rows of event");
+        check(fill, &expected);
+    }
+
+    #[test]
+    fn rows_that_differ_because_of_damage_are_counted() {
+        check(
+            "UPDATE blob SET content=x'00'; INSERT INTO leaf VALUES(1)",
+            &[&format!("{}: unreadable", xfer::hash::sha3_256(b"an artifact")), "1 row"],
+        );
     }
 }

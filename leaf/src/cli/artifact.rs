@@ -19,7 +19,7 @@ pub(crate) struct Artifact {
     #[arg(value_name = "HASH")]
     hash: String,
     #[command(flatten)]
-    repository: Repository,
+    pub(super) repository: Repository,
 }
 
 /// Content that is not UTF-8 is given as hex.

@@ -18,7 +18,7 @@ pub(crate) struct Cat {
     #[arg(value_name = "CHECKIN")]
     checkin: Option<String>,
     #[command(flatten)]
-    repository: Repository,
+    pub(super) repository: Repository,
 }
 
 impl Cat {

@@ -25,7 +25,7 @@ pub(crate) struct Clone {
     url: String,
     /// The file to make
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// Make USER the first user of the new repository
     #[arg(short = 'A', long, value_name = "USER")]
     admin_user: Option<String>,

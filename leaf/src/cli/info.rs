@@ -14,7 +14,7 @@ use crate::output::Output;
 #[derive(Debug, Args)]
 pub(crate) struct Info {
     #[command(flatten)]
-    repository: Repository,
+    pub(super) repository: Repository,
 }
 
 #[derive(Serialize)]

@@ -17,7 +17,7 @@ pub(crate) struct Ls {
     #[arg(value_name = "CHECKIN")]
     checkin: Option<String>,
     #[command(flatten)]
-    repository: Repository,
+    pub(super) repository: Repository,
 }
 
 #[derive(Serialize)]

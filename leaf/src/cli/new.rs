@@ -18,7 +18,7 @@ use crate::output::Output;
 pub(crate) struct New {
     /// The file to make
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// The first user, who may do everything
     #[arg(short = 'A', long, value_name = "USER")]
     admin_user: Option<String>,

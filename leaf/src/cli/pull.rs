@@ -19,7 +19,7 @@ pub(crate) struct Pull {
     #[arg(value_name = "URL")]
     url: Option<String>,
     #[command(flatten)]
-    repository: Repository,
+    pub(super) repository: Repository,
     /// Compare everything, not only what is new to the server
     #[arg(long)]
     verily: bool,

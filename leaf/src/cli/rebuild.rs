@@ -16,7 +16,7 @@ use crate::progress::Counter;
 #[derive(Debug, Args)]
 pub(crate) struct Rebuild {
     #[command(flatten)]
-    repository: Repository,
+    pub(super) repository: Repository,
 }
 
 #[derive(Serialize)]

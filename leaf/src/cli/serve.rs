@@ -20,7 +20,7 @@ use crate::output::Output;
 pub(crate) struct Serve {
     /// The repository file, or the directory
     #[arg(value_name = "FILE|DIRECTORY")]
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,

@@ -13,7 +13,7 @@ use crate::output::{Form, Output};
 #[derive(Debug, Args)]
 pub(crate) struct Timeline {
     #[command(flatten)]
-    repository: Repository,
+    pub(super) repository: Repository,
     /// At most so many entries; 0 for all
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     limit: usize,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use repo::verify::{self, Finding};
-use repo::{Repo, RepoError, census};
+use repo::{Repo, RepoError};
 use serde::Serialize;
 use sync::client::now;
 
@@ -16,7 +16,7 @@ use crate::output::{Form, Output};
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
-    repository: Repository,
+    pub(super) repository: Repository,
 }
 
 #[derive(Serialize)]
@@ -29,8 +29,12 @@ struct Line {
 #[derive(Serialize)]
 struct Answer {
     r#type: &'static str,
+    /// Artifacts that were checked.
     artifacts: u64,
+    /// Artifacts that are named and not held.
     phantoms: u64,
+    /// Artifacts that cannot be checked before their delta sources come.
+    waiting: u64,
     findings: usize,
     /// Whether the derived tables were compared too.
     derived: bool,
@@ -38,33 +42,30 @@ struct Answer {
 
 impl Verify {
     pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
-        let (mut repo, derived) = match Repo::open(&self.repository.file) {
-            Err(RepoError::ReadOnly { .. }) => (self.repository.read()?, false),
-            opened => (opened?, true),
+        let (report, derived) = match Repo::open(&self.repository.file) {
+            Err(RepoError::ReadOnly { .. }) => {
+                output.note("the file cannot be written: its derived tables are not compared");
+                (verify::artifacts(&self.repository.read()?.snapshot()?)?, false)
+            }
+            opened => (verify::all(&mut opened?, now())?, true),
         };
-        let mut findings = verify::artifacts(&repo.snapshot()?)?;
-        if derived {
-            findings.extend(verify::derived_rows(&mut repo, now())?);
-        } else {
-            output.note("the file cannot be written: its derived tables are not compared");
-        }
-        let census = census::count(&repo.snapshot()?)?;
-        for finding in &findings {
+        for finding in &report.findings {
             output.answer(&line(finding), || finding.to_string());
         }
         let answer = Answer {
             r#type: "verified",
-            artifacts: census.artifacts,
-            phantoms: census.phantoms,
-            findings: findings.len(),
+            artifacts: report.checked,
+            phantoms: report.phantoms,
+            waiting: report.waiting,
+            findings: report.findings.len(),
             derived,
         };
         output.answer(&answer, || answer.text());
-        if findings.is_empty() {
+        if report.findings.is_empty() {
             return Ok(Code::Ok);
         }
         if output.form() == Form::Text {
-            output.note(advice(&findings));
+            output.note(advice(&report.findings));
         }
         Ok(Code::Failed)
     }
@@ -72,10 +73,21 @@ impl Verify {
 
 impl Answer {
     fn text(&self) -> String {
-        let Self { artifacts, phantoms, findings, .. } = self;
-        let phantoms = if *phantoms > 0 { format!(", {phantoms} known by name only") } else { String::new() };
-        let found = if *findings == 0 { "nothing wrong".to_owned() } else { format!("{findings} findings") };
-        format!("{artifacts} artifacts checked{phantoms}: {found}")
+        let found = match self.findings {
+            0 => "nothing wrong".to_owned(),
+            1 => "1 finding".to_owned(),
+            more => format!("{more} findings"),
+        };
+        let mut text = format!("{} artifacts checked: {found}", self.artifacts);
+        if self.phantoms > 0 {
+            text.push_str(&format!("\n{} more are named and not held", self.phantoms));
+        }
+        if self.waiting > 0 {
+            let what =
+                "more wait for their delta sources and cannot be checked before; `frond pull` gets those";
+            text.push_str(&format!("\n{} {what}", self.waiting));
+        }
+        text
     }
 }
 
@@ -85,11 +97,8 @@ fn line(finding: &Finding) -> Line {
 }
 
 fn advice(findings: &[Finding]) -> &'static str {
-    let is_derived = |finding: &Finding| {
-        matches!(finding, Finding::ExtraRow { .. } | Finding::MissingRow { .. } | Finding::WrongSize { .. })
-    };
-    if findings.iter().all(is_derived) {
-        return "frond: every artifact is sound; `frond rebuild` puts the rest right";
+    if findings.iter().any(Finding::is_damage) {
+        return "frond: artifacts are damaged; get them from another clone, then run `frond rebuild`";
     }
-    "frond: artifacts are missing or damaged; get them from another clone"
+    "frond: every artifact is sound; `frond rebuild` puts the rest right"
 }

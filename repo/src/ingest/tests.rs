@@ -342,7 +342,7 @@ proptest! {
         }
         prop_assert_eq!(verified, texts.len() as u64);
         assert_holds(&mut repo, &texts);
-        let findings = verify::artifacts(&repo.snapshot().unwrap()).unwrap();
+        let findings = verify::artifacts(&repo.snapshot().unwrap()).unwrap().findings;
         prop_assert!(findings.is_empty(), "{:?}", findings);
         let tx = repo.begin().unwrap();
         for (text, private) in texts.iter().zip(&story.private) {

@@ -1,11 +1,11 @@
 //! Every artifact against its name.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rusqlite::types::ValueRef;
 use xfer::ArtifactId;
 
-use super::Finding;
+use super::{Finding, Report};
 use crate::ingest::forest::{Forest, Node};
 use crate::ingest::naming::{self, Batch, Nameless, Namers};
 use crate::ingest::walk::Walk;
@@ -14,49 +14,56 @@ use crate::{RepoError, Rid, Snapshot, blob, content, dangling};
 
 /// Expands every artifact once and compares it with its name and size; looks at every delta. Contents are
 /// held as when they arrive, so the memory it takes is bounded by [`crate::Limits`] and the number of rows.
-pub fn artifacts(snap: &Snapshot<'_>) -> Result<Vec<Finding>, RepoError> {
-    let mut findings = Vec::new();
-    let forest = Forest::of(nodes(snap, &mut findings)?);
+pub fn artifacts(snap: &Snapshot<'_>) -> Result<Report, RepoError> {
+    let mut report = Report { phantoms: phantoms(snap)?, ..Report::default() };
+    let forest = Forest::of(nodes(snap, &mut report)?);
     let threads = snap.memory().borrow().limits.threads;
-    let mut findings = naming::with_namers(threads, forest.bytes(), |namers| {
+    naming::with_namers(threads, forest.bytes(), |namers| {
         let passed = vec![false; forest.len()];
+        let findings = &mut report.findings;
         let mut check = Check { snap, forest: &forest, namers, passed, findings };
         check.contents()?;
         check.cycles();
-        Ok::<_, RepoError>(check.findings)
+        Ok::<_, RepoError>(())
     })?;
-    private_sources(snap, &mut findings)?;
-    Ok(findings)
+    private_sources(snap, &mut report.findings)?;
+    Ok(report)
 }
 
 /// Everything that is stored and should be expandable.
-const STORED: &str = "SELECT blob.rid, blob.uuid, blob.size, delta.srcid, source.size
-  FROM blob LEFT JOIN delta ON delta.rid=blob.rid LEFT JOIN blob AS source ON source.rid=delta.srcid
- WHERE blob.size>=0 ORDER BY blob.rid";
+const STORED: &str = "SELECT blob.rid, blob.uuid, blob.size, delta.srcid
+  FROM blob LEFT JOIN delta ON delta.rid=blob.rid WHERE blob.size>=0 ORDER BY blob.rid";
 
-fn nodes(snap: &Snapshot<'_>, findings: &mut Vec<Finding>) -> Result<Vec<Node>, RepoError> {
+fn nodes(snap: &Snapshot<'_>, report: &mut Report) -> Result<Vec<Node>, RepoError> {
     let mut statement = snap.conn().prepare_cached(STORED)?;
     let mut rows = statement.query([])?;
     let mut nodes = Vec::new();
     while let Some(row) = rows.next()? {
         let rid: Rid = row.get(0)?;
-        let name = row.get_ref(1)?.as_bytes().unwrap_or_default();
-        let Ok(id) = ArtifactId::from_hex(name) else {
-            findings.push(Finding::BadName { rid });
-            continue;
-        };
         if dangling::with(snap, |dangling| dangling.contains(rid))? {
-            findings.push(Finding::Waiting { id });
+            report.waiting += 1;
             continue;
         }
-        let source: Option<Rid> = row.get(3)?;
-        if let (Some(source), ValueRef::Null) = (source, row.get_ref(4)?) {
-            findings.push(Finding::SourceMissing { id, source });
-            continue;
+        report.checked += 1;
+        match ArtifactId::from_hex(row.get_ref(1)?.as_bytes().unwrap_or_default()) {
+            Ok(id) => nodes.push(Node {
+                rid,
+                id,
+                size: row.get(2)?,
+                source: row.get(3)?,
+                arrival: Arrival::Earlier,
+            }),
+            Err(_) => report.findings.push(Finding::BadName { rid }),
         }
-        nodes.push(Node { rid, id, size: row.get(2)?, source, arrival: Arrival::Earlier });
     }
     Ok(nodes)
+}
+
+/// What is named and not held, but for what must not come.
+fn phantoms(snap: &Snapshot<'_>) -> Result<u64, RepoError> {
+    let sql = "SELECT count(*) FROM blob WHERE size<0 AND uuid NOT IN (SELECT uuid FROM shun)";
+    let count: i64 = snap.conn().query_row(sql, [], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
 }
 
 struct Check<'s, 'r> {
@@ -64,12 +71,13 @@ struct Check<'s, 'r> {
     forest: &'s Forest,
     namers: &'s Namers,
     passed: Vec<bool>,
-    findings: Vec<Finding>,
+    findings: &'s mut Vec<Finding>,
 }
 
 impl Check<'_, '_> {
     fn contents(&mut self) -> Result<(), RepoError> {
         let mut walk = Walk::through(self.forest);
+        self.sourceless(&mut walk);
         let mut expanded = Vec::new();
         let mut bytes = 0;
         let mut being_named = None;
@@ -81,11 +89,9 @@ impl Check<'_, '_> {
                     expanded.push(Nameless { index, expected: self.forest.node(index).id, content });
                 }
                 Err(reason) => {
-                    self.findings.push(Finding::Unreadable { id: self.forest.node(index).id, reason });
-                    for below in walk.abandon_below(index) {
-                        self.passed[below] = true;
-                        self.findings.push(Finding::SourceUnreadable { id: self.forest.node(below).id });
-                    }
+                    walk.abandon_below(index);
+                    let (id, below) = (self.forest.node(index).id, self.pass_below(index));
+                    self.findings.push(Finding::Unreadable { id, reason, below });
                 }
             }
             if bytes >= BATCH_BYTES {
@@ -113,11 +119,69 @@ impl Check<'_, '_> {
         }
     }
 
-    /// What no walk from a whole artifact reaches.
-    fn cycles(&mut self) {
-        for index in (0..self.forest.len()).filter(|&index| !self.passed[index]) {
-            self.findings.push(Finding::DeltaCycle { id: self.forest.node(index).id });
+    /// Deltas of rows that hold no artifact.
+    fn sourceless(&mut self, walk: &mut Walk<'_>) {
+        for index in self.forest.without_source() {
+            walk.abandon(index);
+            self.passed[index] = true;
+            let &Node { id, source, .. } = self.forest.node(index);
+            let below = self.pass_below(index);
+            self.findings.extend(source.map(|source| Finding::SourceMissing { id, source, below }));
         }
+    }
+
+    /// What no walk from a whole artifact reaches: each cycle, with what hangs on it.
+    fn cycles(&mut self) {
+        let of_rid: BTreeMap<Rid, usize> =
+            self.left().map(|index| (self.forest.node(index).rid, index)).collect();
+        for index in self.left().collect::<Vec<_>>() {
+            if self.passed[index] {
+                continue;
+            }
+            let root = self.in_cycle(index, &of_rid);
+            self.passed[root] = true;
+            let id = self.forest.node(root).id;
+            let below = self.pass_below(root);
+            self.findings.push(Finding::DeltaCycle { id, below });
+        }
+    }
+
+    fn left(&self) -> impl Iterator<Item = usize> {
+        (0..self.forest.len()).filter(|&index| !self.passed[index])
+    }
+
+    /// The first member of the cycle above a node.
+    fn in_cycle(&self, index: usize, of_rid: &BTreeMap<Rid, usize>) -> usize {
+        let up = |index: usize| {
+            self.forest.node(index).source.and_then(|source| of_rid.get(&source).copied()).unwrap_or(index)
+        };
+        let mut seen = BTreeSet::new();
+        let mut at = index;
+        while seen.insert(at) {
+            at = up(at);
+        }
+        let (entry, mut first) = (at, at);
+        while up(at) != entry {
+            at = up(at);
+            first = first.min(at);
+        }
+        first
+    }
+
+    /// Marks everything that hangs on a node, and counts it.
+    fn pass_below(&mut self, index: usize) -> usize {
+        let mut below = 0;
+        let mut open = vec![index];
+        while let Some(index) = open.pop() {
+            for place in self.forest.deltas_of(Some(self.forest.node(index).rid)) {
+                let child = self.forest.at(place);
+                if !std::mem::replace(&mut self.passed[child], true) {
+                    below += 1;
+                    open.push(child);
+                }
+            }
+        }
+        below
     }
 }
 
@@ -166,7 +230,7 @@ mod tests {
 
     /// What is found after SQL was run, with names shortened to `#n` for text n.
     #[track_caller]
-    fn check(sql: &str, expected: &[&str]) {
+    fn check(sql: &str, expected: &[&str]) -> Report {
         let mut repo = made();
         let tx = repo.begin().unwrap();
         tx.conn()
@@ -175,12 +239,14 @@ mod tests {
         tx.conn().execute_batch(sql).unwrap();
         tx.commit().unwrap();
         let snap = repo.snapshot().unwrap();
-        let mut found: Vec<String> = artifacts(&snap).unwrap().iter().map(ToString::to_string).collect();
+        let report = artifacts(&snap).unwrap();
+        let mut found: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
         for (n, text) in TEXTS.iter().enumerate() {
             let name = sha3_256(text.as_bytes()).to_string();
             found = found.into_iter().map(|line| line.replace(&name, &format!("#{n}"))).collect();
         }
         assert_eq!(found, expected, "{sql}");
+        report
     }
 
     #[test]
@@ -192,28 +258,46 @@ mod tests {
     fn each_kind_of_damage_is_found() {
         let sha1_name = sha1(TEXTS[3].as_bytes());
         check("UPDATE blob SET uuid=upper(uuid) WHERE rid=4", &["row 4 of blob has no name of an artifact"]);
-        check("UPDATE blob SET content=NULL WHERE rid=4", &["#3: unreadable: no content for rid Rid(4)"]);
+        check("UPDATE blob SET content=NULL WHERE rid=4", &["#3: unreadable: row 4 of blob has no content"]);
         check(
             "UPDATE blob SET content=x'00000005789c' WHERE rid=2",
-            &[
-                "#1: unreadable: artifact #1: its compressed form is no zlib stream",
-                "#2: unreadable, because its delta source is",
-            ],
+            &["#1: unreadable: artifact #1: its compressed form is no zlib stream; with it 1 delta on it"],
         );
-        check("UPDATE delta SET srcid=77 WHERE rid=3", &["#2: a delta of row 77, which does not exist"]);
+        check(
+            "UPDATE blob SET content=NULL WHERE rid=1",
+            &["#0: unreadable: row 1 of blob has no content; with it 2 deltas on it"],
+        );
+        check("UPDATE delta SET srcid=77 WHERE rid=3", &["#2: a delta of row 77, which holds no artifact"]);
+        check(
+            "UPDATE delta SET srcid=77 WHERE rid=2",
+            &["#1: a delta of row 77, which holds no artifact; with it 1 delta on it"],
+        );
+        check(
+            "UPDATE blob SET uuid=upper(uuid) WHERE rid=2",
+            &["row 2 of blob has no name of an artifact", "#2: a delta of row 2, which holds no artifact"],
+        );
         check("UPDATE blob SET size=3 WHERE rid=3", &["#2: recorded size 3, is 46"]);
-        check("UPDATE delta SET srcid=3 WHERE rid=2", &["#1: a delta of itself", "#2: a delta of itself"]);
+        check("UPDATE delta SET srcid=3 WHERE rid=2", &["#1: a delta of itself; with it 1 delta on it"]);
+        check(
+            "UPDATE delta SET srcid=2 WHERE rid=2; INSERT INTO delta VALUES(4,4)",
+            &["#1: a delta of itself; with it 1 delta on it", "#3: a delta of itself"],
+        );
         check("INSERT INTO private VALUES(1)", &["#1: public, a delta of private #0"]);
         check("INSERT INTO private VALUES(1),(2),(3)", &[]);
-        check(
-            "UPDATE blob SET size=-1, content=NULL WHERE rid=1; INSERT INTO phantom VALUES(1)",
-            &["#1: not verified, waits for its delta source", "#2: not verified, waits for its delta source"],
-        );
         let false_name = sha3_256(b"false");
         check(
             &format!("UPDATE blob SET uuid='{false_name}' WHERE rid=4"),
             &[&format!("{false_name}: content hashes to #3")],
         );
         check(&format!("UPDATE blob SET uuid='{sha1_name}' WHERE rid=4"), &[]);
+    }
+
+    #[test]
+    fn what_has_not_come_is_no_fault_of_the_file() {
+        let phantom = "UPDATE blob SET size=-1, content=NULL WHERE rid=1; INSERT INTO phantom VALUES(1)";
+        let report = check(phantom, &[]);
+        assert_eq!((report.checked, report.waiting, report.phantoms), (1, 2, 1));
+        let shunned = format!("{phantom}; INSERT INTO shun SELECT uuid, 0, '' FROM blob WHERE rid=1");
+        assert_eq!(check(&shunned, &[]).phantoms, 0);
     }
 }

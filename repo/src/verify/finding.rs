@@ -20,28 +20,24 @@ pub enum Finding {
         id: ArtifactId,
         /// Why.
         reason: RepoError,
+        /// How many are deltas of it, directly or through others, and cannot be expanded for that.
+        below: usize,
     },
-    /// The content cannot be expanded, because that of its delta source cannot.
-    SourceUnreadable {
-        /// Which.
-        id: ArtifactId,
-    },
-    /// It is a delta of a row that does not exist.
+    /// It is a delta of a row that holds no artifact.
     SourceMissing {
         /// Which.
         id: ArtifactId,
         /// The row.
         source: Rid,
+        /// How many are deltas of it, directly or through others.
+        below: usize,
     },
-    /// It is a delta that waits for an artifact that is not here: it cannot be verified.
-    Waiting {
-        /// Which.
-        id: ArtifactId,
-    },
-    /// It is a delta of itself, directly or through others, or of such a one.
+    /// It is a delta of itself, directly or through others.
     DeltaCycle {
-        /// Which.
+        /// One of the cycle.
         id: ArtifactId,
+        /// How many others are in the cycle, or deltas of such.
+        below: usize,
     },
     /// The content is not what the name says.
     WrongHash {
@@ -80,6 +76,18 @@ pub enum Finding {
         /// The row, readable.
         row: String,
     },
+    /// More derived rows of which each is one that a rebuild would not make, or would make.
+    MoreRows {
+        /// The table.
+        table: String,
+        /// How many.
+        rows: usize,
+    },
+    /// Derived rows that differ from what a rebuild makes without the damaged artifacts.
+    RowsOfDamaged {
+        /// How many.
+        rows: usize,
+    },
 }
 
 impl Finding {
@@ -87,14 +95,42 @@ impl Finding {
     pub fn artifact(&self) -> Option<&ArtifactId> {
         match self {
             Self::Unreadable { id, .. }
-            | Self::SourceUnreadable { id }
             | Self::SourceMissing { id, .. }
-            | Self::Waiting { id }
-            | Self::DeltaCycle { id }
+            | Self::DeltaCycle { id, .. }
             | Self::WrongHash { id, .. }
             | Self::WrongSize { id, .. }
             | Self::PrivateSource { id, .. } => Some(id),
-            Self::BadName { .. } | Self::ExtraRow { .. } | Self::MissingRow { .. } => None,
+            Self::BadName { .. }
+            | Self::ExtraRow { .. }
+            | Self::MissingRow { .. }
+            | Self::MoreRows { .. }
+            | Self::RowsOfDamaged { .. } => None,
+        }
+    }
+
+    /// Whether content is lost in this file: no rebuild brings it back.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::BadName { .. }
+            | Self::Unreadable { .. }
+            | Self::SourceMissing { .. }
+            | Self::DeltaCycle { .. }
+            | Self::WrongHash { .. } => true,
+            Self::WrongSize { .. }
+            | Self::PrivateSource { .. }
+            | Self::ExtraRow { .. }
+            | Self::MissingRow { .. }
+            | Self::MoreRows { .. }
+            | Self::RowsOfDamaged { .. } => false,
+        }
+    }
+
+    /// How many derived rows it is about.
+    pub(super) fn rows(&self) -> usize {
+        match self {
+            Self::ExtraRow { .. } | Self::MissingRow { .. } => 1,
+            Self::MoreRows { rows, .. } | Self::RowsOfDamaged { rows } => *rows,
+            _ => 0,
         }
     }
 }
@@ -103,13 +139,13 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadName { rid } => write!(f, "row {} of blob has no name of an artifact", rid.0),
-            Self::Unreadable { id, reason } => write!(f, "{id}: unreadable: {reason}"),
-            Self::SourceUnreadable { id } => write!(f, "{id}: unreadable, because its delta source is"),
-            Self::SourceMissing { id, source } => {
-                write!(f, "{id}: a delta of row {}, which does not exist", source.0)
+            Self::Unreadable { id, reason, below } => {
+                write!(f, "{id}: unreadable: {reason}{}", Below(*below))
             }
-            Self::Waiting { id } => write!(f, "{id}: not verified, waits for its delta source"),
-            Self::DeltaCycle { id } => write!(f, "{id}: a delta of itself"),
+            Self::SourceMissing { id, source, below } => {
+                write!(f, "{id}: a delta of row {}, which holds no artifact{}", source.0, Below(*below))
+            }
+            Self::DeltaCycle { id, below } => write!(f, "{id}: a delta of itself{}", Below(*below)),
             Self::WrongHash { id, actual } => write!(f, "{id}: content hashes to {actual}"),
             Self::WrongSize { id, recorded, actual } => {
                 write!(f, "{id}: recorded size {recorded}, is {actual}")
@@ -117,6 +153,33 @@ impl fmt::Display for Finding {
             Self::PrivateSource { id, source } => write!(f, "{id}: public, a delta of private {source}"),
             Self::ExtraRow { table, row } => write!(f, "row of {table} that no rebuild makes: {row}"),
             Self::MissingRow { table, row } => write!(f, "missing row of {table}: {row}"),
+            Self::MoreRows { table, rows } => write!(f, "{rows} more wrong rows of {table}"),
+            Self::RowsOfDamaged { rows } => {
+                let rows = Count(*rows, "row of derived tables differs", "rows of derived tables differ");
+                write!(f, "{rows} from what the sound artifacts say")
+            }
         }
+    }
+}
+
+/// How many deltas share the fate of an artifact.
+struct Below(usize);
+
+impl fmt::Display for Below {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            below => write!(f, "; with it {} on it", Count(below, "delta", "deltas")),
+        }
+    }
+}
+
+/// A number with what is right for one and for more.
+struct Count(usize, &'static str, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let &Self(count, one, more) = self;
+        write!(f, "{count} {}", if count == 1 { one } else { more })
     }
 }

@@ -10,8 +10,9 @@ use repo::Repo;
 use crate::reader::{Case, Rows, cases};
 use crate::support::{Arrival, NOW, arrive, dump, empty, take_in};
 
-/// Not derived, or not told in the cases row by row.
-const UNTOLD: [&str; 2] = ["private", "unclustered"];
+/// Not derived, or not told in the cases row by row. The names of `filename` and `tag` are compared with a
+/// rebuild, and with stock's.
+const UNTOLD: [&str; 4] = ["private", "unclustered", "filename", "tag"];
 
 /// A check-in whose `parent` tag has a lower rid has no row in the timeline of stock: the way of arrival shows.
 const NOT_FOLLOWED: [&str; 1] = ["83."];
