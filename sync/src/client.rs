@@ -81,6 +81,7 @@ impl Setting {
             now: clock(),
             clock: Some(&clock),
             limits: &self.limits,
+            peer: None,
             buggify: &mut *self.buggify,
             observer: &mut *self.observer,
         })

@@ -12,6 +12,8 @@ pub struct Cx<'a> {
     pub clock: Option<&'a dyn Fn() -> UnixTime>,
     /// Budgets and bounds.
     pub limits: &'a Limits,
+    /// Address of whoever sent the request, for the record; none where there is none, and in a client.
+    pub peer: Option<&'a str>,
     /// Asked at sites where a peer may make a rare but legal choice.
     pub buggify: &'a mut dyn Buggify,
     /// Told what happens; cannot influence it.

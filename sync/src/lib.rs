@@ -1,7 +1,7 @@
 //! Convergence of two repositories.
 //!
 //! The core is pure: [`Session`] drives a client, [`handle_sync`] answers for a server, both are functions
-//! of a repository, a message and a [`Cx`]. Each call is one SQLite transaction. The shell moves the bytes:
+//! of a repository, a message and a [`Cx`]. Each call writes in one SQLite transaction at most. The shell moves the bytes:
 //! [`client`] over any [`Transport`], [`http`] for both ends of HTTP.
 
 pub mod buggify;
@@ -9,6 +9,7 @@ pub mod cx;
 pub mod error;
 pub mod limits;
 pub mod observer;
+mod outbox;
 pub mod server;
 pub mod session;
 pub mod transport;

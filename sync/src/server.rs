@@ -1,7 +1,8 @@
 //! The server's side: one request in, one reply out, nothing kept between.
 
 mod answer;
-mod outbox;
+mod intake;
+mod orders;
 mod rights;
 
 use repo::manifest::date;
@@ -11,12 +12,14 @@ use xfer::card::CloneRequest;
 use xfer::{Card, Message};
 
 use self::answer::Answer;
+use self::orders::{Mode, Orders};
 use crate::{Cx, Event, RoundStats, SyncError};
 
 /// Answers one request. What the client did wrong is an error card in the reply; what we did wrong is `Err`.
 ///
-/// A clone and a pull only read, so they wait for no writer; but where enough artifacts are in no cluster yet,
-/// a pull first makes clusters, if the file can be written.
+/// What a push brings is one transaction: all of it is verified and kept, or none. A clone and a pull only read,
+/// so they wait for no writer; but where enough artifacts are in no cluster yet, a pull first makes clusters, if
+/// the file can be written.
 pub fn handle_sync(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Result<Message, SyncError> {
     cx.observer.observe(&Event::RequestStarted);
     let (reply, stats) = match answer(repo, request, cx) {
@@ -35,29 +38,39 @@ pub fn reply_content_type(request: &Message, asked: ContentType) -> ContentType 
     if request.cards.iter().any(frames) { ContentType::Uncompressed } else { asked }
 }
 
-fn answer(repo: &mut Repo, request: &Message, cx: &Cx<'_>) -> Result<(Message, RoundStats), SyncError> {
-    make_clusters(repo, request, cx)?;
+fn answer(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Result<(Message, RoundStats), SyncError> {
     let snap = repo.snapshot()?;
     if partial::load(&snap)?.is_some() {
-        let refusal = Card::Error("this repository is an unfinished clone: try again later".to_owned());
-        return Ok((Message::from(vec![refusal, timestamp(cx.now, 1)]), RoundStats::default()));
+        return Ok(refusal("this repository is an unfinished clone: try again later", cx.now));
     }
-    let (mut cards, stats, errors) = Answer::new(&snap, cx)?.run(request)?;
-    cards.push(timestamp(cx.now, errors));
+    let mut orders = Orders::read(&snap, request, cx)?;
+    drop(snap);
+    match intake::take_in(repo, &mut orders, cx) {
+        Ok(()) => {}
+        Err(SyncError::BadArtifact(error)) => return Ok(refusal(&error.to_string(), cx.now)),
+        Err(error) => return Err(error),
+    }
+    if orders.pull == Mode::On {
+        make_clusters(repo, cx)?;
+    }
+    let snap = repo.snapshot()?;
+    let (mut cards, stats) = Answer::new(&snap, &mut orders, cx)?.run(cx)?;
+    cards.push(timestamp(cx.now, orders.errors));
     Ok((Message::from(cards), stats))
 }
 
-/// Makes clusters if they are due and somebody who may pull asks. A file that can not be written now does
-/// without: then the whole list is announced.
-fn make_clusters(repo: &mut Repo, request: &Message, cx: &Cx<'_>) -> Result<(), SyncError> {
-    if !request.cards.iter().any(|card| matches!(card, Card::Pull(_))) {
+/// A reply that is nothing but an error.
+fn refusal(text: &str, now: UnixTime) -> (Message, RoundStats) {
+    let cards = vec![Card::Error(text.to_owned()), timestamp(now, 1)];
+    (Message::from(cards), RoundStats::default())
+}
+
+/// Makes clusters if they are due. A file that can not be written now does without: then the whole list is
+/// announced.
+fn make_clusters(repo: &mut Repo, cx: &Cx<'_>) -> Result<(), SyncError> {
+    if !cluster::are_due(&repo.snapshot()?)? {
         return Ok(());
     }
-    let snap = repo.snapshot()?;
-    if !cluster::are_due(&snap)? || !Answer::new(&snap, cx)?.may_pull(request)? {
-        return Ok(());
-    }
-    drop(snap);
     match repo.begin().and_then(|tx| cluster::create(&tx, cx.now).and_then(|_| tx.commit())) {
         Err(RepoError::ReadOnly { .. } | RepoError::Locked { .. }) | Ok(()) => Ok(()),
         Err(error) => Err(error.into()),

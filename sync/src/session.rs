@@ -3,7 +3,7 @@
 mod absorb;
 mod cloning;
 mod compose;
-mod inbox;
+pub(crate) mod inbox;
 mod progress;
 mod reply;
 

@@ -34,7 +34,7 @@ pub fn put(
         // Whole, or against something held, it need not wait any longer.
         Presence::Dangling(rid) if !waits(tx, incoming)? => Target::Dangling(rid),
         Presence::Dangling(rid) | Presence::Held(rid) => {
-            if privacy == Privacy::Public {
+            if privacy == Privacy::Public && private::contains(tx, rid)? && shows(tx, id, incoming)? {
                 private::remove(tx, rid)?;
             }
             return Ok(Stored::AlreadyHeld(rid));
@@ -184,6 +184,26 @@ fn source_rid(tx: &Tx<'_>, id: &ArtifactId, source: &ArtifactId, privacy: Privac
         Some(rid) => Ok(rid),
         None => blob::insert_phantom(tx, source, privacy),
     }
+}
+
+/// Whether what came is the content of an artifact that is here already. Only who shows the content of a private
+/// artifact makes it public: its name alone may be known to many.
+fn shows(tx: &Tx<'_>, id: &ArtifactId, incoming: &Incoming<'_>) -> Result<bool, RepoError> {
+    if waits(tx, incoming)? {
+        return Ok(false);
+    }
+    let expand = |source: &ArtifactId, delta: &[u8]| match blob::rid(tx, source)? {
+        Some(source) => apply(tx, id, &get(tx, source)?, delta),
+        None => unreachable!("{source} is held"),
+    };
+    let content = match *incoming {
+        Incoming::Whole(content) => content.to_vec(),
+        Incoming::Delta { source, delta } => expand(source, delta)?,
+        Incoming::Frame { source: None, frame, .. } => unpack(tx, id, frame)?,
+        Incoming::Frame { source: Some(source), frame, .. } => expand(source, &unpack(tx, id, frame)?)?,
+    };
+    let actual = if id.is_sha1() { sha1(&content) } else { sha3_256(&content) };
+    if actual == *id { Ok(true) } else { Err(RepoError::WrongHash { id: *id, actual }) }
 }
 
 /// Whether an incoming artifact would have to wait for its delta source.

@@ -228,3 +228,23 @@ fn a_commit_without_settling_is_a_mistake() {
     put_public(&tx, TEXT).unwrap();
     let _ = tx.commit();
 }
+
+#[test]
+fn who_knows_but_the_name_of_a_private_artifact_does_not_make_it_public() {
+    let (id, source) = (sha3_256(OTHER), sha3_256(TEXT));
+    let (lie, truth) = (delta(TEXT, b"A text"), delta(TEXT, OTHER));
+    let cases = [
+        (Incoming::Whole(b"not it"), "private"),
+        (Incoming::Delta { source: &source, delta: &lie }, "private"),
+        (Incoming::Delta { source: &sha3_256(b"unknown"), delta: &truth }, "private"),
+        (Incoming::Delta { source: &source, delta: &truth }, "public"),
+        (Incoming::Whole(OTHER), "public"),
+    ];
+    for (incoming, expected) in cases {
+        let mut repo = repo();
+        hold(&mut repo, TEXT);
+        with_tx(&mut repo, |tx| put_as(tx, OTHER, Private));
+        with_tx(&mut repo, |tx| drop(put(tx, &id, &incoming, Public)));
+        assert_eq!(listed(&mut repo, OTHER), expected, "{incoming:?}");
+    }
+}

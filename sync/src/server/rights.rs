@@ -10,6 +10,20 @@ pub(super) struct Rights {
     letters: String,
 }
 
+/// Who logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Visitor {
+    /// Row of the user; 0 for who gave a name that everybody may give.
+    pub(super) uid: i64,
+}
+
+impl Visitor {
+    /// Whether a secret was shown.
+    pub(super) fn is_known(self) -> bool {
+        self.uid != 0
+    }
+}
+
 /// What sync asks a capability for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Right {
@@ -31,12 +45,16 @@ impl Rights {
     }
 
     /// Adds what the user of `login` may do. None if the login is not good.
-    pub(super) fn log_in(&mut self, snap: &Snapshot<'_>, login: &Login) -> Result<Option<()>, RepoError> {
+    pub(super) fn log_in(
+        &mut self,
+        snap: &Snapshot<'_>,
+        login: &Login,
+    ) -> Result<Option<Visitor>, RepoError> {
         if !login.covers_message() {
             return Ok(None);
         }
         if [user::NOBODY, user::ANONYMOUS].contains(&login.user.as_str()) {
-            return Ok(Some(()));
+            return Ok(Some(Visitor { uid: 0 }));
         }
         if [user::DEVELOPER, user::READER].contains(&login.user.as_str()) {
             return Ok(None);
@@ -46,7 +64,7 @@ impl Rights {
             return Ok(None);
         }
         self.add(snap, &user.capabilities)?;
-        Ok(Some(()))
+        Ok(Some(Visitor { uid: user.uid }))
     }
 
     /// Whether a request may do something. `a` and `s` stand for everything but what is private.

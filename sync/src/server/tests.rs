@@ -1,5 +1,7 @@
 //! Replies to requests, case by case. Numbers are those of the table of limits and edge cases.
 
+mod pushes;
+
 use xfer::card::Privacy;
 
 use super::*;
@@ -340,14 +342,6 @@ fn a_login_that_is_not_good_ends_the_request() {
     let mut clear = server();
     clear.sql("UPDATE user SET pw='correct horse' WHERE login='bob'");
     assert_eq!(clear.reply(&good), spelled("igot {A}\n"));
-}
-
-#[test]
-fn who_may_push_is_told_that_nothing_is_taken_and_gets_the_pull() {
-    let request = signed("pull {S} {P}\npush {S} {P}\nfile {B} 10\nartifact Bigot {A}\n# 1\n");
-    let expected = "message pull\\sonly\\s-\\snot\\sauthorized\\sto\\spush\n\
-        message this\\sserver\\sdoes\\snot\\stake\\spushes\\syet:\\snothing\\swas\\sstored\\shere\nigot {C}\n";
-    check_reply(holding("A C").rights("bob", "i"), &request, expected);
 }
 
 #[test]

@@ -238,31 +238,10 @@ impl Session {
         let brought = usize::try_from(intake.new.saturating_mul(2)).unwrap_or(usize::MAX);
         let factor = IDLE_FACTOR.saturating_pow(self.effort.idle());
         let bold = cx.limits.gimmes.saturating_mul(factor).min(cx.limits.idle_gimmes);
-        self.wanted = self.choose(snap, reply, brought.max(cx.limits.gimmes).max(bold))?;
+        let limit = brought.max(cx.limits.gimmes).max(bold);
+        let is_wanted = |id: &ArtifactId| !self.unavailable.contains(id);
+        self.wanted = inbox::choose(snap, &reply.igots, self.deepest(), limit, is_wanted)?;
         Ok(())
-    }
-
-    /// Names what is wanted and was not asked for in vain: first what the reply announces.
-    fn choose(
-        &self,
-        snap: &Snapshot<'_>,
-        reply: &Reply<'_>,
-        limit: usize,
-    ) -> Result<Vec<ArtifactId>, SyncError> {
-        let (mut chosen, mut known) = (Vec::new(), BTreeSet::new());
-        for igot in reply.igots.iter().filter(|igot| igot.privacy <= self.deepest()) {
-            if chosen.len() == limit {
-                return Ok(chosen);
-            }
-            if !self.unavailable.contains(&igot.id) && wanted::lacks(snap, &igot.id)? && known.insert(igot.id)
-            {
-                chosen.push(igot.id);
-            }
-        }
-        let rest = limit - chosen.len();
-        let is_new = |id: &ArtifactId| !self.unavailable.contains(id) && !known.contains(id);
-        chosen.append(&mut wanted::phantoms(snap, self.deepest(), rest, is_new)?);
-        Ok(chosen)
     }
 
     /// Counts what this session does not come to ask for.

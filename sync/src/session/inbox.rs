@@ -1,9 +1,11 @@
 //! Artifacts and announcements on their way in.
 
+use std::collections::BTreeSet;
+
 use repo::content::{self, Incoming, Stored};
 use repo::error::Fault;
 use repo::ingest::{self, Settled};
-use repo::{Presence, RepoError, Snapshot, Tx, UnixTime, blob, private};
+use repo::{Presence, RepoError, Snapshot, Tx, UnixTime, blob, private, wanted};
 use xfer::ArtifactId;
 use xfer::card::{FileCard, Igot, Payload, Privacy};
 
@@ -82,6 +84,29 @@ pub(crate) fn note(tx: &Tx<'_>, igots: &[&Igot], deepest: Privacy) -> Result<u64
         }
     }
     Ok(names)
+}
+
+/// Names what is lacking here and `is_wanted`: first what the peer announced, then other phantoms, the youngest
+/// first.
+pub(crate) fn choose(
+    snap: &Snapshot<'_>,
+    igots: &[&Igot],
+    deepest: Privacy,
+    limit: usize,
+    is_wanted: impl Fn(&ArtifactId) -> bool,
+) -> Result<Vec<ArtifactId>, RepoError> {
+    let (mut chosen, mut known) = (Vec::new(), BTreeSet::new());
+    for igot in igots.iter().filter(|igot| igot.privacy <= deepest) {
+        if chosen.len() == limit {
+            return Ok(chosen);
+        }
+        if is_wanted(&igot.id) && wanted::lacks(snap, &igot.id)? && known.insert(igot.id) {
+            chosen.push(igot.id);
+        }
+    }
+    let rest = limit - chosen.len();
+    chosen.append(&mut wanted::phantoms(snap, deepest, rest, |id| is_wanted(id) && !known.contains(id))?);
+    Ok(chosen)
 }
 
 fn incoming(file: &FileCard) -> Incoming<'_> {

@@ -81,6 +81,7 @@ impl Desk {
             now: now(),
             clock: Some(&now),
             limits: &self.options.limits,
+            peer: None,
             buggify: &mut NoFaults,
             observer: &mut *observer,
         };

@@ -1,8 +1,9 @@
-//! The artifacts of one reply, under its budget.
+//! The artifacts of one message, under its budget.
 //!
-//! The first artifact of a reply is sent whatever its size. After that only what fits: so every reply moves
-//! something, and two large artifacts never share one. The budget is the smaller one of the server's and of the
-//! repository's own, which its settings `max-download` and `max-download-time` say.
+//! The first artifact of a message is sent whatever its size. After that only what fits: so every message moves
+//! something, and two large artifacts never share one. The budget is the smaller one of ours and of the
+//! repository's own, which its settings say: `max-download` and `max-download-time` for a reply, `max-upload`
+//! for a request.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use xfer::{ArtifactId, Card};
 
 use crate::Cx;
 
-/// A delta that is made for a reply saves at least as much; else the artifact itself is sent.
+/// A delta that is made for a message saves at least as much; else the artifact itself is sent.
 const WORTH_BYTES: usize = 50;
 /// Artifacts up to this size are not worth a delta.
 const SMALL_BYTES: u32 = 100;
@@ -22,32 +23,48 @@ const SMALL_BYTES: u32 = 100;
 const LARGE_BYTES: u32 = 8 << 20;
 
 /// Collects artifacts.
-pub(super) struct Outbox<'a> {
+pub(crate) struct Outbox<'a> {
     snap: &'a Snapshot<'a>,
     outlet: Outlet<'a>,
     codec: Codec,
-    reply_bytes: u64,
+    budget: u64,
     clock: Option<&'a dyn Fn() -> UnixTime>,
     deadline: UnixTime,
     bytes: u64,
     files: u64,
     settled: BTreeSet<Rid>,
     /// What may be seen by who asks.
-    pub(super) deepest: Privacy,
+    pub(crate) deepest: Privacy,
 }
 
 impl<'a> Outbox<'a> {
-    pub(super) fn new(snap: &'a Snapshot<'a>, cx: &'a Cx<'_>) -> Result<Self, RepoError> {
-        let start = cx.clock.map_or(cx.now, |clock| clock());
-        let reply_bytes = setting(snap, "max-download")?.unwrap_or(u64::MAX).min(cx.limits.reply_bytes);
+    /// For a reply.
+    pub(crate) fn of_reply(snap: &'a Snapshot<'a>, cx: &'a Cx<'_>) -> Result<Self, RepoError> {
+        let bytes = setting(snap, "max-download")?.unwrap_or(u64::MAX).min(cx.limits.reply_bytes);
         let seconds = setting(snap, "max-download-time")?.unwrap_or(u64::MAX).max(1);
-        let span = seconds.saturating_mul(1000).min(cx.limits.reply_ms);
-        let span = i64::try_from(span).unwrap_or(i64::MAX);
+        let milliseconds = seconds.saturating_mul(1000).min(cx.limits.reply_ms);
+        Self::new(snap, cx, bytes, milliseconds)
+    }
+
+    /// For a request.
+    pub(crate) fn of_request(snap: &'a Snapshot<'a>, cx: &'a Cx<'_>) -> Result<Self, RepoError> {
+        let bytes = setting(snap, "max-upload")?.unwrap_or(u64::MAX).min(cx.limits.send_bytes);
+        Self::new(snap, cx, bytes, cx.limits.reply_ms)
+    }
+
+    fn new(
+        snap: &'a Snapshot<'a>,
+        cx: &'a Cx<'_>,
+        budget: u64,
+        milliseconds: u64,
+    ) -> Result<Self, RepoError> {
+        let start = cx.clock.map_or(cx.now, |clock| clock());
+        let span = i64::try_from(milliseconds).unwrap_or(i64::MAX);
         Ok(Self {
             snap,
             outlet: Outlet::new(snap)?,
             codec: Codec::new(),
-            reply_bytes,
+            budget,
             clock: cx.clock,
             deadline: UnixTime(start.0.saturating_add(span)),
             bytes: 0,
@@ -57,28 +74,28 @@ impl<'a> Outbox<'a> {
         })
     }
 
-    pub(super) fn outlet(&self) -> &Outlet<'a> {
+    pub(crate) fn outlet(&self) -> &Outlet<'a> {
         &self.outlet
     }
 
-    /// How many artifacts this reply holds.
-    pub(super) fn files(&self) -> u64 {
+    /// How many artifacts this message holds.
+    pub(crate) fn files(&self) -> u64 {
         self.files
     }
 
-    /// Notes that the client needs to hear no more of an artifact.
-    pub(super) fn settle(&mut self, rid: Rid) {
+    /// Notes that the peer needs to hear no more of an artifact.
+    pub(crate) fn settle(&mut self, rid: Rid) {
         self.settled.insert(rid);
     }
 
-    /// Whether the client needs to hear no more of an artifact: it has it, or is sent it.
-    pub(super) fn is_settled(&self, rid: Rid) -> bool {
+    /// Whether the peer needs to hear no more of an artifact: it has it, or is sent it.
+    pub(crate) fn is_settled(&self, rid: Rid) -> bool {
         self.settled.contains(&rid)
     }
 
     /// The stored form as a `cfile` card, with nothing inflated; the artifact itself where its delta would
     /// give away its source. None if there is no room left.
-    pub(super) fn stored(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
+    pub(crate) fn stored(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
         let source = self.usable_source(outgoing);
         if source.is_none() && outgoing.source.is_some() {
             return self.whole(outgoing);
@@ -92,7 +109,7 @@ impl<'a> Outbox<'a> {
     }
 
     /// A `file` card of the stored delta; of the artifact if it is stored whole. None if there is no room left.
-    pub(super) fn native(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
+    pub(crate) fn native(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
         let Some(source) = self.usable_source(outgoing) else { return self.whole(outgoing) };
         if !self.has_room(u64::from(outgoing.frame_size)) {
             return Ok(None);
@@ -109,9 +126,9 @@ impl<'a> Outbox<'a> {
 
     /// A `file` card of a delta against the version before, or of the artifact. None if there is no room left.
     ///
-    /// A client that lacks the source asks for it in a later request. So that it never meets a cycle, all
+    /// A peer that lacks the source asks for it in a later request. So that it never meets a cycle, all
     /// deltas of all pulls go one way, towards older versions; most stored ones go the other way.
-    pub(super) fn towards_older(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
+    pub(crate) fn towards_older(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
         if !self.has_room(1) {
             return Ok(None);
         }
@@ -152,7 +169,7 @@ impl<'a> Outbox<'a> {
 
     fn has_room(&self, bytes: u64) -> bool {
         self.files == 0
-            || (self.bytes.saturating_add(bytes) <= self.reply_bytes
+            || (self.bytes.saturating_add(bytes) <= self.budget
                 && self.clock.is_none_or(|clock| clock() < self.deadline))
     }
 

@@ -1,0 +1,65 @@
+//! What a request changes here: one transaction, or none if it brings nothing new.
+
+use repo::{Presence, Repo, RepoError, Snapshot, blob};
+use xfer::Card;
+use xfer::card::Privacy;
+
+use super::orders::{CANNOT_WRITE, Mode, Orders};
+use crate::session::inbox::{self, Intake};
+use crate::{Cx, Event, SyncError};
+
+/// Why a push that is allowed can not be taken.
+const READ_ONLY: &str = "this repository can only be read here";
+
+/// Stores what a request brings. An artifact that is not what its name says is [`SyncError::BadArtifact`], and
+/// nothing of the request is kept.
+pub(super) fn take_in(repo: &mut Repo, orders: &mut Orders<'_>, cx: &mut Cx<'_>) -> Result<(), SyncError> {
+    if orders.push == Mode::Off || !brings_news(&repo.snapshot()?, orders)? {
+        return Ok(());
+    }
+    let intake = match store(repo, orders, cx) {
+        Err(SyncError::Repo(RepoError::ReadOnly { .. })) => {
+            turn_away(orders);
+            return Ok(());
+        }
+        intake => intake?,
+    };
+    orders.stats.files_received = intake.new;
+    for id in intake.refused.iter().chain(&intake.settled.dropped) {
+        cx.observer.observe(&Event::Refused { id });
+    }
+    if intake.settled.linked > 0 {
+        cx.observer.observe(&Event::Crosslinked { artifacts: intake.settled.linked });
+    }
+    Ok(())
+}
+
+/// Whether anything would change. A push of nothing must not wait for a writer.
+fn brings_news(snap: &Snapshot<'_>, orders: &Orders<'_>) -> Result<bool, SyncError> {
+    for file in &orders.files {
+        let held = matches!(blob::presence(snap, &file.id)?, Presence::Held(_));
+        if !held || file.privacy == Privacy::Public {
+            return Ok(true);
+        }
+    }
+    inbox::is_news(snap, &orders.igots, orders.deepest)
+}
+
+fn store(repo: &mut Repo, orders: &Orders<'_>, cx: &Cx<'_>) -> Result<Intake, SyncError> {
+    let tx = repo.begin()?;
+    tx.set_origin(orders.origin.clone());
+    let mut intake = inbox::store(&tx, &orders.files, Privacy::Private, cx.now)?;
+    intake.names = inbox::note(&tx, &orders.igots, orders.deepest)?;
+    tx.commit()?;
+    Ok(intake)
+}
+
+/// Nothing can be written: a client that also pulls may go on, as one without the right to push.
+fn turn_away(orders: &mut Orders<'_>) {
+    orders.push = Mode::Off;
+    if orders.pull == Mode::On && orders.files.is_empty() {
+        orders.notes.push(Card::Message(format!("pull only - {READ_ONLY}")));
+    } else {
+        orders.refuse(format!("{CANNOT_WRITE}: {READ_ONLY}"));
+    }
+}
