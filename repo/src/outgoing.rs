@@ -167,18 +167,20 @@ impl<'s> Outlet<'s> {
         self.outgoing(row)
     }
 
+    /// Looks up one artifact by where it is; none if it can not be sent.
+    pub fn at(&self, rid: Rid) -> Result<Option<Outgoing>, RepoError> {
+        let mut statement = self.snap.conn().prepare_cached(FIND_RID)?;
+        let mut rows = statement.query([rid.0])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        self.outgoing(row)
+    }
+
     /// The version that a check-in or the content of a file was made from; none if it can not be sent.
     ///
     /// This order never changes and has no cycles, unlike that of stored deltas taken together with any other.
     pub fn version_before(&self, rid: Rid) -> Result<Option<Outgoing>, RepoError> {
-        let Some(before) = self.parent(rid)?.map_or_else(|| self.replaced(rid), |parent| Ok(Some(parent)))?
-        else {
-            return Ok(None);
-        };
-        let mut statement = self.snap.conn().prepare_cached(FIND_RID)?;
-        let mut rows = statement.query([before])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        self.outgoing(row)
+        let before = self.parent(rid)?.map_or_else(|| self.replaced(rid), |parent| Ok(Some(parent)))?;
+        before.map_or(Ok(None), |before| self.at(Rid(before)))
     }
 
     fn parent(&self, rid: Rid) -> Result<Option<i64>, RepoError> {

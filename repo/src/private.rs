@@ -7,6 +7,11 @@ pub fn contains(snap: &Snapshot<'_>, rid: Rid) -> Result<bool, RepoError> {
     Ok(snap.conn().prepare_cached("SELECT 1 FROM private WHERE rid=?1")?.exists([rid])?)
 }
 
+/// Whether there is any private artifact.
+pub fn any(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
+    Ok(snap.conn().prepare_cached("SELECT 1 FROM private")?.exists([])?)
+}
+
 /// Makes an artifact private. Public artifacts that are stored as deltas of it are stored whole from now on.
 pub fn add(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
     tx.conn().prepare_cached("INSERT OR IGNORE INTO private(rid) VALUES(?1)")?.execute([rid])?;

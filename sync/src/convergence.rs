@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use xfer::card::Privacy;
 use xfer::{Card, Message};
 
-use crate::testing::{Fixture, cx, fresh, holding, message, pull, step};
+use crate::testing::{Fixture, both, cx, fresh, holding, message, pull, step};
 use crate::{NoFaults, NoObserver, Progress, Session};
 
 /// An artifact of the server.
@@ -120,6 +120,34 @@ proptest! {
         run(Session::sync(pull(), [4; 20]), &mut client, &mut server, &case.losses);
         prop_assert_eq!(client.all(), server.all());
         let again = run(Session::sync(pull(), [5; 20]), &mut client, &mut server, &[0]);
+        prop_assert_eq!(again, 1);
+    }
+
+    #[test]
+    fn after_a_sync_both_hold_all_that_either_held(case in case(), made in 0..20_usize, send_bytes in 0..200_u64) {
+        let mut server = server(&case).rights("nobody", "io");
+        let mut client =
+            holding("").limited(|limits| (limits.gimmes, limits.send_bytes) = (case.gimmes, send_bytes));
+        server.limits.reply_gimmes = case.gimmes;
+        for (number, artifact) in case.artifacts.iter().enumerate() {
+            client = match artifact.client {
+                Beforehand::Nothing => client,
+                Beforehand::Phantom => client.phantom(&number.to_string()),
+                Beforehand::Held => client.with(&number.to_string()),
+            };
+        }
+        for number in 0..made {
+            let name = format!("made-{number}");
+            client = if number % 2 == 0 { client.unsent(&name) } else { client.with(&name) };
+        }
+        let mut all: Vec<String> = client.all().into_iter().chain(server.all()).collect();
+        all.sort();
+        all.dedup();
+        run(Session::sync(both(), [7; 20]), &mut client, &mut server, &case.losses);
+        prop_assert_eq!(client.all(), server.all());
+        prop_assert_eq!(client.all(), all);
+        prop_assert_eq!(client.waiting(), 0);
+        let again = run(Session::sync(both(), [8; 20]), &mut client, &mut server, &[0]);
         prop_assert_eq!(again, 1);
     }
 }

@@ -3,6 +3,8 @@
 use repo::RepoError;
 use xfer::{ArtifactId, DecodeError};
 
+use crate::SyncResult;
+
 /// Says what failed, whose fault it is, and so whether a retry helps.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -16,6 +18,16 @@ pub enum SyncError {
     /// The peer refused, in its own words.
     #[error("the peer refused: {0}")]
     Refused(String),
+    /// The peer takes no push of this user. What there was to pull was pulled; nothing counts as pushed.
+    #[error("the peer takes no push of {user}, who lacks capability i there: {said}")]
+    PushRefused {
+        /// What the peer said.
+        said: String,
+        /// Who asked; `nobody` without a login.
+        user: String,
+        /// What the session did beside.
+        result: Box<SyncResult>,
+    },
     /// The peer refuses to be cloned by nobody, and no user and password were given.
     #[error("the peer wants a user and a password: {0}")]
     PasswordNeeded(String),
@@ -79,12 +91,12 @@ pub enum SyncError {
         /// How many.
         rounds: u32,
     },
-    /// More rounds than what came is worth. What came is kept: the next session goes on from there.
-    #[error("no end after {rounds} rounds, which brought {artifacts} artifacts")]
+    /// More rounds than what they moved is worth. What came is kept: the next session goes on from there.
+    #[error("no end after {rounds} rounds, which moved {artifacts} artifacts")]
     TooManyRounds {
         /// How many rounds.
         rounds: u32,
-        /// How many artifacts they brought.
+        /// How many artifacts they moved.
         artifacts: u64,
     },
     /// More content than a session may take. What came is kept: the next session goes on from there.

@@ -5,17 +5,19 @@ mod cloning;
 mod compose;
 pub(crate) mod inbox;
 mod progress;
+mod push;
 mod reply;
 
 use std::collections::BTreeSet;
 use std::error::Error;
 
 use repo::Repo;
-use xfer::card::Codes;
+use xfer::card::{Codes, Privacy};
 use xfer::{ArtifactId, Message};
 
 use self::cloning::Cloning;
 use self::progress::Effort;
+use self::push::Pushing;
 use crate::{Cx, Event, RoundStats, SyncError};
 
 pub(crate) use self::reply::quote;
@@ -25,13 +27,15 @@ pub(crate) use self::reply::quote;
 pub struct SyncOptions {
     /// Get what the peer has.
     pub pull: bool,
+    /// Give the peer what it lacks.
+    pub push: bool,
     /// Login name; none, empty or `anonymous`: no login.
     pub user: Option<String>,
     /// Its password. Without one there is no login.
     pub password: Option<String>,
-    /// Ask for private artifacts too.
+    /// Exchange private artifacts too. The user needs the capability `x`.
     pub private: bool,
-    /// Have the peer announce everything, not only what no cluster lists (`--verily`).
+    /// Have both sides announce everything, not only what no cluster lists (`--verily`).
     pub verily: bool,
 }
 
@@ -84,6 +88,7 @@ pub struct Session {
     unasked: u64,
     /// Whether the last request carried a login.
     login: LoginState,
+    pushing: Pushing,
     effort: Effort,
     /// Of the current round.
     stats: RoundStats,
@@ -92,8 +97,14 @@ pub struct Session {
 }
 
 enum Goal {
-    Pull,
+    Sync { pull: bool },
     Clone(Cloning),
+}
+
+impl Goal {
+    fn is_pull(&self) -> bool {
+        matches!(self, Self::Sync { pull: true })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,11 +145,12 @@ impl Nonces {
 }
 
 impl Session {
-    /// A pull (or, later, push or sync) between repositories of one project.
+    /// A pull, push or sync, which is both at once, between repositories of one project.
     ///
     /// `nonce_seed` must be random: requests that are signed must differ from all others ever sent.
     pub fn sync(options: SyncOptions, nonce_seed: [u8; 20]) -> Self {
-        Self::new(options, nonce_seed, Goal::Pull)
+        let goal = Goal::Sync { pull: options.pull };
+        Self::new(options, nonce_seed, goal)
     }
 
     /// A clone into a fresh repository, whose project code is adopted from the peer; or into one that an
@@ -150,7 +162,10 @@ impl Session {
     }
 
     fn new(options: SyncOptions, seed: [u8; 20], goal: Goal) -> Self {
+        let push = options.push && matches!(goal, Goal::Sync { .. });
+        let deepest = if options.private { Privacy::Private } else { Privacy::Public };
         Self {
+            pushing: Pushing::new(push, deepest),
             options,
             goal,
             nonces: Nonces { seed, count: 0 },
@@ -209,6 +224,8 @@ impl Session {
         assert!(self.step == Step::Composed, "no request is under way");
         self.step = Step::Absorbed;
         let outcome = self.absorb(repo, reply, cx);
+        let (files, _) = self.pushing.under_way();
+        self.stats.files_sent = if outcome.is_ok() { files } else { 0 };
         self.report(cx);
         self.result.stats.add(&self.stats);
         match &outcome {
@@ -216,12 +233,25 @@ impl Session {
                 let round = self.result.rounds;
                 cx.observer.observe(&Event::RoundFinished { round, stats: &self.stats });
                 if *progress == Progress::Done {
-                    self.finish(None, cx);
+                    return self.conclude_push(cx);
                 }
             }
             Err(error) => self.finish(Some(error), cx),
         }
         outcome
+    }
+
+    /// Ends a session that converged, as far as the peer let it.
+    fn conclude_push(&mut self, cx: &mut Cx<'_>) -> Result<Progress, SyncError> {
+        let Some(said) = self.pushing.refusal() else {
+            self.finish(None, cx);
+            return Ok(Progress::Done);
+        };
+        let user = self.credentials().map_or("nobody", |(user, _)| user);
+        let (said, user) = (said.to_owned(), user.to_owned());
+        let error = SyncError::PushRefused { said, user, result: Box::new(self.result()) };
+        self.finish(Some(&error), cx);
+        Err(error)
     }
 
     /// Ends a session whose transport failed: tells the observer, once.
@@ -243,7 +273,9 @@ impl Session {
 
     fn operation(&self) -> &'static str {
         match self.goal {
-            Goal::Pull => "pull",
+            Goal::Sync { pull: false } => "push",
+            Goal::Sync { pull: true } if self.options.push => "sync",
+            Goal::Sync { pull: true } => "pull",
             Goal::Clone(_) => "clone",
         }
     }
@@ -278,6 +310,7 @@ impl std::fmt::Debug for SyncOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SyncOptions")
             .field("pull", &self.pull)
+            .field("push", &self.push)
             .field("user", &self.user)
             .field("password", &self.password.as_ref().map(|_| ".."))
             .field("private", &self.private)

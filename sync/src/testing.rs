@@ -116,6 +116,21 @@ impl Fixture {
         self
     }
 
+    /// Holds artifacts that were made here since the last push.
+    pub(crate) fn unsent(mut self, names: &str) -> Self {
+        for name in names.split_whitespace() {
+            self.change(|tx| {
+                content::add(tx, text(name).as_bytes(), Privacy::Public).unwrap();
+            });
+        }
+        self
+    }
+
+    /// How many artifacts wait for a push.
+    pub(crate) fn waiting(&mut self) -> usize {
+        repo::unsent::all(&self.repo.snapshot().unwrap()).unwrap().len()
+    }
+
     pub(crate) fn limited(mut self, change: impl FnOnce(&mut Limits)) -> Self {
         change(&mut self.limits);
         self
@@ -206,6 +221,15 @@ pub(crate) fn cx<'a>(limits: &'a Limits, faults: &'a mut NoFaults, observer: &'a
 
 pub(crate) fn pull() -> SyncOptions {
     SyncOptions { pull: true, ..SyncOptions::default() }
+}
+
+pub(crate) fn push() -> SyncOptions {
+    SyncOptions { push: true, ..SyncOptions::default() }
+}
+
+/// Pull and push at once.
+pub(crate) fn both() -> SyncOptions {
+    SyncOptions { pull: true, push: true, ..SyncOptions::default() }
 }
 
 /// Options of a user who logs in.

@@ -33,8 +33,14 @@ impl Pull {
         let mut repo = self.repository.write()?;
         let (url, kept) = self.address(&mut repo)?;
         let (user, password) = network::login(&url, kept)?;
-        let options =
-            SyncOptions { pull: true, user, password, private: self.network.private, verily: self.verily };
+        let options = SyncOptions {
+            pull: true,
+            user,
+            password,
+            private: self.network.private,
+            verily: self.verily,
+            ..SyncOptions::default()
+        };
         let mut setting = network::setting(output)?;
         let mut transport = HttpTransport::new(url.clone(), self.network.http());
         let session = client::sync(&mut repo, &mut transport, options, self.network.remember(), &mut setting);

@@ -14,6 +14,7 @@ use xfer::{ArtifactId, Message};
 use super::cloning::Phase;
 use super::inbox::{self, Intake};
 use super::progress::{Asked, Gain};
+use super::push;
 use super::reply::Reply;
 use super::{Goal, LoginState, Progress, Session};
 use crate::{Cx, SyncError};
@@ -40,10 +41,13 @@ impl Session {
     ) -> Result<Progress, SyncError> {
         let reply = Reply::read(message);
         self.stats.igots_received = reply.igots.len() as u64;
-        self.stats.gimmes_received = reply.gimmes();
+        self.stats.gimmes_received = reply.gimmes.len() as u64;
         self.news.said.extend(reply.messages.iter().map(|&text| text.to_owned()));
         match &self.goal {
-            Goal::Pull => self.absorb_pull(repo, &reply, cx),
+            Goal::Sync { pull } => {
+                let pull = *pull;
+                self.absorb_sync(repo, reply, pull, cx)
+            }
             Goal::Clone(cloning) => {
                 let phase = cloning.phase;
                 self.absorb_clone(repo, &reply, phase, cx)
@@ -51,27 +55,47 @@ impl Session {
         }
     }
 
-    fn absorb_pull(
+    fn absorb_sync(
         &mut self,
         repo: &mut Repo,
-        reply: &Reply<'_>,
+        mut reply: Reply<'_>,
+        pull: bool,
         cx: &Cx<'_>,
     ) -> Result<Progress, SyncError> {
         if !reply.errors.is_empty() {
-            return Err(refused(reply));
+            return self.judge_sync(&reply, pull, cx);
         }
         reply.check()?;
         let snap = repo.snapshot()?;
-        if reply.files.is_empty() && !inbox::is_news(&snap, &reply.igots, self.deepest())? {
-            self.plan(&snap, reply, &Intake::default(), cx)?;
+        self.pushing.hear(&snap, &reply)?;
+        if !pull {
+            // Nobody asked for what it has.
+            reply.files.clear();
+            reply.igots.clear();
+        }
+        let delivered = self.pushing.delivered();
+        let idle = delivered.is_empty() && reply.files.is_empty();
+        if idle && !inbox::is_news(&snap, &reply.igots, self.deepest())? {
+            self.plan(&snap, &reply, &Intake::default(), cx)?;
             drop(snap);
         } else {
             drop(snap);
             let tx = repo.begin()?;
-            self.take_in(&tx, reply, cx)?;
+            push::settle(&tx, &delivered)?;
+            self.take_in(&tx, &reply, cx)?;
             tx.commit()?;
         }
         self.next_round(cx)
+    }
+
+    /// Judges error cards. Who may pull but not push goes on to pull.
+    fn judge_sync(&mut self, reply: &Reply<'_>, pull: bool, cx: &Cx<'_>) -> Result<Progress, SyncError> {
+        let about_push = reply.errors.iter().all(|text| is_about_push(text));
+        if !self.pushing.is_on() || !about_push {
+            return Err(refused(reply));
+        }
+        self.pushing.give_up(&reply.errors.join("; "));
+        if pull { self.ask_again(cx) } else { Ok(Progress::Done) }
     }
 
     fn absorb_clone(
@@ -226,7 +250,9 @@ impl Session {
         let batch =
             matches!(&self.goal, Goal::Clone(cloning) if matches!(cloning.phase, Phase::Batch { .. }));
         let asked = if self.wanted.is_empty() { Asked::Nothing } else { Asked::Artifacts };
-        self.effort.add(Gain { artifacts: intake.new, bytes: intake.bytes, names: intake.names, asked });
+        let (sent, sent_bytes) = self.pushing.under_way();
+        let Intake { new: artifacts, bytes, names, .. } = *intake;
+        self.effort.add(Gain { artifacts, bytes, sent, sent_bytes, names, asked });
         self.stats.files_received = intake.new;
         self.give_up(snap, reply, intake)?;
         if batch {
@@ -234,6 +260,9 @@ impl Session {
         }
         if self.effort.is_exhausted(cx.limits) {
             return self.count_unasked(snap);
+        }
+        if matches!(self.goal, Goal::Sync { pull: false }) {
+            return Ok(());
         }
         let brought = usize::try_from(intake.new.saturating_mul(2)).unwrap_or(usize::MAX);
         let factor = IDLE_FACTOR.saturating_pow(self.effort.idle());
@@ -270,7 +299,7 @@ impl Session {
     }
 
     fn next_round(&self, cx: &Cx<'_>) -> Result<Progress, SyncError> {
-        if self.wanted.is_empty() {
+        if self.wanted.is_empty() && !self.pushing.has_more() {
             return Ok(Progress::Done);
         }
         self.effort.check(cx.limits)?;
@@ -297,6 +326,11 @@ impl Session {
 
 fn refused(reply: &Reply<'_>) -> SyncError {
     SyncError::Refused(reply.errors.join("; "))
+}
+
+/// Whether it is pushing that the peer refuses.
+fn is_about_push(text: &str) -> bool {
+    text.contains("not authorized to write")
 }
 
 /// Whether a login, or another one, might help. Stock may add a reason, so only the gist is compared.

@@ -6,24 +6,37 @@ use xfer::login::Secret;
 use xfer::{Card, Login, Message, Pragma};
 
 use super::cloning::Phase;
+use super::push::Scope;
 use super::{Goal, LoginState, Session, Step};
 use crate::version::ADVERTISED;
 use crate::{Cx, SyncError};
 
+/// The round in which stock asks for clusters, and announces its own.
+const CLUSTER_ROUND: u32 = 3;
+
 impl Session {
     pub(super) fn compose(&mut self, repo: &mut Repo, cx: &Cx<'_>) -> Result<Message, SyncError> {
+        let snap = repo.snapshot()?;
         if self.step == Step::Fresh {
-            self.prepare(&repo.snapshot()?, cx)?;
+            self.prepare(&snap, cx)?;
         }
         let mut cards = vec![Card::Pragma(Pragma::ClientVersion(ADVERTISED))];
         if self.options.private {
             cards.push(Card::Pragma(Pragma::SendPrivate));
         }
-        cards.push(self.purpose());
-        if self.options.verily && self.result.rounds == 1 && matches!(self.goal, Goal::Pull) {
+        cards.extend(self.purpose());
+        if self.options.verily && self.result.rounds == 1 && self.goal.is_pull() {
             cards.push(Card::Pragma(Pragma::SendCatalog));
         }
+        if self.pushing.is_on() {
+            cards.push(Card::Push(self.codes.clone()));
+        }
         cards.extend(self.wanted.iter().copied().map(Card::Gimme));
+        if self.asks_for_clusters() {
+            cards.push(Card::Pragma(Pragma::ReqClusters));
+        }
+        let scope = self.scope();
+        cards.append(&mut self.pushing.compose(&snap, scope, &mut self.stats, cx)?);
         cards.push(Card::Comment(format!(" {}", self.nonces.next()).into()));
         self.stats.gimmes_sent = self.wanted.len() as u64;
         Ok(self.signed(Message { login: None, cards }))
@@ -46,10 +59,13 @@ impl Session {
         self.codes = Codes { server, project };
         let begun = partial::load(snap)?;
         match &mut self.goal {
-            Goal::Pull if !self.options.pull => return Err(SyncError::NothingToDo),
-            Goal::Pull if begun.is_some() => return Err(SyncError::UnfinishedClone),
-            Goal::Pull if self.codes.project.is_empty() => return Err(SyncError::NoProject),
-            Goal::Pull => {}
+            Goal::Sync { .. } if !self.options.pull && !self.options.push => {
+                return Err(SyncError::NothingToDo);
+            }
+            Goal::Sync { .. } if begun.is_some() => return Err(SyncError::UnfinishedClone),
+            Goal::Sync { .. } if self.codes.project.is_empty() => return Err(SyncError::NoProject),
+            Goal::Sync { pull: false } => return Ok(()),
+            Goal::Sync { pull: true } => {}
             Goal::Clone(cloning) => {
                 self.codes.project =
                     begun.as_ref().and_then(|begun| begun.project.clone()).unwrap_or_default();
@@ -64,10 +80,11 @@ impl Session {
         Ok(())
     }
 
-    /// The card that says what the request is.
-    fn purpose(&self) -> Card {
-        match &self.goal {
-            Goal::Pull => Card::Pull(self.codes.clone()),
+    /// The card that says what is wanted.
+    fn purpose(&self) -> Option<Card> {
+        Some(match &self.goal {
+            Goal::Sync { pull: false } => return None,
+            Goal::Sync { pull: true } => Card::Pull(self.codes.clone()),
             Goal::Clone(cloning) => match cloning.phase {
                 Phase::Batch { seqno } => {
                     Card::Clone(CloneRequest::Batch { version: cloning.version, seqno })
@@ -75,6 +92,21 @@ impl Session {
                 Phase::Announce => Card::Clone(CloneRequest::Announce),
                 Phase::Settle => Card::Pull(self.codes.clone()),
             },
+        })
+    }
+
+    /// From the third round on something is missing on one side, perhaps more than what is new: then clusters that
+    /// are in clusters themselves are named too, once.
+    fn asks_for_clusters(&self) -> bool {
+        self.goal.is_pull() && self.result.rounds == CLUSTER_ROUND && !self.wanted.is_empty()
+    }
+
+    /// What the request announces.
+    fn scope(&self) -> Scope {
+        match self.result.rounds {
+            1 if self.options.verily => Scope::All,
+            CLUSTER_ROUND if self.pushing.has_more() => Scope::Clusters,
+            _ => Scope::New,
         }
     }
 

@@ -1,8 +1,8 @@
 //! When to give up on a peer.
 //!
 //! An honest session ends by itself; the bounds here are for the others. A round makes progress if it brought
-//! a new artifact. The number of rounds is bounded by `rounds` plus what the session earned: one more for every
-//! `round_artifacts` new artifacts or `round_bytes` new bytes, so a large clone may take the rounds it needs,
+//! a new artifact, or took one. The number of rounds is bounded by `rounds` plus what the session earned: one more for every
+//! `round_artifacts` artifacts or `round_bytes` bytes moved, so a large clone may take the rounds it needs,
 //! and a peer that drips one small artifact a round may not. Everything that came is kept in any case.
 //!
 //! Names without content are no fault of the peer: a forged cluster on it may list any number of them. So a
@@ -18,6 +18,10 @@ pub(crate) struct Gain {
     pub(crate) artifacts: u64,
     /// Their bytes, as they travelled.
     pub(crate) bytes: u64,
+    /// Artifacts that it sent.
+    pub(crate) sent: u64,
+    /// Their bytes.
+    pub(crate) sent_bytes: u64,
     /// Names that were announced and not known before.
     pub(crate) names: u64,
     /// Whether the round asked for artifacts by name.
@@ -55,6 +59,8 @@ pub(crate) struct Effort {
     outlook: Outlook,
     artifacts: u64,
     bytes: u64,
+    sent: u64,
+    sent_bytes: u64,
 }
 
 impl Effort {
@@ -63,6 +69,8 @@ impl Effort {
         self.rounds = self.rounds.saturating_add(1);
         self.artifacts = self.artifacts.saturating_add(gain.artifacts);
         self.bytes = self.bytes.saturating_add(gain.bytes);
+        self.sent = self.sent.saturating_add(gain.sent);
+        self.sent_bytes = self.sent_bytes.saturating_add(gain.sent_bytes);
         if gain.artifacts > 0 {
             (self.idle, self.promising) = (0, 0);
         } else if gain.asked != Asked::Nothing {
@@ -91,9 +99,11 @@ impl Effort {
         if self.artifacts > limits.session_artifacts || self.bytes > limits.session_bytes {
             return Err(SyncError::TooMuch { artifacts: self.artifacts, bytes: self.bytes });
         }
-        let earned = self.artifacts / limits.round_artifacts.max(1) + self.bytes / limits.round_bytes.max(1);
+        let (artifacts, bytes) =
+            (self.artifacts.saturating_add(self.sent), self.bytes.saturating_add(self.sent_bytes));
+        let earned = artifacts / limits.round_artifacts.max(1) + bytes / limits.round_bytes.max(1);
         if u64::from(self.rounds) >= u64::from(limits.rounds).saturating_add(earned) {
-            return Err(SyncError::TooManyRounds { rounds: self.rounds, artifacts: self.artifacts });
+            return Err(SyncError::TooManyRounds { rounds: self.rounds, artifacts });
         }
         Ok(())
     }
@@ -117,7 +127,7 @@ mod tests {
     }
 
     fn gain(artifacts: u64, bytes: u64) -> Gain {
-        Gain { artifacts, bytes, names: 1, asked: Asked::Artifacts }
+        Gain { artifacts, bytes, names: 1, asked: Asked::Artifacts, ..Gain::default() }
     }
 
     #[test]
@@ -131,7 +141,7 @@ mod tests {
     fn a_peer_that_drips_small_artifacts_is_given_up() {
         let (rounds, error) = rounds(|_| gain(1, 100));
         assert!((100..150).contains(&rounds), "{rounds}");
-        assert_eq!(error, format!("no end after {rounds} rounds, which brought {rounds} artifacts"));
+        assert_eq!(error, format!("no end after {rounds} rounds, which moved {rounds} artifacts"));
     }
 
     #[test]

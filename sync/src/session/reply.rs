@@ -1,7 +1,7 @@
 //! The cards of one reply, sorted by what they are for.
 
 use xfer::card::{Codes, FileCard, Igot};
-use xfer::{Card, Message};
+use xfer::{ArtifactId, Card, Message};
 
 use crate::SyncError;
 
@@ -17,7 +17,8 @@ pub(crate) struct Reply<'a> {
     pub(crate) messages: Vec<&'a str>,
     pub(crate) clone_seqno: Option<u32>,
     pub(crate) push: Option<&'a Codes>,
-    gimmes: u64,
+    /// What the peer wants.
+    pub(crate) gimmes: Vec<ArtifactId>,
     stamped: bool,
     unexpected: Option<String>,
 }
@@ -45,11 +46,6 @@ impl<'a> Reply<'a> {
         if self.stamped { Ok(()) } else { Err(SyncError::Unfinished) }
     }
 
-    /// `gimme` cards, which matter to a push only.
-    pub(crate) fn gimmes(&self) -> u64 {
-        self.gimmes
-    }
-
     fn take(&mut self, card: &'a Card) {
         match card {
             Card::File(file) => self.files.push(file),
@@ -58,7 +54,7 @@ impl<'a> Reply<'a> {
             Card::Message(text) => self.messages.push(text),
             Card::CloneSeqno(seqno) => self.clone_seqno = Some(*seqno),
             Card::Push(codes) => self.push = Some(codes),
-            Card::Gimme(_) => self.gimmes += 1,
+            Card::Gimme(id) => self.gimmes.push(*id),
             Card::Comment(text) => self.stamped |= text.starts_with(b" timestamp "),
             // A catalog of unversioned files or records of configuration that nobody asked for.
             Card::UvFile(_) | Card::UvIgot(_) | Card::Config(_) | Card::Cookie(_) | Card::Pragma(_) => {}

@@ -3,6 +3,7 @@
 
 mod clones;
 mod pulls;
+mod pushes;
 
 use repo::{partial, wanted};
 use xfer::card::Privacy;

@@ -341,7 +341,7 @@ fn endless_new_content_ends_with_an_error() {
 #[test]
 fn a_clone_seqno_that_rises_for_nothing_ends_with_an_error() {
     let answer = |round, _: &str| format!("clone_seqno {}\npush {{S}} {{P}}\n", round + 1);
-    check_clone_fails(answer, "no end after 100 rounds, which brought 0 artifacts");
+    check_clone_fails(answer, "no end after 100 rounds, which moved 0 artifacts");
 }
 
 #[test]

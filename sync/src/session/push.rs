@@ -1,0 +1,276 @@
+//! What a session sends (reference: wire.md sections 5.4, 7 and 9).
+//!
+//! What was made here since the last push goes unasked. Everything else is announced, and sent when the peer asks
+//! for it: once a session, however often it asks. Nothing counts as sent before the reply is in, and private
+//! artifacts are not even named before the peer showed that it lets us.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use repo::outgoing::{List, Outgoing};
+use repo::{Presence, RepoError, Rid, Snapshot, Tx, blob, private, shun, unsent};
+use xfer::card::{Igot, Privacy};
+use xfer::{ArtifactId, Card};
+
+use super::reply::Reply;
+use crate::outbox::Outbox;
+use crate::{Cx, RoundStats};
+
+/// Stock servers that let us pull and not push say so in a message that begins so.
+const PULL_ONLY: &str = "pull only ";
+
+/// The pushing half of a session.
+pub(super) struct Pushing {
+    stance: Stance,
+    /// Which artifacts are pushed.
+    deepest: Privacy,
+    /// Which the peer is known to take.
+    granted: Privacy,
+    /// What the peer asked for and was not sent.
+    asked: BTreeSet<ArtifactId>,
+    /// What was sent, with the reply in.
+    sent: BTreeSet<ArtifactId>,
+    /// What the peer said that it has, or sent.
+    theirs: BTreeSet<Rid>,
+    /// Whether the next request is the first one that may name private artifacts, and there are some.
+    names_private: bool,
+    /// What the last request holds.
+    request: Request,
+}
+
+/// Whether we push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stance {
+    Off,
+    On,
+    /// The peer does not let us, in its words.
+    Refused(String),
+}
+
+#[derive(Debug, Default)]
+struct Request {
+    files: Vec<Sent>,
+    /// Rows of `unsent` that it sends or announces.
+    offered: Vec<Rid>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    rid: Rid,
+    id: ArtifactId,
+    bytes: u64,
+}
+
+/// What a request announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// What no cluster lists.
+    New,
+    /// What no cluster lists, and all clusters: for a peer that lacks older artifacts too.
+    Clusters,
+    /// Everything.
+    All,
+}
+
+impl Pushing {
+    pub(super) fn new(push: bool, deepest: Privacy) -> Self {
+        Self {
+            stance: if push { Stance::On } else { Stance::Off },
+            deepest,
+            granted: Privacy::Public,
+            asked: BTreeSet::new(),
+            sent: BTreeSet::new(),
+            theirs: BTreeSet::new(),
+            names_private: false,
+            request: Request::default(),
+        }
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.stance == Stance::On
+    }
+
+    /// What the peer said when it refused.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        if let Stance::Refused(said) = &self.stance { Some(said) } else { None }
+    }
+
+    /// Pushes no more.
+    pub(super) fn give_up(&mut self, said: &str) {
+        self.stance = Stance::Refused(said.to_owned());
+        self.asked.clear();
+        self.names_private = false;
+    }
+
+    /// Whether the peer is to hear more.
+    pub(super) fn has_more(&self) -> bool {
+        !self.asked.is_empty() || self.names_private
+    }
+
+    /// Artifacts in the last request, and their bytes.
+    pub(super) fn under_way(&self) -> (u64, u64) {
+        let files = &self.request.files;
+        (files.len() as u64, files.iter().map(|file| file.bytes).sum())
+    }
+
+    /// The artifacts and announcements of the next request.
+    pub(super) fn compose(
+        &mut self,
+        snap: &Snapshot<'_>,
+        scope: Scope,
+        stats: &mut RoundStats,
+        cx: &Cx<'_>,
+    ) -> Result<Vec<Card>, RepoError> {
+        self.request = Request::default();
+        if !self.is_on() {
+            return Ok(Vec::new());
+        }
+        let mut outbox = Outbox::of_request(snap, cx)?;
+        outbox.deepest = self.granted;
+        for &rid in &self.theirs {
+            outbox.settle(rid);
+        }
+        let mut cards = Vec::new();
+        if self.answer(&mut outbox, &mut cards)? {
+            self.send_unsent(snap, &mut outbox, &mut cards)?;
+        }
+        stats.files_sent = cards.len() as u64;
+        self.announce(&outbox, scope, &mut cards)?;
+        stats.igots_sent = cards.len() as u64 - stats.files_sent;
+        self.request.offered = self.offered(snap)?;
+        Ok(cards)
+    }
+
+    /// Sends what the peer asked for. Says whether there is room for more.
+    fn answer(&mut self, outbox: &mut Outbox<'_>, cards: &mut Vec<Card>) -> Result<bool, RepoError> {
+        for id in self.asked.clone() {
+            let Some(outgoing) = outbox.outlet().find(&id)?.filter(|found| found.privacy <= self.granted)
+            else {
+                self.asked.remove(&id);
+                continue;
+            };
+            if !self.send(&outgoing, outbox, cards)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends what was made here, as far as there is room: the rest is announced.
+    fn send_unsent(
+        &mut self,
+        snap: &Snapshot<'_>,
+        outbox: &mut Outbox<'_>,
+        cards: &mut Vec<Card>,
+    ) -> Result<(), RepoError> {
+        for rid in unsent::all(snap)? {
+            let Some(outgoing) = outbox.outlet().at(rid)? else { continue };
+            let known = outbox.is_settled(rid) || self.sent.contains(&outgoing.id);
+            if known || outgoing.privacy > self.granted {
+                continue;
+            }
+            if !self.send(&outgoing, outbox, cards)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says whether there was room.
+    fn send(
+        &mut self,
+        outgoing: &Outgoing,
+        outbox: &mut Outbox<'_>,
+        cards: &mut Vec<Card>,
+    ) -> Result<bool, RepoError> {
+        let Some(card) = outbox.towards_older(outgoing)? else { return Ok(false) };
+        let bytes = card.payload_bytes() as u64;
+        self.request.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes });
+        cards.push(card);
+        Ok(true)
+    }
+
+    fn announce(&self, outbox: &Outbox<'_>, scope: Scope, cards: &mut Vec<Card>) -> Result<(), RepoError> {
+        let mut list = |list: List, privacy: Privacy| {
+            outbox.outlet().list(list, |rid, id| {
+                if !outbox.is_settled(rid) && !self.sent.contains(&id) {
+                    cards.push(Card::Igot(Igot { id, privacy }));
+                }
+                ControlFlow::Continue(())
+            })
+        };
+        match scope {
+            Scope::New => list(List::Unclustered, Privacy::Public)?,
+            Scope::All => list(List::Catalog, Privacy::Public)?,
+            Scope::Clusters => {
+                list(List::Unclustered, Privacy::Public)?;
+                list(List::Clusters, Privacy::Public)?;
+            }
+        }
+        if self.granted == Privacy::Private {
+            list(List::Private, Privacy::Private)?;
+        }
+        Ok(())
+    }
+
+    fn offered(&self, snap: &Snapshot<'_>) -> Result<Vec<Rid>, RepoError> {
+        let mut offered = Vec::new();
+        for rid in unsent::all(snap)? {
+            if self.granted == Privacy::Private || !private::contains(snap, rid)? {
+                offered.push(rid);
+            }
+        }
+        Ok(offered)
+    }
+
+    /// Reads what a reply without errors says of the last request. [`Pushing::delivered`] is to be written down.
+    pub(super) fn hear(&mut self, snap: &Snapshot<'_>, reply: &Reply<'_>) -> Result<(), RepoError> {
+        if !self.is_on() {
+            return Ok(());
+        }
+        if let Some(said) = reply.messages.iter().find(|text| text.starts_with(PULL_ONLY)) {
+            self.give_up(said);
+            return Ok(());
+        }
+        for file in &self.request.files {
+            self.sent.insert(file.id);
+            self.asked.remove(&file.id);
+        }
+        self.names_private = self.granted < self.deepest && private::any(snap)?;
+        self.granted = self.deepest;
+        let announced = reply.igots.iter().map(|igot| igot.id);
+        for id in announced.chain(reply.files.iter().map(|file| file.id)) {
+            if let Presence::Held(rid) = blob::presence(snap, &id)? {
+                self.theirs.insert(rid);
+            }
+        }
+        for &id in &reply.gimmes {
+            if !self.sent.contains(&id) && self.may_send(snap, &id)? {
+                self.asked.insert(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn may_send(&self, snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
+        let Presence::Held(rid) = blob::presence(snap, id)? else { return Ok(false) };
+        let public = self.granted == Privacy::Private || !private::contains(snap, rid)?;
+        Ok(public && !shun::contains(snap, id)?)
+    }
+
+    /// Rows of `unsent` that the peer has now that its reply is in.
+    pub(super) fn delivered(&self) -> Vec<Rid> {
+        let sent = self.request.files.iter().map(|file| file.rid);
+        match (&self.stance, self.has_more()) {
+            (Stance::On, true) => sent.collect(),
+            // It was offered the others, and wants none of them.
+            (Stance::On, false) => sent.chain(self.request.offered.iter().copied()).collect(),
+            (Stance::Off | Stance::Refused(_), _) => Vec::new(),
+        }
+    }
+}
+
+/// Takes off `unsent` what was delivered.
+pub(super) fn settle(tx: &Tx<'_>, delivered: &[Rid]) -> Result<(), RepoError> {
+    delivered.iter().try_for_each(|&rid| unsent::remove(tx, rid))
+}

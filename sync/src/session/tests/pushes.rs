@@ -1,0 +1,222 @@
+//! Pushes, and both ways at once.
+
+use super::*;
+use crate::testing::{Peer, both, push};
+
+/// A server where `bob` may do so much, and nobody anything.
+fn server(names: &str, rights: &str) -> Fixture {
+    holding(names).rights("bob", rights).rights("nobody", "")
+}
+
+/// A session of bob's.
+fn session(options: &SyncOptions, seed: u8) -> Session {
+    Session::sync(bob(options), [seed; 20])
+}
+
+fn run(options: &SyncOptions, client: &mut Fixture, server: &mut dyn Peer) -> Result<SyncResult, SyncError> {
+    converse(&mut session(options, 1), client, server)
+}
+
+#[test]
+fn what_was_made_here_is_pushed_in_one_round() {
+    let mut client = holding("A").unsent("B C");
+    let mut server = server("A", "i");
+    let result = run(&push(), &mut client, &mut server).unwrap();
+    assert_eq!((result.rounds, result.stats.files_sent), (1, 2));
+    assert_eq!(server.all(), client.all());
+    assert_eq!(client.waiting(), 0);
+}
+
+#[test]
+fn what_the_server_lacks_of_what_is_announced_goes_too() {
+    let mut client = holding("A B C");
+    let mut server = server("A", "i");
+    let result = run(&push(), &mut client, &mut server).unwrap();
+    assert_eq!((result.rounds, result.stats.files_sent, result.stats.gimmes_received), (2, 2, 2));
+    assert_eq!(server.all(), client.all());
+}
+
+#[test]
+fn a_push_brings_nothing_here_and_a_pull_nothing_there() {
+    let (mut client, mut peer) = (holding("A"), server("B", "i"));
+    run(&push(), &mut client, &mut peer).unwrap();
+    assert!(!client.holds("B") && peer.holds("A"));
+    let (mut client, mut peer) = (holding("A").unsent("C"), server("B", "i"));
+    run(&pull(), &mut client, &mut peer).unwrap();
+    assert!(client.holds("B") && !peer.holds("A") && !peer.holds("C"));
+    assert_eq!(client.waiting(), 1);
+}
+
+#[test]
+fn a_sync_goes_both_ways_and_a_second_one_moves_nothing() {
+    let mut client = holding("A C").unsent("D");
+    let mut server = server("A B", "i");
+    let result = run(&both(), &mut client, &mut server).unwrap();
+    assert_eq!((result.stats.files_sent, result.stats.files_received), (2, 1));
+    assert_eq!(server.all(), client.all());
+    let result = converse(&mut session(&both(), 2), &mut client, &mut server).unwrap();
+    assert_eq!((result.rounds, result.stats.files_sent, result.stats.files_received), (1, 0, 0));
+}
+
+#[test]
+fn a_sync_with_nothing_new_needs_no_write_on_either_side() {
+    let (mut client, mut server) = (holding("A B"), holding("A B").rights("nobody", "io"));
+    for repo in [&mut client.repo, &mut server.repo] {
+        repo.snapshot().unwrap().conn().execute_batch("PRAGMA query_only=ON").unwrap();
+    }
+    assert_eq!(converse(&mut Session::sync(both(), SEED), &mut client, &mut server).unwrap().rounds, 1);
+}
+
+/// A request exceeds its budget by one artifact at most, and only if it holds no other.
+#[test]
+fn a_budget_is_kept_and_everything_goes_all_the_same() {
+    for (budget, rounds) in [(0, 6), (10, 6), (25, 3), (1000, 1)] {
+        let mut client = holding("").unsent("A B C D E F").limited(|limits| limits.send_bytes = budget);
+        let mut server = server("", "i");
+        let mut most = 0;
+        let mut peer = script(|_, request| {
+            most = most.max(request.matches("artifact ").count());
+            server.reply(request)
+        });
+        let result = run(&push(), &mut client, &mut peer).unwrap();
+        assert_eq!((result.rounds, result.stats.files_sent), (rounds, 6), "{budget}");
+        assert_eq!(most, 6_usize.div_ceil(rounds as usize), "{budget}");
+        assert_eq!(client.waiting(), 0);
+        assert_eq!(server.all(), client.all());
+    }
+}
+
+/// 130.
+#[test]
+fn nothing_counts_as_sent_before_the_reply_is_in() {
+    let mut client = holding("").unsent("A B");
+    let mut lost = session(&push(), 1);
+    let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+    let limits = Limits::default();
+    let mut cx = cx(&limits, &mut faults, &mut observer);
+    lost.next_request(&mut client.repo, &mut cx).unwrap();
+    lost.abandon(&SyncError::Unfinished, &mut cx);
+    assert_eq!(client.waiting(), 2);
+    let mut failing = script(|_, _| "error login\\sfailed\n".to_owned());
+    run(&push(), &mut client, &mut failing).unwrap_err();
+    assert_eq!(client.waiting(), 2);
+}
+
+/// 117.
+#[test]
+fn what_is_asked_for_again_is_not_sent_again() {
+    let mut sent = 0;
+    let mut server = script(|_, request| {
+        sent += request.matches("artifact A").count();
+        "gimme {A}\n".to_owned()
+    });
+    let result = run(&push(), &mut holding("A B"), &mut server).unwrap();
+    assert_eq!((result.rounds, sent), (2, 1));
+}
+
+#[test]
+fn what_is_not_here_or_not_for_the_peer_is_not_sent() {
+    let mut client = holding("A").private("B").phantom("C").with("D").shunned("D");
+    let mut requests = String::new();
+    let mut server = script(|_, request| {
+        requests.push_str(request);
+        "gimme {B}\ngimme {C}\ngimme {D}\ngimme {E}\n".to_owned()
+    });
+    assert_eq!(run(&push(), &mut client, &mut server).unwrap().rounds, 1);
+    for name in ["B", "C", "D", "E"] {
+        assert!(!requests.contains(&spelled(&format!("{{{name}}}"))), "{name}: {requests}");
+    }
+}
+
+#[test]
+fn a_refused_push_is_an_error_and_the_pull_is_done_all_the_same() {
+    for (rights, names) in [("o", "B"), ("o", "")] {
+        let mut client = holding("A").unsent(names);
+        let mut server = server("A C", rights);
+        let error = run(&both(), &mut client, &mut server).unwrap_err();
+        let SyncError::PushRefused { user, result, .. } = &error else { panic!("{error}") };
+        assert_eq!((user.as_str(), result.stats.files_received), ("bob", 1));
+        assert!(error.to_string().contains("capability i"), "{error}");
+        assert!(client.holds("C"));
+        assert_eq!(client.waiting(), names.len(), "what was not taken still waits");
+    }
+}
+
+#[test]
+fn a_refused_push_alone_is_an_error() {
+    let mut client = holding("").unsent("A");
+    let error = run(&push(), &mut client, &mut server("", "o")).unwrap_err();
+    assert!(matches!(error, SyncError::PushRefused { .. }), "{error}");
+    assert_eq!(client.waiting(), 1);
+    let error = converse(&mut Session::sync(push(), SEED), &mut client, &mut server("", "")).unwrap_err();
+    assert!(error.to_string().contains("takes no push of nobody"), "{error}");
+}
+
+#[test]
+fn private_artifacts_go_only_where_they_were_asked_for_and_allowed() {
+    for (private, rights, goes) in [(false, "iox", false), (true, "iox", true), (true, "io", false)] {
+        let mut client = holding("A").private("B");
+        let mut server = server("A", rights);
+        let result = run(&SyncOptions { private, ..both() }, &mut client, &mut server);
+        assert_eq!(server.holds("B"), goes, "{private} {rights}");
+        assert_eq!(result.is_ok(), !private || goes, "{private} {rights}: {result:?}");
+        if goes {
+            check_private(&mut server, "B");
+        }
+    }
+}
+
+/// 126: stock would hide a public artifact of the same name for that.
+#[test]
+fn private_artifacts_are_not_named_before_the_peer_lets_us() {
+    let mut client = holding("").private("B").unsent("A");
+    let mut requests = Vec::new();
+    let mut server = script(|_, request| {
+        requests.push(request.to_owned());
+        "error not\\sauthorized\\sto\\ssync\\sprivate\\scontent\n".to_owned()
+    });
+    run(&SyncOptions { private: true, ..push() }, &mut client, &mut server).unwrap_err();
+    assert_eq!(requests.len(), 1);
+    assert!(!requests[0].contains(&spelled("{B}")), "{}", requests[0]);
+}
+
+#[test]
+fn with_verily_both_sides_announce_everything() {
+    let listed = |verily: bool| {
+        let mut client = holding("A B");
+        client.sql("DELETE FROM unclustered");
+        let mut requests = Vec::new();
+        let mut server = script(|_, request| {
+            requests.push(request.to_owned());
+            String::new()
+        });
+        run(&SyncOptions { verily, ..both() }, &mut client, &mut server).unwrap();
+        requests[0].matches("igot ").count()
+    };
+    assert_eq!((listed(false), listed(true)), (0, 2));
+}
+
+/// In the third request of a session that asks for or is asked for something, as stock does.
+#[test]
+fn clusters_are_named_when_the_peer_lacks_more_than_what_is_new() {
+    let mut client =
+        (0..100).fold(holding(""), |client, number| client.artifact(&number.to_string(), Privacy::Public));
+    client.reply("pull {S} {P}\n");
+    client.sql("DELETE FROM unclustered");
+    let mut client = client.with("A B C").limited(|limits| limits.send_bytes = 1);
+    let mut server = server("", "i");
+    let mut rounds = Vec::new();
+    let mut peer = script(|_, request| {
+        rounds.push(request.matches("igot ").count());
+        server.reply(request)
+    });
+    run(&push(), &mut client, &mut peer).unwrap();
+    assert_eq!(rounds[..3], [3, 2, 2], "three, then two, then one and the cluster");
+    assert_eq!(server.all(), client.all());
+}
+
+#[test]
+fn a_session_without_a_direction_is_a_mistake() {
+    let error = run(&SyncOptions::default(), &mut holding("A"), &mut server("", "")).unwrap_err();
+    assert!(matches!(error, SyncError::NothingToDo), "{error}");
+}
