@@ -22,6 +22,11 @@ pub(crate) fn password() -> Result<String, Failure> {
     Ok(password)
 }
 
+/// A byte.
+pub(crate) fn byte() -> Result<u8, Failure> {
+    Ok(random::<1>()?[0])
+}
+
 fn random<const N: usize>() -> Result<[u8; N], Failure> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| {

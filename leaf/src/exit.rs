@@ -115,17 +115,17 @@ impl From<SyncError> for Failure {
             SyncError::Repo(error) => return error.into(),
             SyncError::PasswordNeeded(_) => (
                 Code::Refused,
-                "give a user in the URL (http://USER@HOST/) and its password in FROND_PASSWORD",
+                "name a user in the URL (http://USER@HOST/), and put its password in FROND_PASSWORD",
             ),
             SyncError::Refused(text) if text.contains("login failed") => {
-                (Code::Refused, "check the user in the URL and the password in FROND_PASSWORD")
+                (Code::Refused, "check the user in the URL and its password; give it anew in FROND_PASSWORD")
             }
             SyncError::Refused(text) if text.contains("wrong project") => {
                 (Code::Failed, "name the server of this project, or clone the other one")
             }
             SyncError::Refused(text) if text.contains("not authorized") => (
                 Code::Refused,
-                "log in as a user who may do this: USER in the URL, its password in FROND_PASSWORD",
+                "log in as a user who may do this: http://USER@HOST/, its password in FROND_PASSWORD",
             ),
             SyncError::Refused(_) => (Code::Failed, "ask whoever runs the server"),
             SyncError::WrongProject { .. } => {

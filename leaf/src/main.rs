@@ -3,6 +3,7 @@
 mod chance;
 mod cli;
 mod exit;
+mod login;
 mod network;
 mod output;
 mod progress;

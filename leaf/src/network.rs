@@ -4,14 +4,17 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use repo::Repo;
 use serde::Serialize;
 use sync::SyncResult;
-use sync::client::Setting;
-use sync::http::{HttpOptions, Password, Url};
+use sync::client::{self, Remember, Setting};
+use sync::http::{HttpOptions, Url};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::chance;
 use crate::exit::{Code, Failure};
+use crate::login::{self, Login, Origin};
 use crate::output::{self, Output};
 use crate::progress::Reporter;
 
@@ -21,7 +24,7 @@ pub(crate) struct Network {
     /// Get private artifacts too (the user needs capability x)
     #[arg(long)]
     pub(crate) private: bool,
-    /// Do not remember the URL
+    /// Remember neither the URL nor its password
     #[arg(long)]
     pub(crate) once: bool,
     /// Give up when the server sends nothing for so long
@@ -41,9 +44,26 @@ impl Network {
         }
     }
 
-    pub(crate) fn remember(&self) -> sync::client::Remember {
-        if self.once { sync::client::Remember::No } else { sync::client::Remember::Yes }
+    /// What the repository is to know of this session for the next one.
+    pub(crate) fn remember(&self, login: &Login) -> Result<Remember, Failure> {
+        Ok(match login.origin {
+            _ if self.once => Remember::No,
+            Origin::Given => Remember::Login { salt: chance::byte()? },
+            Origin::Elsewhere => Remember::Address,
+        })
     }
+}
+
+/// Reads an address of the command line, where others can see it.
+pub(crate) fn given_url(text: &str, output: &Output) -> Result<Url, Failure> {
+    let url = url(text)?;
+    if url.password.is_some() {
+        output.warn(
+            "other users of this machine can see a password on the command line; leave it out to be asked \
+             for it, or put it in FROND_PASSWORD or in a file that FROND_PASSWORD_FILE names",
+        );
+    }
+    Ok(url)
 }
 
 /// Reads an address.
@@ -55,17 +75,28 @@ pub(crate) fn url(text: &str) -> Result<Url, Failure> {
     })
 }
 
-/// The login an address stands for. The password: that of the address, else FROND_PASSWORD, else `kept`.
-pub(crate) fn login(url: &Url, kept: Option<String>) -> Result<(Option<String>, Option<String>), Failure> {
-    let Some(user) = url.user.clone() else { return Ok((None, None)) };
-    let password = url.password.clone().map(|Password(text)| text);
-    let password = password.or_else(|| std::env::var("FROND_PASSWORD").ok()).or(kept);
-    let password = password.filter(|text| !text.is_empty());
-    if password.is_none() && user != "anonymous" && user != "nobody" {
-        let what = format!("no password for user {user:?} of {}", url.authority());
-        return Err(Failure::new(Code::Refused, what, "put it in FROND_PASSWORD"));
-    }
-    Ok((Some(user), password))
+/// Whom a repository is synchronized with, and as whom.
+pub(crate) struct Peer {
+    pub(crate) url: Url,
+    pub(crate) login: Login,
+}
+
+/// The peer at the address that was given, else at the one that the repository remembers.
+pub(crate) fn peer(given: Option<&str>, repo: &mut Repo, output: &Output) -> Result<Peer, Failure> {
+    let remembered = client::remembered_url(repo)?;
+    let url = match (given, &remembered) {
+        (Some(text), _) => given_url(text, output)?,
+        (None, Some(text)) => url(text)?,
+        (None, None) => {
+            return Err(Failure::new(Code::Usage, "no server is remembered", "give its URL"));
+        }
+    };
+    // Stock may have written the same address in another way.
+    let known = remembered.and_then(|text| text.parse::<Url>().ok());
+    let is_known = known.is_some_and(|known| known.to_string() == url.to_string());
+    let kept = if is_known { client::remembered_password(repo)? } else { None };
+    let login = login::find(&url, kept)?;
+    Ok(Peer { url, login })
 }
 
 /// Where progress is shown.

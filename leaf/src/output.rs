@@ -91,6 +91,13 @@ impl Output {
         }
     }
 
+    /// Says what may go wrong one day, in every form.
+    pub(crate) fn warn(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("frond: warning: {text}");
+        }
+    }
+
     /// Says why the command failed, and what to do.
     pub(crate) fn fail(&self, failure: &Failure) -> ExitCode {
         eprintln!("frond: {}; {}", failure.what, failure.hint);

@@ -2,10 +2,11 @@
 
 mod clone;
 mod obscured;
+mod remembered;
 mod workplace;
 
 use bytes::Bytes;
-use repo::{Repo, RepoError, UnixTime, config};
+use repo::{Repo, RepoError, UnixTime};
 use xfer::body::{Body, BodyError, ContentType, pack, unpack};
 use xfer::{DecodeLimits, decode, encode};
 
@@ -15,6 +16,7 @@ use crate::{
 };
 
 pub use self::clone::{CloneOptions, CloneResult, clone};
+pub use self::remembered::{Remember, remembered_password, remembered_url};
 pub use self::workplace::{FileError, work_file};
 
 /// Why a session, or a clone as a whole, failed.
@@ -88,16 +90,6 @@ impl Setting {
     }
 }
 
-/// Whether a repository is to know where it was synchronized with, for the next time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Remember {
-    /// As stock does: config `last-sync-url`.
-    #[default]
-    Yes,
-    /// This once only.
-    No,
-}
-
 /// Runs one session to its end.
 ///
 /// ```no_run
@@ -109,7 +101,7 @@ pub enum Remember {
 /// let mut repo = repo::Repo::open(std::path::Path::new("project.fossil"))?;
 /// let mut transport = HttpTransport::new("http://localhost:8080/".parse()?, HttpOptions::default());
 /// let options = SyncOptions { pull: true, ..SyncOptions::default() };
-/// let result = client::sync(&mut repo, &mut transport, options, Remember::Yes, &mut Setting::new()?).await?;
+/// let result = client::sync(&mut repo, &mut transport, options, Remember::Address, &mut Setting::new()?).await?;
 /// println!("{} artifacts received", result.stats.files_received);
 /// # Ok(())
 /// # }
@@ -121,9 +113,9 @@ pub async fn sync<T: Transport>(
     remember: Remember,
     setting: &mut Setting,
 ) -> Result<SyncResult, ClientError> {
-    let mut session = Session::sync(options, setting.seed);
+    let mut session = Session::sync(options.clone(), setting.seed);
     run(&mut session, repo, transport, setting).await?;
-    blocking(|| remember_url(repo, transport, remember, setting))?;
+    blocking(|| remembered::store(repo, transport, &options, remember, (setting.clock)()))?;
     Ok(session.result())
 }
 
@@ -189,38 +181,6 @@ fn open(reply: &Body, limits: &DecodeLimits) -> Result<Bytes, BodyError> {
         return Ok(Bytes::new());
     }
     unpack(reply, limits)
-}
-
-fn remember_url<T: Transport>(
-    repo: &mut Repo,
-    transport: &T,
-    remember: Remember,
-    setting: &Setting,
-) -> Result<(), ClientError> {
-    let (Remember::Yes, Some(url)) = (remember, transport.lasting_url()) else { return Ok(()) };
-    if config::get(&repo.snapshot()?, LAST_SYNC_URL)?.as_deref() == Some(&url) {
-        return Ok(());
-    }
-    let tx = repo.begin()?;
-    config::set(&tx, LAST_SYNC_URL, &url, (setting.clock)())?;
-    // The password that stock may have kept belongs to the old address.
-    config::unset(&tx, "last-sync-pw")?;
-    Ok(tx.commit()?)
-}
-
-/// Where stock and Frond keep the address of the last sync.
-const LAST_SYNC_URL: &str = "last-sync-url";
-
-/// The address that a repository was last synchronized with, if it was told to remember.
-pub fn remembered_url(repo: &mut Repo) -> Result<Option<String>, RepoError> {
-    let url = config::get(&repo.snapshot()?, LAST_SYNC_URL)?;
-    Ok(url.filter(|url| url != "off"))
-}
-
-/// The password that stock keeps for [`remembered_url`], if it was told to. Frond keeps none.
-pub fn remembered_password(repo: &mut Repo) -> Result<Option<String>, RepoError> {
-    let kept = config::get(&repo.snapshot()?, "last-sync-pw")?;
-    Ok(kept.and_then(|kept| obscured::reveal(&kept)))
 }
 
 /// Runs work on the database, which blocks, without holding up other tasks of a multi-threaded runtime.

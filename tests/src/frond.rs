@@ -32,6 +32,9 @@ impl Frond {
         for name in ["http_proxy", "HTTP_PROXY", "FOSSIL_USER", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
             command.env_remove(name);
         }
+        for name in ["FROND_PASSWORD", "FROND_PASSWORD_FILE"] {
+            command.env_remove(name);
+        }
         command.current_dir(home).stdin(Stdio::null()).args(args);
         command
     }

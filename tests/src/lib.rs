@@ -17,6 +17,7 @@ pub mod scratch;
 pub mod scripted;
 pub mod shared;
 pub mod sql;
+pub mod terminal;
 
 pub use fossil::Fossil;
 pub use frond::Frond;

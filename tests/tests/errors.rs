@@ -170,12 +170,13 @@ fn password_needed() {
     pair.fossil.output(["user", "capabilities", "nobody", "", "-R", &pair.whole.to_string_lossy()]);
     for server in [pair.fossil.server(&pair.whole), pair.frond.server(&pair.whole)] {
         pair.fails(&server.url(), REFUSED, &["authorized"]);
-        pair.fails(&server.url_as("dev", "wrong"), REFUSED, &[]);
-        let said = pair.pull(&server.url_as("dev", "wrong"), &pair.stale);
-        assert!(
-            !said.all().contains("wrong@") && !said.all().contains(":wrong"),
-            "the password shows\n{said}"
-        );
+        let as_dev = server.url().replace("http://", "http://dev@");
+        pair.fails(&as_dev, REFUSED, &["dev", "FROND_PASSWORD"]);
+        let path = pair.stale.to_string_lossy();
+        let mut pull = pair.frond.command(["pull", &as_dev, "-R", &path]);
+        let said = frond::run(pull.env("FROND_PASSWORD", "hush"));
+        says(&said, REFUSED, &["login failed"]);
+        assert!(!said.all().contains("hush"), "the password shows\n{said}");
     }
 }
 

@@ -12,6 +12,7 @@ use sync::http::HttpTransport;
 
 use crate::chance;
 use crate::exit::{Code, Failure};
+use crate::login;
 use crate::network::{self, Network, Summary};
 use crate::output::{Form, Output};
 
@@ -20,7 +21,8 @@ use crate::output::{Form, Output};
 /// Interrupted in any way, the same command goes on where it stopped. The file appears only when it is whole.
 #[derive(Debug, Args)]
 pub(crate) struct Clone {
-    /// The repository: http[s]://[USER@]HOST[:PORT]/PATH. The password of USER is taken from FROND_PASSWORD
+    /// The repository: http[s]://[USER@]HOST[:PORT]/PATH. The password of USER is taken from FROND_PASSWORD, or
+    /// from the first line of the file that FROND_PASSWORD_FILE names, or asked for
     #[arg(value_name = "URL")]
     url: String,
     /// The file to make
@@ -46,20 +48,20 @@ struct Made<'a> {
 impl Clone {
     pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
         let begun = Instant::now();
-        let url = network::url(&self.url)?;
-        let (user, password) = network::login(&url, None)?;
+        let url = network::given_url(&self.url, output)?;
+        let login = login::find(&url, None)?;
         let remote_user = url.user.clone().filter(|user| !is_special(user));
         let admin = first_user(self.admin_user.or(remote_user))?;
         let options = CloneOptions {
             session: SyncOptions {
                 pull: true,
-                user,
-                password,
+                user: login.user.clone(),
+                password: login.password.clone(),
                 private: self.network.private,
                 ..SyncOptions::default()
             },
             source: url.without_user(),
-            remember: self.network.remember(),
+            remember: self.network.remember(&login)?,
             server: chance::code()?,
             admin: admin.clone(),
             admin_password: chance::password()?,

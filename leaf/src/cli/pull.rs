@@ -5,11 +5,11 @@ use std::time::Instant;
 use clap::Args;
 use sync::SyncOptions;
 use sync::client;
-use sync::http::{HttpTransport, Url};
+use sync::http::HttpTransport;
 
 use super::Repository;
 use crate::exit::{Code, Failure};
-use crate::network::{self, Network, Summary};
+use crate::network::{self, Network, Peer, Summary};
 use crate::output::Output;
 
 /// Bring what is new from a server
@@ -31,34 +31,22 @@ impl Pull {
     pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
         let begun = Instant::now();
         let mut repo = self.repository.write()?;
-        let (url, kept) = self.address(&mut repo)?;
-        let (user, password) = network::login(&url, kept)?;
+        let Peer { url, login } = network::peer(self.url.as_deref(), &mut repo, output)?;
+        let remember = self.network.remember(&login)?;
         let options = SyncOptions {
             pull: true,
-            user,
-            password,
+            user: login.user,
+            password: login.password,
             private: self.network.private,
             verily: self.verily,
             ..SyncOptions::default()
         };
         let mut setting = network::setting(output)?;
         let mut transport = HttpTransport::new(url.clone(), self.network.http());
-        let session = client::sync(&mut repo, &mut transport, options, self.network.remember(), &mut setting);
+        let session = client::sync(&mut repo, &mut transport, options, remember, &mut setting);
         let result = network::run(session)??;
         let summary = Summary::new("pull", &result, false, begun);
         output.answer(&summary, || summary.text(&url));
         Ok(Code::Ok)
-    }
-
-    /// The address given or remembered, and the password that stock may have kept for the remembered one.
-    fn address(&self, repo: &mut repo::Repo) -> Result<(Url, Option<String>), Failure> {
-        if let Some(url) = &self.url {
-            return Ok((network::url(url)?, None));
-        }
-        let Some(url) = client::remembered_url(repo)? else {
-            let what = format!("{}: no server is remembered", self.repository.file.display());
-            return Err(Failure::new(Code::Usage, what, "give one: frond pull URL -R FILE"));
-        };
-        Ok((network::url(&url)?, client::remembered_password(repo)?))
     }
 }

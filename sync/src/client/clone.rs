@@ -6,7 +6,7 @@ use repo::{Genesis, Repo, RepoError, Tx, UnixTime, config, partial, user};
 use xfer::login::Secret;
 
 use super::workplace::{FileError, Workplace};
-use super::{ClientError, Remember, Setting, blocking, remember_url, run};
+use super::{ClientError, Remember, Setting, blocking, remembered, run};
 use crate::{Session, SyncOptions, SyncResult, Transport};
 
 /// What to clone, and what the new file starts from.
@@ -181,7 +181,7 @@ fn finish<T: Transport>(
     options: &CloneOptions,
     setting: &Setting,
 ) -> Result<String, ClientError> {
-    remember_url(repo, transport, options.remember, setting)?;
+    remembered::store(repo, transport, &options.session, options.remember, (setting.clock)())?;
     let project = config::project_code(&repo.snapshot()?)?.unwrap_or_default();
     let tx = repo.begin()?;
     settle_admin(&tx, options, &project, (setting.clock)())?;

@@ -170,8 +170,10 @@ fn read_login(login: &str) -> Result<(Option<String>, Option<Password>), UrlErro
     Ok(if user.is_empty() { (None, None) } else { (Some(user), password) })
 }
 
+/// Decodes `%HH`, and `+` to a blank: stock reads it so, and writes it so in the address it keeps.
 fn decode(text: &str) -> Result<String, UrlError> {
-    let text = percent_decode_str(text).decode_utf8().map_err(|_| UrlError::User)?;
+    let text = text.replace('+', " ");
+    let text = percent_decode_str(&text).decode_utf8().map_err(|_| UrlError::User)?;
     if text.chars().any(char::is_control) {
         return Err(UrlError::User);
     }
@@ -254,6 +256,7 @@ mod tests {
             ("http://bob@h/", "http://bob@h/"),
             ("http://a@b@h/", "http://a%40b@h/"),
             ("http://:pw@h/", "http://h/"),
+            ("http://b+ob%2b@h/", "http://b%20ob%2B@h/"),
         ];
         for (text, shown) in cases {
             assert_eq!(url(text).to_string(), shown, "{text}");
