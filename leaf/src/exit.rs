@@ -164,12 +164,18 @@ impl From<TransportError> for Failure {
             TransportError::UnknownHost { .. } => "check the host name and the network",
             TransportError::Unreachable { .. } => "check the port and that the server runs, then try again",
             TransportError::TimedOut { .. } | TransportError::CutShort { .. } => "try again",
+            TransportError::Proxy { .. } => {
+                "check --proxy, http_proxy and https_proxy; `--proxy off` goes without"
+            }
             TransportError::Tls { .. } => {
                 "check the address and the clock; for a certificate of your own set SSL_CERT_FILE"
             }
             TransportError::WrongScheme { speaks: "https", .. } => "write the address with https://",
             TransportError::WrongScheme { .. } => "write the address with http://",
-            TransportError::Status { status: 401 | 403 | 407, .. } => "log in as a user who may do this",
+            TransportError::Status { status: 407, .. } => {
+                "give the proxy's user and password in its address: http://USER:PASSWORD@HOST:PORT"
+            }
+            TransportError::Status { status: 401 | 403, .. } => "log in as a user who may do this",
             TransportError::Status { status: 500.., .. } if !error.may_retry() => SERVER_FAILED,
             TransportError::Empty { .. } => SERVER_FAILED,
             TransportError::Status { .. } if error.may_retry() => {

@@ -8,7 +8,7 @@ use repo::Repo;
 use serde::Serialize;
 use sync::SyncResult;
 use sync::client::{self, Remember, Setting};
-use sync::http::{HttpOptions, Url};
+use sync::http::{HttpOptions, Proxies, ProxyError, Url};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -30,18 +30,29 @@ pub(crate) struct Network {
     /// Give up when the server sends nothing for so long
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
+    /// Go through this HTTP proxy, or through none; else as http_proxy, https_proxy and no_proxy say
+    #[arg(long, value_name = "URL|off", value_parser = proxy)]
+    proxy: Option<Proxies>,
 }
 
 impl Network {
-    pub(crate) fn http(&self) -> HttpOptions {
+    pub(crate) fn http(&self) -> Result<HttpOptions, Failure> {
         let idle_timeout = Duration::from_secs(self.timeout);
         let default = HttpOptions::default();
-        HttpOptions {
+        let proxies = match &self.proxy {
+            Some(proxies) => proxies.clone(),
+            None => Proxies::from_variables(|name| std::env::var(name).ok()).map_err(|error| {
+                let hint = "mend http_proxy, https_proxy or all_proxy, or give --proxy URL|off";
+                Failure::new(Code::Usage, error.to_string(), hint)
+            })?,
+        };
+        Ok(HttpOptions {
             idle_timeout,
             connect_timeout: default.connect_timeout.min(idle_timeout),
             exchange_timeout: idle_timeout * 30,
+            proxies,
             ..default
-        }
+        })
     }
 
     /// What the repository is to know of this session for the next one.
@@ -52,6 +63,10 @@ impl Network {
             Origin::Elsewhere => Remember::Address,
         })
     }
+}
+
+fn proxy(text: &str) -> Result<Proxies, ProxyError> {
+    if text == "off" { Ok(Proxies::none()) } else { Proxies::through(text) }
 }
 
 /// Reads an address of the command line, where others can see it.

@@ -5,12 +5,15 @@
 
 mod client;
 mod connect;
+mod explain;
 mod heard;
 mod page;
+mod proxy;
 mod redirect;
 pub mod serve;
 mod text;
 mod url;
 
 pub use client::{HttpOptions, HttpTransport};
+pub use proxy::{Proxies, ProxyError};
 pub use url::{Password, Scheme, Url, UrlError};

@@ -44,6 +44,14 @@ pub enum TransportError {
         /// How long was waited.
         after: Duration,
     },
+    /// The proxy on the way to the peer is none, or refuses.
+    #[error("the proxy {proxy} is of no use: {reason}")]
+    Proxy {
+        /// Host and port of the proxy.
+        proxy: String,
+        /// Why.
+        reason: String,
+    },
     /// No secure connection: the certificate, as a rule.
     #[error("no secure connection to {peer}: {reason}")]
     Tls {
@@ -127,7 +135,8 @@ impl TransportError {
             | Self::TimedOut { .. }
             | Self::CutShort { .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 429 | 502 | 503 | 504),
-            Self::Tls { .. }
+            Self::Proxy { .. }
+            | Self::Tls { .. }
             | Self::WrongScheme { .. }
             | Self::NotFossil { .. }
             | Self::Empty { .. }

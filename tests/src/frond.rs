@@ -29,11 +29,14 @@ impl Frond {
         let home = self.home.path();
         let mut command = Command::new(binary());
         command.env("HOME", home).env("USER", "admin").env("NO_COLOR", "1").env_remove("RUST_LOG");
-        for name in ["http_proxy", "HTTP_PROXY", "FOSSIL_USER", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
+        for name in ["FOSSIL_USER", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
             command.env_remove(name);
         }
         for name in ["FROND_PASSWORD", "FROND_PASSWORD_FILE"] {
             command.env_remove(name);
+        }
+        for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+            command.env_remove(name).env_remove(name.to_ascii_uppercase());
         }
         command.current_dir(home).stdin(Stdio::null()).args(args);
         command

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod corpus;
 pub mod fossil;
 pub mod frond;
+pub mod gateway;
 pub mod http;
 pub mod memory;
 pub mod process;
@@ -21,6 +22,7 @@ pub mod terminal;
 
 pub use fossil::Fossil;
 pub use frond::Frond;
+pub use gateway::{Gateway, Tls};
 pub use process::{Said, Server};
 pub use proxy::Proxy;
 pub use scratch::Scratch;

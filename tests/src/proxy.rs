@@ -107,7 +107,8 @@ impl Shared {
     }
 }
 
-fn copy(mut from: TcpStream, mut to: TcpStream, count: impl Fn(u64)) {
+/// Copies until one side is done.
+pub(crate) fn copy(mut from: TcpStream, mut to: TcpStream, count: impl Fn(u64)) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         if to.write_all(&buffer[..length]).is_err() {

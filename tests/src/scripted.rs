@@ -141,7 +141,8 @@ fn answer(
     }
 }
 
-fn read(stream: &mut TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
+/// Head and body of a request; none if the peer closes before it is whole.
+pub(crate) fn read(stream: &mut impl Read) -> std::io::Result<Option<(String, Vec<u8>)>> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 16 * 1024];
     loop {

@@ -68,7 +68,7 @@ impl Clone {
         };
         let admin_password = options.admin_password.clone();
         let mut setting = network::setting(output)?;
-        let mut transport = HttpTransport::new(url.clone(), self.network.http());
+        let mut transport = HttpTransport::new(url.clone(), self.network.http()?);
         let (_, result) = network::run(client::clone(&self.file, &mut transport, options, &mut setting))??;
         let summary = Summary::new("clone", &result.sync, result.is_resumed, begun);
         let made = Made {

@@ -42,7 +42,7 @@ impl Pull {
             ..SyncOptions::default()
         };
         let mut setting = network::setting(output)?;
-        let mut transport = HttpTransport::new(url.clone(), self.network.http());
+        let mut transport = HttpTransport::new(url.clone(), self.network.http()?);
         let session = client::sync(&mut repo, &mut transport, options, remember, &mut setting);
         let result = network::run(session)??;
         let summary = Summary::new("pull", &result, false, begun);

@@ -11,8 +11,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use xfer::DecodeLimits;
 use xfer::body::{Body, ContentType};
 
-use super::connect::{Connections, root_cause, wrong_scheme};
-use super::{Scheme, Url, redirect, text};
+use super::connect::Connections;
+use super::explain::{root_cause, wrong_scheme};
+use super::{Proxies, Scheme, Url, redirect, text};
 use crate::{Transport, TransportError};
 
 /// Requests of one exchange, redirects included. Stock stops at as many.
@@ -24,7 +25,7 @@ const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// What the server is told we are.
 const AGENT: &str = concat!("Frond/", env!("CARGO_PKG_VERSION"));
 
-/// Patience and bounds of a transport.
+/// Patience, bounds and proxies of a transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpOptions {
     /// How long a connection may take to open. Default 15 seconds.
@@ -36,6 +37,8 @@ pub struct HttpOptions {
     pub exchange_timeout: Duration,
     /// Longest reply, in bytes. Default that of [`DecodeLimits`].
     pub reply_bytes: usize,
+    /// Proxies on the way to servers. Default none.
+    pub proxies: Proxies,
 }
 
 impl Default for HttpOptions {
@@ -45,6 +48,7 @@ impl Default for HttpOptions {
             idle_timeout: Duration::from_secs(60),
             exchange_timeout: Duration::from_secs(30 * 60),
             reply_bytes: DecodeLimits::default().body_bytes,
+            proxies: Proxies::none(),
         }
     }
 }
@@ -78,7 +82,7 @@ enum Answer {
 impl HttpTransport {
     /// Will speak to `url`. Nothing is opened yet.
     pub fn new(url: Url, options: HttpOptions) -> Self {
-        let connections = Connections::new(options.connect_timeout);
+        let connections = Connections::new(options.connect_timeout, &options.proxies);
         Self { lasting: url.clone(), url, options, connections, exchanges: 0 }
     }
 
@@ -134,7 +138,12 @@ impl HttpTransport {
         }
         let text =
             if said.is_empty() { status.canonical_reason().unwrap_or_default().to_owned() } else { said };
-        TransportError::Status { peer: self.peer(), status: status.as_u16(), text }
+        let proxy = self.connections.proxy(&self.url);
+        let peer = match (status, proxy) {
+            (StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some(proxy)) => format!("the proxy {proxy}"),
+            _ => self.peer(),
+        };
+        TransportError::Status { peer, status: status.as_u16(), text }
     }
 
     async fn send(&mut self, body: &Body, deadline: Instant) -> Result<Response<Incoming>, TransportError> {

@@ -2,24 +2,29 @@
 
 use std::error::Error as StdError;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::PROXY_AUTHORIZATION;
 use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
-use hyper_util::client::legacy::{Client, Error};
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::heard::{Heard, Listening, Speech};
+use super::explain::Attempt;
+use super::heard::{Heard, Listening};
+use super::proxy::{Hop, Proxies};
 use super::{Scheme, Url};
 use crate::TransportError;
 
@@ -37,8 +42,9 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn new(connect_timeout: Duration) -> Self {
-        let dial = Dial { tcp: tcp(connect_timeout), heard: Heard::default() };
+    pub(crate) fn new(connect_timeout: Duration, proxies: &Proxies) -> Self {
+        let (tcp, heard) = (tcp(connect_timeout), Heard::default());
+        let dial = Dial { tcp, proxies: Arc::new(proxies.matcher()), heard };
         Self { plain: pool(dial.clone()), secure: None, dial, connect_timeout }
     }
 
@@ -46,13 +52,25 @@ impl Connections {
     pub(crate) async fn send(
         &mut self,
         url: &Url,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, TransportError> {
-        let result = match url.scheme {
-            Scheme::Http => self.plain.request(request).await,
-            Scheme::Https => self.secure().request(request).await,
+        let hop = Hop::to(request.uri(), &self.dial.proxies);
+        let proxy = hop.as_ref().map(Hop::name);
+        let result = match (url.scheme, hop.and_then(|hop| hop.login)) {
+            (Scheme::Http, login) => {
+                request.headers_mut().extend(login.map(|login| (PROXY_AUTHORIZATION, login)));
+                self.plain.request(request).await
+            }
+            (Scheme::Https, _) => self.secure().request(request).await,
         };
-        result.map_err(|error| explain(&error, url, self.dial.heard.speech(), self.connect_timeout))
+        let (speech, connect_timeout) = (self.dial.heard.speech(), self.connect_timeout);
+        result.map_err(|error| Attempt { url, proxy, speech, connect_timeout }.explain(&error))
+    }
+
+    /// The proxy that requests to `url` go through: host and port.
+    pub(crate) fn proxy(&self, url: &Url) -> Option<String> {
+        let server: Uri = url.without_user().parse().ok()?;
+        Some(Hop::to(&server, &self.dial.proxies)?.name())
     }
 
     fn secure(&mut self) -> &Client<HttpsConnector<Dial>, Full<Bytes>> {
@@ -60,10 +78,11 @@ impl Connections {
     }
 }
 
-/// Opens connections, and listens to what is said on them first.
+/// Opens connections, to a server or to the proxy before it, and listens to what is said on them first.
 #[derive(Clone)]
 struct Dial {
     tcp: HttpConnector<Resolver>,
+    proxies: Arc<Matcher>,
     heard: Heard,
 }
 
@@ -77,8 +96,29 @@ impl Service<Uri> for Dial {
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        let (opening, heard) = (self.tcp.call(to), self.heard.clone());
-        Box::pin(async move { Ok(heard.listen(opening.await?)) })
+        let heard = self.heard.clone();
+        let Some(hop) = Hop::to(&to, &self.proxies) else {
+            let opening = self.tcp.call(to);
+            return Box::pin(async move { Ok(heard.listen(opening.await?)) });
+        };
+        if to.scheme() == Some(&http::uri::Scheme::HTTP) {
+            let opening = self.tcp.call(hop.address);
+            return Box::pin(async move {
+                let stream = opening.await.map_err(|error| ThroughProxy(error.into()))?;
+                Ok(heard.listen(stream).forwarded())
+            });
+        }
+        let tunnel = Tunnel::new(hop.address, self.tcp.clone());
+        let mut tunnel = match hop.login {
+            Some(login) => tunnel.with_auth(login),
+            None => tunnel,
+        };
+        // Once it stands, what is heard is the server's.
+        let opening = tunnel.call(to);
+        Box::pin(async move {
+            let stream = opening.await.map_err(|error| ThroughProxy(error.into()))?;
+            Ok(heard.listen(stream))
+        })
     }
 }
 
@@ -102,7 +142,7 @@ fn tcp(connect_timeout: Duration) -> HttpConnector<Resolver> {
 
 /// Trusts the certificates of the system (or of SSL_CERT_FILE), or, where there are none, those of Mozilla.
 fn tls(dial: Dial) -> HttpsConnector<Dial> {
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the provider knows the default versions");
@@ -117,77 +157,10 @@ fn tls(dial: Dial) -> HttpsConnector<Dial> {
         .wrap_connector(dial)
 }
 
-/// Finds out what went wrong, from the chain of causes and from what the peer said.
-fn explain(error: &Error, url: &Url, speech: Speech, connect_timeout: Duration) -> TransportError {
-    if matches!((url.scheme, &speech), (Scheme::Http, Speech::Tls) | (Scheme::Https, Speech::Http)) {
-        return wrong_scheme(url);
-    }
-    let peer = format!("{}:{}", url.host, url.port);
-    let mut cause = error.source();
-    let mut reason = error.to_string();
-    while let Some(this) = cause {
-        if let Some(unknown) = this.downcast_ref::<UnknownHost>() {
-            return TransportError::UnknownHost { host: url.host.clone(), reason: unknown.0.clone() };
-        }
-        if let Some(tls) = this.downcast_ref::<rustls::Error>() {
-            return TransportError::Tls { peer, reason: tls.to_string() };
-        }
-        if this.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-            return not_http(peer, speech, root_cause(this));
-        }
-        if let Some(io) = this.downcast_ref::<io::Error>() {
-            if io.kind() == io::ErrorKind::TimedOut && error.is_connect() {
-                return TransportError::TimedOut { peer, after: connect_timeout };
-            }
-            if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return TransportError::Tls { peer, reason: tls.to_string() };
-            }
-        }
-        reason = this.to_string();
-        cause = this.source();
-    }
-    if error.is_connect() && url.scheme == Scheme::Https && !is_system(error) {
-        return TransportError::Tls { peer, reason };
-    }
-    if error.is_connect() {
-        return TransportError::Unreachable { peer, reason };
-    }
-    TransportError::CutShort { peer, reason }
-}
-
-/// The server at `url` speaks the other scheme.
-pub(crate) fn wrong_scheme(url: &Url) -> TransportError {
-    let speaks = match url.scheme {
-        Scheme::Http => Scheme::Https,
-        Scheme::Https => Scheme::Http,
-    };
-    let peer = format!("{}:{}", url.host, url.port);
-    TransportError::WrongScheme { peer, asked: url.scheme.as_str(), speaks: speaks.as_str() }
-}
-
-/// What came is no reply of HTTP: `reason` says why, unless what came can be shown.
-fn not_http(peer: String, speech: Speech, reason: String) -> TransportError {
-    let (answer, text) = match speech {
-        Speech::Other(shown) if !shown.is_empty() => ("something that is no HTTP", shown),
-        Speech::Other(_) | Speech::Tls => ("something that is no HTTP", reason),
-        Speech::Http | Speech::Nothing => ("malformed HTTP", reason),
-    };
-    TransportError::NotFossil { peer, answer: answer.to_owned(), text }
-}
-
-/// The last cause of an error.
-pub(crate) fn root_cause(error: &(dyn StdError + 'static)) -> String {
-    std::iter::successors(Some(error), |&cause| cause.source())
-        .last()
-        .map_or_else(String::new, ToString::to_string)
-}
-
-/// Whether the operating system reported the failure, rather than the TLS layer.
-fn is_system(error: &Error) -> bool {
-    std::iter::successors(error.source(), |&cause| cause.source())
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|io| io.raw_os_error().is_some())
-}
+/// The proxy failed, or the connection to it.
+#[derive(Debug, thiserror::Error)]
+#[error("through a proxy: {0}")]
+pub(crate) struct ThroughProxy(#[source] BoxError);
 
 /// The system's resolver, whose failure can be told from that of a connection.
 #[derive(Clone)]
@@ -195,7 +168,7 @@ pub(crate) struct Resolver(GaiResolver);
 
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct UnknownHost(String);
+pub(crate) struct UnknownHost(pub(crate) String);
 
 impl Service<Name> for Resolver {
     type Response = GaiAddrs;

@@ -34,7 +34,7 @@ impl Heard {
     /// Listens to another connection.
     pub(crate) fn listen<T>(&self, stream: T) -> Listening<T> {
         self.bytes().clear();
-        Listening { stream, heard: self.clone(), is_over: false }
+        Listening { stream, heard: self.clone(), is_over: false, is_forwarded: false }
     }
 
     pub(crate) fn speech(&self) -> Speech {
@@ -67,6 +67,14 @@ pub(crate) struct Listening<T> {
     stream: T,
     heard: Heard,
     is_over: bool,
+    is_forwarded: bool,
+}
+
+impl<T> Listening<T> {
+    /// Marks the connection as one to a proxy that forwards requests: they name the whole address.
+    pub(crate) fn forwarded(self) -> Self {
+        Self { is_forwarded: true, ..self }
+    }
 }
 
 impl<T: Read + Unpin> Read for Listening<T> {
@@ -118,7 +126,7 @@ impl<T: Write + Unpin> Write for Listening<T> {
 
 impl<T: Connection> Connection for Listening<T> {
     fn connected(&self) -> Connected {
-        self.stream.connected()
+        self.stream.connected().proxy(self.is_forwarded)
     }
 }
 
