@@ -10,6 +10,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, params};
 use xfer::ArtifactId;
 
+pub(crate) use self::store::rcvid;
 pub use self::store::{add, name, put};
 use crate::blob::{self, PHANTOM_SIZE};
 use crate::{RepoError, Rid, Snapshot, Tx, dangling, delta, private};

@@ -47,6 +47,7 @@ pub mod time;
 pub mod tx;
 pub mod unclustered;
 pub mod unsent;
+pub mod unversioned;
 pub mod user;
 pub mod verify;
 pub mod wanted;

@@ -318,7 +318,7 @@ fn release(tx: &Tx<'_>, rid: Rid, target: &Target) -> Result<(), RepoError> {
 }
 
 /// The row of `rcvfrom` for this transaction's origin.
-fn rcvid(tx: &Tx<'_>) -> Result<i64, RepoError> {
+pub(crate) fn rcvid(tx: &Tx<'_>) -> Result<i64, RepoError> {
     let mut memory = tx.memory().borrow_mut();
     if let Some(rcvid) = memory.rcvid {
         return Ok(rcvid);

@@ -1,0 +1,171 @@
+//! Unversioned files: only the newest version of each is kept (reference: wire.md section 10).
+//!
+//! The table `unversioned` is stock's, made when the first file comes. A deletion leaves a row without hash, its
+//! tombstone, so that the file does not come back from a peer. Which of two versions stays, [`status`] says; each
+//! change made here is later than what it replaces, so that it stays everywhere.
+
+mod catalog;
+mod rows;
+
+use bytes::Bytes;
+use rusqlite::params;
+use xfer::card::{UvFile, UvIgot};
+use xfer::{ArtifactId, UvName, hash};
+
+pub use self::catalog::catalog_hash;
+pub use self::rows::{content, find, list};
+use crate::{RepoError, Text, Tx, UnixTime};
+
+/// A row of the catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name. A file that stock made may have one that no peer accepts ([`UvName`]).
+    pub name: Text,
+    /// Which version it is.
+    pub version: Version,
+    /// Bytes of the content; 0 for a tombstone.
+    pub size: u64,
+}
+
+/// What tells two versions of a file apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// Seconds since 1970.
+    pub mtime: i64,
+    /// Hash of the content; none for a tombstone.
+    pub hash: Option<ArtifactId>,
+}
+
+/// How a peer's version stands to the one here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Nothing is known here of a file that the peer has, or had.
+    Unknown,
+    /// The peer's is to be taken.
+    Take,
+    /// The content is the same, the peer's time is to be taken.
+    TakeTime,
+    /// They are the same.
+    Same,
+    /// The content is the same, the peer should take the time from here.
+    GiveTime,
+    /// The peer should take the one from here.
+    Give,
+}
+
+/// What became of a version that a peer sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is here now: content, tombstone, or time.
+    Stored,
+    /// What is here is as good or better, or it is the deletion of something unknown.
+    Ignored,
+    /// It would be taken, but came without content, which was too large for the sender, or is missing there.
+    ContentMissing,
+}
+
+/// How far in the future a peer's time may lie. What claims to be later would win for ever, so it counts as this
+/// late.
+pub const FUTURE_SECONDS: i64 = 86_400;
+
+/// Compares the version here with a peer's. The later one wins; of two at one time that with the greater hash,
+/// and content over a deletion.
+pub fn status(here: Option<&Version>, peer: &Version, now: UnixTime) -> Status {
+    let Some(here) = here else { return Status::Unknown };
+    let mtime = capped(peer.mtime, now);
+    let is_same = here.hash == peer.hash;
+    if is_same && mtime != peer.mtime {
+        // Else the cap, which moves on with the time, would be taken again and again.
+        return Status::Same;
+    }
+    match here.mtime.cmp(&mtime) {
+        std::cmp::Ordering::Less if is_same => Status::TakeTime,
+        std::cmp::Ordering::Equal if is_same => Status::Same,
+        std::cmp::Ordering::Greater if is_same => Status::GiveTime,
+        std::cmp::Ordering::Less => Status::Take,
+        std::cmp::Ordering::Equal if here.hash < peer.hash => Status::Take,
+        std::cmp::Ordering::Equal | std::cmp::Ordering::Greater => Status::Give,
+    }
+}
+
+fn capped(mtime: i64, now: UnixTime) -> i64 {
+    mtime.min(now.seconds().saturating_add(FUTURE_SECONDS))
+}
+
+/// Stores a file made here. Its time is `time`, or just after what it replaces.
+pub fn put(tx: &Tx<'_>, name: &UvName, content: &[u8], time: UnixTime) -> Result<Entry, RepoError> {
+    let id = crate::content::name(tx, content)?;
+    let limit = tx.memory().borrow().limits.artifact_bytes;
+    if content.len() > limit {
+        return Err(RepoError::TooLarge { id, size: content.len(), limit });
+    }
+    let here = find(tx, name.as_str())?;
+    let version = Version { mtime: later(here.as_ref(), time), hash: Some(id) };
+    rows::write(tx, name, &version, content)?;
+    Ok(Entry { name: Text::from(name.as_str()), version, size: content.len() as u64 })
+}
+
+/// Deletes a file: a tombstone remains. None if there is no such file, or it was deleted before.
+pub fn remove(tx: &Tx<'_>, name: &str, time: UnixTime) -> Result<Option<Entry>, RepoError> {
+    let Some(here) = find(tx, name)?.filter(|here| here.version.hash.is_some()) else { return Ok(None) };
+    let version = Version { mtime: later(Some(&here), time), hash: None };
+    rows::bury(tx, name, version.mtime)?;
+    Ok(Some(Entry { version, size: 0, ..here }))
+}
+
+/// Gives a file a new time. None if there is no such file.
+pub fn touch(tx: &Tx<'_>, name: &str, time: UnixTime) -> Result<Option<Entry>, RepoError> {
+    let Some(here) = find(tx, name)?.filter(|here| here.version.hash.is_some()) else { return Ok(None) };
+    let version = Version { mtime: later(Some(&here), time), ..here.version };
+    rows::date(tx, name, version.mtime)?;
+    Ok(Some(Entry { version, ..here }))
+}
+
+fn later(here: Option<&Entry>, time: UnixTime) -> i64 {
+    let after = here.map_or(i64::MIN, |here| here.version.mtime.saturating_add(1));
+    time.seconds().max(after)
+}
+
+/// Takes from a line of a peer's catalog what needs no content: a deletion, or a time. The status is the one
+/// from before: what is [`Status::Unknown`] or [`Status::Take`] and has a hash is still to be asked for.
+pub fn take_igot(tx: &Tx<'_>, igot: &UvIgot, now: UnixTime) -> Result<Status, RepoError> {
+    let peer = Version { mtime: igot.mtime, hash: igot.hash };
+    let here = find(tx, igot.name.as_str())?.map(|entry| entry.version);
+    let status = status(here.as_ref(), &peer, now);
+    match (status, peer.hash) {
+        (Status::Take, None) => rows::bury(tx, igot.name.as_str(), capped(peer.mtime, now))?,
+        (Status::TakeTime, _) => rows::date(tx, igot.name.as_str(), capped(peer.mtime, now))?,
+        _ => {}
+    }
+    Ok(status)
+}
+
+/// Takes a file from a peer, who must have the right to give it. Content that is not what its hash says is an
+/// error.
+pub fn take_file(tx: &Tx<'_>, file: &UvFile, now: UnixTime) -> Result<Taken, RepoError> {
+    let hash = file.hash.filter(|_| file.flags & UvFile::DELETED == 0);
+    if let (Some(id), Some(content)) = (hash, &file.content) {
+        check(&id, content)?;
+    }
+    let igot = UvIgot { name: file.name.clone(), mtime: file.mtime, hash, size: file.size };
+    match (take_igot(tx, &igot, now)?, hash, &file.content) {
+        (Status::Same | Status::GiveTime | Status::Give, ..) | (Status::Unknown, None, _) => {
+            Ok(Taken::Ignored)
+        }
+        (Status::TakeTime, ..) | (Status::Take, None, _) => Ok(Taken::Stored),
+        (Status::Unknown | Status::Take, Some(_), None) => Ok(Taken::ContentMissing),
+        (Status::Unknown | Status::Take, Some(_), Some(content)) => {
+            let version = Version { mtime: capped(file.mtime, now), hash };
+            rows::write(tx, &file.name, &version, content)?;
+            Ok(Taken::Stored)
+        }
+    }
+}
+
+fn check(id: &ArtifactId, content: &[u8]) -> Result<(), RepoError> {
+    let actual = hash::same_kind(id, content);
+    if actual == *id { Ok(()) } else { Err(RepoError::WrongHash { id: *id, actual }) }
+}
+
+#[cfg(test)]
+mod tests;
