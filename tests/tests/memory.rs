@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use frond_tests::corpus::{Extras, PROJECT, Shape};
-use frond_tests::memory::{peak, run};
+use frond_tests::memory::{Peak, peak, run};
 use frond_tests::rng::Rng;
 use frond_tests::{Fossil, Frond, Scratch, Server, compare, shared, sql};
 
@@ -41,7 +41,8 @@ fn empty(fossil: &Fossil, scratch: &Scratch) -> PathBuf {
 }
 
 #[track_caller]
-fn within(what: &str, bytes: u64, bound: u64) {
+fn within(what: &str, peak: Peak, bound: u64) {
+    let bytes = peak.resident;
     println!("{what}: {} MB of {} MB", bytes >> 20, bound >> 20);
     assert!(bytes <= bound, "{what} took {} MB, {} MB are allowed", bytes >> 20, bound >> 20);
 }
@@ -51,15 +52,14 @@ fn client_stays_within(server: &Server, original: &Path) {
     let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
     let bound = bound(original);
     let copy = scratch.file("copy.fossil");
-    let (said, bytes) = run(&mut frond.command(["clone", "-q", &server.url(), &copy.to_string_lossy()]));
+    let (said, peak) = run(&mut frond.command(["clone", "-q", &server.url(), &copy.to_string_lossy()]));
     assert_eq!(said.code, Some(0), "{said}");
-    within("clone", bytes, bound);
+    within("clone", peak, bound);
     compare::artifact_lists_equal(&copy, original);
     let stale = empty(&fossil, &scratch);
-    let (said, bytes) =
-        run(&mut frond.command(["pull", "-q", &server.url(), "-R", &stale.to_string_lossy()]));
+    let (said, peak) = run(&mut frond.command(["pull", "-q", &server.url(), "-R", &stale.to_string_lossy()]));
     assert_eq!(said.code, Some(0), "{said}");
-    within("pull", bytes, bound);
+    within("pull", peak, bound);
     compare::holds_all_of(&stale, original);
 }
 

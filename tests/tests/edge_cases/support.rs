@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use frond_tests::corpus::{Extras, PROJECT, Shape, by_stock};
 use frond_tests::http::{self, Answer};
+use frond_tests::memory::{self, Peak};
 use frond_tests::scripted::Request;
 use frond_tests::{Fossil, Frond, Reply, Said, Scratch, Scripted, Server, sql};
 use xfer::ArtifactId;
@@ -18,8 +19,8 @@ pub(crate) const TIMESTAMP: &str = "# timestamp 2026-01-01T00:00:00 errors 0\n";
 pub(crate) const VERSION: &str = "pragma client-version 22100 20230226 192424\n";
 /// More memory than this is never needed for the tiny repository of these tests.
 const MEMORY_BYTES: u64 = 100 << 20;
-/// Nor more than this where a message is inflated up to the limit that then refuses it.
-const BOMB_BYTES: u64 = (1 << 30) + MEMORY_BYTES;
+/// Nor more than this where a client is sent the longest text that it reads at all, full of cards.
+const CLIENT_BOMB_BYTES: u64 = (1 << 30) + (512 << 20) + MEMORY_BYTES;
 /// Nor more than this on a server, however many bombs it is sent at once: one text of the longest that a request
 /// may have, and the most cards.
 const SERVER_BOMB_BYTES: u64 = (256 << 20) + (64 << 20) + MEMORY_BYTES;
@@ -87,6 +88,12 @@ impl<'a> ServerCase<'a> {
         self.most_bytes.set(SERVER_BOMB_BYTES);
     }
 
+    /// What the server took so far.
+    #[track_caller]
+    pub(crate) fn peak(&self) -> Peak {
+        memory::peak(self.server.id()).expect("the server still runs")
+    }
+
     /// Posts a body; the answer's body is inflated if need be.
     pub(crate) fn post(&self, content_type: &str, body: &[u8]) -> Answer {
         opened(http::post(self.server.address, "/", content_type, body))
@@ -114,7 +121,7 @@ impl Drop for ServerCase<'_> {
             return;
         }
         answered(&self.cards(pull_cards()));
-        let peak = frond_tests::memory::peak(self.server.id()).expect("the server still runs");
+        let peak = self.peak().resident;
         assert!(peak < self.most_bytes.get(), "the server took {} MB", peak >> 20);
     }
 }
@@ -143,12 +150,20 @@ pub(crate) fn answered(answer: &Answer) {
     assert!(!text.contains("error "), "{text}");
 }
 
-/// The server refused, by status or by an error card, and gave nothing away.
+/// The server read the request and refused it: the reply holds error cards, and nothing else but its end.
 #[track_caller]
 pub(crate) fn refused(answer: &Answer) {
+    assert_eq!(answer.status, 200, "{answer:?}");
     let text = answer.text();
-    assert!(answer.status >= 400 || text.lines().any(|line| line.starts_with("error ")), "{answer:?}");
-    assert!(!text.contains("igot ") && !text.contains("file "), "{text}");
+    let mut cards = text.lines().filter(|line| !line.starts_with("# timestamp ")).peekable();
+    assert!(cards.peek().is_some() && cards.all(|line| line.starts_with("error ")), "{answer:?}");
+}
+
+/// The server did not take the request for a message: a status says why, and there are no cards.
+#[track_caller]
+pub(crate) fn turned_away(answer: &Answer, status: u16) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_ne!(answer.header("content-type").map(|kind| kind.contains("fossil")), Some(true), "{answer:?}");
 }
 
 /// A message in the container of `application/x-fossil`, with a prefix of one's own.
@@ -183,6 +198,7 @@ pub(crate) struct ClientCase<'a> {
     pub(crate) bench: &'a Bench,
     pub(crate) dir: Scratch,
     most_bytes: Cell<u64>,
+    may_reserve: Cell<Option<u64>>,
 }
 
 /// What became of the client.
@@ -190,18 +206,29 @@ pub(crate) struct Outcome {
     pub(crate) said: Said,
     pub(crate) requests: Vec<Request>,
     pub(crate) file: PathBuf,
-    peak: u64,
+    is_clone: bool,
+    peak: Peak,
     most_bytes: u64,
 }
 
 impl<'a> ClientCase<'a> {
     pub(crate) fn new(bench: &'a Bench) -> Self {
-        Self { bench, dir: Scratch::new(), most_bytes: Cell::new(MEMORY_BYTES) }
+        Self { bench, dir: Scratch::new(), most_bytes: Cell::new(MEMORY_BYTES), may_reserve: Cell::new(None) }
+    }
+
+    /// Lets it ask the system for no more than so many bytes, used or not.
+    pub(crate) fn may_reserve(&self, bytes: u64) {
+        self.may_reserve.set(Some(bytes));
     }
 
     /// Allows what a message may grow to before it is refused.
     pub(crate) fn is_a_bomb(&self) {
-        self.most_bytes.set(BOMB_BYTES);
+        self.most_bytes.set(CLIENT_BOMB_BYTES);
+    }
+
+    /// Allows what an artifact of this size may take.
+    pub(crate) fn brings(&self, artifact: &[u8]) {
+        self.most_bytes.set(MEMORY_BYTES + artifact.len() as u64 * 5 / 2);
     }
 
     /// A copy of the seed to pull into, under a name of its own.
@@ -236,8 +263,13 @@ impl<'a> ClientCase<'a> {
     }
 
     fn run(&self, words: &[&str], file: PathBuf, server: &Scripted) -> Outcome {
-        let (said, peak) = frond_tests::memory::run(&mut self.bench.frond.command(words));
-        Outcome { said, requests: server.requests(), file, peak, most_bytes: self.most_bytes.get() }
+        let mut command = self.bench.frond.command(words);
+        if let Some(bytes) = self.may_reserve.get() {
+            command = memory::limited(&command, bytes);
+        }
+        let (said, peak) = memory::run(&mut command);
+        let (is_clone, most_bytes) = (words[0] == "clone", self.most_bytes.get());
+        Outcome { said, requests: server.requests(), file, is_clone, peak, most_bytes }
     }
 
     /// Pulls what one reply brings; every later reply is empty.
@@ -270,12 +302,21 @@ impl Outcome {
         self.is_sane()
     }
 
-    /// It failed, said why, and did not crash.
+    /// It failed for a reason that it says in these words, and did not crash. A clone that failed left no file.
     #[track_caller]
-    pub(crate) fn failed(&self) -> &Self {
+    pub(crate) fn failed(&self, words: &str) -> &Self {
         assert!(!matches!(self.said.code, Some(0) | None), "it should have failed\n{}", self.said);
-        assert!(!self.said.stderr.trim().is_empty(), "it failed without a word\n{}", self.said);
+        let message = self.said.stderr.lines().last().unwrap_or_default();
+        assert!(message.starts_with("frond: ") && message.contains(words), "not {words:?}\n{}", self.said);
+        assert!(!self.is_clone || !self.file.exists(), "half a clone has its name\n{}", self.said);
         self.is_sane()
+    }
+
+    /// It took so many rounds.
+    #[track_caller]
+    pub(crate) fn rounds(&self, count: usize) -> &Self {
+        assert_eq!(self.requests.len(), count, "rounds\n{}", self.said);
+        self
     }
 
     /// It did not crash, and took no more memory and rounds than it may.
@@ -283,7 +324,7 @@ impl Outcome {
     pub(crate) fn is_sane(&self) -> &Self {
         let said = &self.said;
         assert!(said.code.is_some_and(|code| code != 101) && !said.stderr.contains("panicked"), "{said}");
-        assert!(self.peak < self.most_bytes, "it took {} MB", self.peak >> 20);
+        assert!(self.peak.resident < self.most_bytes, "it took {} MB", self.peak.resident >> 20);
         assert!(self.requests.len() <= 150, "{} requests", self.requests.len());
         self
     }
@@ -304,10 +345,18 @@ impl Outcome {
 
     fn has(&self, id: &ArtifactId) -> bool {
         let held = "SELECT count(*) FROM blob WHERE size>=0 AND uuid=";
-        // A clone that failed may have left no file, or one that is none yet.
-        self.file.metadata().is_ok_and(|file| file.len() > 0)
-            && !sql::rows(&self.file, "SELECT 1 FROM sqlite_schema WHERE name='blob'").is_empty()
-            && sql::number(&self.file, &format!("{held}'{id}' AND rid NOT IN ({DANGLING})")) > 0
+        // A clone that failed may have left its work under another name, or nothing.
+        let work = sync::client::work_file(&self.file).unwrap();
+        let file = if self.file.exists() { &self.file } else { &work };
+        file.exists() && sql::number(file, &format!("{held}'{id}' AND rid NOT IN ({DANGLING})")) > 0
+    }
+
+    /// The artifact is a delta that waits for its source: there, but of no use yet.
+    #[track_caller]
+    pub(crate) fn dangles(&self, id: &ArtifactId) -> &Self {
+        let sql = format!("SELECT count(*) FROM blob WHERE uuid='{id}' AND rid IN ({DANGLING})");
+        assert_eq!(self.number(&sql), 1, "{id} does not dangle\n{}", self.said);
+        self
     }
 
     /// A number from the file.
