@@ -9,6 +9,7 @@ mod new;
 mod pull;
 mod rebuild;
 mod serve;
+mod table;
 mod timeline;
 mod verify;
 
@@ -78,6 +79,7 @@ pub(crate) enum Command {
     Artifact(artifact::Artifact),
     Verify(verify::Verify),
     Rebuild(rebuild::Rebuild),
+    Table(table::Table),
 }
 
 impl Command {
@@ -100,6 +102,7 @@ impl Command {
             | Self::Artifact(artifact::Artifact { repository, .. })
             | Self::Verify(verify::Verify { repository, .. })
             | Self::Rebuild(rebuild::Rebuild { repository, .. }) => &repository.file,
+            Self::Table(command) => &command.repository().file,
         }
     }
 
@@ -116,6 +119,7 @@ impl Command {
             Self::Artifact(command) => command.run(output),
             Self::Verify(command) => command.run(output),
             Self::Rebuild(command) => command.run(output),
+            Self::Table(command) => command.run(output),
         }
     }
 }

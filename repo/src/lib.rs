@@ -11,6 +11,7 @@
 //!   manifest                structural artifacts: parse and write
 //!   checkin, author        making check-ins and other artifacts
 //!   crosslink, tag          structural artifacts -> derived tables
+//!   table                   rows that peers keep in step beside the artifacts
 //!   rebuild, verify         derived tables anew; findings
 //! ```
 
@@ -39,6 +40,7 @@ pub mod rebuild;
 pub mod repo;
 pub mod schema;
 pub mod shun;
+pub mod table;
 pub mod tag;
 #[cfg(test)]
 mod testing;

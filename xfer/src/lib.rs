@@ -30,6 +30,7 @@ pub mod id;
 pub mod login;
 pub mod message;
 pub mod pragma;
+pub mod table;
 pub mod token;
 pub mod uv_name;
 
@@ -40,4 +41,5 @@ pub use id::ArtifactId;
 pub use login::{Login, Secret};
 pub use message::Message;
 pub use pragma::Pragma;
+pub use table::{KeyPrefix, SqlName};
 pub use uv_name::UvName;

@@ -109,7 +109,7 @@ fn is_special(user: &str) -> bool {
 }
 
 /// Who works here, by the names that Fossil looks at.
-fn local_user() -> String {
+pub(crate) fn local_user() -> String {
     let names = ["FOSSIL_USER", "USER", "LOGNAME", "USERNAME"];
     let named = names.iter().filter_map(|name| std::env::var(name).ok()).find(|user| !user.is_empty());
     named.unwrap_or_else(|| "root".to_owned())
