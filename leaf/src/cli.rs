@@ -3,12 +3,15 @@
 mod artifact;
 mod cat;
 mod clone;
+mod exchange;
 mod info;
 mod ls;
 mod new;
 mod pull;
+mod push;
 mod rebuild;
 mod serve;
+mod sync;
 mod table;
 mod timeline;
 mod verify;
@@ -70,6 +73,8 @@ impl Repository {
 pub(crate) enum Command {
     Clone(clone::Clone),
     Pull(pull::Pull),
+    Push(push::Push),
+    Sync(sync::Sync),
     Serve(serve::Serve),
     New(new::New),
     Info(info::Info),
@@ -94,8 +99,10 @@ impl Command {
             Self::Clone(command) => &command.file,
             Self::Serve(command) => &command.path,
             Self::New(command) => &command.file,
-            Self::Pull(pull::Pull { repository, .. })
-            | Self::Info(info::Info { repository, .. })
+            Self::Pull(pull::Pull { exchange })
+            | Self::Push(push::Push { exchange })
+            | Self::Sync(sync::Sync { exchange }) => &exchange.repository.file,
+            Self::Info(info::Info { repository, .. })
             | Self::Timeline(timeline::Timeline { repository, .. })
             | Self::Ls(ls::Ls { repository, .. })
             | Self::Cat(cat::Cat { repository, .. })
@@ -110,6 +117,8 @@ impl Command {
         match self {
             Self::Clone(command) => command.run(output),
             Self::Pull(command) => command.run(output),
+            Self::Push(command) => command.run(output),
+            Self::Sync(command) => command.run(output),
             Self::Serve(command) => command.run(output),
             Self::New(command) => command.run(output),
             Self::Info(command) => command.run(output),

@@ -117,6 +117,10 @@ impl From<SyncError> for Failure {
                 Code::Refused,
                 "name a user in the URL (http://USER@HOST/), and put its password in FROND_PASSWORD",
             ),
+            SyncError::PushRefused { .. } => (
+                Code::Refused,
+                "ask whoever runs the server for capability i, or log in as a user who has it",
+            ),
             SyncError::Refused(text) if text.contains("login failed") => {
                 (Code::Refused, "check the user in the URL and its password; give it anew in FROND_PASSWORD")
             }

@@ -21,7 +21,7 @@ use crate::progress::Reporter;
 /// Options of every command that talks to a server.
 #[derive(Debug, Args)]
 pub(crate) struct Network {
-    /// Get private artifacts too (the user needs capability x)
+    /// Exchange private artifacts too (the user needs capability x)
     #[arg(long)]
     pub(crate) private: bool,
     /// Remember neither the URL nor its password

@@ -4,6 +4,7 @@ mod absorb;
 mod cloning;
 mod compose;
 pub(crate) mod inbox;
+mod preview;
 mod progress;
 mod push;
 mod reply;
@@ -20,6 +21,7 @@ use self::progress::Effort;
 use self::push::Pushing;
 use crate::{Cx, Event, RoundStats, SyncError};
 
+pub use self::preview::Preview;
 pub(crate) use self::reply::quote;
 
 /// What a session is to do.
@@ -33,6 +35,8 @@ pub struct SyncOptions {
     pub user: Option<String>,
     /// Its password. Without one there is no login.
     pub password: Option<String>,
+    /// Change nothing on either side: only tell what would move, in [`SyncResult::preview`].
+    pub dry_run: bool,
     /// Exchange private artifacts too. The user needs the capability `x`.
     pub private: bool,
     /// Have both sides announce everything, not only what no cluster lists (`--verily`).
@@ -58,6 +62,8 @@ pub struct SyncResult {
     pub unavailable: u64,
     /// One of them.
     pub first_unavailable: Option<ArtifactId>,
+    /// What would have moved, if that was all that was asked.
+    pub preview: Option<Preview>,
 }
 
 /// Where a session stands after a reply.
@@ -98,6 +104,7 @@ pub struct Session {
 
 enum Goal {
     Sync { pull: bool },
+    Preview,
     Clone(Cloning),
 }
 
@@ -149,7 +156,7 @@ impl Session {
     ///
     /// `nonce_seed` must be random: requests that are signed must differ from all others ever sent.
     pub fn sync(options: SyncOptions, nonce_seed: [u8; 20]) -> Self {
-        let goal = Goal::Sync { pull: options.pull };
+        let goal = if options.dry_run { Goal::Preview } else { Goal::Sync { pull: options.pull } };
         Self::new(options, nonce_seed, goal)
     }
 
@@ -273,10 +280,12 @@ impl Session {
 
     fn operation(&self) -> &'static str {
         match self.goal {
-            Goal::Sync { pull: false } => "push",
-            Goal::Sync { pull: true } if self.options.push => "sync",
-            Goal::Sync { pull: true } => "pull",
             Goal::Clone(_) => "clone",
+            Goal::Sync { .. } | Goal::Preview => match (self.options.pull, self.options.push) {
+                (false, _) => "push",
+                (true, false) => "pull",
+                (true, true) => "sync",
+            },
         }
     }
 
@@ -311,6 +320,7 @@ impl std::fmt::Debug for SyncOptions {
         f.debug_struct("SyncOptions")
             .field("pull", &self.pull)
             .field("push", &self.push)
+            .field("dry_run", &self.dry_run)
             .field("user", &self.user)
             .field("password", &self.password.as_ref().map(|_| ".."))
             .field("private", &self.private)

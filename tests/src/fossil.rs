@@ -115,7 +115,13 @@ impl Fossil {
     /// Pulls, and gives what stock said.
     #[track_caller]
     pub fn pull(&self, url: &str, file: &Path) -> String {
-        self.output([OsStr::new("pull"), url.as_ref(), "-R".as_ref(), file.as_os_str()])
+        self.exchange("pull", url, file)
+    }
+
+    /// Pulls, pushes or does both (`sync`), and gives what stock said.
+    #[track_caller]
+    pub fn exchange(&self, command: &str, url: &str, file: &Path) -> String {
+        self.output([OsStr::new(command), url.as_ref(), "-R".as_ref(), file.as_os_str()])
     }
 
     /// Asks stock whether every artifact of the file is sound.

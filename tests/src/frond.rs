@@ -71,8 +71,26 @@ impl Frond {
     /// Pulls; gives the summary.
     #[track_caller]
     pub fn pull(&self, url: &str, file: &Path) -> Value {
-        let words = [OsStr::new("pull"), "--json".as_ref(), url.as_ref(), "-R".as_ref(), file.as_os_str()];
-        summary(&self.try_run(words))
+        summary(&self.try_exchange("pull", url, file))
+    }
+
+    /// Pushes; gives the summary.
+    #[track_caller]
+    pub fn push(&self, url: &str, file: &Path) -> Value {
+        summary(&self.try_exchange("push", url, file))
+    }
+
+    /// Pulls and pushes; gives the summary.
+    #[track_caller]
+    pub fn sync(&self, url: &str, file: &Path) -> Value {
+        summary(&self.try_exchange("sync", url, file))
+    }
+
+    /// Pulls, pushes or does both, whatever comes of it.
+    #[track_caller]
+    pub fn try_exchange(&self, command: &str, url: &str, file: &Path) -> Said {
+        let words = [OsStr::new(command), "--json".as_ref(), url.as_ref(), "-R".as_ref(), file.as_os_str()];
+        self.try_run(words)
     }
 
     /// Serves a repository, or a directory of them, on a port of its own.

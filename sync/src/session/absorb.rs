@@ -14,9 +14,9 @@ use xfer::{ArtifactId, Message};
 use super::cloning::Phase;
 use super::inbox::{self, Intake};
 use super::progress::{Asked, Gain};
-use super::push;
 use super::reply::Reply;
 use super::{Goal, LoginState, Progress, Session};
+use super::{preview, push};
 use crate::{Cx, SyncError};
 
 /// How many times more a request asks for after a round that brought nothing.
@@ -44,6 +44,7 @@ impl Session {
         self.stats.gimmes_received = reply.gimmes.len() as u64;
         self.news.said.extend(reply.messages.iter().map(|&text| text.to_owned()));
         match &self.goal {
+            Goal::Preview => self.absorb_catalog(&repo.snapshot()?, &reply),
             Goal::Sync { pull } => {
                 let pull = *pull;
                 self.absorb_sync(repo, reply, pull, cx)
@@ -53,6 +54,15 @@ impl Session {
                 self.absorb_clone(repo, &reply, phase, cx)
             }
         }
+    }
+
+    fn absorb_catalog(&mut self, snap: &Snapshot<'_>, reply: &Reply<'_>) -> Result<Progress, SyncError> {
+        if !reply.errors.is_empty() {
+            return Err(refused(reply));
+        }
+        reply.check()?;
+        self.result.preview = Some(preview::compare(snap, &self.options, reply)?);
+        Ok(Progress::Done)
     }
 
     fn absorb_sync(

@@ -25,7 +25,7 @@ impl Session {
             cards.push(Card::Pragma(Pragma::SendPrivate));
         }
         cards.extend(self.purpose());
-        if self.options.verily && self.result.rounds == 1 && self.goal.is_pull() {
+        if self.wants_catalog() {
             cards.push(Card::Pragma(Pragma::SendCatalog));
         }
         if self.pushing.is_on() {
@@ -62,9 +62,11 @@ impl Session {
             Goal::Sync { .. } if !self.options.pull && !self.options.push => {
                 return Err(SyncError::NothingToDo);
             }
-            Goal::Sync { .. } if begun.is_some() => return Err(SyncError::UnfinishedClone),
-            Goal::Sync { .. } if self.codes.project.is_empty() => return Err(SyncError::NoProject),
-            Goal::Sync { pull: false } => return Ok(()),
+            Goal::Sync { .. } | Goal::Preview if begun.is_some() => return Err(SyncError::UnfinishedClone),
+            Goal::Sync { .. } | Goal::Preview if self.codes.project.is_empty() => {
+                return Err(SyncError::NoProject);
+            }
+            Goal::Sync { pull: false } | Goal::Preview => return Ok(()),
             Goal::Sync { pull: true } => {}
             Goal::Clone(cloning) => {
                 self.codes.project =
@@ -84,7 +86,7 @@ impl Session {
     fn purpose(&self) -> Option<Card> {
         Some(match &self.goal {
             Goal::Sync { pull: false } => return None,
-            Goal::Sync { pull: true } => Card::Pull(self.codes.clone()),
+            Goal::Sync { pull: true } | Goal::Preview => Card::Pull(self.codes.clone()),
             Goal::Clone(cloning) => match cloning.phase {
                 Phase::Batch { seqno } => {
                     Card::Clone(CloneRequest::Batch { version: cloning.version, seqno })
@@ -93,6 +95,12 @@ impl Session {
                 Phase::Settle => Card::Pull(self.codes.clone()),
             },
         })
+    }
+
+    /// Whether the peer is to announce everything it holds.
+    fn wants_catalog(&self) -> bool {
+        let thorough = self.options.verily && self.result.rounds == 1 && self.goal.is_pull();
+        thorough || matches!(self.goal, Goal::Preview)
     }
 
     /// From the third round on something is missing on one side, perhaps more than what is new: then clusters that

@@ -220,3 +220,27 @@ fn a_session_without_a_direction_is_a_mistake() {
     let error = run(&SyncOptions::default(), &mut holding("A"), &mut server("", "")).unwrap_err();
     assert!(matches!(error, SyncError::NothingToDo), "{error}");
 }
+
+#[test]
+fn a_dry_run_tells_what_would_move_and_changes_nothing() {
+    let cases = [
+        (both(), false, &["B", "D"][..], &["C"][..]),
+        (both(), true, &["B", "D", "E"], &["C", "F"]),
+        (push(), false, &["B", "D"], &[]),
+        (pull(), false, &[], &["C"]),
+    ];
+    for (options, private, send, receive) in cases {
+        let mut client = holding("A B").unsent("D").private("E");
+        let mut server = server("A C", "iox").private("F");
+        let before = (client.all(), server.all());
+        let options = SyncOptions { dry_run: true, private, ..options };
+        let result = run(&options, &mut client, &mut server).unwrap();
+        let names =
+            |names: &[&str]| names.iter().map(|name| id(name)).collect::<std::collections::BTreeSet<_>>();
+        let preview = result.preview.unwrap();
+        assert_eq!(preview.send.into_iter().collect::<std::collections::BTreeSet<_>>(), names(send));
+        assert_eq!(preview.receive.into_iter().collect::<std::collections::BTreeSet<_>>(), names(receive));
+        assert_eq!((client.all(), server.all(), client.waiting()), (before.0, before.1, 1));
+        assert_eq!(result.rounds, 1);
+    }
+}
