@@ -212,8 +212,10 @@ impl From<FileError> for Failure {
             }
             FileError::Busy(_) => Self::new(Code::Locked, what, "wait for it, or choose another name"),
             FileError::NoName(_) => Self::new(Code::Usage, what, "name the file to make"),
-            FileError::OtherSource { file, source_url } => {
-                let hint = format!("finish it (frond clone {source_url}), or delete {}", file.display());
+            FileError::OtherSource { file, source_url, private } => {
+                let option = if private { "--private " } else { "" };
+                let hint =
+                    format!("finish it (frond clone {option}{source_url}), or delete {}", file.display());
                 Self::new(Code::Failed, what, hint)
             }
             FileError::Io { file, error } => from_io(&file, &error),

@@ -1,6 +1,7 @@
 //! What every command that talks to a server shares: address, login, runtime, signals, summary.
 
 use std::future::Future;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -10,7 +11,9 @@ use sync::SyncResult;
 use sync::client::{self, Remember, Setting};
 use sync::http::{HttpOptions, Proxies, ProxyError, Url};
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::chance;
 use crate::exit::{Code, Failure};
@@ -103,7 +106,9 @@ pub(crate) fn peer(given: Option<&str>, repo: &mut Repo, output: &Output) -> Res
         (Some(text), _) => given_url(text, output)?,
         (None, Some(text)) => url(text)?,
         (None, None) => {
-            return Err(Failure::new(Code::Usage, "no server is remembered", "give its URL"));
+            let file = repo.path().unwrap_or(Path::new("")).display();
+            let hint = format!("give one: frond pull URL -R {file}");
+            return Err(Failure::new(Code::Usage, format!("{file}: no server is remembered"), hint));
         }
     };
     // Stock may have written the same address in another way.
@@ -121,23 +126,55 @@ pub(crate) fn setting(output: &Output) -> Result<Setting, Failure> {
     Ok(setting)
 }
 
-/// Runs a task to its end. A signal ends the program at once, which no repository file minds.
+/// Runs a task to its end, or until a signal: then it is dropped at the next exchange, and cleans up. What blocks
+/// meanwhile, or a second signal, does not hold the program up: no repository file minds its end.
 pub(crate) fn run<T>(task: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = runtime(2)?;
-    Ok(runtime.block_on(async {
-        if let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        {
-            tokio::spawn(async move {
-                let code = tokio::select! {
-                    _ = interrupt.recv() => Code::Interrupted,
-                    _ = terminate.recv() => Code::Terminated,
-                };
-                output::interrupted(code, "interrupted; run the same command again to go on");
-            });
+    runtime(2)?.block_on(async {
+        let (tell, told) = oneshot::channel();
+        let signals = Signals::listen().map_err(|error| {
+            Failure::new(Code::Failed, format!("cannot listen for signals: {error}"), "try again")
+        })?;
+        tokio::spawn(watch(signals, tell));
+        tokio::select! {
+            done = task => Ok(done),
+            Ok(code) = told => Err(Failure::new(code, "interrupted", GO_ON)),
         }
-        task.await
-    }))
+    })
+}
+
+/// What is said to whom interrupts.
+const GO_ON: &str = "run the same command again to go on";
+
+/// Time that a task has to clean up.
+const GRACE: Duration = Duration::from_secs(2);
+
+async fn watch(mut signals: Signals, tell: oneshot::Sender<Code>) {
+    let code = signals.next().await;
+    if tell.send(code).is_ok() {
+        let _ = timeout(GRACE, signals.next()).await;
+        output::interrupted(code, &format!("interrupted; {GO_ON}"));
+    }
+}
+
+/// The signals that end a program.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// From now on they end nothing by themselves.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for one; gives the exit code that it stands for.
+    pub(crate) async fn next(&mut self) -> Code {
+        tokio::select! {
+            _ = self.interrupt.recv() => Code::Interrupted,
+            _ = self.terminate.recv() => Code::Terminated,
+        }
+    }
 }
 
 /// A runtime of few threads: the work is in the database, not in the network.

@@ -75,13 +75,23 @@ impl Observer for Reporter {
             }
             Event::PeerSaid { text } => self.say(&format!("the server says: {text}")),
             Event::Refused { id } => self.say(&format!("refused artifact {id}")),
-            Event::SessionFinished { .. } => {
-                if let Show::Bar(bar) = &self.show {
-                    bar.finish_and_clear();
-                }
-            }
+            Event::SessionFinished { .. } => self.show.clear(),
             _ => {}
         }
+    }
+}
+
+impl Show {
+    fn clear(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Show {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -122,14 +132,6 @@ impl Counter {
                 output.note(&format!("{done} of {total} {what}"));
             }
             Show::Bar(_) | Show::Lines { .. } | Show::Nothing => {}
-        }
-    }
-}
-
-impl Drop for Counter {
-    fn drop(&mut self) {
-        if let Show::Bar(bar) = &self.show {
-            bar.finish_and_clear();
         }
     }
 }

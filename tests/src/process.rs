@@ -25,7 +25,8 @@ impl Said {
         format!("{}{}", self.stdout, self.stderr)
     }
 
-    pub(crate) fn new(command: &Command, output: &Output) -> Self {
+    /// What a command that ended said.
+    pub fn new(command: &Command, output: &Output) -> Self {
         Self {
             command: line(command),
             code: output.status.code(),

@@ -7,10 +7,9 @@ use clap::Args;
 use serde::Serialize;
 use sync::http::serve::{self, Repos, ServeOptions, XferService};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Code, Failure};
-use crate::network;
+use crate::network::{self, Signals};
 use crate::output::Output;
 
 /// Serve a repository, or every *.fossil of a directory
@@ -60,19 +59,11 @@ impl Serve {
 
 /// Ends with the first SIGINT or SIGTERM. What was begun is still answered; a second signal ends that too.
 fn stop() -> std::io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = Signals::listen()?;
     Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        signals.next().await;
         tokio::spawn(async move {
-            let code = tokio::select! {
-                _ = interrupt.recv() => Code::Interrupted,
-                _ = terminate.recv() => Code::Terminated,
-            };
-            crate::output::interrupted(code, "stopped at once");
+            crate::output::interrupted(signals.next().await, "stopped at once");
         });
     })
 }

@@ -55,14 +55,7 @@ pub async fn clone<T: Transport>(
     setting: &mut Setting,
 ) -> Result<(Repo, CloneResult), ClientError> {
     let place = blocking(|| Workplace::take(target))?;
-    let done = fill(&place, transport, &options, setting).await;
-    let (result, begun) = match done {
-        Ok(done) => done,
-        Err(error) => {
-            place.release();
-            return Err(error);
-        }
-    };
+    let (result, begun) = fill(&place, transport, &options, setting).await?;
     blocking(|| place.publish())?;
     blocking(|| {
         let mut repo = Repo::open(target)?;
@@ -85,26 +78,39 @@ enum Begun {
     Whole,
 }
 
-/// Makes the work whole. What fails leaves it to be taken up, unless nothing came yet.
+/// Makes the work whole. Failed or dropped, it is left to be taken up, unless nothing came yet.
 async fn fill<T: Transport>(
     place: &Workplace,
     transport: &mut T,
     options: &CloneOptions,
     setting: &mut Setting,
 ) -> Result<(SyncResult, Begun), ClientError> {
-    let (mut repo, begun) = blocking(|| prepare(place, options, setting))?;
-    let mut session = Session::clone_into(options.session.clone(), setting.seed);
-    if begun != Begun::Whole
-        && let Err(error) = run(&mut session, &mut repo, transport, setting).await
-    {
-        drop(repo);
-        if begun == Begun::Now && session.result().stats.files_received == 0 {
-            let _ = blocking(|| place.clear());
-        }
-        return Err(error);
+    let (repo, begun) = blocking(|| prepare(place, options, setting))?;
+    let session = Session::clone_into(options.session.clone(), setting.seed);
+    let mut attempt = Attempt { place, begun, session };
+    // Declared after the attempt, the repository is closed before the attempt may remove its file.
+    let mut repo = repo;
+    if begun != Begun::Whole {
+        run(&mut attempt.session, &mut repo, transport, setting).await?;
     }
     let project = blocking(|| finish(&mut repo, transport, options, setting))?;
-    Ok((SyncResult { project, ..session.result() }, begun))
+    attempt.begun = Begun::Whole;
+    Ok((SyncResult { project, ..attempt.session.result() }, begun))
+}
+
+/// A session that fills a work. Dropped before anything came, it leaves no work behind.
+struct Attempt<'p> {
+    place: &'p Workplace,
+    begun: Begun,
+    session: Session,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.begun == Begun::Now && self.session.result().stats.files_received == 0 {
+            let _ = self.place.clear();
+        }
+    }
 }
 
 /// Opens the interrupted clone, or begins one.
@@ -122,7 +128,9 @@ fn prepare(
             tx.commit()?;
             return Ok((repo, begun));
         }
-        return Err(FileError::OtherSource { file: place.work().to_owned(), source_url: source }.into());
+        let (file, private) = (place.work().to_owned(), source.ends_with(WITH_PRIVATE));
+        let source_url = source.trim_end_matches(WITH_PRIVATE).to_owned();
+        return Err(FileError::OtherSource { file, source_url, private }.into());
     }
     place.clear()?;
     let now = (setting.clock)();
@@ -168,9 +176,11 @@ fn interrupted(work: &Path) -> Result<Option<(Repo, String)>, ClientError> {
 
 /// A clone with private artifacts is another one than a clone without.
 fn identity(options: &CloneOptions) -> String {
-    let suffix = if options.session.private { " (with private artifacts)" } else { "" };
+    let suffix = if options.session.private { WITH_PRIVATE } else { "" };
     format!("{}{suffix}", options.source)
 }
+
+const WITH_PRIVATE: &str = " (with private artifacts)";
 
 /// What only a whole clone has: a user with a password, which needs the project code. Gives that code.
 ///
@@ -230,7 +240,7 @@ mod tests {
         config::set(&tx, "project-code", &"ab".repeat(20), (setting.clock)()).unwrap();
         tx.commit().unwrap();
         drop(repo);
-        place.release();
+        drop(place);
 
         let (mut repo, result) = clone(&target, &mut Mock::default(), options, &mut setting).await.unwrap();
         assert!(result.is_resumed);
@@ -252,7 +262,7 @@ mod tests {
 
         let place = Workplace::take(&target).unwrap();
         drop(prepare(&place, &options, &setting).unwrap());
-        place.release();
+        drop(place);
         let other = CloneOptions { source: "http://other/".into(), ..options };
         let failed = clone(&target, &mut Mock::default(), other, &mut setting).await;
         assert!(matches!(failed, Err(ClientError::File(FileError::OtherSource { .. }))));
@@ -267,7 +277,7 @@ mod tests {
         config::set(&tx, "project-code", &"ab".repeat(20), (setting.clock)()).unwrap();
         tx.commit().unwrap();
         drop(repo);
-        place.release();
+        drop(place);
     }
 
     fn run_as(login: Option<&str>, admin: &str) -> CloneOptions {

@@ -30,12 +30,14 @@ pub enum FileError {
     #[error("{}: names no file", .0.display())]
     NoName(PathBuf),
     /// An interrupted clone of something else is in its place.
-    #[error("{}: holds the interrupted clone of {source_url}", file.display())]
+    #[error("{}: holds the interrupted clone of {source_url}, {} private artifacts", file.display(), with(*private))]
     OtherSource {
         /// The unfinished file.
         file: PathBuf,
         /// What it is an unfinished clone of.
         source_url: String,
+        /// Whether it has private artifacts too.
+        private: bool,
     },
     /// The system refused.
     #[error("{}: {error}", file.display())]
@@ -51,6 +53,10 @@ impl FileError {
     fn io(file: &Path) -> impl FnOnce(io::Error) -> Self {
         move |error| Self::Io { file: file.to_owned(), error }
     }
+}
+
+fn with(private: bool) -> &'static str {
+    if private { "with" } else { "without" }
 }
 
 /// The file in which a clone to `target` grows. None if `target` names no file.
@@ -86,10 +92,7 @@ impl Workplace {
         }
         let place = Self { target: target.to_owned(), work, lock_file, _lock: lock };
         // Whoever held the lock a moment ago may have finished.
-        if let Err(error) = refuse_existing(target) {
-            place.release();
-            return Err(error);
-        }
+        refuse_existing(target)?;
         place.let_go_of_published()?;
         Ok(place)
     }
@@ -137,7 +140,7 @@ impl Workplace {
         match fs::hard_link(&self.work, &self.target) {
             Ok(()) => fs::remove_file(&self.work).map_err(FileError::io(&self.work))?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(FileError::Exists(self.target));
+                return Err(FileError::Exists(self.target.clone()));
             }
             Err(_) => {
                 refuse_existing(&self.target)?;
@@ -149,12 +152,13 @@ impl Workplace {
             // Not every system can sync a directory; the file itself is safe.
             let _ = sync(directory);
         }
-        self.release();
         Ok(())
     }
+}
 
-    /// Leaves the work for the next clone, or nothing if there is none.
-    pub(crate) fn release(self) {
+/// Leaves the work for the next clone.
+impl Drop for Workplace {
+    fn drop(&mut self) {
         // The lock ends with its file handle; the file itself is of no use any more.
         let _ = fs::remove_file(&self.lock_file);
     }
@@ -198,7 +202,7 @@ mod tests {
         let (_directory, target) = target();
         let first = Workplace::take(&target).unwrap();
         assert!(matches!(Workplace::take(&target), Err(FileError::Busy(_))));
-        first.release();
+        drop(first);
         assert!(Workplace::take(&target).is_ok());
     }
 
@@ -221,7 +225,7 @@ mod tests {
         let moved = directory.path().join("moved.fossil");
         fs::write(place.work(), "whole").unwrap();
         fs::hard_link(place.work(), &moved).unwrap();
-        place.release();
+        drop(place);
         assert!(!Workplace::take(&target).unwrap().work().exists());
         assert_eq!(fs::read(moved).unwrap(), b"whole");
     }
