@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::table::TableCard;
 use crate::{ArtifactId, Pragma, UvName};
 
 /// One card. `private` is folded into the file that it modifies; `login` is in [`crate::Message`].
@@ -35,6 +36,8 @@ pub enum Card {
     Cookie(String),
     /// `pragma NAME ...`.
     Pragma(Pragma),
+    /// A card about a synced table.
+    Table(TableCard),
     /// `error TEXT`, unescaped.
     Error(String),
     /// `message TEXT`, unescaped.
@@ -63,6 +66,7 @@ impl Card {
             Self::File(file) => file.payload.bytes().len(),
             Self::UvFile(file) => file.content.as_ref().map_or(0, Bytes::len),
             Self::Config(config) => config.record.len(),
+            Self::Table(card) => card.payload_bytes(),
             Self::Cookie(text) | Self::Error(text) | Self::Message(text) => text.len(),
             Self::Comment(text) | Self::Unknown(text) => text.len(),
             Self::Pull(_) | Self::Push(_) | Self::Clone(_) | Self::CloneSeqno(_) | Self::Igot(_) => 0,
@@ -82,7 +86,7 @@ macro_rules! card_from {
 }
 
 card_from!(CloneRequest => Clone, FileCard => File, Igot => Igot, UvFile => UvFile, UvIgot => UvIgot,
-    Config => Config, Pragma => Pragma);
+    Config => Config, Pragma => Pragma, TableCard => Table);
 
 /// The two codes of `pull` and `push`. Only the project is ever compared.
 #[derive(Debug, Clone, PartialEq, Eq)]

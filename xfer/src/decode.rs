@@ -14,6 +14,7 @@ mod args;
 mod error;
 mod line;
 mod pragma;
+mod table;
 
 use bytes::Bytes;
 use memchr::memchr2;
@@ -22,6 +23,7 @@ use self::error::DecodeErrorKind as Kind;
 pub use self::error::{DecodeError, DecodeErrorKind};
 use self::line::{FileHead, Line, PayloadForm, UvFileHead};
 use crate::card::{Config, FileCard, Payload, Privacy, UvFile};
+use crate::table::{RowCard, Schema, TableCard};
 use crate::token::is_blank;
 use crate::{ArtifactId, Card, Login, Message, hash};
 
@@ -126,7 +128,11 @@ impl<'a> Decoder<'a> {
             }
             Line::File(head) => self.file(head)?,
             Line::UvFile(head) => self.uv_file(head)?,
-            Line::Config { name, size } => self.config(name, size)?,
+            Line::Config { name, size } => {
+                let record = self.record(size)?;
+                Card::Config(Config { name, record })
+            }
+            Line::Table(head) => Card::Table(self.table(head)?),
         };
         self.only_comments = false;
         self.message.cards.push(card);
@@ -208,12 +214,28 @@ impl<'a> Decoder<'a> {
         Ok(Card::UvFile(UvFile { name, mtime, hash, size, flags, content }))
     }
 
-    fn config(&mut self, name: String, size: u32) -> Result<Card, Kind> {
+    /// Takes the next `size` bytes and the LF after them.
+    fn record(&mut self, size: u32) -> Result<Bytes, Kind> {
         let record = self.payload(size)?;
         if self.text.get(self.at) != Some(&b'\n') {
-            return Err(Kind::UnterminatedConfig);
+            return Err(Kind::UnterminatedRecord);
         }
         self.at += 1;
-        Ok(Card::Config(Config { name, record }))
+        Ok(record)
+    }
+
+    fn table(&mut self, head: table::Head) -> Result<TableCard, Kind> {
+        Ok(match head {
+            table::Head::Schema { table, version, hash, mtime, size } => {
+                TableCard::Schema(Schema { table, version, hash, mtime, json: self.record(size)? })
+            }
+            table::Head::Row(head) => TableCard::Row(self.row(head)?),
+            table::Head::Delete(head) => TableCard::Delete(self.row(head)?),
+        })
+    }
+
+    fn row(&mut self, head: table::RowHead) -> Result<RowCard, Kind> {
+        let table::RowHead { table, key, mtime, owner, size } = head;
+        Ok(RowCard { table, key, mtime, owner, json: self.record(size)? })
     }
 }

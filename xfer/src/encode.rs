@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use crate::card::{CloneRequest, Codes, Config, FileCard, Igot, Payload, Privacy, UvFile, UvIgot};
 use crate::pragma::Version;
+use crate::table::{RowCard, TableCard, TablePragma};
 use crate::token::{is_token, push_escaped};
 use crate::{ArtifactId, Card, Login, Message, Pragma, UvName};
 
@@ -80,6 +81,7 @@ fn write_card(card: &Card, direction: Direction, out: &mut Vec<u8>) {
         Card::ReqConfig(name) => Line::of("reqconfig", out).token(name).end(),
         Card::Cookie(text) => Line::of("cookie", out).token(text).end(),
         Card::Pragma(one) => pragma(one, out),
+        Card::Table(one) => table(one, out),
         Card::Error(text) => Line::of("error", out).escaped(text).end(),
         Card::Message(text) => Line::of("message", out).escaped(text).end(),
         Card::Comment(text) => {
@@ -161,17 +163,67 @@ fn uv_line<'a>(
     hash: Option<&ArtifactId>,
     out: &'a mut Vec<u8>,
 ) -> Line<'a> {
-    let line = Line::of(operator, out).token(name.as_str()).number(mtime);
-    match hash {
-        Some(id) => line.hash(id),
-        None => line.token("-"),
-    }
+    Line::of(operator, out).token(name.as_str()).number(mtime).hash_or_none(hash)
 }
 
 fn config(config: &Config, out: &mut Vec<u8>) {
     Line::of("config", out).token(&config.name).number(config.record.len()).end();
-    out.extend_from_slice(&config.record);
+    record(&config.record, out);
+}
+
+fn record(bytes: &Bytes, out: &mut Vec<u8>) {
+    out.extend_from_slice(bytes);
     out.push(b'\n');
+}
+
+fn table(card: &TableCard, out: &mut Vec<u8>) {
+    match card {
+        TableCard::Schema(one) => {
+            let line = Line::of("schema", out).token(one.table.as_str()).number(one.version).hash(&one.hash);
+            line.number(one.mtime).number(one.json.len()).end();
+            record(&one.json, out);
+        }
+        TableCard::Igot(one) => {
+            Line::of("xigot", out)
+                .token(one.table.as_str())
+                .hash(&one.key)
+                .number(one.mtime)
+                .hash(&one.hash)
+                .end();
+        }
+        TableCard::Gimme(one) => Line::of("xgimme", out).token(one.table.as_str()).hash(&one.key).end(),
+        TableCard::Row(one) => row("xrow", one, out),
+        TableCard::Delete(one) => row("xdelete", one, out),
+    }
+}
+
+fn row(operator: &str, row: &RowCard, out: &mut Vec<u8>) {
+    let line = Line::of(operator, out).token(row.table.as_str()).hash(&row.key);
+    let line = line.number(row.mtime).number(row.json.len());
+    match &row.owner {
+        Some(owner) => line.escaped(owner).end(),
+        None => line.end(),
+    }
+    record(&row.json, out);
+}
+
+fn table_pragma(pragma: &TablePragma, line: Line<'_>) {
+    match pragma {
+        TablePragma::Known(version) => line.token("x-tables").number(*version).end(),
+        TablePragma::Hash { table, hash } => {
+            line.token("xtable-hash").token(table.as_str()).hash_or_none(hash.as_ref()).end();
+        }
+        TablePragma::Node { table, prefix, hash } => {
+            line.token("xtable-node")
+                .token(table.as_str())
+                .token(prefix.to_string())
+                .hash_or_none(hash.as_ref())
+                .end();
+        }
+        TablePragma::List { table, prefix } => {
+            line.token("xtable-list").token(table.as_str()).token(prefix.to_string()).end();
+        }
+    }
 }
 
 fn pragma(pragma: &Pragma, out: &mut Vec<u8>) {
@@ -198,6 +250,7 @@ fn pragma(pragma: &Pragma, out: &mut Vec<u8>) {
         Pragma::Link { url, json, mtime } => {
             line.token("link").escaped(url).escaped(json).number(mtime).end();
         }
+        Pragma::Table(one) => table_pragma(one, line),
         Pragma::Other(tokens) if tokens.is_empty() => line.token("").end(),
         Pragma::Other(tokens) => tokens.iter().fold(line, Line::token).end(),
     }
@@ -251,6 +304,13 @@ impl<'a> Line<'a> {
         self.0.push(b' ');
         self.0.extend_from_slice(digits);
         self
+    }
+
+    fn hash_or_none(self, id: Option<&ArtifactId>) -> Self {
+        match id {
+            Some(id) => self.hash(id),
+            None => self.token("-"),
+        }
     }
 
     fn number(self, number: impl std::fmt::Display) -> Self {

@@ -1,6 +1,7 @@
 //! Pragmas (reference: wire.md section 5.2). Unknown ones are kept, and ignored by both sides.
 
 use crate::ArtifactId;
+use crate::table::TablePragma;
 
 /// One `pragma` card.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub enum Pragma {
         /// Seconds since 1970.
         mtime: i64,
     },
+    /// One about synced tables.
+    Table(TablePragma),
     /// Any other, or a known one with arguments that do not fit: every token after `pragma`.
     Other(Vec<Vec<u8>>),
 }

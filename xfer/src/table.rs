@@ -1,7 +1,10 @@
-//! Names in the cards of synced tables, which only Frond peers exchange.
+//! Synced tables: rows that Frond peers keep in step beside the artifacts. No stock peer sees any of this but
+//! pragmas, which it ignores.
 
+mod card;
 mod key_prefix;
 mod sql_name;
 
-pub use key_prefix::KeyPrefix;
+pub use card::{RowCard, RowGimme, RowIgot, Schema, TableCard, TablePragma};
+pub use key_prefix::{KeyPrefix, KeyPrefixError};
 pub use sql_name::{SqlName, SqlNameError};

@@ -5,10 +5,11 @@
 use bytes::Bytes;
 use xfer::card::{CloneRequest, Codes, Config, FileCard, Igot, Payload, Privacy, UvFile, UvIgot};
 use xfer::pragma::Version;
+use xfer::table::{RowCard, RowGimme, RowIgot, Schema, SqlNameError, TableCard, TablePragma};
 use xfer::uv_name::UvNameError;
 use xfer::{
-    ArtifactId, Card, DecodeError, DecodeErrorKind as Kind, DecodeLimits, Message, Pragma, UvName, decode,
-    encode,
+    ArtifactId, Card, DecodeError, DecodeErrorKind as Kind, DecodeLimits, KeyPrefix, Message, Pragma,
+    SqlName, UvName, decode, encode,
 };
 
 const A: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -122,6 +123,68 @@ fn unversioned_cards_are_read_and_written() {
     check("uvfile x 9223372036854775807 {B} 0 0\n", vec![file(Some(b()), 0, 0, Some("".into()))]);
     check("uvfile x 9223372036854775807 {B} 2 4\n", vec![file(Some(b()), 2, UvFile::OMITTED, None)]);
     check("uvfile x 9223372036854775807 - 0 1\n", vec![file(None, 0, UvFile::DELETED, None)]);
+}
+
+#[test]
+fn table_cards_are_read_and_written() {
+    let table = || SqlName::new("peers").expect("a name");
+    let card = |card: TableCard| vec![Card::Table(card)];
+    let row = |owner: Option<&str>| RowCard {
+        table: table(),
+        key: b(),
+        mtime: 7,
+        owner: owner.map(str::to_owned),
+        json: "{\n}".into(),
+    };
+    let schema = Schema { table: table(), version: 1, hash: b(), mtime: 9, json: "{}".into() };
+    check("schema peers 1 {B} 9 2\n{}\n", card(TableCard::Schema(schema)));
+    let igot = RowIgot { table: table(), key: b(), mtime: i64::MAX, hash: b() };
+    check("xigot peers {B} 9223372036854775807 {B}\n", card(TableCard::Igot(igot)));
+    check("xgimme peers {B}\n", card(TableCard::Gimme(RowGimme { table: table(), key: b() })));
+    check("xrow peers {B} 7 3\n{\n}\n", card(TableCard::Row(row(None))));
+    check("xrow peers {B} 7 3 al\\sice\n{\n}\n", card(TableCard::Row(row(Some("al ice")))));
+    check("xdelete peers {B} 7 3\n{\n}\n", card(TableCard::Delete(row(None))));
+
+    let said = |said: TablePragma| pragma(Pragma::Table(said));
+    let prefix = |text: &str| text.parse::<KeyPrefix>().expect("a prefix");
+    check("pragma x-tables 1\n", said(TablePragma::Known(1)));
+    check("pragma xtable-hash peers {B}\n", said(TablePragma::Hash { table: table(), hash: Some(b()) }));
+    check("pragma xtable-hash peers -\n", said(TablePragma::Hash { table: table(), hash: None }));
+    let node = |text, hash| said(TablePragma::Node { table: table(), prefix: prefix(text), hash });
+    check("pragma xtable-node peers - {B}\n", node("-", Some(b())));
+    check("pragma xtable-node peers 0f -\n", node("0f", None));
+    check("pragma xtable-list peers a\n", said(TablePragma::List { table: table(), prefix: prefix("a") }));
+}
+
+#[test]
+fn table_cards_that_do_not_fit_are_unknown_or_refused() {
+    for line in ["xigot fx_a {B} 1 {B}", "xigot a {B} 1", "xgimme A {B}", "xgimme a 12", "xgimme a {B} x"] {
+        check(&format!("{line}\n"), unknown(line));
+    }
+    for line in [
+        "x-tables",
+        "x-tables -1",
+        "xtable-hash a x",
+        "xtable-node a g -",
+        "xtable-list a",
+        "xtable-list 1 -",
+    ] {
+        let tokens = line.split(' ').map(|token| token.as_bytes().to_vec()).collect();
+        check(&format!("pragma {line}\n"), pragma(Pragma::Other(tokens)));
+    }
+    let cases = [
+        ("schema a 1 {B} 1 9\n{}\n", Kind::Truncated { size: 9, left: 3 }),
+        ("schema a 1 {B} 1 2\n{}x\n", Kind::UnterminatedRecord),
+        ("schema a-b 1 {B} 1 2\n{}\n", Kind::SqlName(SqlNameError::Character)),
+        ("xrow a {B} 1 2\n{}", Kind::UnterminatedRecord),
+        ("xrow a {B} -1 2\n{}\n", Kind::Integer),
+        ("xrow a {B} 1 2 b c\n{}\n", Kind::TokenCount),
+        ("xdelete a {B} 9223372036854775808 2\n{}\n", Kind::IntegerTooLarge { limit: i64::MAX }),
+        ("xdelete a {B} 1\n{}\n", Kind::TokenCount),
+    ];
+    for (text, kind) in cases {
+        check_error(text, 0, 1, kind);
+    }
 }
 
 #[test]
@@ -352,8 +415,8 @@ fn a_malformed_card_is_refused_and_named() {
         ("config /config\n".into(), Kind::TokenCount),
         ("config /config 1 2\n".into(), Kind::TokenCount),
         ("config /config -1\n".into(), Kind::Integer),
-        ("config /config 1\nab".into(), Kind::UnterminatedConfig),
-        ("config /config 1\na".into(), Kind::UnterminatedConfig),
+        ("config /config 1\nab".into(), Kind::UnterminatedRecord),
+        ("config /config 1\na".into(), Kind::UnterminatedRecord),
         (fill("uvfile ../x 1 {A} 1 0\na"), Kind::UvName(UvNameError::Path)),
         (fill("uvfile a\\b 1 {A} 1 0\na"), Kind::UvName(UvNameError::Character)),
         ("uvfile x 1 - 0 0\n".into(), Kind::UvDeletion),

@@ -55,6 +55,16 @@ const WORDS: &[&[u8]] = &[
     b"da39a3ee5e6b4b0d3255bfef95601890afd80709",
     b"DA39A3EE5E6B4B0D3255BFEF95601890AFD80709",
     b"-",
+    b"schema t 1 ",
+    b"xigot t ",
+    b"xgimme t ",
+    b"xrow t ",
+    b"xdelete t ",
+    b"pragma x-tables 1\n",
+    b"xtable-hash t ",
+    b"xtable-node t 0f ",
+    b"xtable-list t -\n",
+    b"{\"a\":1}\n",
     b"\xff",
     b"\xf0\x9f\x98\x80",
     b"a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a",
@@ -69,8 +79,14 @@ fn recordings() -> Vec<Vec<u8>> {
         .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains("-re")))
         .collect();
     paths.sort();
-    paths.iter().map(|path| std::fs::read(path).expect("a recording")).collect()
+    let recorded = paths.iter().map(|path| std::fs::read(path).expect("a recording"));
+    recorded.chain([TABLES.replace("{H}", "da39a3ee5e6b4b0d3255bfef95601890afd80709").into()]).collect()
 }
+
+/// What no stock peer writes.
+const TABLES: &str = "pragma x-tables 1\npragma xtable-hash t {H}\npragma xtable-node t - {H}\n\
+    pragma xtable-node t 0a -\npragma xtable-list t 1\nschema t 1 {H} 5 2\n{}\nxigot t {H} 7 {H}\n\
+    xgimme t {H}\nxrow t {H} 8 7\n{\"a\":1}\nxdelete t {H} 9 7 al\\sice\n{\"a\":1}\n";
 
 /// One change to a text: what to do, where, and with how much.
 type Edit = (u8, u16, u16);

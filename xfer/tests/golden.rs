@@ -84,6 +84,7 @@ fn operator(card: &Card) -> &'static str {
         Card::Config(_) => "config",
         Card::ReqConfig(_) => "reqconfig",
         Card::Cookie(_) => "cookie",
+        Card::Table(_) => "table",
         Card::Pragma(Pragma::Other(_)) => "other pragma",
         Card::Pragma(_) => "pragma",
         Card::Error(_) => "error",

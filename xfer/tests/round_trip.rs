@@ -7,8 +7,10 @@ use proptest::prelude::*;
 use xfer::body::{ContentType, pack, unpack};
 use xfer::card::{CloneRequest, Codes, Config, FileCard, Igot, Payload, Privacy, UvFile, UvIgot};
 use xfer::pragma::Version;
+use xfer::table::{RowCard, RowGimme, RowIgot, Schema, TableCard, TablePragma};
 use xfer::{
-    ArtifactId, Card, DecodeErrorKind, DecodeLimits, Message, Pragma, Secret, UvName, decode, encode, token,
+    ArtifactId, Card, DecodeErrorKind, DecodeLimits, KeyPrefix, Message, Pragma, Secret, SqlName, UvName,
+    decode, encode, token,
 };
 
 const LARGEST: u32 = i32::MAX as u32;
@@ -100,6 +102,48 @@ fn uv_igot() -> impl Strategy<Value = UvIgot> {
     })
 }
 
+fn sql_name() -> impl Strategy<Value = SqlName> {
+    "[a-z_][a-z0-9_]{0,9}".prop_filter_map("a name", |name| SqlName::new(name).ok())
+}
+
+fn prefix() -> impl Strategy<Value = KeyPrefix> {
+    (any::<[u8; 20]>(), 0..=40_usize).prop_map(|(key, digits)| KeyPrefix::of(&ArtifactId::sha1(key), digits))
+}
+
+fn table_card() -> impl Strategy<Value = TableCard> {
+    let row = || {
+        (sql_name(), id(), time(), option::of(prose()), bytes())
+            .prop_map(|(table, key, mtime, owner, json)| RowCard { table, key, mtime, owner, json })
+    };
+    prop_oneof![
+        (sql_name(), 0..=LARGEST, id(), time(), bytes()).prop_map(|(table, version, hash, mtime, json)| {
+            TableCard::Schema(Schema { table, version, hash, mtime, json })
+        }),
+        (sql_name(), id(), time(), id()).prop_map(|(table, key, mtime, hash)| TableCard::Igot(RowIgot {
+            table,
+            key,
+            mtime,
+            hash
+        })),
+        (sql_name(), id()).prop_map(|(table, key)| TableCard::Gimme(RowGimme { table, key })),
+        row().prop_map(TableCard::Row),
+        row().prop_map(TableCard::Delete),
+    ]
+}
+
+fn table_pragma() -> impl Strategy<Value = TablePragma> {
+    prop_oneof![
+        (0..=LARGEST).prop_map(TablePragma::Known),
+        (sql_name(), option::of(id())).prop_map(|(table, hash)| TablePragma::Hash { table, hash }),
+        (sql_name(), prefix(), option::of(id())).prop_map(|(table, prefix, hash)| TablePragma::Node {
+            table,
+            prefix,
+            hash
+        }),
+        (sql_name(), prefix()).prop_map(|(table, prefix)| TablePragma::List { table, prefix }),
+    ]
+}
+
 fn pragma() -> impl Strategy<Value = Pragma> {
     let version = || {
         (0..=LARGEST, option::of((0..=LARGEST, 0..=LARGEST)))
@@ -122,6 +166,7 @@ fn pragma() -> impl Strategy<Value = Pragma> {
         word().prop_map(Pragma::ClientUrl),
         Just(Pragma::ReqLinks),
         (prose(), prose(), time()).prop_map(|(url, json, mtime)| Pragma::Link { url, json, mtime }),
+        table_pragma().prop_map(Pragma::Table),
         vec(word(), 0..5).prop_map(|words| {
             let first = b"x-other".to_vec();
             Pragma::Other(std::iter::once(first).chain(words.into_iter().map(String::into_bytes)).collect())
@@ -145,6 +190,7 @@ fn card() -> impl Strategy<Value = Card> {
         word().prop_map(Card::ReqConfig),
         word().prop_map(Card::Cookie),
         pragma().prop_map(Card::Pragma),
+        table_card().prop_map(Card::Table),
         prose().prop_map(Card::Error),
         prose().prop_map(Card::Message),
         line().prop_map(Card::Comment),

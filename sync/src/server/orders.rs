@@ -160,6 +160,7 @@ impl<'m> Orders<'m> {
             Card::UvIgot(_) => self.bad_command(b"uvigot"),
             Card::Error(_) => self.bad_command(b"error"),
             Card::Message(_) => self.bad_command(b"message"),
+            Card::Table(_) => self.bad_command(b"table"),
             Card::Unknown(line) => self.bad_command(line),
         }
         Ok(())
@@ -252,6 +253,7 @@ impl<'m> Orders<'m> {
             | Pragma::CiLockFail { .. }
             | Pragma::AvoidDeltaManifests
             | Pragma::Link { .. }
+            | Pragma::Table(_)
             | Pragma::Other(_) => {}
         }
     }

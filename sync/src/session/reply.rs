@@ -62,6 +62,7 @@ impl<'a> Reply<'a> {
             Card::Clone(_) => self.refuse(b"clone"),
             Card::UvGimme(_) => self.refuse(b"uvgimme"),
             Card::ReqConfig(_) => self.refuse(b"reqconfig"),
+            Card::Table(_) => self.refuse(b"table"),
             Card::Unknown(line) => self.refuse(line),
         }
     }

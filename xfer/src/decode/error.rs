@@ -1,5 +1,6 @@
 //! What can be wrong with a message.
 
+use crate::table::SqlNameError;
 use crate::uv_name::UvNameError;
 
 /// Says what is wrong with a message, and where. The sender made it so: a retry does not help.
@@ -78,12 +79,15 @@ pub enum DecodeErrorKind {
     /// A name of an unversioned file that no peer may use.
     #[error(transparent)]
     UvName(#[from] UvNameError),
+    /// A name of a synced table that no peer may use.
+    #[error(transparent)]
+    SqlName(#[from] SqlNameError),
     /// An unversioned file that is deleted but has a hash or a size, or that has neither hash nor deletion.
     #[error("an unversioned file is deleted exactly if it has no hash and no size")]
     UvDeletion,
-    /// No LF after the record of a `config` card.
-    #[error("no line feed after the configuration record")]
-    UnterminatedConfig,
+    /// No LF after the record of a `config` card, or the JSON of a card about a synced table.
+    #[error("no line feed after the record")]
+    UnterminatedRecord,
     /// A `login` card after another card.
     #[error("the login card is not the first card")]
     LoginNotFirst,

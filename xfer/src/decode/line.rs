@@ -8,7 +8,7 @@ use super::args::{
     text, token, uv_name,
 };
 use super::error::DecodeErrorKind as Kind;
-use super::pragma;
+use super::{pragma, table};
 use crate::card::{CloneRequest, Codes, Igot, Privacy, UvFile, UvIgot};
 use crate::{ArtifactId, Card, UvName};
 
@@ -21,6 +21,7 @@ pub(super) enum Line {
     File(FileHead),
     UvFile(UvFileHead),
     Config { name: String, size: u32 },
+    Table(table::Head),
 }
 
 /// `file` and `cfile` without their payload.
@@ -79,6 +80,11 @@ fn dispatch<'a>(operator: &[u8], args: &'a [u8]) -> Parsed<'a, Line> {
         b"cookie" => card(cookie, args),
         b"error" => card(error, args),
         b"message" => card(message, args),
+        b"schema" => cut(table::schema.map(Line::Table)).parse(args),
+        b"xrow" => cut(table::row.map(table::Head::Row).map(Line::Table)).parse(args),
+        b"xdelete" => cut(table::row.map(table::Head::Delete).map(Line::Table)).parse(args),
+        b"xigot" => card(table::igot, args),
+        b"xgimme" => card(table::gimme, args),
         _ => Ok((args, Line::Unknown)),
     }
 }

@@ -4,6 +4,7 @@ use nom::Parser;
 use nom::multi::many_m_n;
 
 use super::args::{Fault, Parsed, hash, number, token};
+use super::table;
 use crate::pragma::Version;
 use crate::token::unescape;
 use crate::{Card, Pragma};
@@ -52,7 +53,7 @@ fn known(tokens: &[&[u8]]) -> Result<Option<Pragma>, nom::Err<Fault>> {
             (Some(url), Some(json), Ok(mtime)) => Some(Pragma::Link { url, json, mtime }),
             _ => None,
         },
-        _ => None,
+        _ => table::pragma(tokens)?.map(Pragma::Table),
     })
 }
 
@@ -82,7 +83,7 @@ fn read_escaped(text: &[u8]) -> Option<String> {
 }
 
 /// None where stock would not know the card.
-fn if_fits<T>(parsed: Parsed<'_, T>) -> Result<Option<T>, nom::Err<Fault>> {
+pub(super) fn if_fits<T>(parsed: Parsed<'_, T>) -> Result<Option<T>, nom::Err<Fault>> {
     match parsed {
         Ok((_, value)) => Ok(Some(value)),
         Err(nom::Err::Failure(fault)) => Err(nom::Err::Failure(fault)),
