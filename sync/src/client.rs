@@ -92,17 +92,29 @@ impl Setting {
 
 /// Runs one session to its end.
 ///
-/// ```no_run
-/// # async fn pull() -> Result<(), Box<dyn std::error::Error>> {
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use repo::{Genesis, Repo};
 /// use sync::SyncOptions;
 /// use sync::client::{self, Remember, Setting};
-/// use sync::http::{HttpOptions, HttpTransport};
+/// use sync::http::{HttpOptions, HttpTransport, serve};
 ///
-/// let mut repo = repo::Repo::open(std::path::Path::new("project.fossil"))?;
-/// let mut transport = HttpTransport::new("http://localhost:8080/".parse()?, HttpOptions::default());
+/// # let directory = tempfile::tempdir()?;
+/// # let (ours, theirs) = (directory.path().join("project.fossil"), directory.path().join("theirs.fossil"));
+/// # for file in [&ours, &theirs] {
+/// #     let (project, server) = ("ab".repeat(20), "cd".repeat(20));
+/// #     Repo::create(file, &Genesis { project, server, public: "go".into(), ..Genesis::default() })?;
+/// # }
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let url = format!("http://{}/", listener.local_addr()?);
+/// # let service = serve::XferService::new(serve::Repos::new(&theirs)?, serve::ServeOptions::default());
+/// # tokio::spawn(serve::run(listener, service, std::future::pending()));
+/// let mut repo = Repo::open(&ours)?;
+/// let mut transport = HttpTransport::new(url.parse()?, HttpOptions::default());
 /// let options = SyncOptions { pull: true, ..SyncOptions::default() };
-/// let result = client::sync(&mut repo, &mut transport, options, Remember::Address, &mut Setting::new()?).await?;
-/// println!("{} artifacts received", result.stats.files_received);
+/// let result = client::sync(&mut repo, &mut transport, options, Remember::No, &mut Setting::new()?).await?;
+/// assert_eq!((result.rounds, result.stats.files_received), (1, 0), "both hold the same");
 /// # Ok(())
 /// # }
 /// ```

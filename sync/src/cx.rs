@@ -2,7 +2,7 @@
 
 use repo::UnixTime;
 
-use crate::{Buggify, Limits, Observer};
+use crate::{Buggify, Event, Limits, Observer};
 
 /// Time, bounds, faults and the observer of one half-round. Nothing else reaches the core.
 pub struct Cx<'a> {
@@ -18,4 +18,27 @@ pub struct Cx<'a> {
     pub buggify: &'a mut dyn Buggify,
     /// Told what happens; cannot influence it.
     pub observer: &'a mut dyn Observer,
+}
+
+impl Cx<'_> {
+    /// Does something that another observer is told of too, after the one that is there.
+    pub fn watched_by<T>(&mut self, other: &mut dyn Observer, job: impl FnOnce(&mut Cx<'_>) -> T) -> T {
+        job(&mut Cx {
+            now: self.now,
+            clock: self.clock,
+            limits: self.limits,
+            peer: self.peer,
+            buggify: &mut *self.buggify,
+            observer: &mut Both(&mut *self.observer, other),
+        })
+    }
+}
+
+struct Both<'a>(&'a mut dyn Observer, &'a mut dyn Observer);
+
+impl Observer for Both<'_> {
+    fn observe(&mut self, event: &Event<'_>) {
+        self.0.observe(event);
+        self.1.observe(event);
+    }
 }

@@ -30,6 +30,6 @@ pub use cx::Cx;
 pub use error::SyncError;
 pub use limits::Limits;
 pub use observer::{Event, NoObserver, Observer, RoundStats};
-pub use server::{handle_sync, reply_content_type};
+pub use server::{Handler, handle_sync, reply_content_type};
 pub use session::{Preview, Progress, Session, SyncOptions, SyncResult};
 pub use transport::{Transport, TransportError};

@@ -5,6 +5,8 @@ mod intake;
 mod orders;
 mod rights;
 
+use std::sync::Arc;
+
 use repo::manifest::date;
 use repo::{Repo, RepoError, UnixTime, cluster, partial};
 use xfer::body::ContentType;
@@ -14,6 +16,43 @@ use xfer::{Card, Message};
 use self::answer::Answer;
 use self::orders::{Mode, Orders};
 use crate::{Cx, Event, RoundStats, SyncError};
+
+/// Answers one message from a repository: [`handle_sync`], unless a host wraps it to authorise, to log, or to
+/// announce what came. It runs on a thread that may block.
+///
+/// ```
+/// use std::sync::{Arc, mpsc};
+/// use sync::{Event, Handler, Observer, handle_sync};
+/// use xfer::Message;
+///
+/// /// Counts what is kept.
+/// #[derive(Default)]
+/// struct Kept(u64);
+///
+/// impl Observer for Kept {
+///     fn observe(&mut self, event: &Event<'_>) {
+///         if let Event::RequestHandled { stats, .. } = event {
+///             self.0 += stats.files_received;
+///         }
+///     }
+/// }
+///
+/// let (announce, announced) = mpsc::channel();
+/// let handler: Handler = Arc::new(move |repo, request, cx| {
+///     if cx.peer.is_some_and(|address| address.starts_with("203.0.113.")) {
+///         return Ok(Message::error("nobody of that network may sync here"));
+///     }
+///     let mut kept = Kept::default();
+///     let reply = cx.watched_by(&mut kept, |cx| handle_sync(repo, request, cx))?;
+///     if kept.0 > 0 {
+///         // All of it is committed. Nobody may be listening any more.
+///         let _ = announce.send(repo.path().map(std::path::Path::to_owned));
+///     }
+///     Ok(reply)
+/// });
+/// # let _ = (handler, announced);
+/// ```
+pub type Handler = Arc<dyn Fn(&mut Repo, &Message, &mut Cx<'_>) -> Result<Message, SyncError> + Send + Sync>;
 
 /// Answers one request. What the client did wrong is an error card in the reply; what we did wrong is `Err`.
 ///

@@ -54,7 +54,7 @@ async fn server(is_directory: bool, options: ServeOptions) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (stop, stopped) = oneshot::channel();
-    tokio::spawn(serve::listen(listener, service, async { drop(stopped.await) }));
+    tokio::spawn(serve::run(listener, service, async { drop(stopped.await) }));
     Server { port, _stop: stop, directory }
 }
 
@@ -241,6 +241,19 @@ async fn a_file_that_is_no_repository_is_not_there() {
         assert_eq!(status(&server.post(path, PLAIN, b"# a\n").await), "404", "{path}");
         assert_eq!(status(&server.say(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await), "404");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_sees_who_asks_and_which_repository_is_meant() {
+    let options = ServeOptions {
+        handler: Arc::new(|repo, _, cx| {
+            let file = repo.path().and_then(Path::file_name).unwrap().to_string_lossy().into_owned();
+            Ok(Message::error(format!("{file} {}", cx.peer.unwrap_or("nobody"))))
+        }),
+        ..counting()
+    };
+    let reply = server(true, options).await.post("/a", PLAIN, b"").await;
+    assert!(reply.ends_with("error a.fossil\\s127.0.0.1\n"), "{reply}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,7 +51,7 @@ impl Serve {
             output.answer(&Listening { r#type: "listening", url: url.clone() }, || {
                 format!("Serving {} at {url}", self.path.display())
             });
-            serve::listen(listener, service, stop).await;
+            serve::run(listener, service, stop).await;
             Ok(Code::Ok)
         })
     }

@@ -55,15 +55,15 @@ impl Default for HttpOptions {
 
 /// Speaks to one server, over one connection as long as the server keeps it open.
 ///
-/// ```no_run
-/// # async fn pull() -> Result<(), Box<dyn std::error::Error>> {
+/// ```
+/// use std::time::Duration;
 /// use sync::http::{HttpOptions, HttpTransport, Url};
 ///
-/// let url: Url = "https://example.org/project".parse()?;
-/// let mut transport = HttpTransport::new(url, HttpOptions::default());
-/// # let _ = &mut transport;
-/// # Ok(())
-/// # }
+/// let url: Url = "https://bob@example.org/project".parse()?;
+/// let options = HttpOptions { idle_timeout: Duration::from_secs(20), ..HttpOptions::default() };
+/// let transport = HttpTransport::new(url, options);
+/// # let _ = transport;
+/// # Ok::<(), sync::http::UrlError>(())
 /// ```
 pub struct HttpTransport {
     url: Url,

@@ -1,14 +1,63 @@
 //! Serving repositories: a service to mount in a router, and a listener that runs it.
 //!
-//! ```no_run
-//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
-//! use std::path::Path;
-//! use sync::http::serve::{self, Repos, ServeOptions, XferService};
+//! Alone on a port, until told to stop:
 //!
-//! let repos = Repos::new(Path::new("project.fossil"))?;
-//! let service = XferService::new(repos, ServeOptions::default());
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-//! serve::listen(listener, service, async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use repo::{Genesis, Repo};
+//! use sync::http::serve::{self, Repos};
+//!
+//! let directory = tempfile::tempdir()?;
+//! let file = directory.path().join("project.fossil");
+//! Repo::create(&file, &Genesis { project: "ab".repeat(20), server: "cd".repeat(20), ..Genesis::default() })?;
+//!
+//! let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+//! let server = serve::listen("127.0.0.1:0", Repos::new(&file)?, async { drop(stopped.await) });
+//! # drop(stop);
+//! server.await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Beside other routes: [`XferService`] is a tower service, and [`XferService::answer`] the same as a method.
+//! What a host wants to decide by the head of a request, it decides before it hands the request on; what it
+//! wants to decide by the message, in [`ServeOptions::handler`].
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use repo::{Genesis, Repo};
+//! use bytes::Bytes;
+//! use http::{Request, Response, StatusCode};
+//! use http_body_util::{BodyExt, Full, combinators::BoxBody};
+//! use sync::http::serve::{Repos, ServeOptions, XferService};
+//!
+//! type Reply = Response<BoxBody<Bytes, std::convert::Infallible>>;
+//!
+//! async fn route(xfer: &XferService, request: Request<Full<Bytes>>) -> Reply {
+//!     let say = |status, text: &'static str| {
+//!         let mut reply = Response::new(Full::from(text).boxed());
+//!         *reply.status_mut() = status;
+//!         reply
+//!     };
+//!     match request.uri().path() {
+//!         "/healthz" => say(StatusCode::OK, "well"),
+//!         _ if !request.headers().contains_key("x-token") => say(StatusCode::UNAUTHORIZED, "no token"),
+//!         _ => xfer.answer(request).await.map(BodyExt::boxed),
+//!     }
+//! }
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let file = directory.path().join("project.fossil");
+//! # Repo::create(&file, &Genesis { project: "ab".repeat(20), server: "cd".repeat(20), ..Genesis::default() })?;
+//! let options = ServeOptions { base_path: "/code".into(), ..ServeOptions::default() };
+//! let xfer = XferService::new(Repos::new(&file)?, options);
+//! let get = |path| Request::get(path).header("x-token", "1").body(Full::default());
+//! assert_eq!(route(&xfer, get("/healthz")?).await.status(), StatusCode::OK);
+//! assert_eq!(route(&xfer, get("/code/")?).await.status(), StatusCode::OK);
+//! assert_eq!(route(&xfer, get("/other")?).await.status(), StatusCode::NOT_FOUND);
+//! assert_eq!(route(&xfer, Request::get("/code/").body(Full::default())?).await.status(), 401);
 //! # Ok(())
 //! # }
 //! ```
@@ -34,21 +83,20 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt as _;
-use repo::Repo;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tower_service::Service;
+use xfer::DecodeLimits;
 use xfer::body::{Body, ContentType};
-use xfer::{DecodeLimits, Message};
 
 use self::desk::{Desk, Trouble};
-pub use self::listen::listen;
+pub use self::listen::{listen, run};
 pub use self::reply::ReplyBody;
 use self::repos::Place;
 pub use self::repos::Repos;
 use self::route::{Refusal, Route, route};
 use super::page;
-use crate::{Cx, Limits, NoObserver, Observer, SyncError};
+use crate::{Handler, Limits, NoObserver, Observer};
 
 /// The shortest line that becomes a card: `#` and its LF.
 const LEAST_CARD_BYTES: u64 = 2;
@@ -56,8 +104,10 @@ const LEAST_CARD_BYTES: u64 = 2;
 /// Memory of a decoded card, about.
 const CARD_BYTES: u64 = 128;
 
-/// Answers one message; [`crate::handle_sync`] unless a host wraps it, to authorise, log or announce.
-pub type Handler = Arc<dyn Fn(&mut Repo, &Message, &mut Cx<'_>) -> Result<Message, SyncError> + Send + Sync>;
+/// The address of whoever sent a request, in the request's extensions: it is recorded with what a push brings,
+/// and handlers see it. [`run`] puts it there; a host that mounts [`XferService`] does so itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteAddress(pub String);
 
 /// Makes the observer of one request.
 pub type ObserverSource = Arc<dyn Fn() -> Box<dyn Observer> + Send + Sync>;
@@ -120,7 +170,8 @@ fn request_limits() -> DecodeLimits {
     }
 }
 
-/// Answers HTTP requests from repositories: rounds of the sync protocol on any path, pages on GET.
+/// Answers HTTP requests from repositories: rounds of the sync protocol on any path, pages on GET. A clone of it
+/// is the same service, with the same bounds.
 #[derive(Clone)]
 pub struct XferService {
     inner: Arc<Inner>,
@@ -189,7 +240,8 @@ impl XferService {
         };
         let request = Body { content_type, bytes };
         let opened = self.share(&self.inner.opened, opened_bytes(&request, &self.options().decode)).await;
-        let answer = self.work(move |desk| desk.answer(&place, request)).await;
+        let peer = head.extensions.get::<RemoteAddress>().cloned();
+        let answer = self.work(move |desk| desk.answer(&place, request, peer.as_ref())).await;
         drop((share, opened));
         match answer {
             Ok(body) => {

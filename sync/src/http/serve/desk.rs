@@ -7,7 +7,7 @@ use xfer::body::{Body, pack, unpack};
 use xfer::{Card, Message, decode, encode};
 
 use super::repos::{Open, OpenError, Place, Repos};
-use super::{ServeOptions, page};
+use super::{RemoteAddress, ServeOptions, page};
 use crate::client::now;
 use crate::{Cx, NoFaults, SyncError, reply_content_type};
 
@@ -48,7 +48,12 @@ impl Trouble {
 
 impl Desk {
     /// Answers one round. A request that cannot be read is answered with an error card.
-    pub(crate) fn answer(&self, place: &Place, request: Body) -> Result<Body, Trouble> {
+    pub(crate) fn answer(
+        &self,
+        place: &Place,
+        request: Body,
+        peer: Option<&RemoteAddress>,
+    ) -> Result<Body, Trouble> {
         let asked = request.content_type;
         let message = match self.read(request) {
             Ok(message) => message,
@@ -56,7 +61,7 @@ impl Desk {
         };
         let framing = reply_content_type(&message, asked);
         let mut open = self.repos.open(&place.file).map_err(|error| trouble(place, error))?;
-        let reply = self.handle(&mut open, &message).map_err(|error| trouble(place, error))?;
+        let reply = self.handle(&mut open, &message, peer).map_err(|error| trouble(place, error))?;
         drop(message);
         self.repos.keep(place.file.clone(), open);
         let text = encode(&reply);
@@ -75,13 +80,18 @@ impl Desk {
         decode(&text, limits).map_err(|error| error.to_string())
     }
 
-    fn handle(&self, open: &mut Open, message: &Message) -> Result<Message, SyncError> {
+    fn handle(
+        &self,
+        open: &mut Open,
+        message: &Message,
+        peer: Option<&RemoteAddress>,
+    ) -> Result<Message, SyncError> {
         let mut observer = (self.options.observer)();
         let mut cx = Cx {
             now: now(),
             clock: Some(&now),
             limits: &self.options.limits,
-            peer: None,
+            peer: peer.map(|RemoteAddress(address)| address.as_str()),
             buggify: &mut NoFaults,
             observer: &mut *observer,
         };

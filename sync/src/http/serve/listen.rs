@@ -2,19 +2,21 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use super::XferService;
 use super::patience::Patience;
+use super::{RemoteAddress, Repos, ServeOptions, XferService};
 
 /// Bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -25,8 +27,19 @@ const MAX_HEADERS: usize = 100;
 /// Pause after the system could not give us a connection, for want of file descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Serves `repos` at `address` with the default options until `shutdown` ends.
+pub async fn listen(
+    address: impl ToSocketAddrs,
+    repos: Repos,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let listener = TcpListener::bind(address).await?;
+    run(listener, XferService::new(repos, ServeOptions::default()), shutdown).await;
+    Ok(())
+}
+
 /// Serves on `listener` until `shutdown` ends; then answers what it has begun, within a bounded time.
-pub async fn listen(listener: TcpListener, service: XferService, shutdown: impl Future<Output = ()>) {
+pub async fn run(listener: TcpListener, service: XferService, shutdown: impl Future<Output = ()>) {
     let open = Arc::new(Semaphore::new(service.options().connections.max(1)));
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -40,7 +53,10 @@ pub async fn listen(listener: TcpListener, service: XferService, shutdown: impl 
             () = &mut shutdown => break,
         };
         match accepted {
-            Ok((stream, _)) => drop(tokio::spawn(serve(stream, service.clone(), graceful.watcher(), place))),
+            Ok((stream, from)) => {
+                let from = RemoteAddress(from.ip().to_canonical().to_string());
+                drop(tokio::spawn(serve(stream, from, service.clone(), graceful.watcher(), place)));
+            }
             Err(error) => {
                 tracing::warn!(%error, "no connection could be accepted");
                 sleep(ACCEPT_PAUSE).await;
@@ -55,6 +71,7 @@ pub async fn listen(listener: TcpListener, service: XferService, shutdown: impl 
 
 async fn serve(
     stream: TcpStream,
+    from: RemoteAddress,
     service: XferService,
     watcher: Watcher,
     _place: Option<OwnedSemaphorePermit>,
@@ -70,8 +87,9 @@ async fn serve(
         .max_buf_size(MAX_HEAD_BYTES)
         .title_case_headers(true);
     let service = service.clone();
-    let answer = service_fn(move |request| {
+    let answer = service_fn(move |mut request| {
         let service = service.clone();
+        Request::extensions_mut(&mut request).insert(from.clone());
         async move { Ok::<_, Infallible>(service.answer(request).await) }
     });
     if let Err(error) = watcher.watch(builder.serve_connection(io, answer)).await {
