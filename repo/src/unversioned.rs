@@ -13,6 +13,7 @@ use xfer::card::{UvFile, UvIgot};
 use xfer::{ArtifactId, UvName, hash};
 
 pub use self::catalog::catalog_hash;
+pub(crate) use self::rows::names;
 pub use self::rows::{content, find, list};
 use crate::{RepoError, Text, Tx, UnixTime};
 

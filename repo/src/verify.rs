@@ -23,14 +23,15 @@ pub struct Report {
     pub phantoms: u64,
 }
 
-/// Everything that can be checked: [`artifacts`], then the derived tables against what a rebuild makes of the
+/// Everything that can be checked: [`artifacts`] and unversioned files, then the derived tables against what a rebuild makes of the
 /// artifacts. The rebuild happens in a transaction that is rolled back: other writers wait meanwhile.
 ///
 /// Left out is what is unsent, which does not follow from the artifacts.
 pub fn all(repo: &mut Repo, now: UnixTime) -> Result<Report, RepoError> {
     let mut report = artifacts(&repo.snapshot()?)?;
     let rows = derived_rows::compare(&repo.begin()?, now)?;
-    if report.findings.iter().any(Finding::is_damage) {
+    let is_cause = |finding: &Finding| finding.is_damage() && !matches!(finding, Finding::Unversioned { .. });
+    if report.findings.iter().any(is_cause) {
         // Which of the rows are wrong for another reason shows once the artifacts are sound.
         let rows = rows.iter().map(Finding::rows).sum();
         report.findings.extend((rows > 0).then_some(Finding::RowsOfDamaged { rows }));
@@ -78,6 +79,21 @@ mod tests {
         check("INSERT INTO unsent VALUES(1)", &[]);
         check("INSERT INTO filename(name) VALUES('of what was purged')", &[]);
         check("INSERT INTO tag(tagname) VALUES('of what was purged')", &[]);
+    }
+
+    #[test]
+    fn damaged_unversioned_files_are_found() {
+        let row = "CREATE TABLE unversioned(name, mtime, hash, sz, encoding, content);
+            INSERT INTO unversioned VALUES('a', 1, 'da39a3ee5e6b4b0d3255bfef95601890afd80709', 0, 0, x''),
+                                          ('gone', 1, NULL, 0, 0, NULL)";
+        check(row, &[]);
+        let damage = |change: &str| {
+            format!("{row}; UPDATE unversioned SET {change} WHERE name='a'; DELETE FROM unclustered")
+        };
+        let row = "missing row of unclustered";
+        check(&damage("content=NULL"), &["unversioned file a: its content is missing", row]);
+        check(&damage("content=x'00'"), &["unversioned file a: its content is not what its hash says", row]);
+        check(&damage("hash='x'"), &["unversioned file a: an artifact name has", row]);
     }
 
     #[test]

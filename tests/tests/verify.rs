@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use frond_tests::corpus::{Extras, Shape, by_stock};
-use frond_tests::{Fossil, Frond, Said, Scratch, sql};
+use frond_tests::{Fossil, Frond, Said, Scratch, memory, shared, sql};
 use serde_json::Value;
 
 fn verify(file: &Path, option: &str) -> Said {
@@ -104,4 +104,18 @@ fn names_that_stock_leaves_behind_are_no_finding() {
     assert_eq!(said.code, Some(0), "{said}");
     fossil.rebuild(&file);
     assert_eq!(sql::number(&file, left), 0);
+}
+
+#[test]
+fn memory_is_bounded_on_two_thousand_checkins() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.copy(&shared::corpus(Shape::of(2000), 2000, Extras::None), "original.fossil");
+    let largest = sql::number(&file, "SELECT max(size) FROM blob");
+    let bound = (100 << 20) + u64::try_from(largest).unwrap() * 5 / 2;
+    for command in ["rebuild", "verify"] {
+        let (said, peak) = memory::run(&mut frond.command([command, "-R", &file.to_string_lossy()]));
+        assert_eq!(said.code, Some(0), "{said}");
+        let taken = peak.resident;
+        assert!(taken <= bound, "{command} took {} MB, {} MB are allowed", taken >> 20, bound >> 20);
+    }
 }

@@ -16,7 +16,7 @@ use crate::tx::Damage;
 use crate::{RepoError, Rid, Tx, content, manifest};
 
 /// Bytes of artifacts that [`Listings`] keeps.
-const KEPT_BYTES: usize = 24 << 20;
+const KEPT_BYTES: usize = 12 << 20;
 
 /// The file list of a check-in, and what else its file changes depend on.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use crate::crosslink::read;
 use crate::manifest::Artifact;
 
 /// Bytes of a batch. At most four are held.
-const BATCH_BYTES: usize = 4 << 20;
+const BATCH_BYTES: usize = 2 << 20;
 
 /// An artifact, and what it says if it is structural.
 pub(super) type Read = (Rid, Bytes, Option<Artifact>);

@@ -51,6 +51,17 @@ pub fn list(snap: &Snapshot<'_>) -> Result<Vec<Entry>, RepoError> {
     Ok(entries)
 }
 
+/// The names of the files, without tombstones.
+pub(crate) fn names(snap: &Snapshot<'_>) -> Result<Vec<Text>, RepoError> {
+    if !has_table(snap)? {
+        return Ok(Vec::new());
+    }
+    let sql =
+        "SELECT CAST(name AS TEXT) FROM unversioned WHERE name NOT NULL AND hash NOT NULL ORDER BY name";
+    let mut statement = snap.conn().prepare_cached(sql)?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
 /// A file, or its tombstone.
 pub fn find(snap: &Snapshot<'_>, name: &str) -> Result<Option<Entry>, RepoError> {
     if !has_table(snap)? {

@@ -10,10 +10,11 @@ use crate::ingest::forest::{Forest, Node};
 use crate::ingest::naming::{self, Batch, Nameless, Namers};
 use crate::ingest::walk::Walk;
 use crate::ingest::{Arrival, BATCH_BYTES};
-use crate::{RepoError, Rid, Snapshot, blob, content, dangling};
+use crate::{RepoError, Rid, Snapshot, blob, content, dangling, unversioned};
 
-/// Expands every artifact once and compares it with its name and size; looks at every delta. Contents are
-/// held as when they arrive, so the memory it takes is bounded by [`crate::Limits`] and the number of rows.
+/// Expands every artifact once and compares it with its name and size; looks at every delta, and at
+/// unversioned files. Contents are held as when they arrive, so the memory it takes is bounded by
+/// [`crate::Limits`] and the number of rows.
 pub fn artifacts(snap: &Snapshot<'_>) -> Result<Report, RepoError> {
     let mut report = Report { phantoms: phantoms(snap)?, ..Report::default() };
     let forest = Forest::of(nodes(snap, &mut report)?);
@@ -27,6 +28,7 @@ pub fn artifacts(snap: &Snapshot<'_>) -> Result<Report, RepoError> {
         Ok::<_, RepoError>(())
     })?;
     private_sources(snap, &mut report.findings)?;
+    unversioned_files(snap, &mut report.findings)?;
     Ok(report)
 }
 
@@ -195,6 +197,17 @@ fn private_sources(snap: &Snapshot<'_>, findings: &mut Vec<Finding>) -> Result<(
         if content::size(snap, source)?.is_some() {
             let (id, source) = (blob::id(snap, rid)?, blob::id(snap, source)?);
             findings.push(Finding::PrivateSource { id, source });
+        }
+    }
+    Ok(())
+}
+
+fn unversioned_files(snap: &Snapshot<'_>, findings: &mut Vec<Finding>) -> Result<(), RepoError> {
+    for name in unversioned::names(snap)? {
+        match unversioned::content(snap, &name.to_str_lossy()) {
+            Ok(_) => {}
+            Err(RepoError::Corrupt { reason, .. }) => findings.push(Finding::Unversioned { reason }),
+            Err(error) => return Err(error),
         }
     }
     Ok(())

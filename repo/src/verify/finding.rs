@@ -62,6 +62,11 @@ pub enum Finding {
         /// The private one.
         source: ArtifactId,
     },
+    /// The content of an unversioned file is missing or damaged.
+    Unversioned {
+        /// Which, and what is wrong with it.
+        reason: String,
+    },
     /// A derived row that a rebuild would not make. A rebuild repairs it.
     ExtraRow {
         /// The table.
@@ -101,6 +106,7 @@ impl Finding {
             | Self::WrongSize { id, .. }
             | Self::PrivateSource { id, .. } => Some(id),
             Self::BadName { .. }
+            | Self::Unversioned { .. }
             | Self::ExtraRow { .. }
             | Self::MissingRow { .. }
             | Self::MoreRows { .. }
@@ -115,7 +121,8 @@ impl Finding {
             | Self::Unreadable { .. }
             | Self::SourceMissing { .. }
             | Self::DeltaCycle { .. }
-            | Self::WrongHash { .. } => true,
+            | Self::WrongHash { .. }
+            | Self::Unversioned { .. } => true,
             Self::WrongSize { .. }
             | Self::PrivateSource { .. }
             | Self::ExtraRow { .. }
@@ -151,6 +158,7 @@ impl fmt::Display for Finding {
                 write!(f, "{id}: recorded size {recorded}, is {actual}")
             }
             Self::PrivateSource { id, source } => write!(f, "{id}: public, a delta of private {source}"),
+            Self::Unversioned { reason } => f.write_str(reason),
             Self::ExtraRow { table, row } => write!(f, "row of {table} that no rebuild makes: {row}"),
             Self::MissingRow { table, row } => write!(f, "missing row of {table}: {row}"),
             Self::MoreRows { table, rows } => write!(f, "{rows} more wrong rows of {table}"),
