@@ -181,11 +181,10 @@ impl<'a, 'm> Answer<'a, 'm> {
         if self.orders.clusters == Mode::On {
             self.announce_clusters()?;
         }
-        if self.orders.clone == Some(CloneRequest::Announce) && self.orders.lacks.is_empty() {
-            self.announce_list(List::Catalog)?;
-        }
-        if self.orders.pull == Mode::On {
-            let all = self.orders.catalog == Mode::On;
+        // A clone by names hears all of them first; while it asks for them, only of what may have come meanwhile.
+        let by_names = self.orders.clone == Some(CloneRequest::Announce);
+        if by_names || self.orders.pull == Mode::On {
+            let all = self.orders.catalog == Mode::On || by_names && self.orders.lacks.is_empty();
             self.announce_list(if all { List::Catalog } else { List::Unclustered })?;
             if self.outbox.deepest == Privacy::Private {
                 self.announce_list(List::Private)?;

@@ -138,7 +138,7 @@ fn a_clone_of_version_1_gets_every_name_and_then_what_it_asks_for() {
     check_reply(
         holding("A B"),
         &format!("{V}clone\ngimme {{B}}\n"),
-        &format!("{}push {{S}} {{P}}\nfile {{B}} 10\nartifact B", server_version()),
+        &format!("{}push {{S}} {{P}}\nfile {{B}} 10\nartifact Bigot {{A}}\n", server_version()),
     );
 }
 
