@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is the finding")]
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use frond_tests::corpus::{Extras, Shape};
 use frond_tests::frond::count;
-use frond_tests::{Fossil, Frond, Scratch, compare, shared, sql};
+use frond_tests::{Fossil, Frond, Reply, Scratch, Scripted, compare, http, shared, sql};
+use xfer::Card;
 
 /// Stock serves, Frond clones and serves its clone, stock clones that.
 #[track_caller]
@@ -94,24 +96,94 @@ fn stock_and_frond_both_go_on_with_a_file_that_frond_cloned() {
     compare::derived_tables_equal_after_stock_rebuild(&fossil, &copy);
 }
 
+/// A server in front of another: what a client asks for reaches that one reworded, line by line.
+fn reworded(server: SocketAddr, reword: fn(&str) -> String) -> Scripted {
+    Scripted::start(move |request| {
+        let lines: Vec<_> = request.text.lines().map(reword).collect();
+        let answer = http::cards(server, "/", lines.join("\n") + "\n");
+        Reply::typed(answer.header("content-type").unwrap_or_default(), &answer.body)
+    })
+}
+
+/// Asks for a batch of the older kind, which brings `file` cards.
+fn as_version_2(line: &str) -> String {
+    line.replacen("clone 3 ", "clone 2 ", 1)
+}
+
+/// Asks for the names of everything, as clients did before there were batches.
+fn as_version_1(line: &str) -> String {
+    if line.starts_with("clone ") { "clone".to_owned() } else { line.to_owned() }
+}
+
+/// Asks in a way that the server does not know, unless it is for the kind of batch before the newest.
+fn newest_unknown(line: &str) -> String {
+    line.replacen("clone 3 ", "no-such-clone 3 ", 1)
+}
+
+/// The same, but no batches are known at all.
+fn batches_unknown(line: &str) -> String {
+    if line.starts_with("clone ") { format!("no-such-{line}") } else { line.to_owned() }
+}
+
 #[test]
-fn older_clone_protocols_of_stock_servers_and_clients_still_work() {
-    let (frond, scratch) = (Frond::new(), Scratch::new());
-    let original = scratch.copy(&shared::corpus(Shape::of(300), 300, Extras::None), "original.fossil");
-    let server = frond.server(&original);
-    let all = compare::artifacts(&original);
-    let ask = |cards: &str| {
-        let text = format!("{}{cards}\n# 5e3d\n", "pragma client-version 22100 20230226 192424\n");
-        frond_tests::http::cards(server.address, "/", text).text()
-    };
-    let version_2 = ask("clone 2 1");
-    assert!(
-        version_2.contains("\nfile ")
-            && version_2.contains("clone_seqno ")
-            && !version_2.contains("\ncfile ")
-    );
-    let version_1 = ask("clone");
-    let announced = version_1.lines().filter_map(|line| line.strip_prefix("igot ")).map(str::to_owned);
-    assert_eq!(announced.collect::<std::collections::BTreeSet<_>>(), all);
-    assert!(version_1.contains("\npush "), "every clone reply has its push card");
+fn frond_clones_from_stock_by_the_older_protocols() {
+    let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
+    let original = scratch.copy(&shared::corpus(Shape::of(300), 300, Extras::All), "original.fossil");
+    let stock = fossil.server(&original);
+    for (name, reword, asked) in [
+        ("2", as_version_2 as fn(&str) -> String, &["clone 3 1"][..]),
+        ("1", as_version_1, &["clone 3 1", "clone"]),
+        ("no-3", newest_unknown, &["clone 3 1", "clone 2 1"]),
+        ("no-batch", batches_unknown, &["clone 3 1", "clone 2 1", "clone"]),
+    ] {
+        let copy = scratch.file(&format!("{name}.fossil"));
+        let server = reworded(stock.address, reword);
+        frond.clone(&server.url(), &copy);
+        let requests = server.requests();
+        let mut purposes: Vec<_> =
+            requests.iter().map(|request| request.text.lines().nth(1).unwrap_or_default()).collect();
+        purposes.dedup();
+        assert_eq!(purposes, asked, "{name}: what was asked for, one after the other");
+        compare::is_whole_copy(&fossil, &copy, &original);
+    }
+}
+
+#[test]
+fn stock_clones_from_frond_by_the_older_protocols() {
+    let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
+    let original = scratch.copy(&shared::corpus(Shape::of(300), 300, Extras::All), "original.fossil");
+    let ours = frond.server(&original);
+    for (name, reword) in [("2", as_version_2 as fn(&str) -> String), ("1", as_version_1)] {
+        let copy = scratch.file(&format!("{name}.fossil"));
+        let server = reworded(ours.address, reword);
+        fossil.clone(&server.url(), &copy);
+        let gimmes = server.requests().iter().any(|request| request.text.contains("\ngimme "));
+        assert_eq!(gimmes, name == "1", "{name}: batches bring everything, names are asked for");
+        compare::is_whole_copy(&fossil, &copy, &original);
+    }
+}
+
+#[test]
+fn replies_of_the_older_clone_protocols_are_those_of_stock() {
+    let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
+    let original = scratch.copy(&shared::corpus(Shape::of(300), 300, Extras::All), "original.fossil");
+    let (ours, theirs) = (frond.server(&original), fossil.server(&original));
+    let some = "SELECT uuid FROM blob WHERE size>0 AND rid NOT IN private ORDER BY uuid LIMIT 20";
+    let gimmes: String = sql::column(&original, some).iter().map(|name| format!("\ngimme {name}")).collect();
+    for (asked, least) in [("clone 2 1", 1000), ("clone", 1000), (&format!("clone{gimmes}"), 20)] {
+        let cards = |server: SocketAddr| {
+            let version = "pragma client-version 22100 20230226 192424";
+            let answer = http::cards(server, "/", format!("{version}\n{asked}\n# 5e3d\n"));
+            let message = xfer::decode(&answer.body.into(), &xfer::DecodeLimits::default()).unwrap();
+            // The order of the cards is the server's own business; the time in the last line is not the same.
+            let cards = message.cards.into_iter().filter(|card| !matches!(card, Card::Comment(_)));
+            let mut cards: Vec<_> = cards.map(|card| format!("{card:?}")).collect();
+            cards.sort_unstable();
+            cards
+        };
+        let (ours, theirs) = (cards(ours.address), cards(theirs.address));
+        assert!(theirs.len() > least, "{} cards for {asked}", theirs.len());
+        let differ = ours.iter().zip(&theirs).find(|(ours, theirs)| ours != theirs);
+        assert!(differ.is_none() && ours.len() == theirs.len(), "{asked}: {differ:#?}");
+    }
 }
