@@ -40,10 +40,10 @@ pub(crate) struct Global {
     /// Answer in JSON, an object a line
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Log more; twice for everything
+    /// Tell each round, or each request served, on stderr; twice for debug logs
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Show no progress and only errors
+    /// Show only errors: no progress, no notes, no warnings
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 }
@@ -133,10 +133,27 @@ impl Command {
     }
 }
 
-/// Reads the command line; on a mistake, or for `--help`, the program ends here.
-pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Cli {
+/// Reads the command line. For `--help`, and on a mistake of who wants no JSON, the program ends here.
+pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Cli, Failure> {
     let names = long_options(&Cli::command());
-    Cli::parse_from(args.map(|arg| double_dash(arg, &names)))
+    let args: Vec<OsString> = args.map(|arg| double_dash(arg, &names)).collect();
+    let wants_json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
+    Cli::try_parse_from(args).or_else(|error| {
+        if wants_json && error.use_stderr() {
+            return Err(misuse(&error));
+        }
+        error.exit()
+    })
+}
+
+/// What is wrong with the command line, without the usage that clap adds for people.
+fn misuse(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let lines: Vec<&str> = first.lines().map(str::trim).collect();
+    let what = lines.join(" ");
+    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    Failure::new(Code::Usage, what, "see `frond --help`")
 }
 
 /// Fossil takes `-json` for `--json`; so do we, for every long option there is.
@@ -159,6 +176,21 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_mistake_of_who_wants_json_is_one_line() {
+        let cases = [
+            (&["frond", "info", "-json"][..], "<FILE>"),
+            (&["frond", "--json", "frobnicate"], "frobnicate"),
+            (&["frond", "timeline", "-R", "x", "-n", "many", "--json"], "many"),
+        ];
+        for (words, about) in cases {
+            let failure = parse(words.iter().map(OsString::from)).unwrap_err();
+            assert_eq!(failure.code, Code::Usage);
+            assert!(failure.what.contains(about) && !failure.what.contains('\n'), "{}", failure.what);
+            assert!(!failure.what.starts_with("error"), "{}", failure.what);
+        }
     }
 
     #[test]

@@ -11,7 +11,10 @@ mod progress;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cli::parse(std::env::args_os());
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(failure) => return output::Output::json_only().fail(&failure),
+    };
     let output = output::Output::new(&cli.global);
     output::start_logs(&cli.global);
     match cli.command.run(&output) {

@@ -28,16 +28,43 @@ pub(crate) enum Progress {
     None,
 }
 
+/// Version of the form of all JSON answers. It rises when a field goes or changes its meaning.
+const SCHEMA: u32 = 1;
+
+/// An answer in JSON, on a line of its own.
+#[derive(Serialize)]
+struct Line<'a, T> {
+    schema: u32,
+    #[serde(flatten)]
+    object: &'a T,
+}
+
+/// Why a command failed, in JSON.
+#[derive(Serialize)]
+struct Error<'a> {
+    r#type: &'static str,
+    code: u8,
+    message: &'a str,
+    hint: &'a str,
+}
+
 /// Writes answers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
     form: Form,
     quiet: bool,
+    verbose: bool,
 }
 
 impl Output {
     pub(crate) fn new(global: &Global) -> Self {
-        Self { form: if global.json { Form::Json } else { Form::Text }, quiet: global.quiet }
+        let form = if global.json { Form::Json } else { Form::Text };
+        Self { form, quiet: global.quiet, verbose: global.verbose > 0 && !global.quiet }
+    }
+
+    /// That of a command line that cannot be read any further.
+    pub(crate) fn json_only() -> Self {
+        Self { form: Form::Json, quiet: false, verbose: false }
     }
 
     pub(crate) fn form(&self) -> Form {
@@ -78,7 +105,7 @@ impl Output {
     }
 
     fn json<T: Serialize>(&self, object: &T) {
-        match serde_json::to_string(object) {
+        match serde_json::to_string(&Line { schema: SCHEMA, object }) {
             Ok(line) => self.text(&line),
             Err(error) => eprintln!("frond: the answer cannot be written as JSON: {error}"),
         }
@@ -87,6 +114,13 @@ impl Output {
     /// Says something beside the answer.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet && self.form == Form::Text {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Says what only `-v` tells, in every form.
+    pub(crate) fn detail(&self, text: &str) {
+        if self.verbose {
             eprintln!("{text}");
         }
     }
@@ -102,12 +136,12 @@ impl Output {
     pub(crate) fn fail(&self, failure: &Failure) -> ExitCode {
         eprintln!("frond: {}; {}", failure.what, failure.hint);
         if self.form == Form::Json {
-            self.json(&serde_json::json!({
-                "type": "error",
-                "code": failure.code as u8,
-                "message": failure.what,
-                "hint": failure.hint,
-            }));
+            self.json(&Error {
+                r#type: "error",
+                code: failure.code as u8,
+                message: &failure.what,
+                hint: &failure.hint,
+            });
         }
         failure.code.into()
     }

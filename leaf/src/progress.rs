@@ -52,12 +52,32 @@ impl Reporter {
     }
 
     fn say(&self, text: &str) {
+        self.aside(|output| output.note(text));
+    }
+
+    /// Writes lines, above the bar if there is one.
+    fn aside(&self, write: impl FnOnce(&Output)) {
         match &self.show {
-            Show::Bar(bar) => bar.suspend(|| self.output.note(text)),
-            Show::Lines { .. } => self.output.note(text),
-            Show::Nothing => {}
+            Show::Bar(bar) => bar.suspend(|| write(&self.output)),
+            Show::Lines { .. } | Show::Nothing => write(&self.output),
         }
     }
+}
+
+/// The line that `-v` shows of a round.
+fn of_round(round: u32, stats: &RoundStats) -> String {
+    format!(
+        "round {round}: sent {} artifacts, {} gimme, {} igot, {} bytes; received {} artifacts, {} gimme, {} igot, \
+         {} bytes",
+        stats.files_sent,
+        stats.gimmes_sent,
+        stats.igots_sent,
+        stats.bytes_sent,
+        stats.files_received,
+        stats.gimmes_received,
+        stats.igots_received,
+        stats.bytes_received,
+    )
 }
 
 impl Observer for Reporter {
@@ -67,7 +87,8 @@ impl Observer for Reporter {
                 self.round = *round;
                 self.tell();
             }
-            Event::RoundFinished { stats, .. } => {
+            Event::RoundFinished { round, stats } => {
+                self.aside(|output| output.detail(&of_round(*round, stats)));
                 self.total.files_received += stats.files_received;
                 self.total.bytes_received += stats.bytes_received;
                 self.total.bytes_sent += stats.bytes_sent;

@@ -21,6 +21,8 @@ pub struct Happening {
     pub comment: Option<Text>,
     /// The branch of a check-in.
     pub branch: Option<Text>,
+    /// The symbolic tags on it, that of its branch too.
+    pub tags: Vec<Text>,
 }
 
 /// What a timeline tells of.
@@ -65,11 +67,15 @@ impl Kind {
 /// Newest first. Tag 8 is `branch`; its value on a check-in names the branch.
 const TIMELINE: &str =
     "SELECT b.uuid, e.mtime, e.type, coalesce(e.euser, e.user), coalesce(e.ecomment, e.comment),
-        (SELECT x.value FROM tagxref x WHERE x.rid=e.objid AND x.tagid=8 AND x.tagtype>0)
+        (SELECT x.value FROM tagxref x WHERE x.rid=e.objid AND x.tagid=8 AND x.tagtype>0), e.objid
    FROM event e CROSS JOIN blob b ON b.rid=e.objid
   WHERE ?1 IS NULL OR e.type=?1
   ORDER BY e.mtime DESC, e.objid DESC
   LIMIT ?2";
+
+/// In the order in which they came to be, as stock lists them.
+const TAGS: &str = "SELECT substr(t.tagname,5) FROM tagxref x CROSS JOIN tag t ON t.tagid=x.tagid
+  WHERE x.rid=?1 AND x.tagtype>0 AND t.tagname GLOB 'sym-*' ORDER BY x.rowid";
 
 /// What happened last, of one kind or of all, `limit` at most.
 pub fn timeline(snap: &Snapshot<'_>, kind: Option<Kind>, limit: usize) -> Result<Vec<Happening>, RepoError> {
@@ -86,9 +92,16 @@ pub fn timeline(snap: &Snapshot<'_>, kind: Option<Kind>, limit: usize) -> Result
             user: row.get(3)?,
             comment: row.get(4)?,
             branch: row.get(5)?,
+            tags: tags(snap, row.get(6)?)?,
         });
     }
     Ok(happenings)
+}
+
+fn tags(snap: &Snapshot<'_>, rid: i64) -> Result<Vec<Text>, RepoError> {
+    let mut statement = snap.conn().prepare_cached(TAGS)?;
+    let tags = statement.query_map([rid], |row| row.get(0))?;
+    Ok(tags.collect::<Result<_, _>>()?)
 }
 
 /// What a name means.

@@ -25,7 +25,6 @@ pub(crate) struct Artifact {
 /// Content that is not UTF-8 is given as hex.
 #[derive(Serialize)]
 struct Answer<'a> {
-    schema: u32,
     hash: String,
     size: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,7 +52,7 @@ pub(crate) fn write(output: &Output, id: &ArtifactId, bytes: &[u8]) {
     }
     let text = std::str::from_utf8(bytes).ok();
     let hex = text.is_none().then(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect());
-    let answer = Answer { schema: 1, hash: id.to_string(), size: bytes.len(), text, hex };
+    let answer = Answer { hash: id.to_string(), size: bytes.len(), text, hex };
     output.answer(&answer, String::new);
 }
 

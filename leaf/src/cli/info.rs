@@ -19,7 +19,6 @@ pub(crate) struct Info {
 
 #[derive(Serialize)]
 struct Answer {
-    schema: u32,
     project_name: Option<String>,
     repository: PathBuf,
     project_code: Option<String>,
@@ -41,7 +40,6 @@ impl Info {
         let snap = repo.snapshot()?;
         let census = census::count(&snap)?;
         let answer = Answer {
-            schema: 1,
             project_name: config::get(&snap, "project-name")?,
             repository: std::path::absolute(&self.repository.file).unwrap_or(self.repository.file),
             project_code: config::project_code(&snap)?,

@@ -29,7 +29,6 @@ pub(crate) struct New {
 
 #[derive(Serialize)]
 struct Answer {
-    schema: u32,
     file: PathBuf,
     project_code: String,
     server_code: String,
@@ -40,7 +39,6 @@ struct Answer {
 impl New {
     pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
         let answer = Answer {
-            schema: 1,
             project_code: chance::code()?,
             server_code: chance::code()?,
             admin_user: first_user(self.admin_user)?,

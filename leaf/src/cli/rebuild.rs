@@ -21,7 +21,6 @@ pub(crate) struct Rebuild {
 
 #[derive(Serialize)]
 struct Answer {
-    schema: u32,
     artifacts: u64,
     structural: u64,
     /// Artifacts that cannot be read.
@@ -41,7 +40,6 @@ impl Rebuild {
         drop(counter);
         let seconds = (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
         let answer = Answer {
-            schema: 1,
             artifacts: rebuilt.artifacts,
             structural: rebuilt.structural,
             damaged: rebuilt.damaged.len(),

@@ -48,6 +48,7 @@ struct Entry {
     user: Option<String>,
     comment: Option<String>,
     branch: Option<String>,
+    tags: Vec<String>,
 }
 
 impl Timeline {
@@ -56,6 +57,10 @@ impl Timeline {
         let snap = repo.snapshot()?;
         let limit = if self.limit == 0 { usize::MAX } else { self.limit };
         let happenings = history::timeline(&snap, self.r#type.map(Type::kind), limit)?;
+        if happenings.is_empty() {
+            let what = if self.r#type.is_some() { "nothing of this type" } else { "nothing" };
+            output.note(&format!("{what} has happened in this repository yet"));
+        }
         match output.form() {
             Form::Json => happenings.iter().for_each(|one| output.answer(&entry(one), String::new)),
             Form::Text => output.text(&text(&happenings)),
@@ -86,9 +91,23 @@ fn entry(one: &Happening) -> Entry {
         hash: one.id.to_string(),
         time: format!("{day}T{time}Z"),
         user: lossy(&one.user),
-        comment: lossy(&one.comment),
+        comment: comment(one),
         branch: lossy(&one.branch),
+        tags: one.tags.iter().map(|tag| tag.to_str_lossy().into_owned()).collect(),
     }
+}
+
+/// What happened, in words. Of a wiki page the table has its name and a sign for what was done with it.
+fn comment(one: &Happening) -> Option<String> {
+    let comment = one.comment.as_ref()?.to_str_lossy();
+    let page = |done: &str| comment.get(1..).map(|name| format!("{done} wiki page \"{name}\""));
+    let told = match comment.chars().next().filter(|_| one.kind == Kind::Wiki) {
+        Some('+') => page("Add"),
+        Some('-') => page("Delete"),
+        Some(':') => page("Edit to"),
+        _ => None,
+    };
+    Some(told.unwrap_or_else(|| comment.into_owned()))
 }
 
 /// Stock's form: a heading a day, a line an entry.
@@ -102,10 +121,11 @@ fn text(happenings: &[Happening]) -> String {
             last = day;
         }
         let user = one.user.as_ref().map(Text::to_str_lossy).unwrap_or_default();
-        let comment = one.comment.as_ref().map(Text::to_str_lossy).unwrap_or_default();
+        let comment = comment(one).unwrap_or_default();
         let comment: Vec<_> = comment.split_whitespace().collect();
-        let branch = one.branch.as_ref().map(|branch| format!(" branch: {branch}")).unwrap_or_default();
-        let line = format!("{time} [{}] {} (user: {user}{branch})\n", one.id.short(), comment.join(" "));
+        let tags: Vec<_> = one.tags.iter().map(Text::to_str_lossy).collect();
+        let tags = if tags.is_empty() { String::new() } else { format!(" tags: {}", tags.join(", ")) };
+        let line = format!("{time} [{}] {} (user: {user}{tags})\n", one.id.short(), comment.join(" "));
         text.push_str(&line.replace(|c: char| c.is_control() && c != '\n', " "));
     }
     text

@@ -31,7 +31,6 @@ pub(super) struct Create {
 
 #[derive(Serialize)]
 struct Answer {
-    schema: u32,
     table: String,
     change: &'static str,
 }
@@ -49,7 +48,7 @@ impl Create {
             Defined::Unchanged => "unchanged",
         };
         tx.commit()?;
-        let answer = Answer { schema: 1, table: self.name.to_string(), change };
+        let answer = Answer { table: self.name.to_string(), change };
         output.answer(&answer, || format!("table {} {change}", answer.table));
         Ok(Code::Ok)
     }

@@ -46,7 +46,6 @@ impl Who {
 
 #[derive(Serialize)]
 struct Answer {
-    schema: u32,
     table: String,
     changed: bool,
 }
@@ -60,7 +59,7 @@ impl Put {
         let changed = writer.put(values, &self.who.name())?;
         writer.finish()?;
         tx.commit()?;
-        output.answer(&Answer { schema: 1, table: table.name.to_string(), changed }, String::new);
+        output.answer(&Answer { table: table.name.to_string(), changed }, String::new);
         Ok(Code::Ok)
     }
 }
@@ -76,7 +75,7 @@ impl Rm {
         }
         writer.finish()?;
         tx.commit()?;
-        output.answer(&Answer { schema: 1, table: table.name.to_string(), changed: true }, String::new);
+        output.answer(&Answer { table: table.name.to_string(), changed: true }, String::new);
         Ok(Code::Ok)
     }
 }

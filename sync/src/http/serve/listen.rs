@@ -6,17 +6,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::patience::Patience;
-use super::{RemoteAddress, Repos, ServeOptions, XferService};
+use super::{RemoteAddress, ReplyBody, Repos, ServeOptions, XferService};
 
 /// Bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -90,9 +92,21 @@ async fn serve(
     let answer = service_fn(move |mut request| {
         let service = service.clone();
         Request::extensions_mut(&mut request).insert(from.clone());
-        async move { Ok::<_, Infallible>(service.answer(request).await) }
+        async move { Ok::<_, Infallible>(answer(&service, request).await) }
     });
     if let Err(error) = watcher.watch(builder.serve_connection(io, answer)).await {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// Answers a request and logs it, but for its query, which may hold what is nobody's business.
+async fn answer(service: &XferService, request: Request<Incoming>) -> Response<ReplyBody> {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let peer = request.extensions().get::<RemoteAddress>().map(|peer| peer.0.clone());
+    let begun = Instant::now();
+    let response = service.answer(request).await;
+    let (status, bytes) = (response.status().as_u16(), response.body().size_hint().lower());
+    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(peer, %method, path, status, bytes, milliseconds, "answered");
+    response
 }
