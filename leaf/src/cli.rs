@@ -14,6 +14,7 @@ mod serve;
 mod sync;
 mod table;
 mod timeline;
+mod uv;
 mod verify;
 
 use std::ffi::OsString;
@@ -75,6 +76,7 @@ pub(crate) enum Command {
     Pull(pull::Pull),
     Push(push::Push),
     Sync(sync::Sync),
+    Uv(uv::Uv),
     Serve(serve::Serve),
     New(new::New),
     Info(info::Info),
@@ -110,6 +112,7 @@ impl Command {
             | Self::Verify(verify::Verify { repository, .. })
             | Self::Rebuild(rebuild::Rebuild { repository, .. }) => &repository.file,
             Self::Table(command) => &command.repository().file,
+            Self::Uv(command) => &command.repository().file,
         }
     }
 
@@ -119,6 +122,7 @@ impl Command {
             Self::Pull(command) => command.run(output),
             Self::Push(command) => command.run(output),
             Self::Sync(command) => command.run(output),
+            Self::Uv(command) => command.run(output),
             Self::Serve(command) => command.run(output),
             Self::New(command) => command.run(output),
             Self::Info(command) => command.run(output),

@@ -27,6 +27,9 @@ pub(crate) struct Network {
     /// Exchange private artifacts too (the user needs capability x)
     #[arg(long)]
     pub(crate) private: bool,
+    /// Exchange unversioned files too (giving needs capability y)
+    #[arg(short, long)]
+    pub(crate) unversioned: bool,
     /// Remember neither the URL nor its password
     #[arg(long)]
     pub(crate) once: bool,
@@ -223,8 +226,8 @@ impl Summary {
             artifacts_received: stats.files_received,
             bytes_sent: stats.bytes_sent,
             bytes_received: stats.bytes_received,
-            unversioned_sent: 0,
-            unversioned_received: 0,
+            unversioned_sent: stats.uv_files_sent,
+            unversioned_received: stats.uv_files_received,
             project_code: result.project.clone(),
             resumed,
             unavailable: result.unavailable,

@@ -17,6 +17,14 @@ pub struct RoundStats {
     pub igots_sent: u64,
     /// `igot` cards received.
     pub igots_received: u64,
+    /// Unversioned files sent, deletions among them.
+    pub uv_files_sent: u64,
+    /// Unversioned files received and stored.
+    pub uv_files_received: u64,
+    /// `uvgimme` cards sent.
+    pub uv_gimmes_sent: u64,
+    /// `uvgimme` cards received.
+    pub uv_gimmes_received: u64,
     /// Bytes sent, as they travelled.
     pub bytes_sent: u64,
     /// Bytes received, as they travelled.
@@ -32,6 +40,10 @@ impl RoundStats {
         self.gimmes_received += other.gimmes_received;
         self.igots_sent += other.igots_sent;
         self.igots_received += other.igots_received;
+        self.uv_files_sent += other.uv_files_sent;
+        self.uv_files_received += other.uv_files_received;
+        self.uv_gimmes_sent += other.uv_gimmes_sent;
+        self.uv_gimmes_received += other.uv_gimmes_received;
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
     }

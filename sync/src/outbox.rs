@@ -8,10 +8,11 @@
 use std::collections::BTreeSet;
 
 use repo::outgoing::{Outgoing, Outlet, Source};
+use repo::unversioned::{self, Entry, Version};
 use repo::zlib::Codec;
 use repo::{RepoError, Rid, Snapshot, UnixTime, config, content, delta};
-use xfer::card::{FileCard, Payload, Privacy};
-use xfer::{ArtifactId, Card};
+use xfer::card::{FileCard, Payload, Privacy, UvFile};
+use xfer::{ArtifactId, Card, UvName};
 
 use crate::Cx;
 
@@ -32,6 +33,7 @@ pub(crate) struct Outbox<'a> {
     deadline: UnixTime,
     bytes: u64,
     files: u64,
+    uv_files: u64,
     settled: BTreeSet<Rid>,
     /// What may be seen by who asks.
     pub(crate) deepest: Privacy,
@@ -69,6 +71,7 @@ impl<'a> Outbox<'a> {
             deadline: UnixTime(start.0.saturating_add(span)),
             bytes: 0,
             files: 0,
+            uv_files: 0,
             settled: BTreeSet::new(),
             deepest: Privacy::Public,
         })
@@ -153,6 +156,30 @@ impl<'a> Outbox<'a> {
         Ok(Some(self.card(outgoing, source, Payload::Plain(bytes))))
     }
 
+    /// An unversioned file with its content, or its deletion. None if there is no room left, or no content.
+    pub(crate) fn unversioned(&mut self, name: &UvName, entry: &Entry) -> Result<Option<UvFile>, RepoError> {
+        let Version { mtime, hash } = entry.version;
+        let name = name.clone();
+        if hash.is_none() {
+            return Ok(Some(UvFile { name, mtime, hash, size: 0, flags: UvFile::DELETED, content: None }));
+        }
+        if !self.has_room(entry.size) {
+            return Ok(None);
+        }
+        let Some(content) = unversioned::content(self.snap, name.as_str())? else { return Ok(None) };
+        let Ok(size) = u32::try_from(content.len()) else { return Ok(None) };
+        self.bytes = self.bytes.saturating_add(u64::from(size));
+        self.uv_files += 1;
+        Ok(Some(UvFile { name, mtime, hash, size, flags: 0, content: Some(content) }))
+    }
+
+    /// The time of an unversioned file, for a peer that has its content.
+    pub(crate) fn unversioned_time(&self, name: &UvName, entry: &Entry) -> UvFile {
+        let Version { mtime, hash } = entry.version;
+        let size = u32::try_from(entry.size).unwrap_or(u32::MAX);
+        UvFile { name: name.clone(), mtime, hash, size, flags: UvFile::OMITTED, content: None }
+    }
+
     fn whole(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
         if !self.has_room(u64::from(outgoing.size)) {
             return Ok(None);
@@ -168,7 +195,7 @@ impl<'a> Outbox<'a> {
     }
 
     fn has_room(&self, bytes: u64) -> bool {
-        self.files == 0
+        self.files + self.uv_files == 0
             || (self.bytes.saturating_add(bytes) <= self.budget
                 && self.clock.is_none_or(|clock| clock() < self.deadline))
     }

@@ -4,6 +4,7 @@ mod answer;
 mod intake;
 mod orders;
 mod rights;
+mod unversioned;
 
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@ mod preview;
 mod progress;
 mod push;
 mod reply;
+mod unversioned;
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -19,6 +20,7 @@ use xfer::{ArtifactId, Message};
 use self::cloning::Cloning;
 use self::progress::Effort;
 use self::push::Pushing;
+use self::unversioned::{Direction, Unversioned};
 use crate::{Cx, Event, RoundStats, SyncError};
 
 pub use self::preview::Preview;
@@ -35,6 +37,8 @@ pub struct SyncOptions {
     pub user: Option<String>,
     /// Its password. Without one there is no login.
     pub password: Option<String>,
+    /// Exchange unversioned files too: the same way as artifacts; both ways if these go none.
+    pub unversioned: bool,
     /// Change nothing on either side: only tell what would move, in [`SyncResult::preview`].
     pub dry_run: bool,
     /// Exchange private artifacts too. The user needs the capability `x`.
@@ -95,6 +99,7 @@ pub struct Session {
     /// Whether the last request carried a login.
     login: LoginState,
     pushing: Pushing,
+    unversioned: Unversioned,
     effort: Effort,
     /// Of the current round.
     stats: RoundStats,
@@ -173,6 +178,7 @@ impl Session {
         let deepest = if options.private { Privacy::Private } else { Privacy::Public };
         Self {
             pushing: Pushing::new(push, deepest),
+            unversioned: Unversioned::new(options.unversioned, Direction::of(&options)),
             options,
             goal,
             nonces: Nonces { seed, count: 0 },
@@ -282,7 +288,8 @@ impl Session {
         match self.goal {
             Goal::Clone(_) => "clone",
             Goal::Sync { .. } | Goal::Preview => match (self.options.pull, self.options.push) {
-                (false, _) => "push",
+                (false, false) => "uv sync",
+                (false, true) => "push",
                 (true, false) => "pull",
                 (true, true) => "sync",
             },
@@ -314,6 +321,13 @@ impl Session {
     }
 }
 
+impl SyncOptions {
+    /// Whether artifacts go either way.
+    fn has_direction(&self) -> bool {
+        self.pull || self.push
+    }
+}
+
 impl std::fmt::Debug for SyncOptions {
     /// Shows that there is a password, not which.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -323,6 +337,7 @@ impl std::fmt::Debug for SyncOptions {
             .field("dry_run", &self.dry_run)
             .field("user", &self.user)
             .field("password", &self.password.as_ref().map(|_| ".."))
+            .field("unversioned", &self.unversioned)
             .field("private", &self.private)
             .field("verily", &self.verily)
             .finish()

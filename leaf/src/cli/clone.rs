@@ -57,6 +57,7 @@ impl Clone {
                 pull: true,
                 user: login.user.clone(),
                 password: login.password.clone(),
+                unversioned: self.network.unversioned,
                 private: self.network.private,
                 ..SyncOptions::default()
             },

@@ -37,6 +37,8 @@ pub(super) enum Direction {
     Pull,
     Push,
     Both,
+    /// Unversioned files both ways, and nothing else.
+    Unversioned,
 }
 
 impl Exchange {
@@ -46,11 +48,12 @@ impl Exchange {
         let Peer { url, login } = network::peer(self.url.as_deref(), &mut repo, output)?;
         let remember = self.network.remember(&login)?;
         let options = SyncOptions {
-            pull: direction != Direction::Push,
-            push: direction != Direction::Pull,
+            pull: matches!(direction, Direction::Pull | Direction::Both),
+            push: matches!(direction, Direction::Push | Direction::Both),
             dry_run: self.dry_run,
             user: login.user,
             password: login.password,
+            unversioned: self.network.unversioned || direction == Direction::Unversioned,
             private: self.network.private,
             verily: self.verily,
         };
@@ -80,6 +83,7 @@ impl Direction {
             Self::Pull => "pull",
             Self::Push => "push",
             Self::Both => "sync",
+            Self::Unversioned => "uv sync",
         }
     }
 }

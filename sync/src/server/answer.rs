@@ -112,7 +112,9 @@ impl<'a, 'm> Answer<'a, 'm> {
                 self.stats.igots_sent += 1;
             }
         }
-        self.send_asked(asked)
+        self.send_asked(asked)?;
+        let Self { snap, orders, outbox, cards, stats } = self;
+        Ok(orders.unversioned.answer(snap, outbox, cards, stats)?)
     }
 
     /// Answers the `gimme` cards, newest first: neighbours in time share most of their content, so they are

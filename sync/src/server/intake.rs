@@ -14,7 +14,7 @@ const READ_ONLY: &str = "this repository can only be read here";
 /// Stores what a request brings. An artifact that is not what its name says is [`SyncError::BadArtifact`], and
 /// nothing of the request is kept.
 pub(super) fn take_in(repo: &mut Repo, orders: &mut Orders<'_>, cx: &mut Cx<'_>) -> Result<(), SyncError> {
-    if orders.push == Mode::Off || !brings_news(&repo.snapshot()?, orders)? {
+    if !brings_news(&repo.snapshot()?, orders, cx)? {
         return Ok(());
     }
     let intake = match store(repo, orders, cx) {
@@ -35,7 +35,10 @@ pub(super) fn take_in(repo: &mut Repo, orders: &mut Orders<'_>, cx: &mut Cx<'_>)
 }
 
 /// Whether anything would change. A push of nothing must not wait for a writer.
-fn brings_news(snap: &Snapshot<'_>, orders: &Orders<'_>) -> Result<bool, SyncError> {
+fn brings_news(snap: &Snapshot<'_>, orders: &Orders<'_>, cx: &Cx<'_>) -> Result<bool, SyncError> {
+    if orders.unversioned.brings_news(snap, cx.now)? {
+        return Ok(true);
+    }
     for file in &orders.files {
         let held = matches!(blob::presence(snap, &file.id)?, Presence::Held(_));
         if !held || file.privacy == Privacy::Public {
@@ -45,11 +48,12 @@ fn brings_news(snap: &Snapshot<'_>, orders: &Orders<'_>) -> Result<bool, SyncErr
     inbox::is_news(snap, &orders.igots, orders.deepest)
 }
 
-fn store(repo: &mut Repo, orders: &Orders<'_>, cx: &Cx<'_>) -> Result<Intake, SyncError> {
+fn store(repo: &mut Repo, orders: &mut Orders<'_>, cx: &Cx<'_>) -> Result<Intake, SyncError> {
     let tx = repo.begin()?;
     tx.set_origin(orders.origin.clone());
     let mut intake = inbox::store(&tx, &orders.files, Privacy::Private, cx.now)?;
     intake.names = inbox::note(&tx, &orders.igots, orders.deepest)?;
+    orders.stats.uv_files_received = orders.unversioned.store(&tx, cx.now)?;
     tx.commit()?;
     Ok(intake)
 }
@@ -57,7 +61,7 @@ fn store(repo: &mut Repo, orders: &Orders<'_>, cx: &Cx<'_>) -> Result<Intake, Sy
 /// Nothing can be written: a client that also pulls may go on, as one without the right to push.
 fn turn_away(orders: &mut Orders<'_>) {
     orders.push = Mode::Off;
-    if orders.pull == Mode::On && orders.files.is_empty() {
+    if orders.pull == Mode::On && orders.files.is_empty() && orders.unversioned.files.is_empty() {
         orders.notes.push(Card::Message(format!("pull only - {READ_ONLY}")));
     } else {
         orders.refuse(format!("{CANNOT_WRITE}: {READ_ONLY}"));

@@ -3,15 +3,18 @@
 
 use repo::{Origin, Snapshot, UnixTime, config};
 use xfer::card::{CloneRequest, Codes, FileCard, Igot, Privacy};
-use xfer::{ArtifactId, Card, Login, Message, Pragma};
+use xfer::{ArtifactId, Card, Login, Message, Pragma, UvName};
 
 use super::rights::{Right, Rights};
+use super::unversioned::Unversioned;
 use crate::session::quote;
 use crate::version::ADVERTISED;
 use crate::{Cx, RoundStats, SyncError};
 
 const CANNOT_READ: &str = "not authorized to read";
 pub(super) const CANNOT_WRITE: &str = "not authorized to write";
+/// As stock has it since 2.29. Older stock drops such a file in silence, and the client believes that it is there.
+const CANNOT_WRITE_UNVERSIONED: &str = "Write permissions for unversioned files missing";
 const CANNOT_CLONE: &str = "not authorized to clone";
 const CANNOT_SYNC_PRIVATE: &str = "not authorized to sync private content";
 const CANNOT_CONFIGURE: &str = "not authorized to push configuration";
@@ -47,6 +50,7 @@ pub(super) struct Orders<'m> {
     pub(super) files: Vec<&'m FileCard>,
     /// What it says it has.
     pub(super) igots: Vec<&'m Igot>,
+    pub(super) unversioned: Unversioned<'m>,
     pub(super) stats: RoundStats,
     rights: Rights,
 }
@@ -105,6 +109,7 @@ impl<'m> Orders<'m> {
             lacks: Vec::new(),
             files: Vec::new(),
             igots: Vec::new(),
+            unversioned: Unversioned::default(),
             stats: RoundStats::default(),
             rights: Rights::of_nobody(snap)?,
         };
@@ -153,9 +158,13 @@ impl<'m> Orders<'m> {
             Card::Pragma(pragma) => self.take_pragma(pragma),
             Card::Config(_) if !self.rights.allow(Right::Admin) => return Err(refusal(CANNOT_CONFIGURE)),
             Card::Config(_) => return Err(refusal("this server does not take configuration yet")),
-            // Unversioned files and configuration are not served yet. Silence is what a stock server without
-            // any gives, and clients go on.
-            Card::UvFile(_) | Card::UvGimme(_) | Card::ReqConfig(_) | Card::Cookie(_) | Card::Comment(_) => {}
+            Card::UvFile(_) if !self.rights.allow(Right::WriteUnversioned) => {
+                return Err(refusal(CANNOT_WRITE_UNVERSIONED));
+            }
+            Card::UvFile(file) => self.unversioned.files.push(file),
+            Card::UvGimme(name) => self.take_uvgimme(name),
+            // Configuration is not served yet. Silence is what a stock server without any gives, and clients go on.
+            Card::ReqConfig(_) | Card::Cookie(_) | Card::Comment(_) => {}
             Card::CloneSeqno(_) => self.bad_command(b"clone_seqno"),
             Card::UvIgot(_) => self.bad_command(b"uvigot"),
             Card::Error(_) => self.bad_command(b"error"),
@@ -228,6 +237,13 @@ impl<'m> Orders<'m> {
         Ok(())
     }
 
+    fn take_uvgimme(&mut self, name: &'m UvName) {
+        self.stats.uv_gimmes_received += 1;
+        if self.rights.allow(Right::Read) {
+            self.unversioned.gimmes.push(name);
+        }
+    }
+
     fn take_pragma(&mut self, pragma: &Pragma) {
         match pragma {
             Pragma::ClientVersion(version) => {
@@ -241,7 +257,11 @@ impl<'m> Orders<'m> {
             Pragma::SendCatalog => self.catalog = Mode::On,
             Pragma::ReqClusters if self.rights.allow(Right::Read) => self.clusters = Mode::On,
             Pragma::ReqClusters => {}
-            // Unversioned files, locks and links are not served yet; the rest is for clients.
+            Pragma::UvHash(hash) if self.rights.allow(Right::Read) => {
+                self.unversioned.hash = Some(*hash);
+                self.unversioned.may_write = self.rights.allow(Right::WriteUnversioned);
+            }
+            // Locks and links are not served yet; the rest is for clients.
             Pragma::UvHash(_)
             | Pragma::CiLock { .. }
             | Pragma::CiUnlock { .. }

@@ -31,6 +31,7 @@ pub(super) enum Right {
     Read,
     Write,
     Private,
+    WriteUnversioned,
     Admin,
 }
 
@@ -67,7 +68,8 @@ impl Rights {
         Ok(Some(Visitor { uid: user.uid }))
     }
 
-    /// Whether a request may do something. `a` and `s` stand for everything but what is private.
+    /// Whether a request may do something. `a` and `s` stand for everything but private
+    /// artifacts and unversioned files.
     pub(super) fn allow(&self, right: Right) -> bool {
         let any_of = |letters: &str| self.letters.contains(|letter| letters.contains(letter));
         match right {
@@ -75,6 +77,7 @@ impl Rights {
             Right::Read => any_of("oias"),
             Right::Write => any_of("ias"),
             Right::Private => any_of("x"),
+            Right::WriteUnversioned => any_of("y"),
             Right::Admin => any_of("as"),
         }
     }

@@ -84,8 +84,9 @@ impl Session {
             reply.igots.clear();
         }
         let delivered = self.pushing.delivered();
-        let idle = delivered.is_empty() && reply.files.is_empty();
+        let idle = delivered.is_empty() && reply.files.is_empty() && !self.unversioned.brings_news(&reply);
         if idle && !inbox::is_news(&snap, &reply.igots, self.deepest())? {
+            self.unversioned.hear(&snap, None, &reply, cx.now)?;
             self.plan(&snap, &reply, &Intake::default(), cx)?;
             drop(snap);
         } else {
@@ -134,9 +135,10 @@ impl Session {
         let done = match cloning.phase {
             Phase::Batch { .. } => false,
             Phase::Announce => self.wanted.is_empty(),
-            Phase::Settle if phase == Phase::Settle => self.wanted.is_empty(),
+            Phase::Settle if phase == Phase::Settle => self.wanted.is_empty() && self.unversioned.is_done(),
             Phase::Settle => {
                 self.wanted.is_empty()
+                    && self.unversioned.is_done()
                     && !cloning.took_a_while()
                     && !self.options.private
                     && !self.has_untried_login()
@@ -246,6 +248,7 @@ impl Session {
         self.news.refused = std::mem::take(&mut intake.refused);
         self.news.refused.append(&mut intake.settled.dropped);
         self.news.linked = intake.settled.linked;
+        self.stats.uv_files_received = self.unversioned.hear(tx, Some(tx), reply, cx.now)?;
         self.plan(tx, reply, &intake, cx)
     }
 
@@ -260,9 +263,11 @@ impl Session {
         let batch =
             matches!(&self.goal, Goal::Clone(cloning) if matches!(cloning.phase, Phase::Batch { .. }));
         let asked = if self.wanted.is_empty() { Asked::Nothing } else { Asked::Artifacts };
-        let (sent, sent_bytes) = self.pushing.under_way();
         let Intake { new: artifacts, bytes, names, .. } = *intake;
-        self.effort.add(Gain { artifacts, bytes, sent, sent_bytes, names, asked });
+        let (sent, sent_bytes) = self.pushing.under_way();
+        let (files, file_bytes) = self.unversioned.moved();
+        let (moved, moved_bytes) = (sent + files, sent_bytes + file_bytes);
+        self.effort.add(Gain { artifacts, bytes, moved, moved_bytes, names, asked });
         self.stats.files_received = intake.new;
         self.give_up(snap, reply, intake)?;
         if batch {
@@ -309,7 +314,7 @@ impl Session {
     }
 
     fn next_round(&self, cx: &Cx<'_>) -> Result<Progress, SyncError> {
-        if self.wanted.is_empty() && !self.pushing.has_more() {
+        if self.wanted.is_empty() && !self.pushing.has_more() && self.unversioned.is_done() {
             return Ok(Progress::Done);
         }
         self.effort.check(cx.limits)?;

@@ -8,6 +8,7 @@ use xfer::{Card, Login, Message, Pragma};
 use super::cloning::Phase;
 use super::push::Scope;
 use super::{Goal, LoginState, Session, Step};
+use crate::outbox::Outbox;
 use crate::version::ADVERTISED;
 use crate::{Cx, SyncError};
 
@@ -36,7 +37,15 @@ impl Session {
             cards.push(Card::Pragma(Pragma::ReqClusters));
         }
         let scope = self.scope();
-        cards.append(&mut self.pushing.compose(&snap, scope, &mut self.stats, cx)?);
+        self.stats.files_sent = 0;
+        let unversioned = self.unversioned.is_on() && self.is_past_batches();
+        if self.pushing.is_on() || unversioned {
+            let mut outbox = Outbox::of_request(&snap, cx)?;
+            cards.append(&mut self.pushing.compose(&snap, &mut outbox, scope, &mut self.stats)?);
+            if unversioned {
+                cards.append(&mut self.unversioned.compose(&snap, &mut outbox, &mut self.stats)?);
+            }
+        }
         cards.push(Card::Comment(format!(" {}", self.nonces.next()).into()));
         self.stats.gimmes_sent = self.wanted.len() as u64;
         Ok(self.signed(Message { login: None, cards }))
@@ -59,9 +68,10 @@ impl Session {
         self.codes = Codes { server, project };
         let begun = partial::load(snap)?;
         match &mut self.goal {
-            Goal::Sync { .. } if !self.options.pull && !self.options.push => {
+            Goal::Sync { .. } if !self.options.has_direction() && !self.options.unversioned => {
                 return Err(SyncError::NothingToDo);
             }
+            Goal::Preview if !self.options.has_direction() => return Err(SyncError::NothingToDo),
             Goal::Sync { .. } | Goal::Preview if begun.is_some() => return Err(SyncError::UnfinishedClone),
             Goal::Sync { .. } | Goal::Preview if self.codes.project.is_empty() => {
                 return Err(SyncError::NoProject);
@@ -95,6 +105,16 @@ impl Session {
                 Phase::Settle => Card::Pull(self.codes.clone()),
             },
         })
+    }
+
+    /// Whether the request may ask for more than artifacts: what does not fit beside a batch of a clone would be
+    /// asked for with each batch anew.
+    fn is_past_batches(&self) -> bool {
+        match &self.goal {
+            Goal::Sync { .. } => true,
+            Goal::Preview => false,
+            Goal::Clone(cloning) => cloning.phase == Phase::Settle,
+        }
     }
 
     /// Whether the peer is to announce everything it holds.

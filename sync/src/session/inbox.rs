@@ -126,7 +126,7 @@ fn payload_bytes(payload: &Payload) -> u64 {
 }
 
 /// Tells the peer's bad artifacts from our own troubles.
-fn blame(error: RepoError) -> SyncError {
+pub(crate) fn blame(error: RepoError) -> SyncError {
     match error.fault() {
         Fault::Sender => SyncError::BadArtifact(error),
         Fault::File | Fault::Machine => SyncError::Repo(error),

@@ -18,10 +18,10 @@ pub(crate) struct Gain {
     pub(crate) artifacts: u64,
     /// Their bytes, as they travelled.
     pub(crate) bytes: u64,
-    /// Artifacts that it sent.
-    pub(crate) sent: u64,
+    /// Artifacts that it sent, and unversioned files either way.
+    pub(crate) moved: u64,
     /// Their bytes.
-    pub(crate) sent_bytes: u64,
+    pub(crate) moved_bytes: u64,
     /// Names that were announced and not known before.
     pub(crate) names: u64,
     /// Whether the round asked for artifacts by name.
@@ -59,8 +59,8 @@ pub(crate) struct Effort {
     outlook: Outlook,
     artifacts: u64,
     bytes: u64,
-    sent: u64,
-    sent_bytes: u64,
+    moved: u64,
+    moved_bytes: u64,
 }
 
 impl Effort {
@@ -69,8 +69,8 @@ impl Effort {
         self.rounds = self.rounds.saturating_add(1);
         self.artifacts = self.artifacts.saturating_add(gain.artifacts);
         self.bytes = self.bytes.saturating_add(gain.bytes);
-        self.sent = self.sent.saturating_add(gain.sent);
-        self.sent_bytes = self.sent_bytes.saturating_add(gain.sent_bytes);
+        self.moved = self.moved.saturating_add(gain.moved);
+        self.moved_bytes = self.moved_bytes.saturating_add(gain.moved_bytes);
         if gain.artifacts > 0 {
             (self.idle, self.promising) = (0, 0);
         } else if gain.asked != Asked::Nothing {
@@ -100,7 +100,7 @@ impl Effort {
             return Err(SyncError::TooMuch { artifacts: self.artifacts, bytes: self.bytes });
         }
         let (artifacts, bytes) =
-            (self.artifacts.saturating_add(self.sent), self.bytes.saturating_add(self.sent_bytes));
+            (self.artifacts.saturating_add(self.moved), self.bytes.saturating_add(self.moved_bytes));
         let earned = artifacts / limits.round_artifacts.max(1) + bytes / limits.round_bytes.max(1);
         if u64::from(self.rounds) >= u64::from(limits.rounds).saturating_add(earned) {
             return Err(SyncError::TooManyRounds { rounds: self.rounds, artifacts });

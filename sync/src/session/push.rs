@@ -13,8 +13,8 @@ use xfer::card::{Igot, Privacy};
 use xfer::{ArtifactId, Card};
 
 use super::reply::Reply;
+use crate::RoundStats;
 use crate::outbox::Outbox;
-use crate::{Cx, RoundStats};
 
 /// Stock servers that let us pull and not push say so in a message that begins so.
 const PULL_ONLY: &str = "pull only ";
@@ -117,25 +117,24 @@ impl Pushing {
     pub(super) fn compose(
         &mut self,
         snap: &Snapshot<'_>,
+        outbox: &mut Outbox<'_>,
         scope: Scope,
         stats: &mut RoundStats,
-        cx: &Cx<'_>,
     ) -> Result<Vec<Card>, RepoError> {
         self.request = Request::default();
         if !self.is_on() {
             return Ok(Vec::new());
         }
-        let mut outbox = Outbox::of_request(snap, cx)?;
         outbox.deepest = self.granted;
         for &rid in &self.theirs {
             outbox.settle(rid);
         }
         let mut cards = Vec::new();
-        if self.answer(&mut outbox, &mut cards)? {
-            self.send_unsent(snap, &mut outbox, &mut cards)?;
+        if self.answer(outbox, &mut cards)? {
+            self.send_unsent(snap, outbox, &mut cards)?;
         }
         stats.files_sent = cards.len() as u64;
-        self.announce(&outbox, scope, &mut cards)?;
+        self.announce(outbox, scope, &mut cards)?;
         stats.igots_sent = cards.len() as u64 - stats.files_sent;
         self.request.offered = self.offered(snap)?;
         Ok(cards)

@@ -1,7 +1,7 @@
 //! The cards of one reply, sorted by what they are for.
 
-use xfer::card::{Codes, FileCard, Igot};
-use xfer::{ArtifactId, Card, Message};
+use xfer::card::{Codes, FileCard, Igot, UvFile, UvIgot};
+use xfer::{ArtifactId, Card, Message, Pragma};
 
 use crate::SyncError;
 
@@ -19,8 +19,21 @@ pub(crate) struct Reply<'a> {
     pub(crate) push: Option<&'a Codes>,
     /// What the peer wants.
     pub(crate) gimmes: Vec<ArtifactId>,
+    /// Unversioned files.
+    pub(crate) uv_files: Vec<&'a UvFile>,
+    /// Lines of the catalog of unversioned files.
+    pub(crate) uv_igots: Vec<&'a UvIgot>,
+    /// What may be done about the catalog, if there is one.
+    pub(crate) uv_mode: Option<UvMode>,
     stamped: bool,
     unexpected: Option<String>,
+}
+
+/// Whether a peer takes unversioned files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UvMode {
+    PushOk,
+    PullOnly,
 }
 
 impl<'a> Reply<'a> {
@@ -56,8 +69,12 @@ impl<'a> Reply<'a> {
             Card::Push(codes) => self.push = Some(codes),
             Card::Gimme(id) => self.gimmes.push(*id),
             Card::Comment(text) => self.stamped |= text.starts_with(b" timestamp "),
-            // A catalog of unversioned files or records of configuration that nobody asked for.
-            Card::UvFile(_) | Card::UvIgot(_) | Card::Config(_) | Card::Cookie(_) | Card::Pragma(_) => {}
+            Card::UvFile(file) => self.uv_files.push(file),
+            Card::UvIgot(igot) => self.uv_igots.push(igot),
+            Card::Pragma(Pragma::UvPushOk) => self.uv_mode = Some(UvMode::PushOk),
+            Card::Pragma(Pragma::UvPullOnly) => self.uv_mode = Some(UvMode::PullOnly),
+            // Records of configuration that nobody asked for, and what does not matter.
+            Card::Config(_) | Card::Cookie(_) | Card::Pragma(_) => {}
             Card::Pull(_) => self.refuse(b"pull"),
             Card::Clone(_) => self.refuse(b"clone"),
             Card::UvGimme(_) => self.refuse(b"uvgimme"),

@@ -1,0 +1,86 @@
+//! Unversioned files of a request (reference: wire.md section 10.4).
+
+use repo::unversioned::{self, Entry, Status, Taken, Version};
+use repo::{Snapshot, Tx, UnixTime};
+use xfer::card::{UvFile, UvIgot};
+use xfer::{ArtifactId, Card, Pragma, UvName};
+
+use crate::outbox::Outbox;
+use crate::session::inbox::blame;
+use crate::{RoundStats, SyncError};
+
+/// What a request asks for and brings.
+#[derive(Default)]
+pub(super) struct Unversioned<'m> {
+    /// What the files of the client hash to, if it wants to compare.
+    pub(super) hash: Option<ArtifactId>,
+    /// Whether the client may give us files.
+    pub(super) may_write: bool,
+    /// What it wants.
+    pub(super) gimmes: Vec<&'m UvName>,
+    /// What it brings.
+    pub(super) files: Vec<&'m UvFile>,
+}
+
+impl Unversioned<'_> {
+    /// Whether anything that it brings is better than what is here.
+    pub(super) fn brings_news(&self, snap: &Snapshot<'_>, now: UnixTime) -> Result<bool, SyncError> {
+        for file in &self.files {
+            let here = unversioned::find(snap, file.name.as_str())?.map(|entry| entry.version);
+            let theirs = Version { mtime: file.mtime, hash: file.hash };
+            if matches!(
+                unversioned::status(here.as_ref(), &theirs, now),
+                Status::Unknown | Status::Take | Status::TakeTime
+            ) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes what it brings. Says how many files that were.
+    pub(super) fn store(&self, tx: &Tx<'_>, now: UnixTime) -> Result<u64, SyncError> {
+        let mut stored = 0;
+        for file in &self.files {
+            let taken = unversioned::take_file(tx, file, now).map_err(blame)?;
+            stored += u64::from(taken == Taken::Stored);
+        }
+        Ok(stored)
+    }
+
+    /// Sends what it wants, as far as there is room, and the catalog if the hashes differ. What finds no room is
+    /// named again, so that the client asks again.
+    pub(super) fn answer(
+        &self,
+        snap: &Snapshot<'_>,
+        outbox: &mut Outbox<'_>,
+        cards: &mut Vec<Card>,
+        stats: &mut RoundStats,
+    ) -> Result<(), SyncError> {
+        for &name in &self.gimmes {
+            let Some(entry) = unversioned::find(snap, name.as_str())? else { continue };
+            match outbox.unversioned(name, &entry)? {
+                Some(file) => {
+                    stats.uv_files_sent += 1;
+                    cards.push(Card::UvFile(file));
+                }
+                None => cards.extend(igot(&entry)),
+            }
+        }
+        let Some(theirs) = self.hash else { return Ok(()) };
+        if unversioned::catalog_hash(snap)? == theirs {
+            return Ok(());
+        }
+        cards.push(Card::Pragma(if self.may_write { Pragma::UvPushOk } else { Pragma::UvPullOnly }));
+        cards.extend(unversioned::list(snap)?.iter().filter_map(igot));
+        Ok(())
+    }
+}
+
+/// A line of the catalog; none for a name or a size that no peer would take.
+fn igot(entry: &Entry) -> Option<Card> {
+    let name = UvName::new(entry.name.to_str_lossy()).ok()?;
+    let size = u32::try_from(entry.size).ok()?;
+    let Version { mtime, hash } = entry.version;
+    Some(Card::UvIgot(UvIgot { name, mtime, hash, size }))
+}

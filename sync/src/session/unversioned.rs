@@ -1,0 +1,244 @@
+//! Unversioned files (reference: wire.md sections 9 and 10.4).
+//!
+//! The first request says what our files hash to. A peer whose files hash to something else lists them; then each
+//! side is sent what the other has a later version of. What is asked for and does not come, twice in a row, is
+//! given up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use repo::unversioned::{self, Entry, Status, Taken, Version};
+use repo::{Snapshot, Tx, UnixTime};
+use xfer::card::UvIgot;
+use xfer::{Card, Pragma, UvName};
+
+use super::SyncOptions;
+use super::inbox::blame;
+use super::reply::{Reply, UvMode};
+use crate::outbox::Outbox;
+use crate::{RoundStats, SyncError};
+
+/// Rounds in a row that may bring none of the files that they ask for.
+const IDLE_ROUNDS: u32 = 2;
+
+/// Unversioned files of a session.
+pub(super) struct Unversioned {
+    direction: Direction,
+    stage: Stage,
+    /// What is asked for.
+    wanted: BTreeSet<UvName>,
+    /// What the peer is to get, and whether it needs the content.
+    owed: BTreeMap<UvName, Owed>,
+    /// Those of them in the last request.
+    under_way: Vec<UvName>,
+    /// Files that the last round moved, and their bytes.
+    moved: (u64, u64),
+    idle: u32,
+}
+
+/// Which way files go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Direction {
+    pull: bool,
+    push: bool,
+}
+
+impl Direction {
+    /// The way of the artifacts; both ways if these go none.
+    pub(super) fn of(options: &SyncOptions) -> Self {
+        let alone = !options.pull && !options.push;
+        Self { pull: options.pull || alone, push: options.push || alone }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No session of unversioned files.
+    Off,
+    /// The hash is to be sent.
+    Ask,
+    /// It was sent.
+    Asked,
+    /// The peer answered.
+    Answered,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    Time,
+    Content,
+}
+
+impl Unversioned {
+    pub(super) fn new(is_wanted: bool, direction: Direction) -> Self {
+        Self {
+            direction,
+            stage: if is_wanted { Stage::Ask } else { Stage::Off },
+            wanted: BTreeSet::new(),
+            owed: BTreeMap::new(),
+            under_way: Vec::new(),
+            moved: (0, 0),
+            idle: 0,
+        }
+    }
+
+    /// Whether there is nothing more to exchange.
+    pub(super) fn is_done(&self) -> bool {
+        let asked = matches!(self.stage, Stage::Off | Stage::Answered);
+        asked && self.wanted.is_empty() && self.owed.is_empty()
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.stage != Stage::Off
+    }
+
+    /// Files that the last round moved, and their bytes.
+    pub(super) fn moved(&self) -> (u64, u64) {
+        self.moved
+    }
+
+    /// The cards of the next request.
+    pub(super) fn compose(
+        &mut self,
+        snap: &Snapshot<'_>,
+        outbox: &mut Outbox<'_>,
+        stats: &mut RoundStats,
+    ) -> Result<Vec<Card>, SyncError> {
+        let mut cards = Vec::new();
+        self.under_way.clear();
+        self.moved = (0, 0);
+        match self.stage {
+            Stage::Off => return Ok(cards),
+            Stage::Ask | Stage::Asked => {
+                self.stage = Stage::Asked;
+                cards.push(Card::Pragma(Pragma::UvHash(unversioned::catalog_hash(snap)?)));
+            }
+            Stage::Answered => {}
+        }
+        stats.uv_gimmes_sent = self.wanted.len() as u64;
+        cards.extend(self.wanted.iter().cloned().map(Card::UvGimme));
+        for (name, owed) in self.owed.clone() {
+            // Another process may have deleted the row.
+            let Some(entry) = unversioned::find(snap, name.as_str())? else {
+                self.owed.remove(&name);
+                continue;
+            };
+            let file = match owed {
+                Owed::Time => Some(outbox.unversioned_time(&name, &entry)),
+                Owed::Content => outbox.unversioned(&name, &entry)?,
+            };
+            let Some(file) = file else { break };
+            let bytes = file.content.as_ref().map_or(0, |content| content.len() as u64);
+            self.moved = (self.moved.0 + 1, self.moved.1 + bytes);
+            cards.push(Card::UvFile(file));
+            self.under_way.push(name);
+        }
+        stats.uv_files_sent = self.under_way.len() as u64;
+        Ok(cards)
+    }
+
+    /// Whether a reply without errors brings anything to write down.
+    pub(super) fn brings_news(&self, reply: &Reply<'_>) -> bool {
+        self.stage != Stage::Off && (!reply.uv_files.is_empty() || !reply.uv_igots.is_empty())
+    }
+
+    /// Takes in a reply without errors. Says how many files it brought.
+    pub(super) fn hear(
+        &mut self,
+        snap: &Snapshot<'_>,
+        tx: Option<&Tx<'_>>,
+        reply: &Reply<'_>,
+        now: UnixTime,
+    ) -> Result<u64, SyncError> {
+        if !matches!(self.stage, Stage::Asked | Stage::Answered) {
+            return Ok(0);
+        }
+        self.stage = Stage::Answered;
+        for name in std::mem::take(&mut self.under_way) {
+            self.owed.remove(&name);
+        }
+        let came = match tx {
+            Some(tx) => self.take_files(tx, reply, now)?,
+            None => 0,
+        };
+        // A reply that is full of artifacts has no room for others.
+        self.give_up(came + reply.files.len() as u64);
+        if let Some(mode) = reply.uv_mode {
+            self.read_catalog(snap, tx, &reply.uv_igots, mode, now)?;
+        }
+        Ok(came)
+    }
+
+    /// Takes what was asked for, and nothing else.
+    fn take_files(&mut self, tx: &Tx<'_>, reply: &Reply<'_>, now: UnixTime) -> Result<u64, SyncError> {
+        let mut count = 0;
+        for file in &reply.uv_files {
+            if !self.wanted.remove(&file.name) {
+                continue;
+            }
+            if unversioned::take_file(tx, file, now).map_err(blame)? == Taken::Stored {
+                count += 1;
+                self.moved = (self.moved.0 + 1, self.moved.1 + u64::from(file.size));
+            }
+        }
+        Ok(count)
+    }
+
+    fn give_up(&mut self, came: u64) {
+        self.idle = if came > 0 || self.wanted.is_empty() { 0 } else { self.idle + 1 };
+        if self.idle >= IDLE_ROUNDS {
+            self.wanted.clear();
+        }
+    }
+
+    fn read_catalog(
+        &mut self,
+        snap: &Snapshot<'_>,
+        tx: Option<&Tx<'_>>,
+        igots: &[&UvIgot],
+        mode: UvMode,
+        now: UnixTime,
+    ) -> Result<(), SyncError> {
+        let gives = self.direction.push && mode == UvMode::PushOk;
+        let mut theirs = BTreeSet::new();
+        for &igot in igots {
+            theirs.insert(igot.name.as_str());
+            match (self.status(snap, tx, igot, now)?, igot.hash) {
+                (Status::Unknown | Status::Take, Some(_)) if self.direction.pull => {
+                    self.wanted.insert(igot.name.clone());
+                }
+                (Status::GiveTime, _) if gives => drop(self.owed.insert(igot.name.clone(), Owed::Time)),
+                (Status::Give, _) if gives => drop(self.owed.insert(igot.name.clone(), Owed::Content)),
+                _ => {}
+            }
+        }
+        if gives {
+            for Entry { name, version, .. } in unversioned::list(snap)? {
+                let name = name.to_str_lossy();
+                if version.hash.is_none() || theirs.contains(&*name) {
+                    continue;
+                }
+                // One that no peer takes stays here.
+                if let Ok(name) = UvName::new(name) {
+                    self.owed.insert(name, Owed::Content);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How the peer's version stands to ours, before what needs no content was taken from it.
+    fn status(
+        &self,
+        snap: &Snapshot<'_>,
+        tx: Option<&Tx<'_>>,
+        igot: &UvIgot,
+        now: UnixTime,
+    ) -> Result<Status, SyncError> {
+        if let Some(tx) = tx.filter(|_| self.direction.pull) {
+            return Ok(unversioned::take_igot(tx, igot, now)?);
+        }
+        let here = unversioned::find(snap, igot.name.as_str())?.map(|entry| entry.version);
+        let theirs = Version { mtime: igot.mtime, hash: igot.hash };
+        Ok(unversioned::status(here.as_ref(), &theirs, now))
+    }
+}
