@@ -21,7 +21,7 @@ use crate::error::Fault;
 use crate::{RepoError, Rid, Tx, UnixTime, blob, content, dangling, delta, private};
 
 /// Bytes of expanded artifacts that are named together. Two such batches are under way at a time.
-pub(crate) const BATCH_BYTES: usize = 4 << 20;
+pub(crate) const BATCH_BYTES: usize = 2 << 20;
 
 /// A batch of more than this has no other beside it.
 const LARGE_BYTES: usize = 4 * BATCH_BYTES;
