@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn damaged_unversioned_files_are_found() {
         let row = "CREATE TABLE unversioned(name, mtime, hash, sz, encoding, content);
-            INSERT INTO unversioned VALUES('a', 1, 'da39a3ee5e6b4b0d3255bfef95601890afd80709', 0, 0, x''),
+            INSERT INTO unversioned VALUES('a', 1, '86f7e437faa5a7fce15d1ddcb9eaeaea377667b8', 1, 0, 'a'),
                                           ('gone', 1, NULL, 0, 0, NULL)";
         check(row, &[]);
         let damage = |change: &str| {

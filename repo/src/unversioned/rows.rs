@@ -101,6 +101,8 @@ pub fn content(snap: &Snapshot<'_>, name: &str) -> Result<Option<Bytes>, RepoErr
     let mut rows = statement.query([&name])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let stored = match row.get_ref(1)? {
+        // Stock keeps an empty file that it received so.
+        ValueRef::Null if check(&id, b"").is_ok() => return Ok(Some(Bytes::new())),
         ValueRef::Null => return Err(damaged(&name, "its content is missing")),
         value => value.as_bytes().map_err(|_| damaged(&name, "its content is a number"))?,
     };
