@@ -6,6 +6,7 @@ mod clone;
 mod exchange;
 mod info;
 mod ls;
+mod name;
 mod new;
 mod pull;
 mod push;
@@ -24,6 +25,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::exit::{Code, Failure};
 use crate::output::Output;
+use crate::waiting;
 
 /// Clones, pulls and serves Fossil repositories.
 #[derive(Debug, Parser)]
@@ -60,12 +62,17 @@ pub(crate) struct Repository {
 impl Repository {
     /// Opens the file for reading.
     fn read(&self) -> Result<repo::Repo, Failure> {
-        Ok(repo::Repo::open_read_only(&self.file)?)
+        Ok(waiting::on(&self.file, || repo::Repo::open_read_only(&self.file))?)
     }
 
     /// Opens the file for reading and writing.
     fn write(&self) -> Result<repo::Repo, Failure> {
-        Ok(repo::Repo::open(&self.file)?)
+        Ok(waiting::on(&self.file, || {
+            let mut repo = repo::Repo::open(&self.file)?;
+            // Whoever writes to it now is waited for here, and not in the middle of the work.
+            drop(repo.begin()?);
+            Ok::<_, repo::RepoError>(repo)
+        })?)
     }
 }
 

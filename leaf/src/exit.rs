@@ -161,6 +161,7 @@ impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
         let code = match &error {
             TransportError::Status { status: 401 | 403 | 407, .. } => Code::Refused,
+            TransportError::Status { status: 404 | 410, .. } => Code::NoRepository,
             error if error.may_retry() => Code::Network,
             _ => Code::Failed,
         };
@@ -269,7 +270,10 @@ mod tests {
         let cases: [(Failure, Code); 6] = [
             (TransportError::UnknownHost { host: "h".into(), reason: String::new() }.into(), Code::Network),
             (TransportError::Status { peer: peer(), status: 401, text: String::new() }.into(), Code::Refused),
-            (TransportError::Status { peer: peer(), status: 404, text: String::new() }.into(), Code::Failed),
+            (
+                TransportError::Status { peer: peer(), status: 404, text: String::new() }.into(),
+                Code::NoRepository,
+            ),
             (SyncError::Refused("not authorized to read".into()).into(), Code::Refused),
             (FileError::Busy("f".into()).into(), Code::Locked),
             (SyncError::UnfinishedClone.into(), Code::NoRepository),

@@ -122,8 +122,8 @@ const TAGGED: &str = "SELECT e.objid FROM tag t CROSS JOIN tagxref x ON x.tagid=
   WHERE t.tagname='sym-'||?1 AND x.tagtype>0 AND e.type='ci'
   ORDER BY e.mtime DESC, e.objid DESC LIMIT 1";
 
-const PREFIX: &str = "SELECT b.rid FROM blob b CROSS JOIN event e ON e.objid=b.rid
-  WHERE b.uuid>=?1 AND b.uuid<?1||'g' AND e.type='ci' LIMIT 2";
+const PREFIX: &str = "SELECT b.rid, b.uuid FROM blob b CROSS JOIN event e ON e.objid=b.rid
+  WHERE b.uuid>=?1 AND b.uuid<?1||'g' AND e.type='ci' ORDER BY b.uuid LIMIT ?2";
 
 /// Shortest beginning of a hash that may name a check-in.
 const MIN_PREFIX: usize = 4;
@@ -149,14 +149,33 @@ pub fn named(snap: &Snapshot<'_>, name: &str) -> Result<Named, RepoError> {
 }
 
 fn by_prefix(snap: &Snapshot<'_>, prefix: &str) -> Result<Named, RepoError> {
+    Ok(match beginning(snap, prefix, 2)?.as_slice() {
+        [] => Named::None,
+        [(rid, _)] => Named::One(*rid),
+        _ => Named::Several,
+    })
+}
+
+/// The check-ins whose hashes begin with `prefix`, of 4 digits or more, in the order of their hashes, `limit` at
+/// most.
+pub fn beginning(
+    snap: &Snapshot<'_>,
+    prefix: &str,
+    limit: usize,
+) -> Result<Vec<(Rid, ArtifactId)>, RepoError> {
     if prefix.len() < MIN_PREFIX || prefix.len() > 64 || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Ok(Named::None);
+        return Ok(Vec::new());
     }
     let mut statement = snap.conn().prepare_cached(PREFIX)?;
-    let mut rows = statement.query([prefix.to_ascii_lowercase()])?;
-    let Some(row) = rows.next()? else { return Ok(Named::None) };
-    let rid = Rid(row.get(0)?);
-    Ok(if rows.next()?.is_some() { Named::Several } else { Named::One(rid) })
+    let mut rows =
+        statement.query(params![prefix.to_ascii_lowercase(), i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        if let Ok(id) = ArtifactId::from_hex(row.get_ref(1)?.as_bytes().unwrap_or_default()) {
+            found.push((Rid(row.get(0)?), id));
+        }
+    }
+    Ok(found)
 }
 
 /// The files of a check-in by name, each with its content. None if it is no check-in, or its baseline is not

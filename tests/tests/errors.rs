@@ -11,6 +11,7 @@ use frond_tests::process::free_port;
 use frond_tests::{Fossil, Frond, Reply, Said, Scratch, Scripted, Server, compare, frond, sql};
 
 const FAILED: i32 = 1;
+const USAGE: i32 = 2;
 const UNREACHABLE: i32 = 4;
 const REFUSED: i32 = 5;
 const NO_REPOSITORY: i32 = 10;
@@ -41,6 +42,10 @@ impl Pair {
 
     fn pull(&self, url: &str, file: &Path) -> Said {
         self.frond.try_run([OsStr::new("pull"), url.as_ref(), "-R".as_ref(), file.as_os_str()])
+    }
+
+    fn pull_quietly(&self, url: &str, file: &Path) -> Said {
+        self.frond.try_run([OsStr::new("pull"), "-q".as_ref(), url.as_ref(), "-R".as_ref(), file.as_os_str()])
     }
 
     /// A clone and a pull both fail like this, and the file stays as it was.
@@ -103,7 +108,7 @@ fn not_a_fossil_server() {
     let headers = [("Content-Type", "text/html"), ("Content-Length", "57"), ("Connection", "close")];
     assert_eq!(page.len(), 57);
     let server = Scripted::start(move |_| Reply::http("404 Not Found", &headers, page));
-    Pair::new().fails(&server.url(), FAILED, &["404"]);
+    Pair::new().fails(&server.url(), NO_REPOSITORY, &["404"]);
     let server = Scripted::start(|_| Reply::Raw(b"220 mail.example.test ESMTP\r\n".to_vec()));
     Pair::new().fails(
         &server.url(),
@@ -230,7 +235,14 @@ fn repository_locked_by_another_process() {
     let server = pair.fossil.server(&pair.whole);
     let lock = sql::open(&pair.stale);
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    says(&pair.pull(&server.url(), &pair.stale), LOCKED, &["stale.fossil"]);
+    let said = pair.pull(&server.url(), &pair.stale);
+    let (note, error) = said.stderr.split_once('\n').unwrap();
+    let own = format!("(process {})", std::process::id());
+    for word in ["stale.fossil", "in use by", &own, "waiting up to 15 seconds"] {
+        assert!(note.contains(word), "no {word}\n{said}");
+    }
+    says(&Said { stderr: error.to_owned(), ..said }, LOCKED, &["stale.fossil"]);
+    says(&pair.pull_quietly(&server.url(), &pair.stale), LOCKED, &["stale.fossil"]);
     lock.execute_batch("ROLLBACK").unwrap();
     frond::summary(&pair.frond.try_run([
         "pull",
@@ -327,4 +339,56 @@ fn read_only_file() {
         "{said}"
     );
     assert_eq!(said.code, Some(0), "the file changed\n{said}");
+}
+
+#[test]
+fn no_such_repository_at_a_server() {
+    let pair = Pair::new();
+    let server = pair.frond.server(pair.scratch.path());
+    pair.fails(&format!("{}nosuch", server.url()), NO_REPOSITORY, &["404", "no such repository"]);
+}
+
+#[test]
+fn a_directory_that_is_not_there() {
+    let pair = Pair::new();
+    let server = pair.fossil.server(&pair.whole);
+    let file = pair.scratch.path().join("nodir/new.fossil");
+    let path = file.to_string_lossy();
+    for words in [&["new", &path][..], &["clone", &server.url(), &path]] {
+        says(&pair.frond.try_run(words), FAILED, &["nodir/new.fossil", "make the directory first"]);
+    }
+}
+
+#[test]
+fn a_first_user_without_a_name() {
+    let pair = Pair::new();
+    let file = pair.scratch.file("new.fossil");
+    for words in [&["new", "-A", ""][..], &["new", "-A", " "], &["clone", "-A", "", "http://h/"]] {
+        let said = pair.frond.try_run([words, &[&file.to_string_lossy()]].concat());
+        says(&said, USAGE, &["no name of a user", "-A USER"]);
+        assert!(!file.exists(), "{said}");
+    }
+}
+
+#[test]
+fn names_that_mean_nothing_or_too_much() {
+    let pair = Pair::new();
+    let path = pair.whole.to_string_lossy();
+    let say = |command: &str, name: &str| pair.frond.try_run([command, name, "-R", &path]);
+    for (command, kind) in [("ls", "check-in"), ("artifact", "artifact")] {
+        says(&say(command, "zzz"), FAILED, &[&format!("no {kind} is called \"zzz\"")]);
+        says(&say(command, "3f9"), FAILED, &["\"3f9\" is too short for the hash", "give 4 digits or more"]);
+    }
+    let twins = "SELECT substr(uuid,1,4) FROM blob GROUP BY 1 HAVING count(*)=2 ORDER BY 1 LIMIT 1";
+    sql::execute(
+        &pair.whole,
+        "INSERT INTO blob(uuid,size,content) SELECT substr(uuid,1,12)||'00000000'||substr(uuid,21),size,content \
+         FROM blob ORDER BY rid LIMIT 1",
+    );
+    let prefix = sql::column(&pair.whole, twins).remove(0);
+    let names = format!("SELECT substr(uuid,1,16) FROM blob WHERE uuid GLOB '{prefix}*' ORDER BY uuid");
+    let names = sql::column(&pair.whole, &names);
+    assert_eq!(names.len(), 2);
+    let listed = format!("several artifacts begin with \"{prefix}\": {}", names.join(", "));
+    says(&say("artifact", &prefix), FAILED, &[&listed, "give more digits"]);
 }

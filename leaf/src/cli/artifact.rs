@@ -1,16 +1,13 @@
 //! `frond artifact HASH -R FILE`.
 
 use clap::Args;
-use repo::{Snapshot, census, content};
+use repo::content;
 use serde::Serialize;
 use xfer::ArtifactId;
 
-use super::Repository;
+use super::{Repository, name};
 use crate::exit::{Code, Failure};
 use crate::output::{Form, Output};
-
-/// Shortest prefix that may stand for a name.
-const MIN_PREFIX: usize = 4;
 
 /// Write an artifact as it is
 #[derive(Debug, Args)]
@@ -37,7 +34,7 @@ impl Artifact {
     pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
         let mut repo = self.repository.read()?;
         let snap = repo.snapshot()?;
-        let (rid, id) = find(&snap, &self.hash)?;
+        let (rid, id) = name::artifact(&snap, &self.hash)?;
         let bytes = content::get(&snap, rid)?;
         write(output, &id, &bytes);
         Ok(Code::Ok)
@@ -54,21 +51,4 @@ pub(crate) fn write(output: &Output, id: &ArtifactId, bytes: &[u8]) {
     let hex = text.is_none().then(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect());
     let answer = Answer { hash: id.to_string(), size: bytes.len(), text, hex };
     output.answer(&answer, String::new);
-}
-
-fn find(snap: &Snapshot<'_>, prefix: &str) -> Result<(repo::Rid, ArtifactId), Failure> {
-    if prefix.len() < MIN_PREFIX {
-        let what = format!("{prefix:?} is too short for the name of an artifact");
-        return Err(Failure::new(Code::Usage, what, format!("give {MIN_PREFIX} digits or more")));
-    }
-    let found = census::named(snap, prefix, 2)?;
-    match found.as_slice() {
-        [one] => Ok(*one),
-        [] => Err(Failure::new(Code::Failed, format!("no artifact {prefix:?} is held"), "check the name")),
-        _ => Err(Failure::new(
-            Code::Failed,
-            format!("several artifacts begin with {prefix:?}"),
-            "give more digits",
-        )),
-    }
 }

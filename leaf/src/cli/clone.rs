@@ -97,7 +97,11 @@ impl Clone {
 /// The first user of a new repository: `given`, else who works here.
 pub(crate) fn first_user(given: Option<String>) -> Result<String, Failure> {
     let user = given.unwrap_or_else(local_user);
-    if is_special(&user) || user.is_empty() {
+    if user.trim().is_empty() {
+        let hint = "name the first user with -A USER";
+        return Err(Failure::new(Code::Usage, format!("{user:?} is no name of a user"), hint));
+    }
+    if is_special(&user) {
         let what = format!("{user:?} stands for a kind of users, and cannot be the first user");
         return Err(Failure::new(Code::Usage, what, "name another one with -A USER"));
     }

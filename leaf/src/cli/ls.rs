@@ -1,12 +1,12 @@
 //! `frond ls [CHECKIN] -R FILE`.
 
 use clap::Args;
-use repo::history::{self, Named};
+use repo::Snapshot;
+use repo::history;
 use repo::manifest::{FileEntry, Perm};
-use repo::{Rid, Snapshot, blob};
 use serde::Serialize;
 
-use super::Repository;
+use super::{Repository, name};
 use crate::exit::{Code, Failure};
 use crate::output::{Form, Output};
 
@@ -59,33 +59,9 @@ fn line(file: &FileEntry) -> Line {
 
 /// The files of the check-in that `name` means.
 pub(crate) fn files(snap: &Snapshot<'_>, name: Option<&str>) -> Result<Vec<FileEntry>, Failure> {
-    let (rid, name) = checkin(snap, name)?;
+    let (rid, name) = name::checkin(snap, name)?;
     history::files(snap, rid)?.ok_or_else(|| {
         let what = format!("the files of check-in {name:?} are not all known: its baseline is not here");
         Failure::new(Code::Failed, what, "pull first")
     })
-}
-
-fn checkin(snap: &Snapshot<'_>, name: Option<&str>) -> Result<(Rid, String), Failure> {
-    let none = |name: &str| {
-        Failure::new(Code::Failed, format!("no check-in is called {name:?}"), "see `frond timeline`")
-    };
-    let Some(name) = name else {
-        let main = repo::config::get(snap, "main-branch")?.unwrap_or_else(|| "trunk".to_owned());
-        for name in [main.as_str(), "tip"] {
-            if let Named::One(rid) = history::named(snap, name)? {
-                return Ok((rid, blob::id(snap, rid)?.short()));
-            }
-        }
-        return Err(Failure::new(Code::Failed, "the repository has no check-ins", "pull first"));
-    };
-    match history::named(snap, name)? {
-        Named::One(rid) => Ok((rid, name.to_owned())),
-        Named::None => Err(none(name)),
-        Named::Several => Err(Failure::new(
-            Code::Failed,
-            format!("several check-ins begin with {name:?}"),
-            "give more digits",
-        )),
-    }
 }

@@ -1,16 +1,17 @@
 //! `frond new FILE`.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use clap::Args;
 use repo::checkin::{self, NewCheckin};
-use repo::{Genesis, Repo, Text, UnixTime};
+use repo::{Genesis, Repo, RepoError, Text, UnixTime};
 use serde::Serialize;
 use sync::client::now;
 
 use super::clone::first_user;
 use crate::chance;
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Failure, from_io};
 use crate::output::Output;
 
 /// Make a new repository
@@ -53,7 +54,10 @@ impl New {
             public: if self.public_read { "go".to_owned() } else { String::new() },
             now: now(),
         };
-        let mut repo = Repo::create(&answer.file, &genesis)?;
+        let mut repo = Repo::create(&answer.file, &genesis).map_err(|error| match error {
+            RepoError::NotFound { .. } => from_io(&answer.file, &ErrorKind::NotFound.into()),
+            error => error.into(),
+        })?;
         first_checkin(&mut repo, &answer.admin_user, genesis.now)?;
         output.answer(&answer, || {
             format!(
