@@ -65,6 +65,14 @@ pub enum SyncError {
         /// Project code that the peer named.
         theirs: String,
     },
+    /// The caller wants another project than the one of this repository, or of the peer that is cloned.
+    #[error("project {wanted} is wanted, and this is project {here}")]
+    OtherProject {
+        /// Project code that the caller named.
+        wanted: String,
+        /// Project code that was found.
+        here: String,
+    },
     /// Another repository file answers than the one that the clone began with.
     #[error(
         "another repository answers than the one this clone began with (server code {theirs}, not {ours})"

@@ -2,6 +2,8 @@
 
 use xfer::ArtifactId;
 
+use crate::SyncOptions;
+
 /// What one round, or one request, moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RoundStats {
@@ -55,8 +57,12 @@ impl RoundStats {
 pub enum Event<'a> {
     /// A session begins.
     SessionStarted {
-        /// `clone`, `pull`, ...
+        /// `clone`, `pull`, `push`, `sync` or `uv sync`.
         operation: &'static str,
+        /// What it is to do. The password is not shown.
+        options: &'a SyncOptions,
+        /// Project code of the repository; empty where a clone does not know it yet.
+        project: &'a str,
     },
     /// A round begins.
     RoundStarted {
@@ -72,6 +78,10 @@ pub enum Event<'a> {
     },
     /// The session ended, converged or not.
     SessionFinished {
+        /// As when it began.
+        operation: &'static str,
+        /// Project code.
+        project: &'a str,
         /// How many rounds it took.
         rounds: u32,
         /// What all rounds moved.
@@ -80,9 +90,18 @@ pub enum Event<'a> {
         error: Option<&'a dyn std::error::Error>,
     },
     /// A server took up a request.
-    RequestStarted,
+    RequestStarted {
+        /// What is asked, as far as the cards tell: `clone`, `pull`, `push`, `sync` or `other`.
+        operation: &'static str,
+        /// The project that the request names; none in a clone.
+        project: Option<&'a str>,
+        /// Address of whoever asks, if it is known.
+        peer: Option<&'a str>,
+    },
     /// A server answered a request.
     RequestHandled {
+        /// Cards of the request.
+        cards: usize,
         /// What the request moved, seen from the server.
         stats: &'a RoundStats,
         /// Why it failed, if it did.

@@ -48,9 +48,10 @@ impl<'a> Outbox<'a> {
         Self::new(snap, cx, bytes, milliseconds)
     }
 
-    /// For a request.
-    pub(crate) fn of_request(snap: &'a Snapshot<'a>, cx: &'a Cx<'_>) -> Result<Self, RepoError> {
-        let bytes = setting(snap, "max-upload")?.unwrap_or(u64::MAX).min(cx.limits.send_bytes);
+    /// For a request of up to `most` bytes; 0 stands for the default.
+    pub(crate) fn of_request(snap: &'a Snapshot<'a>, most: u64, cx: &'a Cx<'_>) -> Result<Self, RepoError> {
+        let most = if most == 0 { cx.limits.send_bytes } else { most };
+        let bytes = setting(snap, "max-upload")?.unwrap_or(u64::MAX).min(most);
         Self::new(snap, cx, bytes, cx.limits.reply_ms)
     }
 

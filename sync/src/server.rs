@@ -61,14 +61,36 @@ pub type Handler = Arc<dyn Fn(&mut Repo, &Message, &mut Cx<'_>) -> Result<Messag
 /// so they wait for no writer; but where enough artifacts are in no cluster yet, a pull first makes clusters, if
 /// the file can be written.
 pub fn handle_sync(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Result<Message, SyncError> {
-    cx.observer.observe(&Event::RequestStarted);
+    let (operation, project) = purpose(request);
+    cx.observer.observe(&Event::RequestStarted { operation, project, peer: cx.peer });
     let (reply, stats) = match answer(repo, request, cx) {
         Ok((reply, stats)) => (Ok(reply), stats),
         Err(error) => (Err(error), RoundStats::default()),
     };
     let error = reply.as_ref().err().map(|error| error as &dyn std::error::Error);
-    cx.observer.observe(&Event::RequestHandled { stats: &stats, error });
+    cx.observer.observe(&Event::RequestHandled { cards: request.cards.len(), stats: &stats, error });
     reply
+}
+
+/// What a request asks for, and the project that it names, for the observer.
+fn purpose(request: &Message) -> (&'static str, Option<&str>) {
+    let (mut pull, mut push, mut clone, mut project) = (false, false, false, None);
+    for card in &request.cards {
+        match card {
+            Card::Pull(codes) => (pull, project) = (true, Some(codes.project.as_str())),
+            Card::Push(codes) => (push, project) = (true, Some(codes.project.as_str())),
+            Card::Clone(_) => clone = true,
+            _ => {}
+        }
+    }
+    let operation = match (clone, pull, push) {
+        (true, ..) => "clone",
+        (_, true, true) => "sync",
+        (_, true, false) => "pull",
+        (_, false, true) => "push",
+        (..) => "other",
+    };
+    (operation, project)
 }
 
 /// How the reply to `request`, which came framed as `asked`, must be framed: as asked, but for a batch clone

@@ -33,6 +33,14 @@ pub struct SyncOptions {
     pub pull: bool,
     /// Give the peer what it lacks.
     pub push: bool,
+    /// The project there is to be: a repository of another one is an error. None: whatever the repository holds.
+    pub project_code: Option<String>,
+    /// What this side calls itself. None: the server code of the repository.
+    pub server_code: Option<String>,
+    /// What this side is called in the records of observers.
+    pub peer_id: Option<String>,
+    /// Bytes of artifacts in one request; one artifact may exceed it. 0: [`crate::Limits::send_bytes`].
+    pub max_send: u64,
     /// Login name; none, empty or `anonymous`: no login.
     pub user: Option<String>,
     /// Its password. Without one there is no login.
@@ -201,20 +209,25 @@ impl Session {
     /// If the session is over.
     pub fn next_request(&mut self, repo: &mut Repo, cx: &mut Cx<'_>) -> Result<Message, SyncError> {
         assert!(self.step != Step::Finished, "the session is over");
-        if self.step == Step::Fresh {
-            cx.observer.observe(&Event::SessionStarted { operation: self.operation() });
-        }
+        let prepared = if self.step == Step::Fresh { self.begin(repo, cx) } else { Ok(()) };
         if self.step != Step::Composed {
             self.result.rounds += 1;
             self.stats = RoundStats::default();
         }
         cx.observer.observe(&Event::RoundStarted { round: self.result.rounds });
-        let request = self.compose(repo, cx);
+        let request = prepared.and_then(|()| self.compose(repo, cx));
         match &request {
             Ok(_) => self.step = Step::Composed,
             Err(error) => self.finish(Some(error), cx),
         }
         request
+    }
+
+    fn begin(&mut self, repo: &mut Repo, cx: &mut Cx<'_>) -> Result<(), SyncError> {
+        let prepared = repo.snapshot().map_err(SyncError::from).and_then(|snap| self.prepare(&snap, cx));
+        let (operation, project) = (self.operation(), &self.codes.project);
+        cx.observer.observe(&Event::SessionStarted { operation, options: &self.options, project });
+        prepared
     }
 
     /// Says how many bytes the last exchange moved, before its reply is handled.
@@ -314,6 +327,8 @@ impl Session {
     fn finish(&mut self, error: Option<&dyn Error>, cx: &mut Cx<'_>) {
         self.step = Step::Finished;
         cx.observer.observe(&Event::SessionFinished {
+            operation: self.operation(),
+            project: &self.codes.project,
             rounds: self.result.rounds,
             stats: &self.result.stats,
             error,
@@ -335,6 +350,10 @@ impl std::fmt::Debug for SyncOptions {
             .field("pull", &self.pull)
             .field("push", &self.push)
             .field("dry_run", &self.dry_run)
+            .field("project_code", &self.project_code)
+            .field("server_code", &self.server_code)
+            .field("peer_id", &self.peer_id)
+            .field("max_send", &self.max_send)
             .field("user", &self.user)
             .field("password", &self.password.as_ref().map(|_| ".."))
             .field("unversioned", &self.unversioned)

@@ -301,15 +301,15 @@ pub(crate) struct Diary(pub(crate) Vec<String>);
 impl Observer for Diary {
     fn observe(&mut self, event: &Event<'_>) {
         self.0.push(match event {
-            Event::SessionStarted { operation } => format!("{operation} started"),
+            Event::SessionStarted { operation, .. } => format!("{operation} started"),
             Event::RoundStarted { round } => format!("round {round} started"),
             Event::RoundFinished { round, stats } => {
                 format!("round {round} finished, {} received", stats.files_received)
             }
             Event::SessionFinished { rounds, error: None, .. } => format!("finished after {rounds}"),
             Event::SessionFinished { error: Some(error), .. } => format!("failed: {error}"),
-            Event::RequestStarted => "request".to_owned(),
-            Event::RequestHandled { stats, error: None } => format!("handled, {} sent", stats.files_sent),
+            Event::RequestStarted { operation, .. } => format!("{operation} request"),
+            Event::RequestHandled { stats, error: None, .. } => format!("handled, {} sent", stats.files_sent),
             Event::RequestHandled { error: Some(error), .. } => format!("not handled: {error}"),
             Event::Crosslinked { .. } => "crosslinked".to_owned(),
             Event::PeerSaid { text } => format!("peer: {text}"),

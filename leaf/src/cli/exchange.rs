@@ -56,6 +56,7 @@ impl Exchange {
             unversioned: self.network.unversioned || direction == Direction::Unversioned,
             private: self.network.private,
             verily: self.verily,
+            ..SyncOptions::default()
         };
         let mut setting = network::setting(output)?;
         let mut transport = HttpTransport::new(url.clone(), self.network.http()?);

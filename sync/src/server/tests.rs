@@ -427,5 +427,5 @@ fn the_observer_hears_of_each_request() {
     let (mut faults, mut diary) = (crate::NoFaults, crate::testing::Diary::default());
     let mut cx = crate::testing::cx(&server.limits, &mut faults, &mut diary);
     handle_sync(&mut server.repo, &message(&format!("{V}clone 3 1\n")), &mut cx).unwrap();
-    assert_eq!(diary.0, ["request", "handled, 1 sent"]);
+    assert_eq!(diary.0, ["clone request", "handled, 1 sent"]);
 }

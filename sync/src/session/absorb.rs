@@ -221,6 +221,7 @@ impl Session {
     fn adopt(&mut self, theirs: &str) -> Result<(), SyncError> {
         if self.codes.project.is_empty() {
             theirs.clone_into(&mut self.codes.project);
+            self.check_project()?;
         }
         if self.codes.project == theirs {
             return Ok(());

@@ -7,7 +7,7 @@ use xfer::{Card, Login, Message, Pragma};
 
 use super::cloning::Phase;
 use super::push::Scope;
-use super::{Goal, LoginState, Session, Step};
+use super::{Goal, LoginState, Session};
 use crate::outbox::Outbox;
 use crate::version::ADVERTISED;
 use crate::{Cx, SyncError};
@@ -18,9 +18,6 @@ const CLUSTER_ROUND: u32 = 3;
 impl Session {
     pub(super) fn compose(&mut self, repo: &mut Repo, cx: &Cx<'_>) -> Result<Message, SyncError> {
         let snap = repo.snapshot()?;
-        if self.step == Step::Fresh {
-            self.prepare(&snap, cx)?;
-        }
         let mut cards = vec![Card::Pragma(Pragma::ClientVersion(ADVERTISED))];
         if self.options.private {
             cards.push(Card::Pragma(Pragma::SendPrivate));
@@ -40,7 +37,7 @@ impl Session {
         self.stats.files_sent = 0;
         let unversioned = self.unversioned.is_on() && self.is_past_batches();
         if self.pushing.is_on() || unversioned {
-            let mut outbox = Outbox::of_request(&snap, cx)?;
+            let mut outbox = Outbox::of_request(&snap, self.options.max_send, cx)?;
             cards.append(&mut self.pushing.compose(&snap, &mut outbox, scope, &mut self.stats)?);
             if unversioned {
                 cards.append(&mut self.unversioned.compose(&snap, &mut outbox, &mut self.stats)?);
@@ -62,10 +59,14 @@ impl Session {
         Some((user, self.options.password.as_deref().filter(|password| !password.is_empty())?))
     }
 
-    fn prepare(&mut self, snap: &Snapshot<'_>, cx: &Cx<'_>) -> Result<(), SyncError> {
-        let server = config::server_code(snap)?.unwrap_or_else(|| "x".to_owned());
+    pub(super) fn prepare(&mut self, snap: &Snapshot<'_>, cx: &Cx<'_>) -> Result<(), SyncError> {
+        let server = match &self.options.server_code {
+            Some(named) => named.clone(),
+            None => config::server_code(snap)?.unwrap_or_else(|| "x".to_owned()),
+        };
         let project = config::project_code(snap)?.unwrap_or_default();
         self.codes = Codes { server, project };
+        self.check_project()?;
         let begun = partial::load(snap)?;
         match &mut self.goal {
             Goal::Sync { .. } if !self.options.has_direction() && !self.options.unversioned => {
@@ -90,6 +91,16 @@ impl Session {
         }
         self.wanted = wanted::phantoms(snap, self.deepest(), cx.limits.gimmes, |_| true)?;
         Ok(())
+    }
+
+    /// Compares the project with the one there is to be. A clone learns its project later.
+    pub(super) fn check_project(&self) -> Result<(), SyncError> {
+        match &self.options.project_code {
+            Some(wanted) if !self.codes.project.is_empty() && *wanted != self.codes.project => {
+                Err(SyncError::OtherProject { wanted: wanted.clone(), here: self.codes.project.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The card that says what is wanted.

@@ -244,3 +244,30 @@ fn a_dry_run_tells_what_would_move_and_changes_nothing() {
         assert_eq!(result.rounds, 1);
     }
 }
+
+#[test]
+fn a_session_of_another_project_than_the_one_wanted_is_a_mistake() {
+    for (wanted, good) in [(PROJECT, true), (SERVER, false)] {
+        let options = SyncOptions { project_code: Some(wanted.to_owned()), ..pull() };
+        let outcome = run(&options, &mut holding("A"), &mut server("A", "o"));
+        assert_eq!(outcome.is_ok(), good, "{outcome:?}");
+        let session =
+            Session::clone_into(SyncOptions { project_code: Some(wanted.to_owned()), ..pull() }, SEED);
+        let outcome = converse(&mut { session }, &mut fresh(), &mut holding("A"));
+        assert_eq!(outcome.is_ok(), good, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_session_may_have_a_budget_and_a_name_of_its_own() {
+    let options = SyncOptions { max_send: 10, server_code: Some("me".to_owned()), ..push() };
+    let mut requests = Vec::new();
+    let mut server = server("", "i");
+    let mut peer = script(|_, request| {
+        requests.push(request.to_owned());
+        server.reply(request)
+    });
+    run(&options, &mut holding("").unsent("A B C"), &mut peer).unwrap();
+    assert_eq!(requests.len(), 3);
+    assert!(requests[0].contains(&format!("push me {PROJECT}\n")), "{}", requests[0]);
+}
