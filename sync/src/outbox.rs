@@ -123,7 +123,7 @@ impl<'a> Outbox<'a> {
         if !self.has_room(u64::from(declared)) {
             return Ok(None);
         }
-        let unsound = |_| RepoError::NoContent(outgoing.rid);
+        let unsound = |reason| RepoError::BadFrame { id: outgoing.id, reason };
         let delta = self.codec.unpack(&frame, declared as usize).map_err(unsound)?;
         Ok(Some(self.card(outgoing, Some(source.id), Payload::Plain(delta.into()))))
     }

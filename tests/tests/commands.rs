@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use frond_tests::corpus::{Extras, PROJECT, Shape};
-use frond_tests::{Fossil, Frond, Said, Scratch, http, shared};
+use frond_tests::{Fossil, Frond, Said, Scratch, http, shared, sql};
 use serde_json::Value;
 
 const USAGE: i32 = 2;
@@ -136,6 +136,22 @@ fn a_verbose_server_logs_a_line_a_request_and_no_query() {
         assert!(log.contains(word), "no {word}: {log}");
     }
     assert!(!log.contains("hush") && !log.contains("token"), "{log}");
+}
+
+#[test]
+fn a_server_names_the_damaged_artifact_that_it_cannot_send() {
+    let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
+    let damaged = scratch.copy(&shared::corpus(Shape::of(300), 300, Extras::None), "damaged.fossil");
+    let first = "SELECT uuid FROM blob WHERE rid=(SELECT min(objid) FROM event)";
+    let hash = sql::column(&damaged, first).remove(0);
+    sql::execute(&damaged, &format!("UPDATE blob SET content=x'000000ff00112233' WHERE uuid='{hash}'"));
+    let empty = scratch.file("empty.fossil");
+    fossil.new_repository(&empty, PROJECT);
+    let server = frond.server(&damaged);
+    let said = frond.try_run(["pull", &server.url(), "-R", &empty.to_string_lossy()]);
+    assert_eq!(said.code, Some(1), "{said}");
+    let log = server.stop();
+    assert!(log.contains(&hash), "{log}");
 }
 
 /// What `serve -v` logs of one GET request.
