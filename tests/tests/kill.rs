@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is the finding")]
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use frond_tests::corpus::{Extras, Shape};
 use frond_tests::rng::Rng;
 use frond_tests::{Fossil, Frond, Proxy, Scratch, compare, frond, shared, sql};
+use serde_json::Value;
 
 const KILLS: usize = 20;
 
@@ -66,29 +68,54 @@ impl Source {
         true
     }
 
-    /// Nothing that is there passes for a finished clone.
-    fn does_not_look_complete(&self, file: &Path) {
-        if !file.exists() {
-            return;
+    /// What a kill left: the file under its name is whole or is not there, and what the next clone goes on from
+    /// says itself that it is unfinished, until it holds everything.
+    fn left_by_a_kill(&self, file: &Path) -> Left {
+        if file.exists() {
+            self.frond.verify(file);
+            compare::artifact_lists_equal(file, &self.original);
+            return Left::Whole;
         }
-        let path = file.to_string_lossy();
-        let verified = self.frond.try_run(["verify", "-R", &path]);
-        let complete = verified.code == Some(0);
-        let has_all = complete && compare::artifacts(file) == compare::artifacts(&self.original);
-        assert!(!complete || has_all, "half a clone passes for whole\n{verified}");
+        let work = sync::client::work_file(file).unwrap();
+        if !work.exists() {
+            return Left::Nothing;
+        }
+        // Looking in rolls the last round back, as the next clone does.
+        if sql::rows(&work, "SELECT 1 FROM sqlite_schema WHERE name='config'").is_empty() {
+            return Left::Nothing;
+        }
+        let words = [OsStr::new("info"), "--json".as_ref(), "-R".as_ref(), work.as_os_str()];
+        let info: Value = serde_json::from_str(&self.frond.output(words)).unwrap();
+        if info["project_code"].as_str().unwrap_or_default().is_empty() {
+            assert_eq!(info["artifacts"], 0, "killed before the first reply: {info}");
+            return Left::Nothing;
+        }
+        let holds_all = compare::artifacts(&work) == compare::artifacts(&self.original);
+        assert!(info["whole"] == false || holds_all, "half a clone passes for whole: {info}");
+        Left::Work
     }
 
-    fn finish(&self, proxy: &Proxy, file: &Path) -> serde_json::Value {
+    /// Clones to the end from what was left.
+    fn finish(&self, proxy: &Proxy, file: &Path, left: Left) {
         let words = ["clone", "--json", &proxy.url(), &file.to_string_lossy()];
         let said = self.frond.try_run(words);
-        // The kill may have come when everything was done.
-        if said.code != Some(0) {
-            compare::artifact_lists_equal(file, &self.original);
-            assert!(said.stderr.contains("exists"), "{said}");
-            return serde_json::Value::Null;
+        if left == Left::Whole {
+            assert!(said.code == Some(1) && said.stderr.contains("exists already"), "{said}");
+            return;
         }
-        frond::summary(&said)
+        assert_eq!(frond::summary(&said)["resumed"], left == Left::Work, "{said}");
     }
+}
+
+/// What a killed clone left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Nothing to go on from.
+    Nothing,
+    /// Something to go on from.
+    Work,
+    /// The finished file: the kill came when everything was done, or not at all.
+    Whole,
 }
 
 #[test]
@@ -103,12 +130,10 @@ fn twenty_kills_at_random_moments_lose_nothing() {
         let scratch = Scratch::new();
         let file = scratch.file("killed.fossil");
         proxy.reset();
-        if source.clone_for(&proxy, &file, clean.time.mul_f64(rng.unit())) {
-            killed += 1;
-            source.does_not_look_complete(&file);
-        }
-        let summary = source.finish(&proxy, &file);
-        resumed += usize::from(summary["resumed"] == true);
+        killed += usize::from(source.clone_for(&proxy, &file, clean.time.mul_f64(rng.unit())));
+        let left = source.left_by_a_kill(&file);
+        source.finish(&proxy, &file, left);
+        resumed += usize::from(left == Left::Work);
         let (down, most) = (proxy.traffic().down, clean.bytes * 12 / 10 + clean.largest_reply);
         assert!(
             down <= most,
@@ -141,8 +166,10 @@ fn a_clone_that_is_killed_again_and_again_gets_there() {
             break;
         }
         kills += 1;
+        source.left_by_a_kill(&file);
     }
-    source.finish(&proxy, &file);
+    let left = source.left_by_a_kill(&file);
+    source.finish(&proxy, &file, left);
     let (down, most) = (proxy.traffic().down, clean.bytes * 12 / 10 + kills * clean.largest_reply);
     assert!(down <= most, "{down} bytes came, {most} may after {kills} kills");
     source.frond.verify(&file);
