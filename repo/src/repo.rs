@@ -98,6 +98,31 @@ impl Repo {
         Ok(())
     }
 
+    /// Lets others read while one writes, for as long as a daemon has the file (SQLite's write-ahead log). Says
+    /// whether that was new: then [`Repo::unshare`] is to follow.
+    ///
+    /// It is a property of the file, which stock heeds. What cannot be changed now stays as it is.
+    pub fn share(&mut self) -> bool {
+        self.set_journal("WAL")
+    }
+
+    /// Makes the file one that is whole by itself again, if nobody else has it open.
+    pub fn unshare(&mut self) -> bool {
+        self.set_journal("DELETE")
+    }
+
+    fn set_journal(&mut self, mode: &str) -> bool {
+        let ask = |sql: &str| self.conn.query_row(sql, [], |row| row.get::<_, String>(0));
+        let is_new = ask("PRAGMA journal_mode").is_ok_and(|now| !now.eq_ignore_ascii_case(mode));
+        // Whoever has the file open may have it for long; it is not worth waiting for.
+        let patience = Duration::from_millis(self.memory.borrow().limits.busy_timeout_ms);
+        let _ = self.conn.busy_timeout(Duration::ZERO);
+        let set = is_new
+            && ask(&format!("PRAGMA journal_mode={mode}")).is_ok_and(|now| now.eq_ignore_ascii_case(mode));
+        let _ = self.conn.busy_timeout(patience);
+        set
+    }
+
     /// Starts a transaction that may write; waits a bounded time for other writers.
     pub fn begin(&mut self) -> Result<Tx<'_>, RepoError> {
         Ok(Tx::over(Snapshot::start(&self.conn, &self.memory, self.path.as_deref(), Mode::Write)?))

@@ -121,6 +121,15 @@ impl Server {
         self.output.take().and_then(|output| output.join().ok()).unwrap_or_default()
     }
 
+    /// Asks it to end, and waits until it has.
+    #[track_caller]
+    pub fn terminate(mut self) {
+        let id = self.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
+        assert!(told.success(), "cannot end process {id}");
+        self.child.wait().expect("a child that was started can be waited for");
+    }
+
     fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

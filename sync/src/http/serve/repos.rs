@@ -1,10 +1,10 @@
 //! Which repository a path means, and connections to it that are ready for use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use repo::{Repo, RepoError};
@@ -26,6 +26,8 @@ pub struct Repos {
     is_directory: bool,
     verdicts: Verdicts,
     idle: Mutex<BTreeMap<PathBuf, Vec<Open>>>,
+    /// Files that are shared for as long as they are served ([`Repo::share`]).
+    shared: Mutex<BTreeSet<PathBuf>>,
 }
 
 /// A repository that a path means.
@@ -70,6 +72,7 @@ impl Repos {
             is_directory,
             verdicts: Verdicts::default(),
             idle: Mutex::default(),
+            shared: Mutex::default(),
         })
     }
 
@@ -123,7 +126,11 @@ impl Repos {
                 return Ok(open);
             }
         }
-        Ok(Open { repo: readable(file, Repo::open(file))?, identity })
+        let mut repo = readable(file, Repo::open(file))?;
+        if repo.share() {
+            lock(&self.shared).insert(file.to_owned());
+        }
+        Ok(Open { repo, identity })
     }
 
     /// Keeps a connection for the next request.
@@ -135,9 +142,24 @@ impl Repos {
         }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Vec<Open>>> {
-        self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn idle(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Vec<Open>>> {
+        lock(&self.idle)
     }
+}
+
+impl Drop for Repos {
+    /// Leaves files as they were found: whole by themselves.
+    fn drop(&mut self) {
+        self.idle().clear();
+        for file in &*lock(&self.shared) {
+            // Whoever has it open still reads and writes it well as it is.
+            let _ = Repo::open(file).map(|mut repo| repo.unshare());
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What was opened for writing; for reading where the file may only be read: to serve it that is enough.
