@@ -36,6 +36,16 @@ pub fn get(snap: &Snapshot<'_>, name: &str) -> Result<Option<String>, RepoError>
     Ok(value.optional()?.flatten())
 }
 
+/// The value of a setting that is on or off, in the words that stock takes; none if there is no such word.
+pub fn switch(snap: &Snapshot<'_>, name: &str) -> Result<Option<bool>, RepoError> {
+    let value = get(snap, name)?.map(|value| value.to_ascii_lowercase());
+    Ok(match value.as_deref() {
+        Some("1" | "on" | "yes" | "true") => Some(true),
+        Some("0" | "off" | "no" | "false") => Some(false),
+        _ => None,
+    })
+}
+
 /// Sets a row.
 pub fn set(tx: &Tx<'_>, name: &str, value: &str, now: UnixTime) -> Result<(), RepoError> {
     let mut statement =

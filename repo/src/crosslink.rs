@@ -20,7 +20,7 @@ mod cluster;
 mod control;
 mod event;
 mod forum;
-mod leaf;
+pub(crate) mod leaf;
 mod listing;
 mod mlink;
 mod nudge;

@@ -31,6 +31,8 @@ pub mod derived;
 pub mod error;
 pub mod history;
 pub mod ingest;
+pub mod link;
+pub mod lock;
 pub mod manifest;
 pub mod markup;
 pub mod outgoing;

@@ -31,5 +31,5 @@ pub use error::SyncError;
 pub use limits::Limits;
 pub use observer::{Event, NoObserver, Observer, RoundStats};
 pub use server::{Handler, handle_sync, reply_content_type};
-pub use session::{Preview, Progress, Session, SyncOptions, SyncResult};
+pub use session::{CheckinLock, CheckinLockFailure, Preview, Progress, Session, SyncOptions, SyncResult};
 pub use transport::{Transport, TransportError};

@@ -2,6 +2,8 @@
 
 mod answer;
 mod intake;
+mod links;
+mod locks;
 mod orders;
 mod rights;
 mod unversioned;

@@ -4,6 +4,8 @@ mod absorb;
 mod cloning;
 mod compose;
 pub(crate) mod inbox;
+mod linking;
+mod locking;
 mod preview;
 mod progress;
 mod push;
@@ -18,11 +20,14 @@ use xfer::card::{Codes, Privacy};
 use xfer::{ArtifactId, Message};
 
 use self::cloning::Cloning;
+use self::linking::Linking;
+use self::locking::Locking;
 use self::progress::Effort;
 use self::push::Pushing;
 use self::unversioned::{Direction, Unversioned};
 use crate::{Cx, Event, RoundStats, SyncError};
 
+pub use self::locking::{CheckinLock, CheckinLockFailure};
 pub use self::preview::Preview;
 pub(crate) use self::reply::quote;
 
@@ -53,6 +58,16 @@ pub struct SyncOptions {
     pub private: bool,
     /// Have both sides announce everything, not only what no cluster lists (`--verily`).
     pub verily: bool,
+    /// Before a commit: ask the peer for the lock on its parent. The answer is in [`SyncResult::lock_failure`].
+    pub ci_lock: Option<CheckinLock>,
+    /// After a commit and with its push, or after it was given up: the checkout whose locks the peer is to take
+    /// away. Has no effect beside `ci_lock`.
+    pub ci_unlock: Option<String>,
+    /// Where this repository is served itself, for the peer to tell others. Sent if it is http or https, without
+    /// user and password, and does not name this machine as itself.
+    pub client_url: Option<String>,
+    /// Ask where else the project is to be found, and keep the answer as stock does, in config `link:URL`.
+    pub links: bool,
 }
 
 /// What a finished session did.
@@ -74,6 +89,10 @@ pub struct SyncResult {
     pub unavailable: u64,
     /// One of them.
     pub first_unavailable: Option<ArtifactId>,
+    /// Who holds the lock that was asked for. None: it is ours, or the peer gives no locks.
+    pub lock_failure: Option<CheckinLockFailure>,
+    /// Whether the peer wants no delta manifests, said where a lock was asked for.
+    pub avoid_delta_manifests: bool,
     /// What would have moved, if that was all that was asked.
     pub preview: Option<Preview>,
 }
@@ -107,6 +126,8 @@ pub struct Session {
     /// Whether the last request carried a login.
     login: LoginState,
     pushing: Pushing,
+    locking: Locking,
+    linking: Linking,
     unversioned: Unversioned,
     effort: Effort,
     /// Of the current round.
@@ -169,8 +190,13 @@ impl Session {
     ///
     /// `nonce_seed` must be random: requests that are signed must differ from all others ever sent.
     pub fn sync(options: SyncOptions, nonce_seed: [u8; 20]) -> Self {
-        let goal = if options.dry_run { Goal::Preview } else { Goal::Sync { pull: options.pull } };
-        Self::new(options, nonce_seed, goal)
+        if options.dry_run {
+            return Self::new(options, nonce_seed, Goal::Preview);
+        }
+        let goal = Goal::Sync { pull: options.pull };
+        let locking = Locking::new(options.ci_lock.clone(), options.ci_unlock.clone());
+        let linking = Linking::new(options.client_url.as_deref(), options.links);
+        Self { locking, linking, ..Self::new(options, nonce_seed, goal) }
     }
 
     /// A clone into a fresh repository, whose project code is adopted from the peer; or into one that an
@@ -186,6 +212,8 @@ impl Session {
         let deepest = if options.private { Privacy::Private } else { Privacy::Public };
         Self {
             pushing: Pushing::new(push, deepest),
+            locking: Locking::default(),
+            linking: Linking::default(),
             unversioned: Unversioned::new(options.unversioned, Direction::of(&options)),
             options,
             goal,
@@ -359,6 +387,10 @@ impl std::fmt::Debug for SyncOptions {
             .field("unversioned", &self.unversioned)
             .field("private", &self.private)
             .field("verily", &self.verily)
+            .field("ci_lock", &self.ci_lock)
+            .field("ci_unlock", &self.ci_unlock)
+            .field("client_url", &self.client_url)
+            .field("links", &self.links)
             .finish()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::tag::Branches;
-use crate::{RepoError, Rid, Tx};
+use crate::{RepoError, Rid, Snapshot, Tx};
 
 /// Looks at the check-ins whose branch changed, at their parents, and at those whose children changed.
 ///
@@ -44,8 +44,8 @@ fn decide(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
 }
 
 /// Whether a child is on the same branch. Without a branch is on trunk.
-fn has_successor(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
-    let mut statement = tx.conn().prepare_cached(
+pub(crate) fn has_successor(snap: &Snapshot<'_>, rid: Rid) -> Result<bool, RepoError> {
+    let mut statement = snap.conn().prepare_cached(
         "SELECT 1 FROM plink WHERE pid=?1
          AND coalesce((SELECT value FROM tagxref WHERE tagid=8 AND rid=?1), 'trunk')
            = coalesce((SELECT value FROM tagxref WHERE tagid=8 AND rid=plink.cid), 'trunk')",

@@ -71,6 +71,8 @@ impl<'a, 'm> Answer<'a, 'm> {
         self.stats.files_sent = self.outbox.files();
         let mut cards = std::mem::take(&mut self.orders.notes);
         cards.append(&mut self.cards);
+        cards.append(&mut self.orders.locks.answer(self.snap, cx.now)?);
+        cards.append(&mut self.orders.links.answer(self.snap, cx.now)?);
         Ok((cards, self.stats))
     }
 

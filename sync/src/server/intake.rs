@@ -14,14 +14,21 @@ const READ_ONLY: &str = "this repository can only be read here";
 /// Stores what a request brings. An artifact that is not what its name says is [`SyncError::BadArtifact`], and
 /// nothing of the request is kept.
 pub(super) fn take_in(repo: &mut Repo, orders: &mut Orders<'_>, cx: &mut Cx<'_>) -> Result<(), SyncError> {
-    if !brings_news(&repo.snapshot()?, orders, cx)? {
+    let snap = repo.snapshot()?;
+    let pushes = brings_news(&snap, orders, cx)?;
+    let hints =
+        orders.locks.brings_news(&snap, orders.user, cx.now)? || orders.links.brings_news(&snap, cx.now)?;
+    drop(snap);
+    if !pushes && !hints {
         return Ok(());
     }
     let intake = match store(repo, orders, cx) {
-        Err(SyncError::Repo(RepoError::ReadOnly { .. })) => {
+        Err(SyncError::Repo(RepoError::ReadOnly { .. })) if pushes => {
             turn_away(orders);
             return Ok(());
         }
+        // Locks and places are hints: a file that can only be read does without.
+        Err(SyncError::Repo(RepoError::ReadOnly { .. })) => return Ok(()),
         intake => intake?,
     };
     orders.stats.files_received = intake.new;
@@ -54,6 +61,8 @@ fn store(repo: &mut Repo, orders: &mut Orders<'_>, cx: &Cx<'_>) -> Result<Intake
     let mut intake = inbox::store(&tx, &orders.files, Privacy::Private, cx.now)?;
     intake.names = inbox::note(&tx, &orders.igots, orders.deepest)?;
     orders.stats.uv_files_received = orders.unversioned.store(&tx, cx.now)?;
+    orders.locks.settle(&tx, orders.user, cx.now)?;
+    orders.links.settle(&tx, cx.now)?;
     tx.commit()?;
     Ok(intake)
 }

@@ -5,6 +5,8 @@ use repo::{Origin, Snapshot, UnixTime, config};
 use xfer::card::{CloneRequest, Codes, FileCard, Igot, Privacy};
 use xfer::{ArtifactId, Card, Login, Message, Pragma, UvName};
 
+use super::links::Links;
+use super::locks::Locks;
 use super::rights::{Right, Rights};
 use super::unversioned::Unversioned;
 use crate::session::quote;
@@ -51,6 +53,12 @@ pub(super) struct Orders<'m> {
     /// What it says it has.
     pub(super) igots: Vec<&'m Igot>,
     pub(super) unversioned: Unversioned<'m>,
+    /// Check-in locks that it takes and gives up.
+    pub(super) locks: Locks<'m>,
+    /// Places that it names and asks for.
+    pub(super) links: Links,
+    /// Who logged in.
+    pub(super) user: Option<&'m str>,
     pub(super) stats: RoundStats,
     rights: Rights,
 }
@@ -110,6 +118,9 @@ impl<'m> Orders<'m> {
             files: Vec::new(),
             igots: Vec::new(),
             unversioned: Unversioned::default(),
+            locks: Locks::default(),
+            links: Links::default(),
+            user: None,
             stats: RoundStats::default(),
             rights: Rights::of_nobody(snap)?,
         };
@@ -140,9 +151,10 @@ impl<'m> Orders<'m> {
         request.cards.iter().try_for_each(|card| self.take(card))
     }
 
-    fn log_in(&mut self, snap: &Snapshot<'_>, login: &Login) -> Result<(), Stop> {
+    fn log_in(&mut self, snap: &Snapshot<'_>, login: &'m Login) -> Result<(), Stop> {
         let user = self.rights.log_in(snap, login)?.ok_or_else(|| refusal("login failed"))?;
         self.origin.uid = user.uid;
+        self.user = user.is_known().then_some(login.user.as_str());
         self.origin.nonce = user.is_known().then(|| login.nonce.to_string());
         Ok(())
     }
@@ -244,7 +256,8 @@ impl<'m> Orders<'m> {
         }
     }
 
-    fn take_pragma(&mut self, pragma: &Pragma) {
+    fn take_pragma(&mut self, pragma: &'m Pragma) {
+        let (may_read, may_write) = (self.rights.allow(Right::Read), self.rights.allow(Right::Write));
         match pragma {
             Pragma::ClientVersion(version) => {
                 self.client = (version.number, version.build.map_or(0, |(day, _)| day));
@@ -255,19 +268,24 @@ impl<'m> Orders<'m> {
             Pragma::SendPrivate if self.rights.allow(Right::Private) => self.deepest = Privacy::Private,
             Pragma::SendPrivate => self.refuse_private(),
             Pragma::SendCatalog => self.catalog = Mode::On,
-            Pragma::ReqClusters if self.rights.allow(Right::Read) => self.clusters = Mode::On,
-            Pragma::ReqClusters => {}
-            Pragma::UvHash(hash) if self.rights.allow(Right::Read) => {
+            Pragma::ReqClusters if may_read => self.clusters = Mode::On,
+            Pragma::UvHash(hash) if may_read => {
                 self.unversioned.hash = Some(*hash);
                 self.unversioned.may_write = self.rights.allow(Right::WriteUnversioned);
             }
-            // Locks and links are not served yet; the rest is for clients.
-            Pragma::UvHash(_)
+            Pragma::CiLock { checkin, client } if may_write => self.locks.acquire(*checkin, client),
+            Pragma::CiUnlock { client } if may_write => self.locks.release(client),
+            Pragma::ClientUrl(url) if may_write => self.links.introduce(url),
+            Pragma::ReqLinks if may_read => self.links.ask(),
+            // What this client may not ask; it is passed over, as by a server that does not know it.
+            Pragma::ReqClusters
+            | Pragma::UvHash(_)
             | Pragma::CiLock { .. }
             | Pragma::CiUnlock { .. }
             | Pragma::ClientUrl(_)
-            | Pragma::ReqLinks
-            | Pragma::ServerVersion(_)
+            | Pragma::ReqLinks => {}
+            // For clients, or unknown.
+            Pragma::ServerVersion(_)
             | Pragma::UvPushOk
             | Pragma::UvPullOnly
             | Pragma::CiLockFail { .. }

@@ -1,5 +1,6 @@
 //! Replies to requests, case by case. Numbers are those of the table of limits and edge cases.
 
+mod hints;
 mod pushes;
 
 use xfer::card::Privacy;

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use repo::{Origin, Repo, Snapshot, Tx, config, partial, wanted};
+use repo::{Origin, Repo, Snapshot, Tx, config, link, partial, wanted};
 use xfer::{ArtifactId, Message};
 
 use super::cloning::Phase;
@@ -78,13 +78,17 @@ impl Session {
         reply.check()?;
         let snap = repo.snapshot()?;
         self.pushing.hear(&snap, &reply)?;
+        self.result.lock_failure = self.locking.hear(&reply).or(self.result.lock_failure.take());
+        self.result.avoid_delta_manifests |= reply.avoids_deltas;
+        let links = self.linking.hear(&snap, &reply, cx.now)?;
         if !pull {
             // Nobody asked for what it has.
             reply.files.clear();
             reply.igots.clear();
         }
         let delivered = self.pushing.delivered();
-        let idle = delivered.is_empty() && reply.files.is_empty() && !self.unversioned.brings_news(&reply);
+        let idle = delivered.is_empty() && reply.files.is_empty() && links.is_empty();
+        let idle = idle && !self.unversioned.brings_news(&reply);
         if idle && !inbox::is_news(&snap, &reply.igots, self.deepest())? {
             self.unversioned.hear(&snap, None, &reply, cx.now)?;
             self.plan(&snap, &reply, &Intake::default(), cx)?;
@@ -93,6 +97,7 @@ impl Session {
             drop(snap);
             let tx = repo.begin()?;
             push::settle(&tx, &delivered)?;
+            links.iter().try_for_each(|link| link::keep(&tx, link))?;
             self.take_in(&tx, &reply, cx)?;
             tx.commit()?;
         }
@@ -315,7 +320,8 @@ impl Session {
     }
 
     fn next_round(&self, cx: &Cx<'_>) -> Result<Progress, SyncError> {
-        if self.wanted.is_empty() && !self.pushing.has_more() && self.unversioned.is_done() {
+        let is_heard = !self.pushing.has_more() && self.unversioned.is_done() && !self.locking.has_more();
+        if self.wanted.is_empty() && is_heard {
             return Ok(Progress::Done);
         }
         self.effort.check(cx.limits)?;

@@ -29,6 +29,7 @@ impl Session {
         if self.pushing.is_on() {
             cards.push(Card::Push(self.codes.clone()));
         }
+        cards.append(&mut self.linking.compose(self.result.rounds));
         cards.extend(self.wanted.iter().copied().map(Card::Gimme));
         if self.asks_for_clusters() {
             cards.push(Card::Pragma(Pragma::ReqClusters));
@@ -43,6 +44,7 @@ impl Session {
                 cards.append(&mut self.unversioned.compose(&snap, &mut outbox, &mut self.stats)?);
             }
         }
+        cards.extend(self.locking.compose(self.result.rounds, self.pushing.rest()));
         cards.push(Card::Comment(format!(" {}", self.nonces.next()).into()));
         self.stats.gimmes_sent = self.wanted.len() as u64;
         Ok(self.signed(Message { login: None, cards }))

@@ -12,6 +12,7 @@ use repo::{Presence, RepoError, Rid, Snapshot, Tx, blob, private, shun, unsent};
 use xfer::card::{Igot, Privacy};
 use xfer::{ArtifactId, Card};
 
+use super::locking::Rest;
 use super::reply::Reply;
 use crate::RoundStats;
 use crate::outbox::Outbox;
@@ -52,6 +53,8 @@ struct Request {
     files: Vec<Sent>,
     /// Rows of `unsent` that it sends or announces.
     offered: Vec<Rid>,
+    /// What it has no room for.
+    rest: Option<Rid>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -105,6 +108,11 @@ impl Pushing {
     /// Whether the peer is to hear more.
     pub(super) fn has_more(&self) -> bool {
         !self.asked.is_empty() || self.names_private
+    }
+
+    /// Whether something that goes unasked, or was asked for, found no room in the last request.
+    pub(super) fn rest(&self) -> Rest {
+        if self.is_on() && self.request.rest.is_some() { Rest::Some } else { Rest::None }
     }
 
     /// Artifacts in the last request, and their bytes.
@@ -182,7 +190,10 @@ impl Pushing {
         outbox: &mut Outbox<'_>,
         cards: &mut Vec<Card>,
     ) -> Result<bool, RepoError> {
-        let Some(card) = outbox.towards_older(outgoing)? else { return Ok(false) };
+        let Some(card) = outbox.towards_older(outgoing)? else {
+            self.request.rest = Some(outgoing.rid);
+            return Ok(false);
+        };
         let bytes = card.payload_bytes() as u64;
         self.request.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes });
         cards.push(card);

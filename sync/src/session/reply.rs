@@ -17,6 +17,12 @@ pub(crate) struct Reply<'a> {
     pub(crate) messages: Vec<&'a str>,
     pub(crate) clone_seqno: Option<u32>,
     pub(crate) push: Option<&'a Codes>,
+    /// Who holds a lock that was asked for, and since when.
+    pub(crate) lock_failure: Option<(&'a str, i64)>,
+    /// Whether a commit should be no delta manifest.
+    pub(crate) avoids_deltas: bool,
+    /// Other places of the project: address, description, when they were heard of.
+    pub(crate) links: Vec<(&'a str, &'a str, i64)>,
     /// What the peer wants.
     pub(crate) gimmes: Vec<ArtifactId>,
     /// Unversioned files.
@@ -71,16 +77,27 @@ impl<'a> Reply<'a> {
             Card::Comment(text) => self.stamped |= text.starts_with(b" timestamp "),
             Card::UvFile(file) => self.uv_files.push(file),
             Card::UvIgot(igot) => self.uv_igots.push(igot),
-            Card::Pragma(Pragma::UvPushOk) => self.uv_mode = Some(UvMode::PushOk),
-            Card::Pragma(Pragma::UvPullOnly) => self.uv_mode = Some(UvMode::PullOnly),
-            // Records of configuration that nobody asked for, and what does not matter.
-            Card::Config(_) | Card::Cookie(_) | Card::Pragma(_) => {}
+            Card::Pragma(pragma) => self.take_pragma(pragma),
+            // Records of configuration that nobody asked for. What a cookie is for no server ever said: none is
+            // kept, so none comes to another server than the one it is from.
+            Card::Config(_) | Card::Cookie(_) => {}
             Card::Pull(_) => self.refuse(b"pull"),
             Card::Clone(_) => self.refuse(b"clone"),
             Card::UvGimme(_) => self.refuse(b"uvgimme"),
             Card::ReqConfig(_) => self.refuse(b"reqconfig"),
             Card::Table(_) => self.refuse(b"table"),
             Card::Unknown(line) => self.refuse(line),
+        }
+    }
+
+    fn take_pragma(&mut self, pragma: &'a Pragma) {
+        match pragma {
+            Pragma::CiLockFail { user, since } => self.lock_failure = Some((user, *since)),
+            Pragma::AvoidDeltaManifests => self.avoids_deltas = true,
+            Pragma::UvPushOk => self.uv_mode = Some(UvMode::PushOk),
+            Pragma::UvPullOnly => self.uv_mode = Some(UvMode::PullOnly),
+            Pragma::Link { url, json, mtime } => self.links.push((url, json, *mtime)),
+            _ => {}
         }
     }
 

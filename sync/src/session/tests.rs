@@ -2,6 +2,7 @@
 //! edge cases.
 
 mod clones;
+mod hints;
 mod pulls;
 mod pushes;
 
