@@ -3,7 +3,10 @@
 mod artifact;
 mod cat;
 mod clone;
+mod commit;
 mod exchange;
+mod export;
+mod import;
 mod info;
 mod ls;
 mod name;
@@ -91,6 +94,10 @@ pub(crate) enum Command {
     Ls(ls::Ls),
     Cat(cat::Cat),
     Artifact(artifact::Artifact),
+    #[command(visible_alias = "ci")]
+    Commit(commit::Commit),
+    Import(import::Import),
+    Export(export::Export),
     Verify(verify::Verify),
     Rebuild(rebuild::Rebuild),
     Table(table::Table),
@@ -116,6 +123,9 @@ impl Command {
             | Self::Ls(ls::Ls { repository, .. })
             | Self::Cat(cat::Cat { repository, .. })
             | Self::Artifact(artifact::Artifact { repository, .. })
+            | Self::Commit(commit::Commit { manner: commit::Manner { repository, .. }, .. })
+            | Self::Import(import::Import { manner: commit::Manner { repository, .. }, .. })
+            | Self::Export(export::Export { repository, .. })
             | Self::Verify(verify::Verify { repository, .. })
             | Self::Rebuild(rebuild::Rebuild { repository, .. }) => &repository.file,
             Self::Table(command) => &command.repository().file,
@@ -137,6 +147,9 @@ impl Command {
             Self::Ls(command) => command.run(output),
             Self::Cat(command) => command.run(output),
             Self::Artifact(command) => command.run(output),
+            Self::Commit(command) => command.run(output),
+            Self::Import(command) => command.run(output),
+            Self::Export(command) => command.run(output),
             Self::Verify(command) => command.run(output),
             Self::Rebuild(command) => command.run(output),
             Self::Table(command) => command.run(output),

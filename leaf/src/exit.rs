@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use repo::RepoError;
+use repo::author::AuthorError;
 use repo::error::Fault;
 use sync::client::{ClientError, FileError};
 use sync::{SyncError, TransportError};
@@ -87,6 +88,21 @@ impl From<RepoError> for Failure {
             _ => (Code::Failed, "run `frond verify` on the file"),
         };
         Self { of_file: Some(Box::new(error)), ..Self::new(code, what, hint) }
+    }
+}
+
+impl From<AuthorError> for Failure {
+    fn from(error: AuthorError) -> Self {
+        let what = error.to_string();
+        let hint = match error {
+            AuthorError::Repo(error) => return error.into(),
+            AuthorError::Malformed(_) | AuthorError::Ambiguous => "choose other names and words",
+            AuthorError::Shunned(_) => "leave it out, or take it off the list of what is shunned",
+            AuthorError::NoParent(_) => "pull first",
+            AuthorError::NoFile(_) => "see `frond ls`",
+            AuthorError::FileIsDirectory(_) => "delete the other in the same check-in: --all",
+        };
+        Self::new(Code::Failed, what, hint)
     }
 }
 

@@ -36,6 +36,9 @@ pub enum AuthorError {
     /// A file to delete is not there.
     #[error("no file is called {0:?}")]
     NoFile(Text),
+    /// A name would be that of a file and that of a directory.
+    #[error("{0:?} would be a file and a directory at once")]
+    FileIsDirectory(Text),
 }
 
 /// Makes a version of a wiki page. Its parent is the version before; what `wiki` says of parents does not count.

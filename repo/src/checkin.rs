@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use md5::Digest as _;
-use rusqlite::OptionalExtension as _;
 use xfer::ArtifactId;
 use xfer::card::Privacy;
 
 use crate::author::{self, AuthorError};
 use crate::manifest::{Artifact, Checkin, FileEntry, Perm, TagCard, TagKind};
 use crate::{
-    Presence, RepoError, Rid, Snapshot, Text, Tx, UnixTime, blob, config, content, deltify, history, ingest,
+    Presence, RepoError, Rid, Snapshot, Text, Tx, UnixTime, blob, branch, config, content, deltify, history,
+    ingest, private,
 };
 
 /// A check-in to be made.
@@ -35,7 +35,7 @@ pub struct NewCheckin {
     pub tags: Vec<Text>,
     /// When.
     pub date: UnixTime,
-    /// Whether everyone gets to see it.
+    /// Whether everyone gets to see it. What is built on a private check-in is private, whatever this says.
     pub privacy: Privacy,
 }
 
@@ -52,33 +52,58 @@ pub struct NewFile {
     pub old_name: Option<Text>,
 }
 
-/// `tagxref.tagid` of branches.
-const BRANCH_TAG: i64 = 8;
-
 /// Makes a check-in: stores the files and a full manifest, links them, and keeps the versions before as deltas of
 /// the new ones. After an error the transaction must be dropped: files may be stored already.
 pub fn commit(tx: &Tx<'_>, new: &NewCheckin) -> Result<ArtifactId, AuthorError> {
-    author::start(tx, Some(&new.user), new.date)?;
+    commit_with(tx, new, std::iter::empty())
+}
+
+/// [`commit`] with further files, which are taken one after the other: only one of them is in memory at a time.
+/// The error of a file that cannot be had ends it.
+pub fn commit_with<E: From<AuthorError>>(
+    tx: &Tx<'_>,
+    new: &NewCheckin,
+    more: impl IntoIterator<Item = Result<NewFile, E>>,
+) -> Result<ArtifactId, E> {
+    author::start(tx, Some(&new.user), new.date).map_err(AuthorError::from)?;
     let parent = new.parent.map(|parent| Parent::find(tx, parent)).transpose()?;
+    let privacy = match &parent {
+        Some(parent) if private::contains(tx, parent.rid).map_err(AuthorError::from)? => Privacy::Private,
+        _ => new.privacy,
+    };
     let mut tree = Tree::of(parent.as_ref());
     tree.delete(new)?;
     let mut files: Vec<&NewFile> = new.files.iter().collect();
     files.sort_by_key(|file| &file.name);
     for file in files {
-        let (rid, id) = author::add(tx, &file.content, new.privacy)?;
-        tree.put(file, rid, id);
+        tree.add(tx, file, privacy)?;
     }
+    for file in more {
+        tree.add(tx, &file?, privacy)?;
+    }
+    Ok(finish(tx, new, privacy, parent.as_ref(), tree)?)
+}
+
+/// Makes the manifest of a tree whose files are stored.
+fn finish(
+    tx: &Tx<'_>,
+    new: &NewCheckin,
+    privacy: Privacy,
+    parent: Option<&Parent>,
+    tree: Tree<'_>,
+) -> Result<ArtifactId, AuthorError> {
+    tree.check()?;
     let checkin = Checkin {
         comment: Some(new.comment.clone()),
         date: new.date,
         checksum: checksum(tx, tree.files.values())?,
-        files: tree.files.values().cloned().collect(),
+        files: tree.files.into_values().collect(),
         parents: new.parent.into_iter().chain(new.merged.iter().copied()).collect(),
-        tags: tags(tx, new, parent.as_ref())?,
+        tags: tags(tx, new, parent)?,
         user: Some(new.user.clone()),
         ..Checkin::default()
     };
-    let (rid, id) = author::add_structural(tx, &Artifact::Checkin(checkin), new.privacy)?;
+    let (rid, id) = author::add_structural(tx, &Artifact::Checkin(checkin), privacy)?;
     ingest::settle(tx, new.date)?;
     for (before, after) in tree.replaced {
         if let Presence::Held(before) = blob::presence(tx, &before)? {
@@ -138,6 +163,30 @@ impl<'p> Tree<'p> {
         Ok(())
     }
 
+    /// Stores a file and gives it its place.
+    fn add(&mut self, tx: &Tx<'_>, file: &NewFile, privacy: Privacy) -> Result<(), AuthorError> {
+        let (rid, id) = author::add(tx, &file.content, privacy)?;
+        self.put(file, rid, id);
+        Ok(())
+    }
+
+    /// What is new must not be a file and a directory at once: no disk can hold that.
+    fn check(&self) -> Result<(), AuthorError> {
+        for name in self.files.keys().filter(|name| !self.before.contains_key(name)) {
+            let bytes = name.as_bytes();
+            let above = memchr::memchr_iter(b'/', bytes).map(|slash| Text::from(&bytes[..slash]));
+            if let Some(file) = above.into_iter().find(|above| self.files.contains_key(above)) {
+                return Err(AuthorError::FileIsDirectory(file));
+            }
+            let inside = Text([bytes, b"/"].concat());
+            let next = self.files.range(&inside..).next();
+            if next.is_some_and(|(next, _)| next.as_bytes().starts_with(inside.as_bytes())) {
+                return Err(AuthorError::FileIsDirectory(name.clone()));
+            }
+        }
+        Ok(())
+    }
+
     fn put(&mut self, file: &NewFile, rid: Rid, id: ArtifactId) {
         let before = self.before.get(file.old_name.as_ref().unwrap_or(&file.name));
         if let Some(before) = before.and_then(|before| before.id)
@@ -160,7 +209,7 @@ fn checksum<'a>(
     snap: &Snapshot<'_>,
     files: impl Iterator<Item = &'a FileEntry>,
 ) -> Result<Option<String>, RepoError> {
-    if matches!(config::get(snap, "repo-cksum")?.as_deref(), Some("0" | "off" | "no" | "false")) {
+    if config::switch(snap, "repo-cksum")? == Some(false) {
         return Ok(None);
     }
     let mut digest = md5::Md5::new();
@@ -177,9 +226,7 @@ fn checksum<'a>(
 
 /// The `T` cards, in order: the branch that begins here, and the check-in's own tags.
 fn tags(snap: &Snapshot<'_>, new: &NewCheckin, parent: Option<&Parent>) -> Result<Vec<TagCard>, RepoError> {
-    let main_branch = || -> Result<Text, RepoError> {
-        Ok(config::get(snap, "main-branch")?.as_deref().unwrap_or("trunk").into())
-    };
+    let main_branch = || branch::main(snap);
     let mut cards = Vec::new();
     match (parent, &new.branch) {
         (None, branch) => {
@@ -187,7 +234,7 @@ fn tags(snap: &Snapshot<'_>, new: &NewCheckin, parent: Option<&Parent>) -> Resul
             begin_branch(&mut cards, &branch);
         }
         (Some(parent), Some(branch)) => {
-            let old = branch_of(snap, parent.rid)?.map_or_else(main_branch, Ok)?;
+            let old = branch::of(snap, parent.rid)?.map_or_else(main_branch, Ok)?;
             if old != *branch {
                 begin_branch(&mut cards, branch);
                 cards.push(card(TagKind::Cancel, symbolic(&old), None));
@@ -211,12 +258,6 @@ fn card(kind: TagKind, name: Text, value: Option<Text>) -> TagCard {
 
 fn symbolic(name: &Text) -> Text {
     Text([b"sym-", name.as_bytes()].concat())
-}
-
-fn branch_of(snap: &Snapshot<'_>, checkin: Rid) -> Result<Option<Text>, RepoError> {
-    let sql = "SELECT value FROM tagxref WHERE tagid=?1 AND rid=?2 AND tagtype>0";
-    let mut statement = snap.conn().prepare_cached(sql)?;
-    Ok(statement.query_row((BRANCH_TAG, checkin), |row| row.get(0)).optional()?.flatten())
 }
 
 #[cfg(test)]

@@ -190,7 +190,8 @@ pub fn files(snap: &Snapshot<'_>, checkin: Rid) -> Result<Option<Vec<FileEntry>>
     Ok(baseline.map(|baseline| amend(baseline.files, checkin.files)))
 }
 
-fn read(snap: &Snapshot<'_>, rid: Rid) -> Result<Option<Checkin>, RepoError> {
+/// A check-in as it was written down; none if the artifact is no check-in.
+pub fn read(snap: &Snapshot<'_>, rid: Rid) -> Result<Option<Checkin>, RepoError> {
     let content = content::get(snap, rid)?;
     Ok(match manifest::parse(&content) {
         Ok(Artifact::Checkin(checkin)) => Some(checkin),

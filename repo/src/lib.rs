@@ -17,6 +17,7 @@
 
 pub mod author;
 pub mod blob;
+pub mod branch;
 mod cache;
 pub mod census;
 pub mod checkin;

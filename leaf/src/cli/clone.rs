@@ -10,6 +10,7 @@ use sync::SyncOptions;
 use sync::client::{self, CloneOptions};
 use sync::http::HttpTransport;
 
+use super::commit::local_users;
 use crate::chance;
 use crate::exit::{Code, Failure};
 use crate::login;
@@ -113,11 +114,9 @@ fn is_special(user: &str) -> bool {
     [user::NOBODY, user::ANONYMOUS, user::DEVELOPER, user::READER].contains(&user)
 }
 
-/// Who works here, by the names that Fossil looks at.
+/// Who works here.
 pub(crate) fn local_user() -> String {
-    let names = ["FOSSIL_USER", "USER", "LOGNAME", "USERNAME"];
-    let named = names.iter().filter_map(|name| std::env::var(name).ok()).find(|user| !user.is_empty());
-    named.unwrap_or_else(|| "root".to_owned())
+    local_users().next().unwrap_or_else(|| "root".to_owned())
 }
 
 #[cfg(test)]

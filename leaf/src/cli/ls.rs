@@ -1,9 +1,8 @@
 //! `frond ls [CHECKIN] -R FILE`.
 
 use clap::Args;
-use repo::Snapshot;
-use repo::history;
 use repo::manifest::{FileEntry, Perm};
+use repo::{Rid, Snapshot, history};
 use serde::Serialize;
 
 use super::{Repository, name};
@@ -60,7 +59,12 @@ fn line(file: &FileEntry) -> Line {
 /// The files of the check-in that `name` means.
 pub(crate) fn files(snap: &Snapshot<'_>, name: Option<&str>) -> Result<Vec<FileEntry>, Failure> {
     let (rid, name) = name::checkin(snap, name)?;
-    history::files(snap, rid)?.ok_or_else(|| {
+    files_of(snap, rid, &name)
+}
+
+/// The files of a check-in that is called `name`.
+pub(crate) fn files_of(snap: &Snapshot<'_>, checkin: Rid, name: &str) -> Result<Vec<FileEntry>, Failure> {
+    history::files(snap, checkin)?.ok_or_else(|| {
         let what = format!("the files of check-in {name:?} are not all known: its baseline is not here");
         Failure::new(Code::Failed, what, "pull first")
     })

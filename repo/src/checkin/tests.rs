@@ -128,6 +128,7 @@ fn what_cannot_be_written_down_is_refused() {
         (NewCheckin { deleted: vec!["gone".into()], ..first() }, "no file is called"),
         (NewCheckin { branch: Some("x\0y".into()), ..first() }, "so that it reads back the same"),
         (NewCheckin { parent: Some(ArtifactId::sha1([7; 20])), ..first() }, "is not here"),
+        (NewCheckin { files: vec![file("a", ""), file("a-b", ""), file("a/b/c", "")], ..first() }, "at once"),
     ] {
         let mut repo = repo();
         let tx = repo.begin().unwrap();
@@ -153,5 +154,29 @@ fn a_private_check_in_and_its_files_are_private() {
     let tx = repo.begin().unwrap();
     assert_eq!(number(&tx, "SELECT count(*) FROM private"), 2);
     assert_eq!(number(&tx, "SELECT count(*) FROM unclustered"), 3);
+    tx.commit().unwrap();
+}
+
+#[test]
+fn a_file_of_the_parent_is_no_directory_unless_it_goes() {
+    let mut repo = repo();
+    let root = id_of(&make(&mut repo, &first()));
+    let next = NewCheckin { parent: Some(root), files: vec![file("a.txt/b", "")], date: day(1), ..first() };
+    let tx = repo.begin().unwrap();
+    assert!(matches!(commit(&tx, &next), Err(AuthorError::FileIsDirectory(name)) if name == "a.txt".into()));
+    drop(tx);
+    let next = make(&mut repo, &NewCheckin { deleted: vec!["a.txt".into()], ..next });
+    assert_eq!(names(&next.files), ["a.txt/b", "b/c.txt"]);
+}
+
+#[test]
+fn what_is_built_on_a_private_check_in_is_private() {
+    let mut repo = repo();
+    let root = id_of(&make(&mut repo, &NewCheckin { privacy: Privacy::Private, ..first() }));
+    let files = vec![file("a.txt", "more")];
+    make(&mut repo, &NewCheckin { parent: Some(root), files, date: day(1), ..first() });
+    let tx = repo.begin().unwrap();
+    assert_eq!(number(&tx, "SELECT count(*) FROM private"), 5);
+    assert_eq!(number(&tx, "SELECT count(*) FROM unclustered"), 0);
     tx.commit().unwrap();
 }

@@ -12,7 +12,7 @@ mod scan;
 use memchr::memmem;
 
 use self::fields::Fields;
-pub(crate) use self::names::is_reserved;
+pub use self::names::is_reserved;
 use self::scan::Scanner;
 use crate::manifest::Artifact;
 

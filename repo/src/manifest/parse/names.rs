@@ -20,7 +20,7 @@ fn is_component(name: &[u8]) -> bool {
 }
 
 /// Whether Fossil keeps a file of its own under that name: such a file is left out of the tree.
-pub(crate) fn is_reserved(name: &[u8]) -> bool {
+pub fn is_reserved(name: &[u8]) -> bool {
     let tail = tail(name);
     if !matches!(tail, [b'_' | b'.', ..]) {
         return false;
