@@ -78,12 +78,18 @@ impl Repo {
 
     /// Opens a file for reading and writing.
     pub fn open(path: &Path) -> Result<Self, RepoError> {
-        open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| error.at(path))
+        open(path, Access::Write).map_err(|error| error.at(path))
     }
 
-    /// Opens a file for reading.
+    /// Opens a file for reading. What a writer that was killed left half done is undone first, which takes the
+    /// right to write.
     pub fn open_read_only(path: &Path) -> Result<Self, RepoError> {
-        open(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| error.at(path))
+        // Whoever may only read cannot undo it: SQLite calls that read-only too.
+        let opened = match open(path, Access::Read) {
+            Err(RepoError::ReadOnly { .. }) => open(path, Access::Mend),
+            opened => opened,
+        };
+        opened.map_err(|error| error.at(path))
     }
 
     /// The file; none for a repository in memory.
@@ -154,6 +160,24 @@ impl Repo {
     }
 }
 
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read,
+    /// To read, once SQLite has undone what a dead writer left.
+    Mend,
+}
+
+impl Access {
+    const fn flags(self) -> OpenFlags {
+        match self {
+            Self::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Self::Write | Self::Mend => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        }
+    }
+}
+
 fn create(path: &Path, genesis: &Genesis) -> Result<Repo, RepoError> {
     for suffix in ["-journal", "-wal"] {
         let companion = with_suffix(path, suffix);
@@ -175,7 +199,7 @@ fn create(path: &Path, genesis: &Genesis) -> Result<Repo, RepoError> {
     made
 }
 
-fn open(path: &Path, mode: OpenFlags) -> Result<Repo, RepoError> {
+fn open(path: &Path, access: Access) -> Result<Repo, RepoError> {
     let not = |reason| Err(RepoError::NotARepository { path: path.into(), reason });
     let file = std::fs::metadata(path).map_err(|error| RepoError::io(&error))?;
     if !file.is_file() {
@@ -184,11 +208,11 @@ fn open(path: &Path, mode: OpenFlags) -> Result<Repo, RepoError> {
     if file.len() < schema::LEAST_FILE_BYTES || file.len() % 512 != 0 {
         return not("its size is none that a repository has");
     }
-    let mut repo = connect(path, mode)?;
-    if mode.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) && repo.conn.is_readonly("main")? {
+    let mut repo = connect(path, access.flags())?;
+    if access != Access::Read && repo.conn.is_readonly("main")? {
         return Err(RepoError::ReadOnly { path: path.into() });
     }
-    if mode.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+    if access != Access::Write {
         repo.conn.execute_batch("PRAGMA query_only=ON")?;
     }
     schema::check(&repo.snapshot()?)?;

@@ -172,6 +172,41 @@ fn a_reader_writes_nothing() {
     assert!(matches!(error_of(&path, tried), RepoError::ReadOnly { .. }));
 }
 
+/// What is on the disk of a writer that is killed in the midst of a transaction.
+fn killed_writer(scratch: &Scratch) -> PathBuf {
+    let path = scratch.repository();
+    let writer = Connection::open(&path).unwrap();
+    writer
+        .execute_batch(
+            "PRAGMA cache_size=1; BEGIN IMMEDIATE; DELETE FROM config;
+             WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i<200)
+             INSERT INTO config SELECT 'half done '||i, hex(randomblob(2000)), 0 FROM n",
+        )
+        .unwrap();
+    let left = scratch.path("left.fossil");
+    fs::copy(&path, &left).unwrap();
+    fs::copy(scratch.path("a.fossil-journal"), scratch.path("left.fossil-journal")).unwrap();
+    left
+}
+
+#[test]
+fn a_reader_undoes_what_a_killed_writer_left_and_writes_nothing_else() {
+    let scratch = Scratch::new();
+    let path = killed_writer(&scratch);
+    let before = fs::read(&path).unwrap();
+    let mut repo = Repo::open_read_only(&path).unwrap();
+    assert_ne!(fs::read(&path).unwrap(), before, "something was half done");
+    assert!(!scratch.path("left.fossil-journal").exists());
+    let half_done = "SELECT count(*) FROM config WHERE name GLOB 'half done*'";
+    let count = |repo: &mut Repo, sql: &str| -> i64 {
+        repo.snapshot().unwrap().conn().query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(count(&mut repo, half_done), 0);
+    assert_eq!(count(&mut repo, "SELECT count(*) FROM config WHERE name='rebuilt'"), 1);
+    let tried = repo.begin().and_then(|tx| config::set(&tx, "a", "b", NOW).map_err(|error| error.at(&path)));
+    assert!(matches!(error_of(&path, tried), RepoError::ReadOnly { .. }));
+}
+
 #[test]
 fn a_dropped_transaction_never_happened() {
     let scratch = Scratch::new();
