@@ -25,7 +25,7 @@ pub use self::definition::{Column, Definition, DefinitionError, Rule, Type};
 pub use self::digest::{BUCKET_ROWS, catalogue, digest};
 pub use self::error::TableError;
 pub use self::row::{Row, State, Version};
-pub use self::store::{count_live, each_live, find_live, get, under, versions_under};
+pub use self::store::{count_live, each_live, find_live, get, under, version, versions_under};
 pub use self::value::{Part, Value, Values};
 pub use self::writer::{Authority, Merged, Writer, are_tombstones_due};
 

@@ -12,6 +12,7 @@ pub mod observer;
 mod outbox;
 pub mod server;
 pub mod session;
+pub mod tables;
 pub mod transport;
 mod version;
 

@@ -1,6 +1,8 @@
 //! What happens in rounds, told to whoever listens.
 
-use xfer::ArtifactId;
+use xfer::{ArtifactId, SqlName};
+
+use crate::tables::TableStats;
 
 use crate::SyncOptions;
 
@@ -106,6 +108,20 @@ pub enum Event<'a> {
         stats: &'a RoundStats,
         /// Why it failed, if it did.
         error: Option<&'a dyn std::error::Error>,
+    },
+    /// A synced table is compared with the peer's.
+    TableStarted {
+        /// Which.
+        table: &'a SqlName,
+        /// Rows here, tombstones included.
+        rows: u64,
+    },
+    /// The session is over for a synced table.
+    TableFinished {
+        /// Which.
+        table: &'a SqlName,
+        /// Rows that it moved.
+        stats: &'a TableStats,
     },
     /// Artifacts were linked into the derived tables.
     Crosslinked {

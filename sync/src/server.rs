@@ -18,7 +18,7 @@ use xfer::{Card, Message};
 
 use self::answer::Answer;
 use self::orders::{Mode, Orders};
-use crate::{Cx, Event, RoundStats, SyncError};
+use crate::{Cx, Event, RoundStats, SyncError, tables};
 
 /// Answers one message from a repository: [`handle_sync`], unless a host wraps it to authorise, to log, or to
 /// announce what came. It runs on a thread that may block.
@@ -113,6 +113,9 @@ fn answer(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Result<(Messag
         Ok(()) => {}
         Err(SyncError::BadArtifact(error)) => return Ok(refusal(&error.to_string(), cx.now)),
         Err(error) => return Err(error),
+    }
+    if orders.tables.begins() && (orders.pull == Mode::On || orders.push == Mode::On) {
+        tables::expire(repo, cx.now)?;
     }
     if orders.pull == Mode::On {
         make_clusters(repo, cx)?;

@@ -10,14 +10,15 @@ mod preview;
 mod progress;
 mod push;
 mod reply;
+mod tables;
 mod unversioned;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 use repo::Repo;
 use xfer::card::{Codes, Privacy};
-use xfer::{ArtifactId, Message};
+use xfer::{ArtifactId, Message, SqlName};
 
 use self::cloning::Cloning;
 use self::linking::Linking;
@@ -25,6 +26,7 @@ use self::locking::Locking;
 use self::progress::Effort;
 use self::push::Pushing;
 use self::unversioned::{Direction, Unversioned};
+use crate::tables::{Flow, TableStats, TableSync};
 use crate::{Cx, Event, RoundStats, SyncError};
 
 pub use self::locking::{CheckinLock, CheckinLockFailure};
@@ -68,6 +70,8 @@ pub struct SyncOptions {
     pub client_url: Option<String>,
     /// Ask where else the project is to be found, and keep the answer as stock does, in config `link:URL`.
     pub links: bool,
+    /// Keep synced tables in step too. A peer that does not know them is asked in vain, and that is all.
+    pub tables: bool,
 }
 
 /// What a finished session did.
@@ -93,6 +97,8 @@ pub struct SyncResult {
     pub lock_failure: Option<CheckinLockFailure>,
     /// Whether the peer wants no delta manifests, said where a lock was asked for.
     pub avoid_delta_manifests: bool,
+    /// Rows moved, of each synced table that was compared.
+    pub tables: BTreeMap<SqlName, TableStats>,
     /// What would have moved, if that was all that was asked.
     pub preview: Option<Preview>,
 }
@@ -129,6 +135,7 @@ pub struct Session {
     locking: Locking,
     linking: Linking,
     unversioned: Unversioned,
+    tables: TableSync,
     effort: Effort,
     /// Of the current round.
     stats: RoundStats,
@@ -210,11 +217,14 @@ impl Session {
     fn new(options: SyncOptions, seed: [u8; 20], goal: Goal) -> Self {
         let push = options.push && matches!(goal, Goal::Sync { .. });
         let deepest = if options.private { Privacy::Private } else { Privacy::Public };
+        let takes = options.pull || matches!(goal, Goal::Clone(_));
+        let on = options.tables && !matches!(goal, Goal::Preview);
         Self {
             pushing: Pushing::new(push, deepest),
             locking: Locking::default(),
             linking: Linking::default(),
             unversioned: Unversioned::new(options.unversioned, Direction::of(&options)),
+            tables: TableSync::new(Flow { gives: on && push, takes: on && takes }),
             options,
             goal,
             nonces: Nonces { seed, count: 0 },
@@ -320,6 +330,7 @@ impl Session {
     pub fn result(&self) -> SyncResult {
         let mut result = self.result.clone();
         result.project.clone_from(&self.codes.project);
+        result.tables.clone_from(&self.tables.stats);
         result.unavailable = self.unavailable.len() as u64 + self.unasked;
         result.first_unavailable = self.unavailable.first().copied();
         result
@@ -348,12 +359,14 @@ impl Session {
         if news.linked > 0 {
             cx.observer.observe(&Event::Crosslinked { artifacts: news.linked });
         }
+        self.report_tables(cx);
         self.result.linked += news.linked;
         self.result.messages.extend(news.said);
     }
 
     fn finish(&mut self, error: Option<&dyn Error>, cx: &mut Cx<'_>) {
         self.step = Step::Finished;
+        self.finish_tables(cx);
         cx.observer.observe(&Event::SessionFinished {
             operation: self.operation(),
             project: &self.codes.project,
@@ -391,6 +404,7 @@ impl std::fmt::Debug for SyncOptions {
             .field("ci_unlock", &self.ci_unlock)
             .field("client_url", &self.client_url)
             .field("links", &self.links)
+            .field("tables", &self.tables)
             .finish()
     }
 }

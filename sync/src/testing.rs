@@ -313,6 +313,10 @@ impl Observer for Diary {
             Event::RequestHandled { error: Some(error), .. } => format!("not handled: {error}"),
             Event::Crosslinked { .. } => "crosslinked".to_owned(),
             Event::PeerSaid { text } => format!("peer: {text}"),
+            Event::TableStarted { table, rows } => format!("table {table}, {rows} rows"),
+            Event::TableFinished { table, stats } => {
+                format!("table {table}, {} sent, {} received", stats.sent, stats.received)
+            }
             Event::Refused { id } => format!("refused {}", id.short()),
         });
     }

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use frond_tests::{Fossil, Frond, Said, Scratch, sql};
+use frond_tests::{Fossil, Frond, Said, Scratch, Server, sql};
 use serde_json::{Value, json};
 
 const FAILED: i32 = 1;
@@ -31,6 +31,22 @@ impl Shelf {
         let shelf = Self::new();
         shelf.done(&format!("create peers --column host:text --column port:integer --column load:real --column id:blob --key host --conflict {conflict}"));
         shelf
+    }
+
+    /// A session; gives its summary.
+    #[track_caller]
+    fn exchange(&self, operation: &str) -> Value {
+        self.exchange_with(operation, "")
+    }
+
+    /// A session with the server at `url`, or the remembered one.
+    #[track_caller]
+    fn exchange_with(&self, operation: &str, url: &str) -> Value {
+        let file = self.file.to_string_lossy();
+        let url = Some(url).filter(|url| !url.is_empty());
+        let words = [operation, "--json"].into_iter().chain(url).chain(["-R", &file]);
+        let answer = self.frond.output(words);
+        serde_json::from_str(answer.lines().last().unwrap_or_default()).unwrap()
     }
 
     /// Runs `frond table` with words that have no blanks.
@@ -79,6 +95,64 @@ fn rows_are_written_shown_and_deleted() {
         (&json!("peers"), &json!(1), &json!("last-writer"))
     );
     assert_eq!(table["columns"][0], json!({"name": "host", "type": "text", "key": true}));
+}
+
+/// Serves a repository of which `bob` may pull and push, with the table `peers`.
+fn hub(conflict: &str) -> (Shelf, Server) {
+    let shelf = Shelf::with_peers(conflict);
+    let file = shelf.file.to_string_lossy();
+    Fossil::new().output(["user", "new", "bob", "", "bobpw", "-R", &file]);
+    Fossil::new().output(["user", "capabilities", "bob", "gio", "-R", &file]);
+    let server = shelf.frond.server(&shelf.file);
+    (shelf, server)
+}
+
+#[test]
+fn tables_travel_by_clone_pull_push_and_sync() {
+    let (hub, server) = hub("last-writer");
+    hub.done("put peers host=hub port=1 id=00ff load=0.25");
+    let url = server.url_as("bob", "bobpw");
+    let clones = ["one", "two"].map(|name| {
+        let (frond, scratch) = (Frond::new(), Scratch::new());
+        let file = scratch.file(name);
+        frond.output(["clone", &url, &file.to_string_lossy()]);
+        Shelf { frond, _scratch: scratch, file }
+    });
+    let [one, two] = &clones;
+    assert_eq!(one.done("dump peers"), "host=hub id=00ff load=0.25 port=1\n");
+    one.done("put peers host=one port=2");
+    one.done("rm peers host=hub");
+    let summary = one.exchange("sync");
+    assert_eq!((&summary["rows_sent"], &summary["rows_received"]), (&json!(2), &json!(0)));
+    two.done("put peers host=two port=3");
+    let summary = two.exchange("pull");
+    assert_eq!((&summary["rows_sent"], &summary["rows_received"]), (&json!(0), &json!(2)));
+    assert_eq!(hub.done("dump peers"), "host=one port=2\n");
+    let summary = two.exchange("push");
+    assert_eq!((&summary["rows_sent"], &summary["rows_received"]), (&json!(1), &json!(0)));
+    one.exchange("sync");
+    for peer in [&hub, one, two] {
+        assert_eq!(peer.done("dump peers"), "host=one port=2\nhost=two port=3\n");
+    }
+}
+
+/// Stock stops at a card that it does not know.
+#[test]
+fn t8_stock_works_against_a_repository_with_tables_and_is_sent_none() {
+    let (hub, server) = hub("last-writer");
+    hub.done("put peers host=hub port=1");
+    let (fossil, scratch) = (Fossil::new(), Scratch::new());
+    let url = server.url_as("bob", "bobpw");
+    let clone = scratch.file("clone.fossil");
+    for said in [fossil.clone(&url, &clone), fossil.exchange("sync", &url, &clone), fossil.pull(&url, &clone)]
+    {
+        let said = said.to_lowercase();
+        assert!(!said.contains("error") && !said.contains("unknown command"), "{said}");
+    }
+    // The other way round: stock serves, and is told of tables in pragmas only.
+    let stock = fossil.server(&clone);
+    let summary = hub.exchange_with("pull", &stock.url());
+    assert_eq!((&summary["rounds"], &summary["rows_sent"]), (&json!(1), &json!(0)));
 }
 
 #[test]

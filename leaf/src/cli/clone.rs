@@ -60,6 +60,7 @@ impl Clone {
                 password: login.password.clone(),
                 unversioned: self.network.unversioned,
                 private: self.network.private,
+                tables: true,
                 ..SyncOptions::default()
             },
             source: url.without_user(),

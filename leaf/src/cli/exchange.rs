@@ -56,6 +56,7 @@ impl Exchange {
             unversioned: self.network.unversioned || direction == Direction::Unversioned,
             private: self.network.private,
             verily: self.verily,
+            tables: direction != Direction::Unversioned,
             ..SyncOptions::default()
         };
         let mut setting = network::setting(output)?;

@@ -66,11 +66,7 @@ pub fn find_live(snap: &Snapshot<'_>, table: &SyncedTable, key: &Values) -> Resu
 }
 
 /// Which version is held of the row under a key.
-pub(super) fn version(
-    snap: &Snapshot<'_>,
-    name: &SqlName,
-    key: &ArtifactId,
-) -> Result<Option<Version>, RepoError> {
+pub fn version(snap: &Snapshot<'_>, name: &SqlName, key: &ArtifactId) -> Result<Option<Version>, RepoError> {
     let sql = format!("SELECT fx_key, fx_mtime, fx_hash FROM \"fx_x_{name}\" WHERE fx_key=?1");
     let mut statement = snap.conn().prepare_cached(&sql)?;
     let found = statement.query_row([key.as_bytes()], |row| Ok(read_version(row))).optional()?.transpose()?;

@@ -28,7 +28,7 @@ pub enum Authority<'a> {
     /// That of a peer whom we believe whatever it says of owners: the server we pull from, or a user who may
     /// do everything.
     Peer,
-    /// The same, and it has decided: whatever we have gives way to it.
+    /// The same, and it has decided whose row it is: what we have gives way if it is another user's.
     Verdict,
 }
 
@@ -82,7 +82,7 @@ impl<'t> Writer<'t> {
         let held = store::version(self.tx, &self.table.name, &key)?;
         let version = row.version();
         let is_newer = held.is_none_or(|held| held < version);
-        let is_decided = authority == Authority::Verdict && held != Some(version);
+        let is_decided = authority == Authority::Verdict && self.is_anothers(&key, row)?;
         if !is_newer && !is_decided || held.is_none() && self.is_past(row) {
             return Ok(Merged::Kept);
         }
@@ -145,6 +145,12 @@ impl<'t> Writer<'t> {
             (Some(user), Some(owner)) if user == owner => Ok(()),
             (Some(_), owner) => Err(TableError::NotTheOwner(owner.unwrap_or_default())),
         }
+    }
+
+    /// Whether the row that is held belongs to another user than this one.
+    fn is_anothers(&self, key: &ArtifactId, row: &Row) -> Result<bool, RepoError> {
+        let held = store::get(self.tx, &self.table, key)?;
+        Ok(held.is_some_and(|held| held.owner != row.owner))
     }
 
     /// The user whose row it is where the rule is self.

@@ -12,7 +12,7 @@ use super::orders::{Mode, Orders, Outcome};
 use crate::outbox::Outbox;
 use crate::session::inbox;
 use crate::version::{PRIVATE_IGOT_SINCE, SHA3_SINCE};
-use crate::{Cx, RoundStats, SyncError};
+use crate::{Cx, RoundStats, SyncError, tables};
 
 /// Artifacts that are looked up at once.
 const PIECE: u32 = 500;
@@ -68,6 +68,14 @@ impl<'a, 'm> Answer<'a, 'm> {
             self.ask(cx)?;
         }
         self.announce()?;
+        if self.orders.outcome == Outcome::Read {
+            if self.orders.asks_for_tables() {
+                self.cards.extend(tables::offer(self.snap)?);
+            }
+            let Orders { tables: heard, rows, .. } = &*self.orders;
+            let flow = self.orders.table_flow();
+            self.cards.extend(tables::reply(self.snap, heard, rows, flow, cx.limits.reply_bytes)?);
+        }
         self.stats.files_sent = self.outbox.files();
         let mut cards = std::mem::take(&mut self.orders.notes);
         cards.append(&mut self.cards);

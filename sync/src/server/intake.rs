@@ -6,7 +6,7 @@ use xfer::card::Privacy;
 
 use super::orders::{CANNOT_WRITE, Mode, Orders};
 use crate::session::inbox::{self, Intake};
-use crate::{Cx, Event, SyncError};
+use crate::{Cx, Event, SyncError, tables};
 
 /// Why a push that is allowed can not be taken.
 const READ_ONLY: &str = "this repository can only be read here";
@@ -43,7 +43,7 @@ pub(super) fn take_in(repo: &mut Repo, orders: &mut Orders<'_>, cx: &mut Cx<'_>)
 
 /// Whether anything would change. A push of nothing must not wait for a writer.
 fn brings_news(snap: &Snapshot<'_>, orders: &Orders<'_>, cx: &Cx<'_>) -> Result<bool, SyncError> {
-    if orders.unversioned.brings_news(snap, cx.now)? {
+    if orders.tables.brings_rows() || orders.unversioned.brings_news(snap, cx.now)? {
         return Ok(true);
     }
     for file in &orders.files {
@@ -63,6 +63,8 @@ fn store(repo: &mut Repo, orders: &mut Orders<'_>, cx: &Cx<'_>) -> Result<Intake
     orders.stats.uv_files_received = orders.unversioned.store(&tx, cx.now)?;
     orders.locks.settle(&tx, orders.user, cx.now)?;
     orders.links.settle(&tx, cx.now)?;
+    let authority = orders.authority();
+    orders.rows = tables::take_in(&tx, &orders.tables, |_| authority, cx.now)?;
     tx.commit()?;
     Ok(intake)
 }

@@ -1,8 +1,10 @@
 //! What a request asks for, and what of that it may (reference: wire.md sections 3.1 to 3.3): one pass over its
 //! cards. A card sees the rights and modes that the cards before it set.
 
+use repo::table::Authority;
 use repo::{Origin, Snapshot, UnixTime, config};
 use xfer::card::{CloneRequest, Codes, FileCard, Igot, Privacy};
+use xfer::table::TableCard;
 use xfer::{ArtifactId, Card, Login, Message, Pragma, UvName};
 
 use super::links::Links;
@@ -10,6 +12,7 @@ use super::locks::Locks;
 use super::rights::{Right, Rights};
 use super::unversioned::Unversioned;
 use crate::session::quote;
+use crate::tables::{self, Flow, Heard};
 use crate::version::ADVERTISED;
 use crate::{Cx, RoundStats, SyncError};
 
@@ -59,6 +62,9 @@ pub(super) struct Orders<'m> {
     pub(super) links: Links,
     /// Who logged in.
     pub(super) user: Option<&'m str>,
+    /// What it says of synced tables, and what became of the rows in it.
+    pub(super) tables: Heard<'m>,
+    pub(super) rows: tables::Intake,
     pub(super) stats: RoundStats,
     rights: Rights,
 }
@@ -121,6 +127,8 @@ impl<'m> Orders<'m> {
             locks: Locks::default(),
             links: Links::default(),
             user: None,
+            tables: Heard::default(),
+            rows: tables::Intake::default(),
             stats: RoundStats::default(),
             rights: Rights::of_nobody(snap)?,
         };
@@ -181,7 +189,7 @@ impl<'m> Orders<'m> {
             Card::UvIgot(_) => self.bad_command(b"uvigot"),
             Card::Error(_) => self.bad_command(b"error"),
             Card::Message(_) => self.bad_command(b"message"),
-            Card::Table(_) => self.bad_command(b"table"),
+            Card::Table(card) => self.take_table(card)?,
             Card::Unknown(line) => self.bad_command(line),
         }
         Ok(())
@@ -256,6 +264,33 @@ impl<'m> Orders<'m> {
         }
     }
 
+    fn take_table(&mut self, card: &'m TableCard) -> Result<(), Stop> {
+        if self.push == Mode::Off && !matches!(card, TableCard::Igot(_) | TableCard::Gimme(_)) {
+            return Err(refusal(CANNOT_WRITE));
+        }
+        self.tables.card(card);
+        Ok(())
+    }
+
+    /// Which way rows of tables may go.
+    pub(super) fn table_flow(&self) -> Flow {
+        Flow { gives: self.pull == Mode::On, takes: self.push == Mode::On }
+    }
+
+    /// Whether a clone asks if there are tables that a pull could bring.
+    pub(super) fn asks_for_tables(&self) -> bool {
+        self.clone.is_some() && self.tables.begins() && self.rights.allow(Right::Read)
+    }
+
+    /// On whose word rows are taken in. Who may do everything may bring rows of others.
+    pub(super) fn authority(&self) -> Authority<'m> {
+        match self.user {
+            Some(_) if self.rights.allow(Right::Admin) => Authority::Peer,
+            Some(user) => Authority::User(user),
+            None => Authority::Nobody,
+        }
+    }
+
     fn take_pragma(&mut self, pragma: &'m Pragma) {
         let (may_read, may_write) = (self.rights.allow(Right::Read), self.rights.allow(Right::Write));
         match pragma {
@@ -277,6 +312,7 @@ impl<'m> Orders<'m> {
             Pragma::CiUnlock { client } if may_write => self.locks.release(client),
             Pragma::ClientUrl(url) if may_write => self.links.introduce(url),
             Pragma::ReqLinks if may_read => self.links.ask(),
+            Pragma::Table(pragma) => self.tables.pragma(pragma),
             // What this client may not ask; it is passed over, as by a server that does not know it.
             Pragma::ReqClusters
             | Pragma::UvHash(_)
@@ -291,7 +327,6 @@ impl<'m> Orders<'m> {
             | Pragma::CiLockFail { .. }
             | Pragma::AvoidDeltaManifests
             | Pragma::Link { .. }
-            | Pragma::Table(_)
             | Pragma::Other(_) => {}
         }
     }

@@ -17,6 +17,7 @@ use super::progress::{Asked, Gain};
 use super::reply::Reply;
 use super::{Goal, LoginState, Progress, Session};
 use super::{preview, push};
+use crate::tables::Brought;
 use crate::{Cx, SyncError};
 
 /// How many times more a request asks for after a round that brought nothing.
@@ -76,6 +77,7 @@ impl Session {
             return self.judge_sync(&reply, pull, cx);
         }
         reply.check()?;
+        self.expire_tables(repo, cx)?;
         let snap = repo.snapshot()?;
         self.pushing.hear(&snap, &reply)?;
         self.result.lock_failure = self.locking.hear(&reply).or(self.result.lock_failure.take());
@@ -88,9 +90,10 @@ impl Session {
         }
         let delivered = self.pushing.delivered();
         let idle = delivered.is_empty() && reply.files.is_empty() && links.is_empty();
-        let idle = idle && !self.unversioned.brings_news(&reply);
+        let idle = idle && !self.unversioned.brings_news(&reply) && !reply.tables.brings_rows();
         if idle && !inbox::is_news(&snap, &reply.igots, self.deepest())? {
             self.unversioned.hear(&snap, None, &reply, cx.now)?;
+            self.hear_tables(&snap, &reply, Brought::default())?;
             self.plan(&snap, &reply, &Intake::default(), cx)?;
             drop(snap);
         } else {
@@ -98,6 +101,7 @@ impl Session {
             let tx = repo.begin()?;
             push::settle(&tx, &delivered)?;
             links.iter().try_for_each(|link| link::keep(&tx, link))?;
+            self.take_in_tables(&tx, &reply, cx)?;
             self.take_in(&tx, &reply, cx)?;
             tx.commit()?;
         }
@@ -135,18 +139,26 @@ impl Session {
         let tx = repo.begin()?;
         self.learn_project(&tx, reply, phase, cx)?;
         self.advance(reply, phase)?;
+        if phase == Phase::Settle {
+            self.take_in_tables(&tx, reply, cx)?;
+        } else {
+            self.tables.hear_offer(&reply.tables);
+        }
         self.take_in(&tx, reply, cx)?;
         let Goal::Clone(cloning) = &self.goal else { unreachable!("a clone") };
         let done = match cloning.phase {
             Phase::Batch { .. } => false,
             Phase::Announce => self.wanted.is_empty(),
-            Phase::Settle if phase == Phase::Settle => self.wanted.is_empty() && self.unversioned.is_done(),
+            Phase::Settle if phase == Phase::Settle => {
+                self.wanted.is_empty() && self.unversioned.is_done() && !self.tables.has_more()
+            }
             Phase::Settle => {
                 self.wanted.is_empty()
                     && self.unversioned.is_done()
                     && !cloning.took_a_while()
                     && !self.options.private
                     && !self.has_untried_login()
+                    && !self.tables.is_offered()
             }
         };
         if done {
@@ -272,7 +284,9 @@ impl Session {
         let Intake { new: artifacts, bytes, names, .. } = *intake;
         let (sent, sent_bytes) = self.pushing.under_way();
         let (files, file_bytes) = self.unversioned.moved();
-        let (moved, moved_bytes) = (sent + files, sent_bytes + file_bytes);
+        let rows = self.tables.moved();
+        let (artifacts, bytes) = (artifacts + rows.received, bytes + rows.received_bytes);
+        let (moved, moved_bytes) = (sent + files + rows.sent, sent_bytes + file_bytes + rows.sent_bytes);
         self.effort.add(Gain { artifacts, bytes, moved, moved_bytes, names, asked });
         self.stats.files_received = intake.new;
         self.give_up(snap, reply, intake)?;
@@ -321,7 +335,7 @@ impl Session {
 
     fn next_round(&self, cx: &Cx<'_>) -> Result<Progress, SyncError> {
         let is_heard = !self.pushing.has_more() && self.unversioned.is_done() && !self.locking.has_more();
-        if self.wanted.is_empty() && is_heard {
+        if self.wanted.is_empty() && is_heard && !self.tables.has_more() {
             return Ok(Progress::Done);
         }
         self.effort.check(cx.limits)?;

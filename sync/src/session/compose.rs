@@ -44,6 +44,7 @@ impl Session {
                 cards.append(&mut self.unversioned.compose(&snap, &mut outbox, &mut self.stats)?);
             }
         }
+        cards.append(&mut self.compose_tables(&snap, cx)?);
         cards.extend(self.locking.compose(self.result.rounds, self.pushing.rest()));
         cards.push(Card::Comment(format!(" {}", self.nonces.next()).into()));
         self.stats.gimmes_sent = self.wanted.len() as u64;

@@ -4,6 +4,7 @@ use xfer::card::{Codes, FileCard, Igot, UvFile, UvIgot};
 use xfer::{ArtifactId, Card, Message, Pragma};
 
 use crate::SyncError;
+use crate::tables::Heard;
 
 /// How much of a foreign card is repeated in our errors.
 const QUOTED_BYTES: usize = 120;
@@ -31,6 +32,8 @@ pub(crate) struct Reply<'a> {
     pub(crate) uv_igots: Vec<&'a UvIgot>,
     /// What may be done about the catalog, if there is one.
     pub(crate) uv_mode: Option<UvMode>,
+    /// What it says of synced tables.
+    pub(crate) tables: Heard<'a>,
     stamped: bool,
     unexpected: Option<String>,
 }
@@ -85,7 +88,7 @@ impl<'a> Reply<'a> {
             Card::Clone(_) => self.refuse(b"clone"),
             Card::UvGimme(_) => self.refuse(b"uvgimme"),
             Card::ReqConfig(_) => self.refuse(b"reqconfig"),
-            Card::Table(_) => self.refuse(b"table"),
+            Card::Table(card) => self.tables.card(card),
             Card::Unknown(line) => self.refuse(line),
         }
     }
@@ -96,6 +99,7 @@ impl<'a> Reply<'a> {
             Pragma::AvoidDeltaManifests => self.avoids_deltas = true,
             Pragma::UvPushOk => self.uv_mode = Some(UvMode::PushOk),
             Pragma::UvPullOnly => self.uv_mode = Some(UvMode::PullOnly),
+            Pragma::Table(pragma) => self.tables.pragma(pragma),
             Pragma::Link { url, json, mtime } => self.links.push((url, json, *mtime)),
             _ => {}
         }

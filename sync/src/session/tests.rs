@@ -5,6 +5,7 @@ mod clones;
 mod hints;
 mod pulls;
 mod pushes;
+mod tables;
 
 use repo::{partial, wanted};
 use xfer::card::Privacy;

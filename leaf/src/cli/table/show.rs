@@ -10,10 +10,7 @@ use xfer::{SqlName, token};
 use super::{Cells, find, no_such_row};
 use crate::cli::Repository;
 use crate::exit::{Code, Failure};
-use crate::output::{Form, Output};
-
-/// Bytes of lines that are written at once.
-const PIECE: usize = 64 << 10;
+use crate::output::Output;
 
 /// Show the row with this key
 #[derive(Debug, Args)]
@@ -72,7 +69,7 @@ impl Get {
         let snap = repo.snapshot()?;
         let (table, key) = self.key.read(&snap)?;
         let row = table::find_live(&snap, &table, &key)?.ok_or_else(|| no_such_row(&table.name))?;
-        output.text(&line(output.form(), &table, &row));
+        show(output, &table, &row);
         Ok(Code::Ok)
     }
 }
@@ -82,15 +79,7 @@ impl Dump {
         let mut repo = self.repository.read()?;
         let snap = repo.snapshot()?;
         let table = find(&snap, &self.name)?;
-        let mut lines = String::new();
-        table::each_live(&snap, &table, &mut |row| {
-            lines.push_str(&line(output.form(), &table, &row));
-            lines.push('\n');
-            if lines.len() >= PIECE {
-                output.text(&std::mem::take(&mut lines));
-            }
-        })?;
-        output.text(&lines);
+        table::each_live(&snap, &table, &mut |row| show(output, &table, &row))?;
         Ok(Code::Ok)
     }
 }
@@ -128,22 +117,21 @@ fn text_of_table(table: &TableLine) -> String {
 }
 
 /// A row as one line. In text, blanks and line feeds are escaped as in a card.
-fn line(form: Form, table: &SyncedTable, row: &Row) -> String {
-    let cells = table
-        .definition
-        .columns()
-        .filter_map(|column| row.values.get(&column.name).map(|value| (column.name.as_str(), value)));
-    if form == Form::Text {
-        return cells.map(|(name, value)| format!("{name}={}", shown(value))).collect::<Vec<_>>().join(" ");
-    }
+fn show(output: &Output, table: &SyncedTable, row: &Row) {
+    let cells = || {
+        let columns = table.definition.columns().map(|column| &column.name);
+        columns.filter_map(|name| row.values.get(name).map(|value| (name.as_str(), value)))
+    };
     let line = RowLine {
         r#type: "row",
         table: table.name.as_str(),
-        values: cells.map(|(name, value)| (name, value.to_json())).collect(),
+        values: cells().map(|(name, value)| (name, value.to_json())).collect(),
         mtime_ms: row.mtime,
         owner: row.owner.as_deref(),
     };
-    serde_json::to_string(&line).unwrap_or_default()
+    output.answer(&line, || {
+        cells().map(|(name, value)| format!("{name}={}", shown(value))).collect::<Vec<_>>().join(" ")
+    });
 }
 
 fn shown(value: &Value) -> String {

@@ -1,0 +1,354 @@
+//! The client's part: it remembers what is left to say.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use repo::table::{self, Authority, SyncedTable, Version};
+use repo::{RepoError, Snapshot, Tx, UnixTime};
+use xfer::table::{TableCard, TablePragma};
+use xfer::{ArtifactId, Card, KeyPrefix, Pragma, SqlName};
+
+use super::exchange::{Exchange, Fit};
+use super::intake::definition;
+use super::{Flow, Heard, VERSION, take_in};
+
+/// Rounds in a row that may move no row: more than any two honest peers need to find where they differ.
+const IDLE_ROUNDS: u32 = 16;
+
+/// Rows of one table that a session moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TableStats {
+    /// To the peer.
+    pub sent: u64,
+    /// From the peer, and kept: they were newer.
+    pub received: u64,
+}
+
+/// Synced tables in one session.
+///
+/// A request whose reply was lost may be composed again: nothing counts as said before [`TableSync::hear`].
+pub(crate) struct TableSync {
+    flow: Flow,
+    phase: Phase,
+    /// What is to be said.
+    queue: VecDeque<Work>,
+    request: Request,
+    /// Parts whose list was answered, and rows that were sent for: once is enough in a session.
+    answered: BTreeSet<(SqlName, KeyPrefix)>,
+    given: BTreeSet<(SqlName, ArtifactId)>,
+    /// Tables that are left alone.
+    blocked: BTreeSet<SqlName>,
+    idle: u32,
+    begun: Vec<(SqlName, u64)>,
+    moved: Moved,
+    pub(crate) stats: BTreeMap<SqlName, TableStats>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Says which tables there are.
+    Hello,
+    /// The same, to a peer that said that it has some.
+    Offered,
+    Talk,
+    /// The peer does not know tables.
+    Off,
+}
+
+/// One thing to say.
+#[derive(Debug, Clone)]
+enum Work {
+    Schema(SqlName),
+    Compare(SqlName, KeyPrefix, Option<ArtifactId>),
+    Answer {
+        table: SqlName,
+        prefix: KeyPrefix,
+        theirs: BTreeMap<ArtifactId, Version>,
+        after: Option<ArtifactId>,
+    },
+    Row(SqlName, ArtifactId),
+    Gimme(SqlName, ArtifactId, Version),
+}
+
+/// What the last request said.
+#[derive(Default)]
+struct Request {
+    /// What is left of the queue after it.
+    rest: VecDeque<Work>,
+    sent: BTreeSet<(SqlName, ArtifactId)>,
+    asked: Vec<(SqlName, ArtifactId, Version)>,
+    bytes: u64,
+}
+
+/// What a round moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Moved {
+    /// Rows that were kept, and bytes of all that came.
+    pub(crate) received: u64,
+    pub(crate) received_bytes: u64,
+    /// Rows that were sent, and bytes of all cards.
+    pub(crate) sent: u64,
+    pub(crate) sent_bytes: u64,
+}
+
+/// What a reply brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Brought {
+    /// Rows that were kept.
+    pub(crate) rows: u64,
+    /// Bytes of all rows.
+    pub(crate) bytes: u64,
+}
+
+impl TableSync {
+    pub(crate) fn new(flow: Flow) -> Self {
+        Self {
+            flow,
+            phase: if flow.gives || flow.takes { Phase::Hello } else { Phase::Off },
+            queue: VecDeque::new(),
+            request: Request::default(),
+            answered: BTreeSet::new(),
+            given: BTreeSet::new(),
+            blocked: BTreeSet::new(),
+            idle: 0,
+            begun: Vec::new(),
+            moved: Moved::default(),
+            stats: BTreeMap::new(),
+        }
+    }
+
+    /// Tables that are compared from now on, with their rows. Each is told once.
+    pub(crate) fn begun(&mut self) -> Vec<(SqlName, u64)> {
+        std::mem::take(&mut self.begun)
+    }
+
+    /// What the last round moved.
+    pub(crate) fn moved(&self) -> Moved {
+        self.moved
+    }
+
+    /// Whether there is something to say.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Whether it is the first request that comes next.
+    pub(crate) fn is_fresh(&self) -> bool {
+        matches!(self.phase, Phase::Hello | Phase::Offered)
+    }
+
+    /// Asks whether there are tables, where nothing can be said of them yet.
+    pub(crate) fn ask(&self) -> Option<Card> {
+        let known = Card::Pragma(Pragma::Table(TablePragma::Known(VERSION)));
+        self.is_fresh().then_some(known)
+    }
+
+    /// Hears the answer to [`TableSync::ask`].
+    pub(crate) fn hear_offer(&mut self, heard: &Heard<'_>) {
+        if heard.is_known && self.phase == Phase::Hello {
+            self.phase = Phase::Offered;
+        }
+    }
+
+    /// Whether the peer said that there are tables, and was not yet asked for them.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.phase == Phase::Offered
+    }
+
+    /// Sends no more rows: the peer takes none.
+    pub(crate) fn stop_giving(&mut self) {
+        self.flow.gives = false;
+    }
+
+    /// The next cards, in about `room` bytes.
+    pub(crate) fn compose(&mut self, snap: &Snapshot<'_>, room: u64) -> Result<Vec<Card>, RepoError> {
+        let mut out = Exchange::new(snap, self.flow, room);
+        let mut rest = self.queue.clone();
+        if self.is_fresh() {
+            out.pragma(TablePragma::Known(VERSION));
+            for table in table::all(snap)? {
+                let hash = Some(table::catalogue(snap, &table)?);
+                out.pragma(TablePragma::Hash { table: table.name, hash });
+            }
+        }
+        while let Some(work) = rest.pop_front() {
+            if let Some(left) = say(snap, work, &mut out)? {
+                rest.push_front(left);
+                break;
+            }
+        }
+        let bytes = out.bytes();
+        self.request = Request { rest, sent: out.sent.into_iter().collect(), asked: out.asked, bytes };
+        Ok(out.cards)
+    }
+
+    /// Keeps what a reply brings. Gives complaints to be told, too.
+    pub(crate) fn store(
+        &mut self,
+        tx: &Tx<'_>,
+        heard: &Heard<'_>,
+        now: UnixTime,
+    ) -> Result<(Brought, Vec<String>), RepoError> {
+        if !self.flow.takes {
+            return Ok((Brought::default(), Vec::new()));
+        }
+        // What comes back for a row that we sent is the peer's verdict: it belongs to somebody else there.
+        let authority = |row: &xfer::table::RowCard| {
+            let sent = self.request.sent.contains(&(row.table.clone(), row.key));
+            if sent { Authority::Verdict } else { Authority::Peer }
+        };
+        let intake = take_in(tx, heard, authority, now)?;
+        let mut brought = Brought { rows: 0, bytes: intake.bytes };
+        for (name, rows) in &intake.stored {
+            self.stats.entry(name.clone()).or_default().received += rows;
+            brought.rows += rows;
+        }
+        let complaints = intake.complaints().collect();
+        self.blocked.extend(intake.blocked);
+        Ok((brought, complaints))
+    }
+
+    /// Decides what is to be said next, after what the reply brought was stored.
+    pub(crate) fn hear(
+        &mut self,
+        snap: &Snapshot<'_>,
+        heard: &Heard<'_>,
+        brought: Brought,
+    ) -> Result<Vec<String>, RepoError> {
+        let Request { rest, sent, asked, bytes } = std::mem::take(&mut self.request);
+        self.moved = Moved {
+            received: brought.rows,
+            received_bytes: brought.bytes,
+            sent: sent.len() as u64,
+            sent_bytes: bytes,
+        };
+        self.queue = rest;
+        self.idle = if sent.is_empty() && brought.rows == 0 { self.idle + 1 } else { 0 };
+        for (name, _) in &sent {
+            self.stats.entry(name.clone()).or_default().sent += 1;
+        }
+        match self.phase {
+            Phase::Hello | Phase::Offered if heard.is_known => {
+                self.phase = Phase::Talk;
+                self.begin(snap)?;
+            }
+            Phase::Hello | Phase::Offered => self.phase = Phase::Off,
+            Phase::Talk | Phase::Off => {}
+        }
+        if self.phase == Phase::Off || self.idle > IDLE_ROUNDS {
+            self.queue.clear();
+            return Ok(Vec::new());
+        }
+        let mut tables: BTreeMap<SqlName, SyncedTable> =
+            table::all(snap)?.into_iter().map(|table| (table.name.clone(), table)).collect();
+        let complaints = self.hear_schemas(&tables, heard);
+        tables.retain(|name, _| !self.blocked.contains(name));
+        self.hear_parts(snap, &tables, heard)?;
+        for (name, key, version) in asked {
+            let lacks = tables.contains_key(&name)
+                && table::version(snap, &name, &key)?.is_none_or(|held| held < version);
+            if lacks && brought.rows > 0 {
+                self.queue.push_back(Work::Gimme(name, key, version));
+            }
+        }
+        Ok(complaints)
+    }
+
+    fn begin(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
+        for table in table::all(snap)? {
+            self.stats.entry(table.name.clone()).or_default();
+            self.begun.push((table.name, table.rows));
+        }
+        Ok(())
+    }
+
+    /// Tells the peer of columns that it lacks.
+    fn hear_schemas(&mut self, tables: &BTreeMap<SqlName, SyncedTable>, heard: &Heard<'_>) -> Vec<String> {
+        let mut complaints = Vec::new();
+        for card in &heard.changes {
+            let TableCard::Schema(schema) = card else { continue };
+            let Some(table) = tables.get(&schema.table) else { continue };
+            let joined = definition(schema).map(|theirs| (table.definition.join(&theirs), theirs));
+            match joined {
+                Ok((Ok(joined), theirs)) if joined != theirs && self.flow.gives => {
+                    self.queue.push_front(Work::Schema(table.name.clone()));
+                }
+                Ok((Err(error), _)) if self.blocked.insert(table.name.clone()) => {
+                    complaints.push(format!("table {}: {error}", table.name));
+                }
+                _ => {}
+            }
+        }
+        complaints
+    }
+
+    fn hear_parts(
+        &mut self,
+        snap: &Snapshot<'_>,
+        tables: &BTreeMap<SqlName, SyncedTable>,
+        heard: &Heard<'_>,
+    ) -> Result<(), RepoError> {
+        for (&name, hash) in &heard.hashes {
+            if self.flow.gives && hash.is_none() && tables.contains_key(name) {
+                self.queue.push_back(Work::Schema(name.clone()));
+                self.answer(name, &KeyPrefix::default(), BTreeMap::new());
+            }
+        }
+        for &(name, prefix, theirs) in &heard.nodes {
+            if !tables.contains_key(name) || table::digest(snap, name, prefix)? == theirs {
+                continue;
+            }
+            match theirs {
+                None => self.answer(name, prefix, BTreeMap::new()),
+                theirs => self.queue.push_back(Work::Compare(name.clone(), prefix.clone(), theirs)),
+            }
+        }
+        for &(name, prefix) in &heard.lists {
+            if tables.contains_key(name) {
+                self.answer(name, prefix, heard.listed(name, prefix));
+            }
+        }
+        for gimme in heard.gimmes.iter().filter(|_| self.flow.gives) {
+            let row = (gimme.table.clone(), gimme.key);
+            if tables.contains_key(&gimme.table) && self.given.insert(row.clone()) {
+                self.queue.push_back(Work::Row(row.0, row.1));
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, name: &SqlName, prefix: &KeyPrefix, theirs: BTreeMap<ArtifactId, Version>) {
+        if self.answered.insert((name.clone(), prefix.clone())) {
+            let (table, prefix) = (name.clone(), prefix.clone());
+            self.queue.push_back(Work::Answer { table, prefix, theirs, after: None });
+        }
+    }
+}
+
+/// Says one thing; gives back what found no room.
+fn say(snap: &Snapshot<'_>, work: Work, out: &mut Exchange<'_>) -> Result<Option<Work>, RepoError> {
+    let name = match &work {
+        Work::Schema(name) | Work::Compare(name, ..) | Work::Row(name, _) | Work::Gimme(name, ..) => name,
+        Work::Answer { table, .. } => table,
+    };
+    let Some(table) = table::find(snap, name)? else { return Ok(None) };
+    let fit = match &work {
+        Work::Schema(_) => {
+            out.schema(&table);
+            Fit::All
+        }
+        Work::Compare(_, prefix, theirs) => out.compare(&table, prefix, theirs.as_ref())?,
+        Work::Answer { prefix, theirs, after, .. } => out.answer(&table, prefix, theirs, *after)?,
+        Work::Row(_, key) => out.send(&table, key)?,
+        Work::Gimme(name, key, version) => {
+            out.gimme(name, *key, *version);
+            Fit::All
+        }
+    };
+    Ok(match (fit, work) {
+        (Fit::All, _) => None,
+        (Fit::Cut(last), Work::Answer { table, prefix, theirs, after }) => {
+            Some(Work::Answer { table, prefix, theirs, after: last.or(after) })
+        }
+        (Fit::Cut(_), work) => Some(work),
+    })
+}

@@ -1,0 +1,83 @@
+//! What one message says about synced tables.
+
+use std::collections::BTreeMap;
+
+use repo::table::Version;
+use xfer::table::{RowGimme, TableCard, TablePragma};
+use xfer::{ArtifactId, KeyPrefix, SqlName};
+
+use super::VERSION;
+
+/// Digests, lists, and `xgimme` cards that are taken of one message; what comes after them is passed over.
+const MAX_LINES: usize = 10_000;
+/// `xigot` cards that are taken of one message.
+const MAX_IGOTS: usize = 32 * MAX_LINES;
+
+/// The cards and pragmas, sorted by what they are for.
+#[derive(Debug, Default)]
+pub(crate) struct Heard<'m> {
+    /// Whether the peer said that it knows these cards.
+    pub(super) is_known: bool,
+    /// Of whole tables.
+    pub(super) hashes: BTreeMap<&'m SqlName, Option<ArtifactId>>,
+    /// Of parts of tables.
+    pub(super) nodes: Vec<(&'m SqlName, &'m KeyPrefix, Option<ArtifactId>)>,
+    /// Parts whose rows are all among `igots`.
+    pub(super) lists: Vec<(&'m SqlName, &'m KeyPrefix)>,
+    pub(super) igots: BTreeMap<&'m SqlName, BTreeMap<ArtifactId, Version>>,
+    pub(super) gimmes: Vec<&'m RowGimme>,
+    /// Definitions and rows, in their order.
+    pub(super) changes: Vec<&'m TableCard>,
+    igot_count: usize,
+}
+
+impl<'m> Heard<'m> {
+    /// Takes a card.
+    pub(crate) fn card(&mut self, card: &'m TableCard) {
+        match card {
+            TableCard::Schema(_) | TableCard::Row(_) | TableCard::Delete(_) => self.changes.push(card),
+            TableCard::Gimme(gimme) if self.gimmes.len() < MAX_LINES => self.gimmes.push(gimme),
+            TableCard::Igot(igot) if self.igot_count < MAX_IGOTS => {
+                self.igot_count += 1;
+                let version = Version { mtime: igot.mtime, hash: igot.hash };
+                self.igots.entry(&igot.table).or_default().insert(igot.key, version);
+            }
+            TableCard::Gimme(_) | TableCard::Igot(_) => {}
+        }
+    }
+
+    /// Takes a pragma.
+    pub(crate) fn pragma(&mut self, pragma: &'m TablePragma) {
+        match pragma {
+            TablePragma::Known(version) => self.is_known |= *version >= VERSION,
+            TablePragma::Hash { table, hash } if self.hashes.len() < MAX_LINES => {
+                self.hashes.insert(table, *hash);
+            }
+            TablePragma::Node { table, prefix, hash } if self.nodes.len() < MAX_LINES => {
+                self.nodes.push((table, prefix, *hash));
+            }
+            TablePragma::List { table, prefix } if self.lists.len() < MAX_LINES => {
+                self.lists.push((table, prefix));
+            }
+            TablePragma::Hash { .. } | TablePragma::Node { .. } | TablePragma::List { .. } => {}
+        }
+    }
+
+    /// Whether a client begins to compare tables.
+    pub(crate) fn begins(&self) -> bool {
+        self.is_known
+    }
+
+    /// Whether it brings definitions or rows.
+    pub(crate) fn brings_rows(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// The versions that are listed of a part.
+    pub(super) fn listed(&self, table: &SqlName, prefix: &KeyPrefix) -> BTreeMap<ArtifactId, Version> {
+        let Some(igots) = self.igots.get(table) else { return BTreeMap::new() };
+        let (first, last) = prefix.range();
+        let range = ArtifactId::sha1(first)..=ArtifactId::sha1(last);
+        igots.range(range).map(|(key, version)| (*key, *version)).collect()
+    }
+}

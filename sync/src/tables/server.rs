@@ -1,0 +1,104 @@
+//! The server's words about tables. Nothing is kept between requests.
+
+use std::collections::BTreeMap;
+
+use repo::table::{self, SyncedTable};
+use repo::{RepoError, Snapshot};
+use xfer::table::TablePragma;
+use xfer::{Card, KeyPrefix, Pragma, SqlName};
+
+use super::exchange::{Exchange, Fit};
+use super::{Flow, Heard, Intake, VERSION};
+
+/// Answers what a request says about tables. To a client that says nothing of them nothing is said.
+pub(crate) fn reply(
+    snap: &Snapshot<'_>,
+    heard: &Heard<'_>,
+    intake: &Intake,
+    flow: Flow,
+    room: u64,
+) -> Result<Vec<Card>, RepoError> {
+    if !flow.gives && !flow.takes {
+        return Ok(Vec::new());
+    }
+    let mut server = Server { snap, tables: BTreeMap::new(), flow, out: Exchange::new(snap, flow, room) };
+    server.tables = table::all(snap)?.into_iter().map(|table| (table.name.clone(), table)).collect();
+    if heard.is_known {
+        server.introduce(heard)?;
+    }
+    server.answer(heard, intake)?;
+    let complaints = intake.complaints().map(Card::Message);
+    Ok(complaints.chain(server.out.cards).collect())
+}
+
+/// Tells a clone that there are tables, if there are.
+pub(crate) fn offer(snap: &Snapshot<'_>) -> Result<Option<Card>, RepoError> {
+    let known = Card::Pragma(Pragma::Table(TablePragma::Known(VERSION)));
+    Ok((!table::all(snap)?.is_empty()).then_some(known))
+}
+
+struct Server<'a> {
+    snap: &'a Snapshot<'a>,
+    tables: BTreeMap<SqlName, SyncedTable>,
+    flow: Flow,
+    out: Exchange<'a>,
+}
+
+impl Server<'_> {
+    /// Answers the hashes of whole tables, and tells of tables that the client did not name.
+    fn introduce(&mut self, heard: &Heard<'_>) -> Result<(), RepoError> {
+        let (out, root) = (&mut self.out, KeyPrefix::default());
+        out.pragma(TablePragma::Known(VERSION));
+        for (name, table) in &self.tables {
+            let theirs = heard.hashes.get(name);
+            let ours = table::catalogue(self.snap, table)?;
+            if theirs == Some(&Some(ours)) || theirs.is_none() && !self.flow.gives {
+                continue;
+            }
+            out.schema(table);
+            let fit = match theirs {
+                Some(Some(_)) => out.describe(table, &root)?,
+                _ => out.compare(table, &root, None)?,
+            };
+            if fit != Fit::All {
+                out.node(name, &root, table::digest(self.snap, name, &root)?);
+            }
+        }
+        let lacking = heard.hashes.keys().filter(|name| self.flow.takes && !self.tables.contains_key(**name));
+        for name in lacking {
+            out.pragma(TablePragma::Hash { table: (*name).clone(), hash: None });
+        }
+        Ok(())
+    }
+
+    /// What finds no room is named by its digest, so that the client comes back for it.
+    fn answer(&mut self, heard: &Heard<'_>, intake: &Intake) -> Result<(), RepoError> {
+        let Self { snap, tables, flow, out } = self;
+        // Whose row it is was decided here: the client gives way.
+        for (name, key) in intake.disputed.iter().filter(|_| flow.gives) {
+            if let Some(table) = tables.get(name) {
+                out.send(table, key)?;
+            }
+        }
+        for gimme in heard.gimmes.iter().filter(|_| flow.gives) {
+            if let Some(table) = tables.get(&gimme.table) {
+                out.send(table, &gimme.key)?;
+            }
+        }
+        for &(name, prefix) in &heard.lists {
+            let Some(table) = tables.get(name) else { continue };
+            let fit = out.answer(table, prefix, &heard.listed(name, prefix), None)?;
+            if fit != Fit::All {
+                out.node(name, prefix, table::digest(snap, name, prefix)?);
+            }
+        }
+        for (name, prefix, theirs) in &heard.nodes {
+            let Some(table) = tables.get(*name) else { continue };
+            let fit = out.compare(table, prefix, theirs.as_ref())?;
+            if fit != Fit::All {
+                out.node(name, prefix, table::digest(snap, name, prefix)?);
+            }
+        }
+        Ok(())
+    }
+}
