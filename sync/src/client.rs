@@ -11,7 +11,7 @@ use xfer::body::{Body, BodyError, ContentType, pack, unpack};
 use xfer::{DecodeLimits, decode, encode};
 
 use crate::{
-    Buggify, Cx, Limits, NoFaults, NoObserver, Observer, Progress, Session, SyncError, SyncOptions,
+    Buggify, Cx, Limits, NoFaults, NoGuard, NoObserver, Observer, Progress, Session, SyncError, SyncOptions,
     SyncResult, Transport, TransportError,
 };
 
@@ -84,6 +84,7 @@ impl Setting {
             clock: Some(&clock),
             limits: &self.limits,
             peer: None,
+            guard: &NoGuard,
             buggify: &mut *self.buggify,
             observer: &mut *self.observer,
         })

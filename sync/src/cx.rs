@@ -2,7 +2,7 @@
 
 use repo::UnixTime;
 
-use crate::{Buggify, Event, Limits, Observer};
+use crate::{Buggify, Event, Guard, Limits, Observer};
 
 /// Time, bounds, faults and the observer of one half-round. Nothing else reaches the core.
 pub struct Cx<'a> {
@@ -14,6 +14,8 @@ pub struct Cx<'a> {
     pub limits: &'a Limits,
     /// Address of whoever sent the request, for the record; none where there is none, and in a client.
     pub peer: Option<&'a str>,
+    /// Asked before a password is checked; [`crate::NoGuard`] in a client.
+    pub guard: &'a dyn Guard,
     /// Asked at sites where a peer may make a rare but legal choice.
     pub buggify: &'a mut dyn Buggify,
     /// Told what happens; cannot influence it.
@@ -28,6 +30,7 @@ impl Cx<'_> {
             clock: self.clock,
             limits: self.limits,
             peer: self.peer,
+            guard: self.guard,
             buggify: &mut *self.buggify,
             observer: &mut Both(&mut *self.observer, other),
         })

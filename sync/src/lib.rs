@@ -7,6 +7,7 @@
 pub mod buggify;
 pub mod cx;
 pub mod error;
+pub mod guard;
 pub mod limits;
 pub mod observer;
 mod outbox;
@@ -29,6 +30,7 @@ pub mod http;
 pub use buggify::{Buggify, NoFaults, Site};
 pub use cx::Cx;
 pub use error::SyncError;
+pub use guard::{Guard, NoGuard};
 pub use limits::Limits;
 pub use observer::{Event, NoObserver, Observer, RoundStats};
 pub use server::{Handler, handle_sync, reply_content_type};

@@ -216,7 +216,7 @@ pub(crate) fn printed(message: &Message) -> String {
 }
 
 pub(crate) fn cx<'a>(limits: &'a Limits, faults: &'a mut NoFaults, observer: &'a mut dyn Observer) -> Cx<'a> {
-    Cx { now: NOW, clock: None, limits, peer: None, buggify: faults, observer }
+    Cx { now: NOW, clock: None, limits, peer: None, guard: &crate::NoGuard, buggify: faults, observer }
 }
 
 pub(crate) fn pull() -> SyncOptions {

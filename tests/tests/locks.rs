@@ -10,7 +10,9 @@ use bytes::Bytes;
 use frond_tests::corpus::PROJECT;
 use frond_tests::{Fossil, Frond, Scratch, Server, http, sql};
 use repo::{Repo, UnixTime};
-use sync::{CheckinLock, Cx, Limits, NoFaults, NoObserver, Progress, Session, SyncOptions, SyncResult};
+use sync::{
+    CheckinLock, Cx, Limits, NoFaults, NoGuard, NoObserver, Progress, Session, SyncOptions, SyncResult,
+};
 use xfer::{ArtifactId, DecodeLimits};
 
 const ONE: &str = "1111111111111111111111111111111111111111";
@@ -108,6 +110,7 @@ impl Site {
                 clock: None,
                 limits: &limits,
                 peer: None,
+                guard: &NoGuard,
                 buggify: &mut faults,
                 observer: &mut observer,
             };

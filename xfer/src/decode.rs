@@ -84,6 +84,15 @@ pub fn decode(text: &Bytes, limits: &DecodeLimits) -> Result<Message, DecodeErro
     Ok(decoder.message)
 }
 
+/// Reads the text of a login card that travels beside a message, and covers all of it. None for anything else.
+pub(crate) fn login(card: &[u8], message: &[u8]) -> Option<Login> {
+    if card.contains(&b'\n') {
+        return None;
+    }
+    let Ok(Line::Login { user, nonce, signature }) = line::read(card) else { return None };
+    Some(Login { user, nonce, signature, tail: hash::same_kind(&nonce, message) })
+}
+
 struct Decoder<'a> {
     text: &'a Bytes,
     limits: &'a DecodeLimits,

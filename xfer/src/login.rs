@@ -4,7 +4,7 @@ use std::fmt;
 
 use subtle::ConstantTimeEq as _;
 
-use crate::{ArtifactId, Message, encode, hash};
+use crate::{ArtifactId, Message, decode, encode, hash};
 
 /// `login USER NONCE SIG`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,12 @@ impl Login {
         Self { user: user.to_owned(), nonce, signature: signature(&nonce, secret), tail: nonce }
     }
 
+    /// Reads the text of a login card that travels beside the message, in a cookie, without its LF. It covers all
+    /// of the message. None if it is no login card: stock then passes it over (reference: wire.md section 4.4).
+    pub fn read(card: &[u8], message: &[u8]) -> Option<Self> {
+        decode::login(card, message)
+    }
+
     /// Whether the nonce is the hash of the rest of the message.
     pub fn covers_message(&self) -> bool {
         self.nonce == self.tail
@@ -113,6 +119,19 @@ mod tests {
         assert!(login.is_signed_with(&Secret::stored(SECRET)));
         assert!(!login.is_signed_with(&Secret::stored("correct horse")));
         assert!(!login.is_signed_with(&Secret::stored("")));
+    }
+
+    #[test]
+    fn a_login_beside_the_message_covers_all_of_it() {
+        let beside = |card: &str, message: &str| Login::read(card.as_bytes(), message.as_bytes());
+        let login = beside(CARD.trim_end(), CARDS).unwrap();
+        assert!(login.covers_message() && login.is_signed_with(&Secret::stored(SECRET)));
+        assert!(!beside(CARD.trim_end(), &format!("{CARD}{CARDS}")).unwrap().covers_message());
+        let five = format!("{} x", CARD.trim_end());
+        for card in ["", "login", CARD, &five, &CARD.trim_end()[6..], "pull 0 0", "# login", "login bob 1 2"]
+        {
+            assert_eq!(beside(card, CARDS), None, "{card:?}");
+        }
     }
 
     #[test]

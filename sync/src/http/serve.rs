@@ -62,6 +62,7 @@
 //! # }
 //! ```
 
+mod cookie;
 mod desk;
 mod listen;
 mod patience;
@@ -89,14 +90,15 @@ use tower_service::Service;
 use xfer::DecodeLimits;
 use xfer::body::{Body, ContentType};
 
-use self::desk::{Desk, Trouble};
+use self::desk::{Desk, Letter, Trouble};
 pub use self::listen::{listen, run};
 pub use self::reply::ReplyBody;
 use self::repos::Place;
 pub use self::repos::Repos;
 use self::route::{Refusal, Route, route};
 use super::page;
-use crate::{Handler, Limits, NoObserver, Observer};
+use crate::guard::Doorkeeper;
+use crate::{Guard, Handler, Limits, NoObserver, Observer};
 
 /// The shortest line that becomes a card: `#` and its LF.
 const LEAST_CARD_BYTES: u64 = 2;
@@ -138,6 +140,9 @@ pub struct ServeOptions {
     pub handler: Handler,
     /// Makes observers.
     pub observer: ObserverSource,
+    /// Slows down who guesses passwords, and refuses requests that come again; a [`Doorkeeper`] unless a host
+    /// has its own, or shares one among services.
+    pub guard: Arc<dyn Guard + Send + Sync>,
 }
 
 impl Default for ServeOptions {
@@ -154,6 +159,7 @@ impl Default for ServeOptions {
             drain_timeout: Duration::from_secs(25),
             handler: Arc::new(crate::handle_sync),
             observer: Arc::new(|| Box::new(NoObserver)),
+            guard: Arc::new(Doorkeeper::default()),
         }
     }
 }
@@ -241,7 +247,8 @@ impl XferService {
         let request = Body { content_type, bytes };
         let opened = self.share(&self.inner.opened, opened_bytes(&request, &self.options().decode)).await;
         let peer = head.extensions.get::<RemoteAddress>().cloned();
-        let answer = self.work(move |desk| desk.answer(&place, request, peer.as_ref())).await;
+        let letter = Letter { body: request, peer, login: cookie::login_card(head) };
+        let answer = self.work(move |desk| desk.answer(&place, letter)).await;
         drop((share, opened));
         match answer {
             Ok(body) => {

@@ -9,8 +9,9 @@ use xfer::{ArtifactId, Card, Login, Message, Pragma, UvName};
 
 use super::links::Links;
 use super::locks::Locks;
-use super::rights::{Right, Rights};
+use super::rights::{self, Right, Rights};
 use super::unversioned::Unversioned;
+use crate::guard::{Admission, Attempt, Freshness};
 use crate::session::quote;
 use crate::tables::{self, Flow, Heard};
 use crate::version::ADVERTISED;
@@ -132,7 +133,7 @@ impl<'m> Orders<'m> {
             stats: RoundStats::default(),
             rights: Rights::of_nobody(snap)?,
         };
-        match orders.pass(snap, request) {
+        match orders.pass(snap, request, cx) {
             Ok(()) => {}
             Err(Stop::Refusal(text)) => orders.refuse(text),
             Err(Stop::Failure(error)) => return Err(error),
@@ -152,15 +153,30 @@ impl<'m> Orders<'m> {
         self.notes.push(Card::Error(text));
     }
 
-    fn pass(&mut self, snap: &Snapshot<'_>, request: &'m Message) -> Result<(), Stop> {
+    fn pass(&mut self, snap: &Snapshot<'_>, request: &'m Message, cx: &Cx<'_>) -> Result<(), Stop> {
         if let Some(login) = &request.login {
-            self.log_in(snap, login)?;
+            self.log_in(snap, login, cx)?;
         }
         request.cards.iter().try_for_each(|card| self.take(card))
     }
 
-    fn log_in(&mut self, snap: &Snapshot<'_>, login: &'m Login) -> Result<(), Stop> {
-        let user = self.rights.log_in(snap, login)?.ok_or_else(|| refusal("login failed"))?;
+    fn log_in(&mut self, snap: &Snapshot<'_>, login: &'m Login, cx: &Cx<'_>) -> Result<(), Stop> {
+        let project = self.ours.project.clone();
+        let attempt =
+            Attempt { project: &project, user: &login.user, nonce: &login.nonce, peer: cx.peer, now: cx.now };
+        let is_guarded = login.covers_message() && rights::needs_secret(login);
+        if is_guarded && let Admission::Wait { seconds } = cx.guard.admit(&attempt) {
+            return Err(Stop::Refusal(format!("too many failed logins, try again in {seconds} seconds")));
+        }
+        let Some(user) = self.rights.log_in(snap, login)? else {
+            if is_guarded {
+                cx.guard.failed(&attempt);
+            }
+            return Err(refusal("login failed"));
+        };
+        if is_guarded && cx.guard.proved(&attempt) == Freshness::Again {
+            return Err(refusal("this login was used before, and is good for one request"));
+        }
         self.origin.uid = user.uid;
         self.user = user.is_known().then_some(login.user.as_str());
         self.origin.nonce = user.is_known().then(|| login.nonce.to_string());

@@ -54,7 +54,7 @@ impl Rights {
         if !login.covers_message() {
             return Ok(None);
         }
-        if [user::NOBODY, user::ANONYMOUS].contains(&login.user.as_str()) {
+        if !needs_secret(login) {
             return Ok(Some(Visitor { uid: 0 }));
         }
         if [user::DEVELOPER, user::READER].contains(&login.user.as_str()) {
@@ -84,15 +84,20 @@ impl Rights {
 
     fn add(&mut self, snap: &Snapshot<'_>, letters: &str) -> Result<(), RepoError> {
         self.letters.push_str(letters);
-        for (letter, like) in [('v', user::DEVELOPER), ('u', user::READER)] {
-            if letters.contains(letter)
-                && let Some(like) = user::find(snap, like)?
-            {
+        let mut inherited = vec![('v', user::DEVELOPER), ('u', user::READER)];
+        while let Some(next) = inherited.iter().position(|(letter, _)| self.letters.contains(*letter)) {
+            let (_, like) = inherited.remove(next);
+            if let Some(like) = user::find(snap, like)? {
                 self.letters.push_str(&like.capabilities);
             }
         }
         Ok(())
     }
+}
+
+/// Whether a login is good only with the secret of its user.
+pub(super) fn needs_secret(login: &Login) -> bool {
+    ![user::NOBODY, user::ANONYMOUS].contains(&login.user.as_str())
 }
 
 /// A password in clear is good for both forms of the secret; an empty one for none.

@@ -1,6 +1,7 @@
 //! Replies to requests, case by case. Numbers are those of the table of limits and edge cases.
 
 mod hints;
+mod logins;
 mod pushes;
 
 use xfer::card::Privacy;

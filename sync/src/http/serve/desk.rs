@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use repo::RepoError;
 use xfer::body::{Body, pack, unpack};
-use xfer::{Card, Message, decode, encode};
+use xfer::{Card, DecodeErrorKind, Message, decode, encode};
 
 use super::repos::{Open, OpenError, Place, Repos};
 use super::{RemoteAddress, ServeOptions, page};
@@ -16,6 +16,17 @@ pub(crate) struct Desk {
     pub(crate) repos: Repos,
     pub(crate) options: ServeOptions,
 }
+
+/// A request for one round, as it came.
+pub(crate) struct Letter {
+    pub(crate) body: Body,
+    pub(crate) peer: Option<RemoteAddress>,
+    /// A login card from outside the body.
+    pub(crate) login: Option<Vec<u8>>,
+}
+
+/// What two logins get, wherever they are.
+const TWO_LOGINS: &str = "multiple login cards";
 
 /// Why there is no answer. The reasons are logged, not sent: they may name files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,20 +59,16 @@ impl Trouble {
 
 impl Desk {
     /// Answers one round. A request that cannot be read is answered with an error card.
-    pub(crate) fn answer(
-        &self,
-        place: &Place,
-        request: Body,
-        peer: Option<&RemoteAddress>,
-    ) -> Result<Body, Trouble> {
-        let asked = request.content_type;
-        let message = match self.read(request) {
+    pub(crate) fn answer(&self, place: &Place, letter: Letter) -> Result<Body, Trouble> {
+        let Letter { body, peer, login } = letter;
+        let asked = body.content_type;
+        let message = match self.read(body, login.as_deref()) {
             Ok(message) => message,
             Err(text) => return Ok(pack(encode(&refusal(text)), asked)),
         };
         let framing = reply_content_type(&message, asked);
         let mut open = self.repos.open(&place.file).map_err(|error| trouble(place, error))?;
-        let reply = self.handle(&mut open, &message, peer).map_err(|error| trouble(place, error))?;
+        let reply = self.handle(&mut open, &message, peer.as_ref()).map_err(|error| trouble(place, error))?;
         drop(message);
         self.repos.keep(place.file.clone(), open);
         let text = encode(&reply);
@@ -69,7 +76,8 @@ impl Desk {
         Ok(pack(text, framing))
     }
 
-    fn read(&self, request: Body) -> Result<Message, String> {
+    /// Reads a message, and the login beside it. Two logins are refused unseen: they test no password.
+    fn read(&self, request: Body, login: Option<&[u8]>) -> Result<Message, String> {
         let limits = &self.options.decode;
         let text = if request.bytes.is_empty() {
             Bytes::new()
@@ -77,7 +85,18 @@ impl Desk {
             unpack(&request, limits).map_err(|e| e.to_string())?
         };
         drop(request);
-        decode(&text, limits).map_err(|error| error.to_string())
+        let mut message = decode(&text, limits).map_err(|error| match error.kind {
+            DecodeErrorKind::RepeatedLogin => TWO_LOGINS.to_owned(),
+            _ => error.to_string(),
+        })?;
+        let Some(login) = login.and_then(|card| xfer::Login::read(card, &text)) else { return Ok(message) };
+        match message.login {
+            Some(_) => Err(TWO_LOGINS.to_owned()),
+            None => {
+                message.login = Some(login);
+                Ok(message)
+            }
+        }
     }
 
     fn handle(
@@ -92,6 +111,7 @@ impl Desk {
             clock: Some(&now),
             limits: &self.options.limits,
             peer: peer.map(|RemoteAddress(address)| address.as_str()),
+            guard: &*self.options.guard,
             buggify: &mut NoFaults,
             observer: &mut *observer,
         };
