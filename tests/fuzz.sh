@@ -7,4 +7,5 @@ run() { cargo test --locked --release --quiet --package "$1" --test "$2" -- --te
 run frond-xfer fuzz
 run frond-repo fuzz_delta
 run frond-repo fuzz_manifest
+run frond-repo fuzz_table
 run frond-sync fuzz_url

@@ -10,7 +10,7 @@ use xfer::ArtifactId;
 use crate::crosslink::Linker;
 use crate::error::Fault;
 use crate::tx::Damage;
-use crate::{RepoError, Rid, Tx, UnixTime, config, content, ingest, schema};
+use crate::{RepoError, Rid, Tx, UnixTime, config, content, ingest, schema, table};
 
 /// Tables that follow from the artifacts, without those of tickets, whose columns are the project's.
 const TABLES: [&str; 17] = [
@@ -89,6 +89,7 @@ pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Re
     linker.finish(tx, now)?;
     tx.memory().borrow_mut().damage = Damage::IsAnError;
     note(tx, now)?;
+    table::mend(tx, now)?;
     Ok(Rebuilt { damaged, ..rebuilt })
 }
 

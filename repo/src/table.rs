@@ -9,8 +9,10 @@
 //!   definition, value, row   what is kept: columns, values, versions
 //!   store, digest            SQL: the rows of `fx_x_NAME`; hashes of parts of it, kept as rows change
 //!   writer                   the one way in
+//!   audit                    what somebody changed by other means
 //! ```
 
+mod audit;
 mod definition;
 mod digest;
 mod error;
@@ -21,6 +23,7 @@ mod tests;
 mod value;
 mod writer;
 
+pub(crate) use self::audit::{audit, mend};
 pub use self::definition::{Column, Definition, DefinitionError, Rule, Type};
 pub use self::digest::{BUCKET_ROWS, catalogue, digest};
 pub use self::error::TableError;

@@ -7,7 +7,7 @@ mod finding;
 pub use artifacts::artifacts;
 pub use finding::Finding;
 
-use crate::{Repo, RepoError, UnixTime};
+use crate::{Repo, RepoError, UnixTime, table};
 
 /// What a verification saw.
 #[derive(Debug, Default)]
@@ -23,12 +23,16 @@ pub struct Report {
     pub phantoms: u64,
 }
 
-/// Everything that can be checked: [`artifacts`] and unversioned files, then the derived tables against what a rebuild makes of the
+/// Everything that can be checked: [`artifacts`], unversioned files and synced tables, then the derived tables against what a rebuild makes of the
 /// artifacts. The rebuild happens in a transaction that is rolled back: other writers wait meanwhile.
 ///
 /// Left out is what is unsent, which does not follow from the artifacts.
 pub fn all(repo: &mut Repo, now: UnixTime) -> Result<Report, RepoError> {
-    let mut report = artifacts(&repo.snapshot()?)?;
+    let snap = repo.snapshot()?;
+    let mut report = artifacts(&snap)?;
+    let mut tables = Vec::new();
+    table::audit(&snap, &mut |reason| tables.push(Finding::Table { reason }))?;
+    drop(snap);
     let rows = derived_rows::compare(&repo.begin()?, now)?;
     let is_cause = |finding: &Finding| finding.is_damage() && !matches!(finding, Finding::Unversioned { .. });
     if report.findings.iter().any(is_cause) {
@@ -38,6 +42,7 @@ pub fn all(repo: &mut Repo, now: UnixTime) -> Result<Report, RepoError> {
     } else {
         report.findings.extend(rows);
     }
+    report.findings.append(&mut tables);
     Ok(report)
 }
 

@@ -23,7 +23,16 @@ pub fn digest(
     name: &SqlName,
     prefix: &KeyPrefix,
 ) -> Result<Option<ArtifactId>, RepoError> {
-    compute(snap, name, prefix, &mut Vec::new())
+    compute(snap, name, prefix, kept, &mut Vec::new())
+}
+
+/// The same, from the rows alone.
+pub(super) fn anew(
+    snap: &Snapshot<'_>,
+    name: &SqlName,
+    prefix: &KeyPrefix,
+) -> Result<Option<ArtifactId>, RepoError> {
+    compute(snap, name, prefix, |_, _, _| Ok(None), &mut Vec::new())
 }
 
 /// The digest of definition and rows.
@@ -47,7 +56,7 @@ pub(super) fn drop_path(tx: &Tx<'_>, name: &SqlName, key: &ArtifactId) -> Result
 /// Computes what [`drop_path`] dropped, and keeps it.
 pub(super) fn refresh(tx: &Tx<'_>, name: &SqlName) -> Result<(), RepoError> {
     let mut made = Vec::new();
-    compute(tx, name, &KeyPrefix::default(), &mut made)?;
+    compute(tx, name, &KeyPrefix::default(), kept, &mut made)?;
     let mut statement = tx
         .conn()
         .prepare_cached("REPLACE INTO fx_frond_table_node(name, prefix, digest) VALUES(?1, ?2, ?3)")?;
@@ -57,13 +66,17 @@ pub(super) fn refresh(tx: &Tx<'_>, name: &SqlName) -> Result<(), RepoError> {
     Ok(())
 }
 
+/// Looks a digest up.
+type Lookup = fn(&Snapshot<'_>, &SqlName, &KeyPrefix) -> Result<Option<ArtifactId>, RepoError>;
+
 fn compute(
     snap: &Snapshot<'_>,
     name: &SqlName,
     prefix: &KeyPrefix,
+    lookup: Lookup,
     made: &mut Vec<(KeyPrefix, ArtifactId)>,
 ) -> Result<Option<ArtifactId>, RepoError> {
-    if let Some(kept) = kept(snap, name, prefix)? {
+    if let Some(kept) = lookup(snap, name, prefix)? {
         return Ok(Some(kept));
     }
     let rows = versions_under(snap, name, prefix, BUCKET_ROWS + 1)?;
@@ -75,7 +88,7 @@ fn compute(
     } else {
         let mut bytes = vec![b'n'];
         for child in prefix.children() {
-            let digest = compute(snap, name, &child, made)?;
+            let digest = compute(snap, name, &child, lookup, made)?;
             bytes.extend(digest.as_ref().map_or(&[0; 20][..], ArtifactId::as_bytes));
         }
         hash::sha1(&bytes)

@@ -129,6 +129,13 @@ pub fn each_live(
     Ok(())
 }
 
+/// How many rows and tombstones there are.
+pub(super) fn count(snap: &Snapshot<'_>, name: &SqlName) -> Result<u64, RepoError> {
+    let rows: i64 =
+        snap.conn().query_row(&format!("SELECT count(*) FROM \"fx_x_{name}\""), [], |row| row.get(0))?;
+    Ok(rows.unsigned_abs())
+}
+
 /// How many rows are not deleted.
 pub fn count_live(snap: &Snapshot<'_>, table: &SyncedTable) -> Result<u64, RepoError> {
     let sql = format!("SELECT count(*) FROM \"fx_x_{}\" WHERE fx_deleted=1", table.name);

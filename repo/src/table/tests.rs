@@ -448,6 +448,56 @@ fn what_says_nothing_new_changes_nothing() {
     assert_eq!(peer.catalogue(), before);
 }
 
+#[test]
+fn what_was_changed_by_other_means_is_found_and_taken_for_written_now() {
+    let filled = || {
+        let mut peer = flags(Rule::LastWriter);
+        peer.at(NOW.0, |writer| {
+            for n in 0..100 {
+                writer.put(flag(&n.to_string(), n), "a").unwrap();
+            }
+        });
+        peer
+    };
+    let cases = [
+        (
+            "UPDATE fx_x_t SET \"on\"=-1 WHERE name='7'",
+            "row {\"name\":\"7\",\"on\":-1} was changed by other means",
+        ),
+        (
+            "UPDATE fx_x_t SET name='x' WHERE name='7'",
+            "row {\"name\":\"x\",\"on\":7} was changed by other means",
+        ),
+        ("UPDATE fx_x_t SET fx_mtime=5 WHERE name='7'", "the digest of part "),
+        ("DELETE FROM fx_x_t WHERE name='7'", "it should have 100 rows, and has 99"),
+        ("UPDATE fx_x_t SET \"on\"='a' WHERE name='7'", "column on holds something else than integer"),
+    ];
+    for (sql, expected) in cases {
+        let mut peer = filled();
+        let before = peer.catalogue();
+        let found = |peer: &mut Peer| {
+            let mut found = Vec::new();
+            audit(&peer.repo.snapshot().unwrap(), &mut |reason| found.push(reason)).unwrap();
+            found
+        };
+        assert_eq!(found(&mut peer), [""; 0]);
+        let tx = peer.repo.begin().unwrap();
+        tx.conn().execute_batch(sql).unwrap();
+        tx.commit().unwrap();
+        let reasons = found(&mut peer);
+        assert!(reasons[0].contains(expected), "{reasons:?}");
+        let tx = peer.repo.begin().unwrap();
+        mend(&tx, UnixTime(NOW.0 + 5)).unwrap();
+        tx.commit().unwrap();
+        if sql.contains("='a'") {
+            assert_eq!(found(&mut peer), reasons);
+            continue;
+        }
+        assert_eq!(found(&mut peer), [""; 0], "{sql}");
+        assert_ne!(peer.catalogue(), before);
+    }
+}
+
 fn any_row(rule: Rule) -> impl Strategy<Value = Row> {
     let users = prop_oneof![Just("alice"), Just("bob")];
     (users, 0..3_i64, 0..4_i64, any::<bool>()).prop_map(move |(user, on, mtime, deleted)| {

@@ -67,6 +67,11 @@ pub enum Finding {
         /// Which, and what is wrong with it.
         reason: String,
     },
+    /// A synced table was changed by other means. A rebuild takes that for written at its time.
+    Table {
+        /// Which, and what is wrong with it.
+        reason: String,
+    },
     /// A derived row that a rebuild would not make. A rebuild repairs it.
     ExtraRow {
         /// The table.
@@ -107,6 +112,7 @@ impl Finding {
             | Self::PrivateSource { id, .. } => Some(id),
             Self::BadName { .. }
             | Self::Unversioned { .. }
+            | Self::Table { .. }
             | Self::ExtraRow { .. }
             | Self::MissingRow { .. }
             | Self::MoreRows { .. }
@@ -125,6 +131,7 @@ impl Finding {
             | Self::Unversioned { .. } => true,
             Self::WrongSize { .. }
             | Self::PrivateSource { .. }
+            | Self::Table { .. }
             | Self::ExtraRow { .. }
             | Self::MissingRow { .. }
             | Self::MoreRows { .. }
@@ -158,7 +165,7 @@ impl fmt::Display for Finding {
                 write!(f, "{id}: recorded size {recorded}, is {actual}")
             }
             Self::PrivateSource { id, source } => write!(f, "{id}: public, a delta of private {source}"),
-            Self::Unversioned { reason } => f.write_str(reason),
+            Self::Unversioned { reason } | Self::Table { reason } => f.write_str(reason),
             Self::ExtraRow { table, row } => write!(f, "row of {table} that no rebuild makes: {row}"),
             Self::MissingRow { table, row } => write!(f, "missing row of {table}: {row}"),
             Self::MoreRows { table, rows } => write!(f, "{rows} more wrong rows of {table}"),

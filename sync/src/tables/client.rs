@@ -244,9 +244,7 @@ impl TableSync {
         tables.retain(|name, _| !self.blocked.contains(name));
         self.hear_parts(snap, &tables, heard)?;
         for (name, key, version) in asked {
-            let lacks = tables.contains_key(&name)
-                && table::version(snap, &name, &key)?.is_none_or(|held| held < version);
-            if lacks && brought.rows > 0 {
+            if tables.contains_key(&name) && brought.rows > 0 && lacks(snap, &name, &key, version)? {
                 self.queue.push_back(Work::Gimme(name, key, version));
             }
         }
@@ -304,7 +302,13 @@ impl TableSync {
         }
         for &(name, prefix) in &heard.lists {
             if tables.contains_key(name) {
-                self.answer(name, prefix, heard.listed(name, prefix));
+                let theirs = heard.listed(name, prefix);
+                for (key, version) in &theirs {
+                    if self.flow.takes && lacks(snap, name, key, *version)? {
+                        self.queue.push_back(Work::Gimme(name.clone(), *key, *version));
+                    }
+                }
+                self.answer(name, prefix, theirs);
             }
         }
         for gimme in heard.gimmes.iter().filter(|_| self.flow.gives) {
@@ -324,6 +328,11 @@ impl TableSync {
     }
 }
 
+/// Whether this version of a row, or a newer one, is not here.
+fn lacks(snap: &Snapshot<'_>, name: &SqlName, key: &ArtifactId, version: Version) -> Result<bool, RepoError> {
+    Ok(table::version(snap, name, key)?.is_none_or(|held| held < version))
+}
+
 /// Says one thing; gives back what found no room.
 fn say(snap: &Snapshot<'_>, work: Work, out: &mut Exchange<'_>) -> Result<Option<Work>, RepoError> {
     let name = match &work {
@@ -339,10 +348,7 @@ fn say(snap: &Snapshot<'_>, work: Work, out: &mut Exchange<'_>) -> Result<Option
         Work::Compare(_, prefix, theirs) => out.compare(&table, prefix, theirs.as_ref())?,
         Work::Answer { prefix, theirs, after, .. } => out.answer(&table, prefix, theirs, *after)?,
         Work::Row(_, key) => out.send(&table, key)?,
-        Work::Gimme(name, key, version) => {
-            out.gimme(name, *key, *version);
-            Fit::All
-        }
+        Work::Gimme(_, key, version) => out.gimme(&table, *key, *version)?,
     };
     Ok(match (fit, work) {
         (Fit::All, _) => None,

@@ -95,8 +95,22 @@ impl<'a> Exchange<'a> {
         Ok(Fit::All)
     }
 
-    /// Answers a list of all rows that the peer has of a part: sends what is newer here, from the row after
-    /// `after` on, and asks for what is older.
+    /// Asks for what is older here than in a list of rows that the peer has.
+    pub(super) fn ask(
+        &mut self,
+        table: &SyncedTable,
+        theirs: &BTreeMap<ArtifactId, Version>,
+    ) -> Result<Fit, RepoError> {
+        for (key, version) in theirs {
+            if self.gimme(table, *key, *version)? != Fit::All {
+                return Ok(Fit::Cut(None));
+            }
+        }
+        Ok(Fit::All)
+    }
+
+    /// Answers a list of all rows that the peer has of a part with what is newer here, from the row after `after`
+    /// on.
     pub(super) fn answer(
         &mut self,
         table: &SyncedTable,
@@ -104,13 +118,6 @@ impl<'a> Exchange<'a> {
         theirs: &BTreeMap<ArtifactId, Version>,
         after: Option<ArtifactId>,
     ) -> Result<Fit, RepoError> {
-        if self.flow.takes && after.is_none() {
-            for (key, version) in theirs {
-                if table::version(self.snap, &table.name, key)?.is_none_or(|held| held < *version) {
-                    self.gimme(&table.name, *key, *version);
-                }
-            }
-        }
         if !self.flow.gives {
             return Ok(Fit::All);
         }
@@ -140,10 +147,23 @@ impl<'a> Exchange<'a> {
         Ok(Fit::All)
     }
 
-    /// Asks for a row.
-    pub(super) fn gimme(&mut self, name: &SqlName, key: ArtifactId, version: Version) {
-        self.card(TableCard::Gimme(RowGimme { table: name.clone(), key }));
-        self.asked.push((name.clone(), key, version));
+    /// Asks for a row, unless this version of it, or a newer one, is here.
+    pub(super) fn gimme(
+        &mut self,
+        table: &SyncedTable,
+        key: ArtifactId,
+        version: Version,
+    ) -> Result<Fit, RepoError> {
+        let held = table::version(self.snap, &table.name, &key)?;
+        if !self.flow.takes || held.is_some_and(|held| held >= version) {
+            return Ok(Fit::All);
+        }
+        if self.room == 0 {
+            return Ok(Fit::Cut(None));
+        }
+        self.card(TableCard::Gimme(RowGimme { table: table.name.clone(), key }));
+        self.asked.push((table.name.clone(), key, version));
+        Ok(Fit::All)
     }
 
     /// Says which digest a part has here.

@@ -87,8 +87,9 @@ impl Server<'_> {
         }
         for &(name, prefix) in &heard.lists {
             let Some(table) = tables.get(name) else { continue };
-            let fit = out.answer(table, prefix, &heard.listed(name, prefix), None)?;
-            if fit != Fit::All {
+            let theirs = heard.listed(name, prefix);
+            let fits = [out.ask(table, &theirs)?, out.answer(table, prefix, &theirs, None)?];
+            if fits != [Fit::All; 2] {
                 out.node(name, prefix, table::digest(snap, name, prefix)?);
             }
         }
