@@ -140,6 +140,12 @@ impl From<SyncError> for Failure {
             SyncError::Refused(text) if text.contains("login failed") => {
                 (Code::Refused, "check the user in the URL and its password; give it anew in FROND_PASSWORD")
             }
+            SyncError::Refused(text) if text.contains("too many failed logins") => {
+                (Code::Network, "wait as long as the server says, then log in with the right password")
+            }
+            SyncError::Refused(text) if text.contains("was used before") => {
+                (Code::Network, "an answer was lost on its way here: run the command again")
+            }
             SyncError::Refused(text) if text.contains("wrong project") => {
                 (Code::Failed, "name the server of this project, or clone the other one")
             }
@@ -283,7 +289,7 @@ mod tests {
     #[test]
     fn exit_codes_tell_what_kind_of_failure_it_was() {
         let peer = || "h:80".to_owned();
-        let cases: [(Failure, Code); 6] = [
+        let cases: [(Failure, Code); 8] = [
             (TransportError::UnknownHost { host: "h".into(), reason: String::new() }.into(), Code::Network),
             (TransportError::Status { peer: peer(), status: 401, text: String::new() }.into(), Code::Refused),
             (
@@ -291,6 +297,11 @@ mod tests {
                 Code::NoRepository,
             ),
             (SyncError::Refused("not authorized to read".into()).into(), Code::Refused),
+            (
+                SyncError::Refused("too many failed logins, try again in 4 seconds".into()).into(),
+                Code::Network,
+            ),
+            (SyncError::Refused("the nonce of this login was used before".into()).into(), Code::Network),
             (FileError::Busy("f".into()).into(), Code::Locked),
             (SyncError::UnfinishedClone.into(), Code::NoRepository),
         ];

@@ -2,8 +2,11 @@
 
 use xfer::pragma::Version;
 
-/// What both sides advertise: the newest stock release whose every habit we share. From 2.27 on peers would
-/// send their login in a cookie (reference: wire.md sections 4.4 and 5.2).
+/// What both sides advertise: the stock release whose every habit we share, derived tables included.
+///
+/// Of a newer version, from 2.27 on, a peer would do one thing more: put its login in a cookie. The service takes
+/// it there, since a client that met a newer server keeps to it; but to ask for it would gain nothing, and lose the
+/// login wherever something on the way drops cookies (reference: wire.md sections 4.4 and 5.2, appendix D).
 pub(crate) const ADVERTISED: Version = Version { number: 22_100, build: Some((20_230_226, 192_424)) };
 
 /// Peers before this version can not hold artifacts with 64-digit names.
