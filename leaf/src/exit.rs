@@ -301,7 +301,7 @@ mod tests {
                 SyncError::Refused("too many failed logins, try again in 4 seconds".into()).into(),
                 Code::Network,
             ),
-            (SyncError::Refused("the nonce of this login was used before".into()).into(), Code::Network),
+            (SyncError::Refused("this login was used before".into()).into(), Code::Network),
             (FileError::Busy("f".into()).into(), Code::Locked),
             (SyncError::UnfinishedClone.into(), Code::NoRepository),
         ];

@@ -175,7 +175,7 @@ impl<'m> Orders<'m> {
             return Err(refusal("login failed"));
         };
         if is_guarded && cx.guard.proved(&attempt) == Freshness::Again {
-            return Err(refusal("the nonce of this login was used before: it is good for one request"));
+            return Err(refusal("this login was used before, and is good for one request"));
         }
         self.origin.uid = user.uid;
         self.user = user.is_known().then_some(login.user.as_str());

@@ -111,8 +111,7 @@ fn a_request_that_is_not_what_was_signed_is_no_guess() {
 fn a_signed_request_is_answered_once() {
     let mut guarded = Guarded::new();
     let (pull, other) = (guarded.pull(), guarded.pull());
-    let again =
-        "error the\\snonce\\sof\\sthis\\slogin\\swas\\sused\\sbefore:\\sit\\sis\\sgood\\sfor\\sone\\srequest";
+    let again = "error this\\slogin\\swas\\sused\\sbefore,\\sand\\sis\\sgood\\sfor\\sone\\srequest";
     assert_eq!(guarded.reply(&pull, HERE), spelled("igot {A}"));
     assert_eq!(guarded.reply(&pull, HERE), again);
     assert_eq!(guarded.reply(&pull, THERE), again);
