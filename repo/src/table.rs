@@ -5,6 +5,37 @@
 //! meet. Who may write what is the [`Rule`]'s business and the [`Writer`]'s. A deleted row leaves a tombstone
 //! for [`HORIZON_MS`].
 //!
+//! ```
+//! use repo::table::{self, Column, Definition, Rule, Type, Value, Values, Writer};
+//! use repo::{Genesis, Repo, UnixTime};
+//! use xfer::SqlName;
+//!
+//! let (flags, name, on) = (SqlName::new("flags")?, SqlName::new("name")?, SqlName::new("on")?);
+//! let columns = vec![
+//!     Column { name: name.clone(), kind: Type::Text },
+//!     Column { name: on.clone(), kind: Type::Integer },
+//! ];
+//! let definition = Definition::new(columns, &[name.clone()], Rule::LastWriter)?;
+//! let now = UnixTime::from_seconds(1_700_000_000);
+//!
+//! let mut repo = Repo::in_memory(&Genesis::default())?;
+//! let tx = repo.begin()?;
+//! table::define(&tx, &flags, &definition, now.0)?;
+//! let mut writer = Writer::open(&tx, &flags, now)?;
+//! let key = Values::from([(name, Value::Text("dark-mode".to_owned()))]);
+//! let mut row = key.clone();
+//! row.insert(on.clone(), Value::Integer(1));
+//! writer.put(row, "alice")?;
+//! writer.finish()?;
+//! tx.commit()?;
+//!
+//! let snap = repo.snapshot()?;
+//! let table = table::find(&snap, &flags)?.ok_or("no such table")?;
+//! let row = table::find_live(&snap, &table, &key)?.ok_or("no such row")?;
+//! assert_eq!(row.values[&on], Value::Integer(1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! ```text
 //!   definition, value, row   what is kept: columns, values, versions
 //!   store, digest            SQL: the rows of `fx_x_NAME`; hashes of parts of it, kept as rows change

@@ -23,6 +23,12 @@ const SMALL_BYTES: u32 = 100;
 /// Artifacts above this size are not worth the memory that making a delta takes.
 const LARGE_BYTES: u32 = 8 << 20;
 
+/// The budget of a request: no more than `most`, if that is not 0.
+pub(crate) fn request_bytes(snap: &Snapshot<'_>, most: u64, cx: &Cx<'_>) -> Result<u64, RepoError> {
+    let most = if most == 0 { cx.limits.send_bytes } else { most };
+    Ok(setting(snap, "max-upload")?.unwrap_or(u64::MAX).min(most))
+}
+
 /// Collects artifacts.
 pub(crate) struct Outbox<'a> {
     snap: &'a Snapshot<'a>,
@@ -50,9 +56,7 @@ impl<'a> Outbox<'a> {
 
     /// For a request of up to `most` bytes; 0 stands for the default.
     pub(crate) fn of_request(snap: &'a Snapshot<'a>, most: u64, cx: &'a Cx<'_>) -> Result<Self, RepoError> {
-        let most = if most == 0 { cx.limits.send_bytes } else { most };
-        let bytes = setting(snap, "max-upload")?.unwrap_or(u64::MAX).min(most);
-        Self::new(snap, cx, bytes, cx.limits.reply_ms)
+        Self::new(snap, cx, request_bytes(snap, most, cx)?, cx.limits.reply_ms)
     }
 
     fn new(
@@ -76,6 +80,11 @@ impl<'a> Outbox<'a> {
             settled: BTreeSet::new(),
             deepest: Privacy::Public,
         })
+    }
+
+    /// Bytes that are left of the budget.
+    pub(crate) fn room(&self) -> u64 {
+        self.budget.saturating_sub(self.bytes)
     }
 
     pub(crate) fn outlet(&self) -> &Outlet<'a> {

@@ -74,7 +74,7 @@ impl<'a, 'm> Answer<'a, 'm> {
             }
             let Orders { tables: heard, rows, .. } = &*self.orders;
             let flow = self.orders.table_flow();
-            self.cards.extend(tables::reply(self.snap, heard, rows, flow, cx.limits.reply_bytes)?);
+            self.cards.extend(tables::reply(self.snap, heard, rows, flow, self.outbox.room())?);
         }
         self.stats.files_sent = self.outbox.files();
         let mut cards = std::mem::take(&mut self.orders.notes);

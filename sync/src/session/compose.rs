@@ -8,7 +8,7 @@ use xfer::{Card, Login, Message, Pragma};
 use super::cloning::Phase;
 use super::push::Scope;
 use super::{Goal, LoginState, Session};
-use crate::outbox::Outbox;
+use crate::outbox::{self, Outbox};
 use crate::version::ADVERTISED;
 use crate::{Cx, SyncError};
 
@@ -36,6 +36,7 @@ impl Session {
         }
         let scope = self.scope();
         self.stats.files_sent = 0;
+        let mut room = outbox::request_bytes(&snap, self.options.max_send, cx)?;
         let unversioned = self.unversioned.is_on() && self.is_past_batches();
         if self.pushing.is_on() || unversioned {
             let mut outbox = Outbox::of_request(&snap, self.options.max_send, cx)?;
@@ -43,8 +44,9 @@ impl Session {
             if unversioned {
                 cards.append(&mut self.unversioned.compose(&snap, &mut outbox, &mut self.stats)?);
             }
+            room = outbox.room();
         }
-        cards.append(&mut self.compose_tables(&snap, cx)?);
+        cards.append(&mut self.compose_tables(&snap, room)?);
         cards.extend(self.locking.compose(self.result.rounds, self.pushing.rest()));
         cards.push(Card::Comment(format!(" {}", self.nonces.next()).into()));
         self.stats.gimmes_sent = self.wanted.len() as u64;

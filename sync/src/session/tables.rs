@@ -12,20 +12,12 @@ use crate::{Cx, Event};
 impl Session {
     /// What the next request says of tables. Until a clone is at the point where it pulls it only asks whether there
     /// are any.
-    pub(super) fn compose_tables(
-        &mut self,
-        snap: &Snapshot<'_>,
-        cx: &Cx<'_>,
-    ) -> Result<Vec<Card>, RepoError> {
+    pub(super) fn compose_tables(&mut self, snap: &Snapshot<'_>, room: u64) -> Result<Vec<Card>, RepoError> {
         match &self.goal {
             Goal::Clone(cloning) if cloning.phase != Phase::Settle => {
                 Ok(self.tables.ask().into_iter().collect())
             }
-            Goal::Clone(_) | Goal::Sync { .. } | Goal::Preview => {
-                let room =
-                    if self.options.max_send == 0 { cx.limits.send_bytes } else { self.options.max_send };
-                self.tables.compose(snap, room)
-            }
+            Goal::Clone(_) | Goal::Sync { .. } | Goal::Preview => self.tables.compose(snap, room),
         }
     }
 
