@@ -98,7 +98,7 @@ impl From<AuthorError> for Failure {
             AuthorError::Repo(error) => return error.into(),
             AuthorError::Malformed(_) | AuthorError::Ambiguous => "choose other names and words",
             AuthorError::Shunned(_) => "leave it out, or take it off the list of what is shunned",
-            AuthorError::NoParent(_) => "pull first",
+            AuthorError::NoParent(_) | AuthorError::NoContent(_) => "pull first",
             AuthorError::NoFile(_) => "see `frond ls`",
             AuthorError::FileIsDirectory(_) => "delete the other in the same check-in: --all",
         };
@@ -244,6 +244,17 @@ impl From<FileError> for Failure {
             FileError::Io { file, error } => from_io(&file, &error),
         }
     }
+}
+
+/// What the system said about a file that was to be read.
+pub(crate) fn from_reading(file: &Path, error: &std::io::Error) -> Failure {
+    use std::io::ErrorKind;
+    let hint = match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => "check the name",
+        ErrorKind::PermissionDenied => "make it readable, or leave it out",
+        _ => "check the file and its directory",
+    };
+    Failure::new(Code::Failed, format!("{}: {error}", file.display()), hint)
 }
 
 /// What the system said about a file.

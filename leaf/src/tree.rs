@@ -136,6 +136,15 @@ impl Root {
     }
 }
 
+/// A name as people read it, on one line; the empty name is the root.
+pub(crate) fn shown(name: &[u8]) -> String {
+    let mut text = String::new();
+    for c in String::from_utf8_lossy(if name.is_empty() { b"." } else { name }).chars() {
+        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+    }
+    text
+}
+
 /// Where the components of a path end.
 fn ends(path: &[u8]) -> impl Iterator<Item = usize> + '_ {
     let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
@@ -212,6 +221,15 @@ mod tests {
     fn a_file_that_is_longer_than_it_said_has_changed() {
         let mut root = Root::open("/proc/self".as_ref()).unwrap();
         assert!(matches!(root.read(b"status", 1000), Ok(Reading::Changed)));
+    }
+
+    #[test]
+    fn a_name_is_shown_on_one_line() {
+        for (name, expected) in
+            [("a b/é", "a b/é"), ("", "."), ("a\nb\x1b[1m", "a\\nb\\u{1b}[1m"), ("'\"", "'\"")]
+        {
+            assert_eq!(shown(name.as_bytes()), expected);
+        }
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub enum AuthorError {
     /// A file to delete is not there.
     #[error("no file is called {0:?}")]
     NoFile(Text),
+    /// A file that stays as it was is known by name only.
+    #[error("the content of {0:?} is not here")]
+    NoContent(Text),
     /// A name would be that of a file and that of a directory.
     #[error("{0:?} would be a file and a directory at once")]
     FileIsDirectory(Text),

@@ -208,14 +208,17 @@ impl<'p> Tree<'p> {
 fn checksum<'a>(
     snap: &Snapshot<'_>,
     files: impl Iterator<Item = &'a FileEntry>,
-) -> Result<Option<String>, RepoError> {
+) -> Result<Option<String>, AuthorError> {
     if config::switch(snap, "repo-cksum")? == Some(false) {
         return Ok(None);
     }
     let mut digest = md5::Md5::new();
     for file in files {
         let Some(id) = &file.id else { continue };
-        let rid = blob::rid(snap, id)?.ok_or_else(|| RepoError::corrupt(format!("{id} was not stored")))?;
+        // What was stored a moment ago waits for nothing.
+        let Presence::Held(rid) = blob::presence(snap, id)? else {
+            return Err(AuthorError::NoContent(file.name.clone()));
+        };
         let content = content::get(snap, rid)?;
         digest.update(file.name.as_bytes());
         digest.update(format!(" {}\n", content.len()));

@@ -20,9 +20,9 @@ use self::plan::{Change, Plan, What};
 use self::target::Targets;
 pub(crate) use self::who::local_users;
 use super::Repository;
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Failure, from_reading};
 use crate::output::{Form, Output};
-use crate::tree::{Content, Reading, Root};
+use crate::tree::{Content, Reading, Root, shown};
 
 /// Make a check-in of files, without a checkout
 ///
@@ -134,6 +134,8 @@ struct Answer {
     added: usize,
     edited: usize,
     deleted: usize,
+    /// What is no file, directory or symbolic link, and what a killed export left behind.
+    left_out: usize,
 }
 
 /// How often the plan is made anew because somebody else checked in at the same time.
@@ -163,7 +165,7 @@ impl Manner {
     /// Makes the check-in.
     pub(crate) fn make(&self, work: &Work, output: &Output) -> Result<Code, Failure> {
         let comment = self.comment()?;
-        let mut root = Root::open(&work.base).map_err(|error| crate::exit::from_io(&work.base, &error))?;
+        let mut root = Root::open(&work.base).map_err(|error| from_reading(&work.base, &error))?;
         let mut repo = if self.dry_run { self.repository.read()? } else { self.repository.write()? };
         let targets = Targets::new(&work.base, &work.paths, &self.repository.file)?;
         for _ in 0..ATTEMPTS {
@@ -174,8 +176,7 @@ impl Manner {
                 Plan::make(&snap, &mut root, &targets, work, place, user)?
             };
             for other in &plan.others {
-                let name = String::from_utf8_lossy(other);
-                output.note(&format!("{name}: no file, directory or symbolic link; left out"));
+                output.note(&format!("{}: no part of a check-in; left out", shown(other)));
             }
             if plan.changes.is_empty() && !self.allow_empty {
                 return Err(Failure::new(
@@ -244,7 +245,7 @@ impl Manner {
         let comment = match (&self.comment, &self.message_file) {
             (Some(comment), _) => comment.clone(),
             (None, Some(file)) => {
-                std::fs::read_to_string(file).map_err(|error| crate::exit::from_io(file, &error))?
+                std::fs::read_to_string(file).map_err(|error| from_reading(file, &error))?
             }
             (None, None) => String::new(),
         };
@@ -295,22 +296,22 @@ fn file(root: &mut Root, change: &Change) -> Option<Result<NewFile, Failure>> {
 
 /// Reads a file; none if there is none.
 fn read(root: &mut Root, name: &[u8]) -> Result<Option<Content>, Failure> {
-    let shown = String::from_utf8_lossy(name);
     match root.read(name, Limits::default().artifact_bytes) {
-        Err(error) => Err(crate::exit::from_io(shown.as_ref().as_ref(), &error)),
+        Err(error) => Err(from_reading(shown(name).as_ref(), &error)),
         Ok(Reading::Done(content)) => Ok(Some(content)),
         Ok(Reading::NoFile) => Ok(None),
         Ok(Reading::Changed) => Err(changed(name)),
         Ok(Reading::TooLarge) => {
             let limit = Limits::default().artifact_bytes;
-            let what = format!("{shown}: larger than {limit} bytes, the most that a repository holds");
+            let what =
+                format!("{}: larger than {limit} bytes, the most that a repository holds", shown(name));
             Err(Failure::new(Code::Failed, what, "leave it out"))
         }
     }
 }
 
 fn changed(name: &[u8]) -> Failure {
-    let what = format!("{}: changed while it was read", String::from_utf8_lossy(name));
+    let what = format!("{}: changed while it was read", shown(name));
     Failure::new(Code::Failed, what, "nothing was checked in; try again when nobody writes to it")
 }
 
@@ -344,6 +345,7 @@ impl Answer {
             added: count("added"),
             edited: count("edited"),
             deleted: count("deleted"),
+            left_out: plan.others.len(),
         }
     }
 }

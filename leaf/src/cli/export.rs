@@ -13,7 +13,7 @@ use super::{Repository, ls, name};
 use crate::exit::{Code, Failure, from_io};
 use crate::output::{Form, Output};
 use crate::progress::Counter;
-use crate::tree::{Existing, Found, Put, Reading, Root, is_foreign};
+use crate::tree::{Existing, Found, Put, Reading, Root, is_foreign, shown};
 
 /// Write the files of a check-in into a directory
 ///
@@ -139,7 +139,7 @@ impl Running<'_> {
                 State::Free => open.push(item),
                 State::Same => self.answer.unchanged += 1,
                 State::Differs if existing == Existing::Replaced => open.push(item),
-                State::Differs => differing.push(item.entry.name.to_str_lossy()),
+                State::Differs => differing.push(shown(item.entry.name.as_bytes())),
                 State::Hopeless(why) => self.skip(item, why),
             }
         }
@@ -191,8 +191,7 @@ impl Running<'_> {
                 Ok(Put::Done) => self.answer.written += 1,
                 Ok(Put::Exists) => self.skip(item, "another file got there first"),
                 Ok(Put::Blocked(what)) => {
-                    let what = String::from_utf8_lossy(&what);
-                    self.skip(item, &format!("{what} is in the way"));
+                    self.skip(item, &format!("{} is in the way", shown(&what)));
                 }
                 Err(error) if is_bad_name(&error) => self.skip(item, "no file can have that name here"),
                 Err(error) => return Err(self.failed(item, &error)),
@@ -220,12 +219,12 @@ impl Running<'_> {
     fn say(&self, kind: &'static str, name: &str, message: String) {
         match self.output.form() {
             Form::Json => self.output.answer(&Line { r#type: kind, name, message }, String::new),
-            Form::Text => self.output.note(&format!("{}: {message}", name.escape_debug())),
+            Form::Text => self.output.note(&format!("{}: {message}", shown(name.as_bytes()))),
         }
     }
 
     fn failed(&self, item: &Item<'_>, error: &io::Error) -> Failure {
-        from_io(&self.directory.join(item.entry.name.to_str_lossy().as_ref()), error)
+        from_io(&self.directory.join(shown(item.entry.name.as_bytes())), error)
     }
 }
 

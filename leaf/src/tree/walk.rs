@@ -6,6 +6,7 @@ use std::io;
 use repo::manifest;
 use rustix::fs::{Dir, FileType};
 
+use super::write::is_temporary;
 use super::{Entered, Found, Globs, Root};
 
 /// What a walk leaves out.
@@ -22,7 +23,7 @@ pub(crate) struct Skip {
 pub(crate) struct Walked {
     /// Files and symbolic links.
     pub(crate) files: Vec<Vec<u8>>,
-    /// What is neither of them, nor a directory: no check-in can hold it.
+    /// What is neither of them, nor a directory, and what a killed export left behind.
     pub(crate) others: Vec<Vec<u8>>,
 }
 
@@ -54,6 +55,7 @@ pub(crate) fn walk(root: &mut Root, dir: &[u8], skip: &Skip) -> io::Result<Walke
                 continue;
             }
             match found {
+                _ if is_temporary(&component) => walked.others.push(name),
                 Found::File { .. } | Found::Link => walked.files.push(name),
                 Found::Directory => pending.push(name),
                 Found::Other | Found::Nothing => walked.others.push(name),
@@ -93,6 +95,7 @@ mod tests {
         for name in ["a/b", ".git", "x/.GIT/hooks", "build/deep", "loop"] {
             std::fs::create_dir_all(dir.path().join(name)).unwrap();
         }
+        std::fs::write(dir.path().join("x/.frond-12.tmp"), "").unwrap();
         let files = ["a/b/c", "a/.dot", ".git/config", "x/.fslckout", "build/deep/o", "top.o", "r.fossil"];
         for name in files {
             std::fs::write(dir.path().join(name), "").unwrap();
@@ -103,8 +106,9 @@ mod tests {
         let mut root = Root::open(dir.path()).unwrap();
         let mut walked = walk(&mut root, b"", &skip).unwrap();
         walked.files.sort();
+        walked.others.sort();
         assert_eq!(walked.files, [&b"a/.dot"[..], b"a/b/c", b"loop/up"]);
-        assert_eq!(walked.others, [b"pipe"]);
+        assert_eq!(walked.others, [&b"pipe"[..], b"x/.frond-12.tmp"]);
         assert_eq!(walk(&mut root, b"a/b", &skip).unwrap().files, [b"a/b/c"]);
         assert!(walk(&mut root, b"loop/up", &skip).is_err(), "a link is no directory");
     }

@@ -136,8 +136,13 @@ fn named(dir: &OwnedFd, name: &[u8], bytes: &[u8], mode: Mode, existing: Existin
     written
 }
 
-/// Makes something under another name, and moves it to its own.
-fn replace(dir: &OwnedFd, name: &[u8], make: impl FnOnce(&[u8]) -> rustix::io::Result<()>) -> io::Result<()> {
+/// Makes something under its name; if that is taken, under another one first, which stays behind if this program
+/// is killed just then.
+fn replace(dir: &OwnedFd, name: &[u8], make: impl Fn(&[u8]) -> rustix::io::Result<()>) -> io::Result<()> {
+    match make(name) {
+        Err(Errno::EXIST) => {}
+        made => return Ok(made?),
+    }
     let temporary = temporary();
     remove(dir, &temporary)?;
     make(&temporary)?;
@@ -158,6 +163,12 @@ fn remove(dir: &OwnedFd, name: &[u8]) -> io::Result<()> {
 /// No other process uses this name.
 fn temporary() -> Vec<u8> {
     format!(".frond-{}.tmp", std::process::id()).into_bytes()
+}
+
+/// Whether this program uses such a name for a moment.
+pub(super) fn is_temporary(component: &[u8]) -> bool {
+    let id = component.strip_prefix(b".frond-").and_then(|rest| rest.strip_suffix(b".tmp"));
+    id.is_some_and(|id| !id.is_empty() && id.iter().all(u8::is_ascii_digit))
 }
 
 #[cfg(test)]
@@ -224,5 +235,6 @@ mod tests {
         named(&fd, b"x", b"three", mode, Existing::Replaced).unwrap();
         assert_eq!(std::fs::read(dir.path().join("x")).unwrap(), b"three");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(is_temporary(&temporary()));
     }
 }

@@ -17,6 +17,7 @@ use serde_json::Value;
 const FAILED: i32 = 1;
 const USAGE: i32 = 2;
 const PARTIAL: i32 = 3;
+const LOCKED: i32 = 11;
 
 /// A repository that Frond made, whose only user is `admin`.
 struct Site {

@@ -45,6 +45,7 @@ fn files_that_cannot_be_meant() {
         (&["commit", "d", "-m", " \n"], USAGE, "comment is empty"),
         (&["commit", "none", "-m", "x"], FAILED, "none: no such file"),
         (&["commit", "none", "--all", "-m", "x"], FAILED, "none: no such file"),
+        (&["commit", "two\nlines", "-m", "x"], FAILED, "two\\nlines: no such file"),
         (&["commit", "a", "-m", "x"], FAILED, "a: is not there any more"),
         (&["commit", "../outside", "-m", "x"], FAILED, "outside of the base"),
         (&["commit", outside.to_str().unwrap(), "-m", "x"], FAILED, "outside of the base"),
@@ -131,4 +132,27 @@ fn a_check_in_is_later_than_its_parent() {
     let answer = site.run(&checkout, &["commit", "f", "-m", "x", "--allow-older"]);
     assert!(!site.manifest(&answer).contains("\nD 2099"));
     site.fossil.test_integrity(&site.file);
+}
+
+#[test]
+fn a_file_of_the_parent_that_is_known_by_name_only() {
+    let (site, dir) = site();
+    sql::execute(&site.file, "UPDATE blob SET size=-1, content=NULL WHERE rid=(SELECT max(fid) FROM mlink)");
+    std::fs::write(dir.join("a"), "changed").unwrap();
+    refused(&site, &dir, &["commit", "a", "-m", "x"], FAILED, "is not here; pull first");
+}
+
+#[test]
+fn the_repository_is_in_use() {
+    let (site, dir) = site();
+    std::fs::write(dir.join("a"), "changed").unwrap();
+    let lock = sql::open(&site.file);
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let said = site.try_run(&dir, &["commit", "a", "-m", "x"]);
+    assert_eq!(said.code, Some(LOCKED), "{said}");
+    // Who only looks need not wait.
+    let said = site.try_run(&dir, &["commit", "a", "-m", "x", "--dry-run"]);
+    assert_eq!((said.code, &said.stdout[..]), (Some(0), "EDITED   a\n1 changes\n"), "{said}");
+    lock.execute_batch("ROLLBACK").unwrap();
+    site.run(&dir, &["commit", "a", "-m", "x"]);
 }

@@ -239,7 +239,7 @@ fn an_import_leaves_out_what_is_no_part_of_the_tree() {
     std::fs::write(dir.join("a.o"), "changed").unwrap();
     write(&dir, &Tree::from([(".fossil-settings/ignore-glob".into(), plain("# all\n*.h\n"))]));
     let answer = site.import(&dir);
-    assert_eq!(counts(&answer), [2, 1, 0]);
+    assert_eq!((counts(&answer), &answer["left_out"]), ([2, 1, 0], &1.into()));
     assert_eq!(listed(), ".fossil-settings/ignore-glob\na.c\na.o\naux.c\nbuild/out\nsub/b.c\n");
 }
 

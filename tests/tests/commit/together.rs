@@ -1,5 +1,10 @@
 //! Several programs on one file at a time.
 
+use std::process::Stdio;
+use std::time::Duration;
+
+use frond_tests::rng::Rng;
+
 use super::*;
 
 const EACH: usize = 8;
@@ -114,5 +119,32 @@ fn check_ins_made_in_one_moment_have_their_order() {
     assert_eq!(site.number(times), 0);
     let deltas = site.number("SELECT count(*) FROM delta JOIN event ON objid=rid");
     assert_eq!(deltas, 12, "older manifests are deltas of newer ones");
+    site.is_sound();
+}
+
+#[test]
+fn killed_in_the_middle_a_check_in_is_there_or_it_is_not() {
+    let site = Site::new();
+    let dir = site.scratch.dir("tree");
+    let mut rng = Rng::new(5);
+    let (mut kills, mut before) = (0, 1);
+    for attempt in 0..20 {
+        for number in 0..40 {
+            std::fs::write(dir.join(format!("file-{number}")), rng.bytes(10_000)).unwrap();
+        }
+        let mut command = site.frond.command(["import", ".", "-m", "killed", "-R"]);
+        command.arg(&site.file).current_dir(&dir).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(20 * attempt));
+        kills += u32::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let after = site.number("SELECT count(*) FROM event WHERE type='ci'");
+        assert!(after == before || after == before + 1, "{before} check-ins before, {after} after");
+        // No part of one is there: each has 40 files of its own, and a manifest.
+        assert_eq!(site.number("SELECT count(*) FROM blob"), 1 + 41 * (after - 1));
+        before = after;
+    }
+    assert!(kills > 0, "none was killed");
     site.is_sound();
 }

@@ -9,8 +9,8 @@ use super::place::Place;
 use super::target::{self, Targets};
 use super::{Gone, Work, read};
 use crate::cli::ls;
-use crate::exit::{Code, Failure, from_io};
-use crate::tree::{Content, Found, Globs, Root, Skip, walk};
+use crate::exit::{Code, Failure, from_reading};
+use crate::tree::{Content, Found, Globs, Root, Skip, shown, walk};
 
 /// What is to be done.
 pub(super) struct Plan {
@@ -134,7 +134,7 @@ impl Search<'_> {
             }
             Found::Directory => {
                 let walked = walk(self.root, name, &self.skip);
-                let walked = walked.map_err(|error| from_io(shown(name).as_ref(), &error))?;
+                let walked = walked.map_err(|error| from_reading(shown(name).as_ref(), &error))?;
                 self.found.extend(walked.files.into_iter().map(|file| (file, IsThere::Yes)));
                 self.others.extend(walked.others);
             }
@@ -168,7 +168,7 @@ impl Search<'_> {
     }
 
     fn look(&mut self, name: &[u8]) -> Result<Found, Failure> {
-        self.root.look(name).map_err(|error| from_io(shown(name).as_ref(), &error))
+        self.root.look(name).map_err(|error| from_reading(shown(name).as_ref(), &error))
     }
 }
 
@@ -229,8 +229,4 @@ fn missing(name: &[u8], is_known: bool) -> Failure {
 pub(super) fn vanished(name: &[u8]) -> Failure {
     let what = format!("{}: is not there any more", shown(name));
     Failure::new(Code::Failed, what, "nothing was checked in; give --all to delete files that are gone")
-}
-
-fn shown(name: &[u8]) -> String {
-    if name.is_empty() { ".".to_owned() } else { String::from_utf8_lossy(name).into_owned() }
 }

@@ -7,7 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use repo::manifest;
 
 use super::Windows;
-use crate::exit::{Code, Failure, from_io};
+use crate::exit::{Code, Failure, from_reading};
+use crate::tree::shown;
 
 /// What is to be looked at.
 pub(super) struct Targets {
@@ -20,7 +21,7 @@ pub(super) struct Targets {
 impl Targets {
     /// Turns paths, which are relative to `base` or absolute, into names.
     pub(super) fn new(base: &Path, paths: &[PathBuf], repository: &Path) -> Result<Self, Failure> {
-        let real = base.canonicalize().map_err(|error| from_io(base, &error))?;
+        let real = base.canonicalize().map_err(|error| from_reading(base, &error))?;
         let absolute = std::path::absolute(base).unwrap_or_else(|_| real.clone());
         let names = paths.iter().map(|path| {
             let inside = path.strip_prefix(&real).or_else(|_| path.strip_prefix(&absolute)).unwrap_or(path);
@@ -57,7 +58,7 @@ pub(super) fn base(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     if let Some(base) = given {
         return Ok(base);
     }
-    let here = std::env::current_dir().map_err(|error| from_io(Path::new("."), &error))?;
+    let here = std::env::current_dir().map_err(|error| from_reading(Path::new("."), &error))?;
     let is_checkout = |dir: &&Path| [".fslckout", "_FOSSIL_"].iter().any(|name| dir.join(name).is_file());
     match here.ancestors().find(is_checkout) {
         Some(root) if root != here => {
@@ -72,7 +73,7 @@ pub(super) fn base(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
 /// Refuses names that stock does not take.
 pub(super) fn check_new(name: &[u8], windows: Windows) -> Result<(), Failure> {
     let refuse = |why: &str, hint: &str| {
-        let what = format!("{}: {why}", String::from_utf8_lossy(name));
+        let what = format!("{}: {why}", shown(name));
         Err(Failure::new(Code::Failed, what, hint))
     };
     const IGNORE: &str = "rename it, or name it in the setting ignore-glob";
