@@ -144,6 +144,13 @@ impl Linker {
     }
 }
 
+/// Makes the tables of tickets anew as the settings are now, and every ticket in them.
+pub fn remake_tickets(tx: &Tx<'_>) -> Result<(), RepoError> {
+    crate::schema::ticket::make(tx)?;
+    let mut linker = Linker { tickets: ticket::all(tx)?, ..Linker::default() };
+    ticket::finish(&mut linker, tx)
+}
+
 /// Reads a structural artifact for [`Linker::take_in`]: the costly part, which other threads may do. Of the files
 /// of a check-in only the renamed ones are kept, as linking reads the cards themselves.
 pub(crate) fn read(content: &[u8]) -> Option<Artifact> {

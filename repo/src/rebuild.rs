@@ -12,7 +12,8 @@ use crate::error::Fault;
 use crate::tx::Damage;
 use crate::{RepoError, Rid, Tx, UnixTime, config, content, ingest, schema, table};
 
-/// Tables that follow from the artifacts, without those of tickets, whose columns are the project's.
+/// Tables that follow from the artifacts, without those of tickets, whose columns are the project's
+/// ([`schema::ticket`]).
 const TABLES: [&str; 17] = [
     "filename",
     "mlink",
@@ -32,9 +33,6 @@ const TABLES: [&str; 17] = [
     "fx_frond_tag",
     "fx_frond_cherrypick",
 ];
-
-/// Tables of tickets.
-const TICKET_TABLES: [&str; 2] = ["ticket", "ticketchng"];
 
 /// How far a rebuild has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,7 +59,7 @@ pub struct Rebuilt {
 /// Makes every derived table anew, corrects recorded sizes, and stores whole what is public and a delta of
 /// something private. Shunned artifacts leave the file.
 ///
-/// The columns of tickets stay those that the file has. A damaged artifact counts as missing, and the rest is
+/// The columns of tickets are those of the setting `ticket-table`. A damaged artifact counts as missing, and the rest is
 /// linked without it.
 pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Result<Rebuilt, RepoError> {
     drop_shunned(tx)?;
@@ -153,29 +151,11 @@ fn drop_shunned(tx: &Tx<'_>) -> Result<(), RepoError> {
 }
 
 fn make_tables(tx: &Tx<'_>) -> Result<(), RepoError> {
-    let tickets = ticket_schema(tx)?;
-    for table in TABLES.iter().chain(&TICKET_TABLES) {
+    for table in TABLES {
         tx.conn().execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
     }
     tx.conn().execute_batch(schema::DERIVED)?;
-    if !tickets.is_empty() {
-        for table in TICKET_TABLES {
-            tx.conn().execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
-        }
-        for sql in tickets {
-            tx.conn().execute_batch(&sql)?;
-        }
-    }
-    Ok(())
-}
-
-/// What made the tables of tickets, and their indexes.
-fn ticket_schema(tx: &Tx<'_>) -> Result<Vec<String>, RepoError> {
-    let mut statement = tx.conn().prepare(
-        "SELECT sql FROM sqlite_schema WHERE tbl_name IN ('ticket', 'ticketchng')
-         AND type IN ('table', 'index') AND sql NOT NULL ORDER BY type DESC",
-    )?;
-    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    schema::ticket::make(tx)
 }
 
 /// Phantoms, and what is to be announced but for members of clusters, which leave when those are linked.
@@ -232,10 +212,23 @@ mod tests {
         assert_eq!(count(&mut repo, "theirs"), 1);
     }
 
+    /// A rebuild of a file with a column more than the default, and perhaps the setting.
+    #[track_caller]
+    fn check_columns(setting: Option<&str>, mood: i64, colour: i64) {
+        let setting = setting.map_or(String::new(), |setting| {
+            format!("INSERT INTO config(name, value) VALUES('ticket-table', '{setting}');")
+        });
+        let mut repo = rebuilt(&format!("ALTER TABLE ticket ADD COLUMN mood TEXT; {setting}"), &[]);
+        let mut columns =
+            |name| count(&mut repo, &format!("pragma_table_info('ticket') WHERE name='{name}'"));
+        assert_eq!((columns("mood"), columns("colour")), (mood, colour), "{setting}");
+    }
+
     #[test]
-    fn tickets_keep_their_columns() {
-        let mut repo = rebuilt("ALTER TABLE ticket ADD COLUMN mood TEXT", &[]);
-        assert_eq!(count(&mut repo, "pragma_table_info('ticket') WHERE name='mood'"), 1);
+    fn the_setting_says_the_columns_of_tickets() {
+        check_columns(Some("CREATE TABLE ticket(tkt_id, tkt_uuid, tkt_mtime, colour)"), 0, 1);
+        check_columns(None, 0, 0);
+        check_columns(Some("garbage"), 1, 0);
     }
 
     #[test]

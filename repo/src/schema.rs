@@ -1,5 +1,7 @@
 //! The tables of a repository file (reference: repo.md sections 1 and 2).
 
+pub(crate) mod ticket;
+
 use rusqlite::OptionalExtension as _;
 use rusqlite::params;
 use xfer::login::Secret;
@@ -26,7 +28,7 @@ const LANDMARKS: [&str; 7] = ["blob", "delta", "rcvfrom", "user", "config", "mli
 /// Tables that only change by what users do; a rebuild leaves them alone.
 const KEPT: &str = include_str!("schema/kept.sql");
 
-/// Tables that follow from the artifacts; a rebuild makes them anew.
+/// Tables that follow from the artifacts, but for those of tickets; a rebuild makes them anew.
 pub(crate) const DERIVED: &str = include_str!("schema/derived.sql");
 
 /// Makes every table and row of a new file.
@@ -35,6 +37,7 @@ pub(crate) fn create(tx: &Tx<'_>, genesis: &Genesis) -> Result<(), RepoError> {
     tx.conn().execute_batch("PRAGMA application_id=252006673")?;
     tx.conn().execute_batch(KEPT)?;
     tx.conn().execute_batch(DERIVED)?;
+    ticket::make(tx)?;
     create_config(tx, genesis)?;
     create_users(tx, genesis)
 }

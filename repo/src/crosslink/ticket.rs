@@ -3,6 +3,8 @@
 mod fields;
 mod tell;
 
+use std::collections::BTreeSet;
+
 use rusqlite::OptionalExtension;
 use rusqlite::types::Value;
 
@@ -31,6 +33,13 @@ pub(super) fn arrived(
 /// The tag that all changes of a ticket have.
 pub(super) fn tag_name(ticket: &[u8]) -> Text {
     event::text(&[b"tkt-", ticket])
+}
+
+/// The names of all tickets.
+pub(super) fn all(tx: &Tx<'_>) -> Result<BTreeSet<String>, RepoError> {
+    let mut statement = tx.conn().prepare("SELECT substr(tagname, 5) FROM tag WHERE tagname GLOB 'tkt-*'")?;
+    let names = statement.query_map([], |row| row.get::<_, Text>(0))?;
+    names.map(|name| Ok(name?.to_str_lossy().into_owned())).collect()
 }
 
 /// Makes the tickets that have new changes.
@@ -67,7 +76,7 @@ fn make(
         let order = if times.is_none() { tell::Order::First } else { tell::Order::Later };
         times = Some((times.map_or(change.date, |(created, _)| created), change.date));
         state.apply(rid, &change);
-        let (comment, brief) = wording.tell(tx, &change, &state, order)?;
+        let (comment, brief) = wording.tell(&change, &state, order);
         let (user, comment, brief) = (change.user.as_ref(), Some(&comment), Some(&brief));
         event::write(tx, &Event { kind: "t", rid, time: change.date, tag: Some(tag), user, comment, brief })?;
         backlink::clear(tx, Source::Ticket(rid))?;
@@ -79,9 +88,12 @@ fn make(
     for (rid, time, text, mimetype) in state.mentions() {
         backlink::add(tx, Source::Ticket(rid), time, text, mimetype)?;
     }
-    let mut names = vec!["tkt_id", "tkt_uuid", "tkt_mtime", "tkt_ctime"];
-    let mut values: Vec<Value> =
-        vec![id.into(), ticket.to_owned().into(), changed.julian_day().into(), created.julian_day().into()];
+    let mut names = vec!["tkt_id", "tkt_uuid", "tkt_mtime"];
+    let mut values: Vec<Value> = vec![id.into(), ticket.to_owned().into(), changed.julian_day().into()];
+    if columns.has_creation() {
+        names.push("tkt_ctime");
+        values.push(created.julian_day().into());
+    }
     for (name, value) in state.values() {
         names.push(name);
         values.push(value);

@@ -28,6 +28,11 @@ impl Columns {
         self.changes.iter().any(|column| column == "tkt_id")
     }
 
+    /// Whether tickets say when they were made.
+    pub(super) fn has_creation(&self) -> bool {
+        self.ticket.iter().any(|column| column == "tkt_ctime")
+    }
+
     /// Columns of tickets that changes may set.
     fn is_field(&self, name: &str) -> bool {
         is_free(name) && self.ticket.iter().any(|column| column == name)

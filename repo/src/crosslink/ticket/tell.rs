@@ -1,19 +1,22 @@
 //! Changes of tickets in words.
 
-use rusqlite::params_from_iter;
+use rusqlite::hooks::AuthAction;
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, params_from_iter};
 
 use super::super::event::{self, html};
 use super::super::short::Digits;
 use super::fields::State;
 use crate::manifest::TicketChange;
-use crate::{RepoError, Text, Tx, config};
+use crate::{RepoError, Text, Tx, config, sandbox};
 
 /// How a project words its tickets.
 pub(super) struct Wording {
     digits: Digits,
     /// Setting `ticket-title-expr`: SQL over the columns of a ticket.
     title: String,
+    /// Where that is worked out, if it is more than the name of a column: the setting may come from a peer.
+    sandbox: Option<Connection>,
     /// Setting `ticket-status-column`.
     status: String,
 }
@@ -23,28 +26,24 @@ impl Wording {
         let setting = |name: &str, default: &str| -> Result<String, RepoError> {
             Ok(config::get(tx, name)?.filter(|set| !set.is_empty()).unwrap_or_else(|| default.to_owned()))
         };
+        let title = setting("ticket-title-expr", "title")?;
         Ok(Self {
             digits: Digits::of(tx)?,
-            title: setting("ticket-title-expr", "title")?,
+            sandbox: if is_name(&title) { None } else { Some(sandbox::open(may_do)?) },
+            title,
             status: setting("ticket-status-column", "status")?,
         })
     }
 
     /// Comment and brief comment of a change that has just acted on a ticket.
-    pub(super) fn tell(
-        &self,
-        tx: &Tx<'_>,
-        change: &TicketChange,
-        state: &State<'_>,
-        order: Order,
-    ) -> Result<(Text, Text), RepoError> {
+    pub(super) fn tell(&self, change: &TicketChange, state: &State<'_>, order: Order) -> (Text, Text) {
         let name = change.ticket.as_bytes();
         let (long, short) = (self.digits.long(name), self.digits.short(name));
         let link = [b"[", long, b"|", short, b"]"].concat();
-        let title = html(&self.title(tx, state)?);
+        let title = html(&self.title(state));
         if order == Order::First {
             let comment = event::text(&[b"New ticket ", &link, b" <i>", &title, b"</i>."]);
-            return Ok((comment, event::text(&[b"New ticket ", &link, b"."])));
+            return (comment, event::text(&[b"New ticket ", &link, b"."]));
         }
         let count = change.fields.len();
         let set = change
@@ -60,7 +59,7 @@ impl Wording {
             };
             let comment =
                 event::text(&[&status, b" ticket ", &link, b": <i>", &title, b"</i>", others.as_bytes()]);
-            return Ok((comment, event::text(&[&status, b" ticket ", &link, b"."])));
+            return (comment, event::text(&[&status, b" ticket ", &link, b"."]));
         }
         let plural = if count == 1 { "" } else { "s" };
         let status = html(&state.value(&self.status).unwrap_or_default().0);
@@ -75,14 +74,12 @@ impl Wording {
             tail.as_bytes(),
         ]);
         let brief = event::text(&[b"Ticket ", &link, format!(": {count} change{plural}").as_bytes()]);
-        Ok((comment, brief))
+        (comment, brief)
     }
 
     /// The title of a ticket; empty if there is none, or if the expression is no good.
-    fn title(&self, tx: &Tx<'_>, state: &State<'_>) -> Result<Vec<u8>, RepoError> {
-        if self.title.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            return Ok(state.value(&self.title).unwrap_or_default().0);
-        }
+    fn title(&self, state: &State<'_>) -> Vec<u8> {
+        let Some(sandbox) = &self.sandbox else { return state.value(&self.title).unwrap_or_default().0 };
         let (names, values): (Vec<String>, Vec<Option<Text>>) = state.columns().unzip();
         let columns: Vec<String> = names
             .iter()
@@ -90,10 +87,7 @@ impl Wording {
             .map(|(at, name)| format!("?{} AS \"{}\"", at + 1, name.replace('"', "\"\"")))
             .collect();
         let sql = format!("SELECT {} FROM (SELECT {})", self.title, columns.join(","));
-        let Ok(mut statement) = tx.conn().prepare(&sql) else { return Ok(Vec::new()) };
-        if !statement.readonly() {
-            return Ok(Vec::new());
-        }
+        let Ok(mut statement) = sandbox.prepare(&sql) else { return Vec::new() };
         let title = statement.query_row(params_from_iter(values), |row| {
             Ok(match row.get_ref(0)? {
                 ValueRef::Text(text) | ValueRef::Blob(text) => text.to_vec(),
@@ -102,8 +96,16 @@ impl Wording {
                 ValueRef::Null => Vec::new(),
             })
         });
-        Ok(title.unwrap_or_default())
+        title.unwrap_or_default()
     }
+}
+
+fn is_name(title: &str) -> bool {
+    title.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn may_do(action: &AuthAction<'_>) -> bool {
+    matches!(action, AuthAction::Select | AuthAction::Read { .. } | AuthAction::Function { .. })
 }
 
 /// Whether a change made its ticket.
