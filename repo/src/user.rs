@@ -50,21 +50,18 @@ pub fn find(snap: &Snapshot<'_>, login: &str) -> Result<Option<User>, RepoError>
     Ok(user.optional()?)
 }
 
-/// What capabilities stand for: themselves, and for `v` and `u` those of the users [`DEVELOPER`] and [`READER`].
+/// What capabilities stand for: themselves, and for `v` and `u` those of the users [`DEVELOPER`] and [`READER`],
+/// which may hold the other letter in turn.
 pub fn expand(snap: &Snapshot<'_>, capabilities: &str) -> Result<String, RepoError> {
     let mut all = capabilities.to_owned();
-    for (letter, like) in [('v', DEVELOPER), ('u', READER)] {
-        if capabilities.contains(letter)
-            && let Some(like) = find(snap, like)?
-        {
+    let mut inherited = vec![('v', DEVELOPER), ('u', READER)];
+    while let Some(next) = inherited.iter().position(|(letter, _)| all.contains(*letter)) {
+        let (_, like) = inherited.remove(next);
+        if let Some(like) = find(snap, like)? {
             all.push_str(&like.capabilities);
         }
     }
     Ok(all)
-}
-
-fn text(text: &Text) -> String {
-    text.to_str_lossy().into_owned()
 }
 
 /// Makes a user, or changes what the user may do.

@@ -29,6 +29,10 @@ pub struct RoundStats {
     pub uv_gimmes_sent: u64,
     /// `uvgimme` cards received.
     pub uv_gimmes_received: u64,
+    /// Records of configuration sent.
+    pub config_sent: u64,
+    /// Records of configuration received that changed something.
+    pub config_received: u64,
     /// Bytes sent, as they travelled.
     pub bytes_sent: u64,
     /// Bytes received, as they travelled.
@@ -48,6 +52,8 @@ impl RoundStats {
         self.uv_files_received += other.uv_files_received;
         self.uv_gimmes_sent += other.uv_gimmes_sent;
         self.uv_gimmes_received += other.uv_gimmes_received;
+        self.config_sent += other.config_sent;
+        self.config_received += other.config_received;
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
     }

@@ -1,6 +1,7 @@
 //! The server's side: one request in, one reply out, nothing kept between.
 
 mod answer;
+mod configuration;
 mod intake;
 mod links;
 mod locks;

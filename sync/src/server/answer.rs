@@ -105,6 +105,9 @@ impl<'a, 'm> Answer<'a, 'm> {
             Some(CloneRequest::Announce) => self.cards.push(Card::Push(self.orders.ours.clone())),
             None => {}
         }
+        let records = self.orders.configuration.answer(self.snap, &self.orders.rights)?;
+        self.stats.config_sent = records.len() as u64;
+        self.cards.extend(records.into_iter().map(Card::Config));
         let mut asked = BTreeMap::new();
         for id in &self.orders.gimmes {
             let Some(outgoing) = self.outbox.outlet().find(id)? else { continue };

@@ -1,10 +1,12 @@
 //! What a request changes here: one transaction, or none if it brings nothing new.
 
+use repo::configuration::Taken;
 use repo::{Presence, Repo, RepoError, Snapshot, blob};
 use xfer::Card;
 use xfer::card::Privacy;
 
-use super::orders::{CANNOT_WRITE, Mode, Orders};
+use super::configuration;
+use super::orders::{CANNOT_CONFIGURE, CANNOT_WRITE, Mode, Orders};
 use crate::session::inbox::{self, Intake};
 use crate::{Cx, Event, SyncError, tables};
 
@@ -22,16 +24,18 @@ pub(super) fn take_in(repo: &mut Repo, orders: &mut Orders<'_>, cx: &mut Cx<'_>)
     if !pushes && !hints {
         return Ok(());
     }
-    let intake = match store(repo, orders, cx) {
+    let (intake, taken) = match store(repo, orders, cx) {
         Err(SyncError::Repo(RepoError::ReadOnly { .. })) if pushes => {
             turn_away(orders);
             return Ok(());
         }
         // Locks and places are hints: a file that can only be read does without.
         Err(SyncError::Repo(RepoError::ReadOnly { .. })) => return Ok(()),
-        intake => intake?,
+        stored => stored?,
     };
+    orders.notes.extend(configuration::remarks(&taken));
     orders.stats.files_received = intake.new;
+    orders.stats.config_received = taken.changed;
     for id in intake.refused.iter().chain(&intake.settled.dropped) {
         cx.observer.observe(&Event::Refused { id });
     }
@@ -43,7 +47,10 @@ pub(super) fn take_in(repo: &mut Repo, orders: &mut Orders<'_>, cx: &mut Cx<'_>)
 
 /// Whether anything would change. A push of nothing must not wait for a writer.
 fn brings_news(snap: &Snapshot<'_>, orders: &Orders<'_>, cx: &Cx<'_>) -> Result<bool, SyncError> {
-    if orders.tables.brings_rows() || orders.unversioned.brings_news(snap, cx.now)? {
+    if orders.configuration.brings_news(snap, &orders.rights)?
+        || orders.tables.brings_rows()
+        || orders.unversioned.brings_news(snap, cx.now)?
+    {
         return Ok(true);
     }
     for file in &orders.files {
@@ -55,9 +62,11 @@ fn brings_news(snap: &Snapshot<'_>, orders: &Orders<'_>, cx: &Cx<'_>) -> Result<
     inbox::is_news(snap, &orders.igots, orders.deepest)
 }
 
-fn store(repo: &mut Repo, orders: &mut Orders<'_>, cx: &Cx<'_>) -> Result<Intake, SyncError> {
+/// Configuration goes first: what it shuns is not taken from the same request.
+fn store(repo: &mut Repo, orders: &mut Orders<'_>, cx: &Cx<'_>) -> Result<(Intake, Taken), SyncError> {
     let tx = repo.begin()?;
     tx.set_origin(orders.origin.clone());
+    let taken = orders.configuration.take_in(&tx, &orders.rights)?;
     let mut intake = inbox::store(&tx, &orders.files, Privacy::Private, cx.now)?;
     intake.names = inbox::note(&tx, &orders.igots, orders.deepest)?;
     orders.stats.uv_files_received = orders.unversioned.store(&tx, cx.now)?;
@@ -66,12 +75,15 @@ fn store(repo: &mut Repo, orders: &mut Orders<'_>, cx: &Cx<'_>) -> Result<Intake
     let authority = orders.authority();
     orders.rows = tables::take_in(&tx, &orders.tables, |_| authority, cx.now)?;
     tx.commit()?;
-    Ok(intake)
+    Ok((intake, taken))
 }
 
 /// Nothing can be written: a client that also pulls may go on, as one without the right to push.
 fn turn_away(orders: &mut Orders<'_>) {
     orders.push = Mode::Off;
+    if orders.configuration.brings_any() {
+        return orders.refuse(format!("{CANNOT_CONFIGURE}: {READ_ONLY}"));
+    }
     if orders.pull == Mode::On && orders.files.is_empty() && orders.unversioned.files.is_empty() {
         orders.notes.push(Card::Message(format!("pull only - {READ_ONLY}")));
     } else {

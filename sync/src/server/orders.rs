@@ -7,6 +7,7 @@ use xfer::card::{CloneRequest, Codes, FileCard, Igot, Privacy};
 use xfer::table::TableCard;
 use xfer::{ArtifactId, Card, Login, Message, Pragma, UvName};
 
+use super::configuration::Configuration;
 use super::links::Links;
 use super::locks::Locks;
 use super::rights::{self, Right, Rights};
@@ -23,7 +24,7 @@ pub(super) const CANNOT_WRITE: &str = "not authorized to write";
 const CANNOT_WRITE_UNVERSIONED: &str = "Write permissions for unversioned files missing";
 const CANNOT_CLONE: &str = "not authorized to clone";
 const CANNOT_SYNC_PRIVATE: &str = "not authorized to sync private content";
-const CANNOT_CONFIGURE: &str = "not authorized to push configuration";
+pub(super) const CANNOT_CONFIGURE: &str = "not authorized to push configuration";
 /// Stock clients stop pushing, and go on, at a message that begins so.
 const PULL_ONLY: &str = "pull only - not authorized to push";
 
@@ -66,8 +67,9 @@ pub(super) struct Orders<'m> {
     /// What it says of synced tables, and what became of the rows in it.
     pub(super) tables: Heard<'m>,
     pub(super) rows: tables::Intake,
+    pub(super) configuration: Configuration<'m>,
     pub(super) stats: RoundStats,
-    rights: Rights,
+    pub(super) rights: Rights,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +132,7 @@ impl<'m> Orders<'m> {
             user: None,
             tables: Heard::default(),
             rows: tables::Intake::default(),
+            configuration: Configuration::default(),
             stats: RoundStats::default(),
             rights: Rights::of_nobody(snap)?,
         };
@@ -193,14 +196,14 @@ impl<'m> Orders<'m> {
             Card::File(file) => self.take_file(file)?,
             Card::Pragma(pragma) => self.take_pragma(pragma),
             Card::Config(_) if !self.rights.allow(Right::Admin) => return Err(refusal(CANNOT_CONFIGURE)),
-            Card::Config(_) => return Err(refusal("this server does not take configuration yet")),
+            Card::Config(config) => self.configuration.bring(config),
+            Card::ReqConfig(name) => self.configuration.ask(name, &self.rights),
             Card::UvFile(_) if !self.rights.allow(Right::WriteUnversioned) => {
                 return Err(refusal(CANNOT_WRITE_UNVERSIONED));
             }
             Card::UvFile(file) => self.unversioned.files.push(file),
             Card::UvGimme(name) => self.take_uvgimme(name),
-            // Configuration is not served yet. Silence is what a stock server without any gives, and clients go on.
-            Card::ReqConfig(_) | Card::Cookie(_) | Card::Comment(_) => {}
+            Card::Cookie(_) | Card::Comment(_) => {}
             Card::CloneSeqno(_) => self.bad_command(b"clone_seqno"),
             Card::UvIgot(_) => self.bad_command(b"uvigot"),
             Card::Error(_) => self.bad_command(b"error"),

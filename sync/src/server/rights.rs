@@ -1,5 +1,6 @@
 //! Who may do what in one request (reference: wire.md sections 4.1, 4.3 and 4.5).
 
+use repo::configuration::Authority;
 use repo::{RepoError, Snapshot, config, user};
 use xfer::Login;
 use xfer::login::Secret;
@@ -32,6 +33,8 @@ pub(super) enum Right {
     Write,
     Private,
     WriteUnversioned,
+    /// To see the addresses that tickets hide.
+    Addresses,
     Admin,
 }
 
@@ -78,19 +81,23 @@ impl Rights {
             Right::Write => any_of("ias"),
             Right::Private => any_of("x"),
             Right::WriteUnversioned => any_of("y"),
+            Right::Addresses => any_of("eas"),
             Right::Admin => any_of("as"),
         }
     }
 
-    fn add(&mut self, snap: &Snapshot<'_>, letters: &str) -> Result<(), RepoError> {
-        self.letters.push_str(letters);
-        let mut inherited = vec![('v', user::DEVELOPER), ('u', user::READER)];
-        while let Some(next) = inherited.iter().position(|(letter, _)| self.letters.contains(*letter)) {
-            let (_, like) = inherited.remove(next);
-            if let Some(like) = user::find(snap, like)? {
-                self.letters.push_str(&like.capabilities);
-            }
+    /// What an admin may do with users: who may not set up neither makes nor changes who may, and passes on only
+    /// those rights that an admin lacks which are their own.
+    pub(super) fn authority(&self) -> Authority {
+        if self.letters.contains('s') {
+            return Authority::full();
         }
+        let withheld: String = "sxy".chars().filter(|&letter| !self.letters.contains(letter)).collect();
+        Authority::without(&withheld)
+    }
+
+    fn add(&mut self, snap: &Snapshot<'_>, letters: &str) -> Result<(), RepoError> {
+        self.letters.push_str(&user::expand(snap, letters)?);
         Ok(())
     }
 }

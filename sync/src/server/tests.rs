@@ -1,5 +1,6 @@
 //! Replies to requests, case by case. Numbers are those of the table of limits and edge cases.
 
+mod configuration;
 mod hints;
 mod logins;
 mod pushes;
@@ -348,7 +349,7 @@ fn a_login_that_is_not_good_ends_the_request() {
 
 #[test]
 fn cards_of_what_is_not_served_yet_are_passed_over() {
-    let request = "pragma uv-hash da39a3ee5e6b4b0d3255bfef95601890afd80709\nreqconfig /all\nuvgimme x\ncookie x\n\
+    let request = "pragma uv-hash da39a3ee5e6b4b0d3255bfef95601890afd80709\nuvgimme x\ncookie x\n\
         pragma ci-lock {A} cccccccccccccccccccccccccccccccccccccccc\npragma req-links\npragma made-up\n";
     check_reply(holding("A"), request, "");
 }
