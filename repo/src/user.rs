@@ -97,6 +97,18 @@ pub fn rename(tx: &Tx<'_>, login: &str, new: &str, now: UnixTime) -> Result<(), 
     Ok(())
 }
 
+/// Has every user of whom it is not known when they changed have changed now: so later changes elsewhere prevail.
+pub fn stamp(tx: &Tx<'_>, now: UnixTime) -> Result<(), RepoError> {
+    tx.conn().prepare_cached("UPDATE user SET mtime=?1 WHERE mtime IS NULL")?.execute([now.seconds()])?;
+    Ok(())
+}
+
+/// Removes a user. What they did stays under their name.
+pub fn remove(tx: &Tx<'_>, login: &str) -> Result<(), RepoError> {
+    tx.conn().prepare_cached("DELETE FROM user WHERE login=?1")?.execute([login])?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 mod absorb;
 mod cloning;
 mod compose;
+mod configuration;
 pub(crate) mod inbox;
 mod linking;
 mod locking;
@@ -17,10 +18,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 use repo::Repo;
+use repo::configuration::Group;
 use xfer::card::{Codes, Privacy};
 use xfer::{ArtifactId, Message, SqlName};
 
 use self::cloning::Cloning;
+use self::configuration::Configuring;
 use self::linking::Linking;
 use self::locking::Locking;
 use self::progress::Effort;
@@ -48,6 +51,10 @@ pub struct SyncOptions {
     pub peer_id: Option<String>,
     /// Bytes of artifacts in one request; one artifact may exceed it. 0: [`crate::Limits::send_bytes`].
     pub max_send: u64,
+    /// Get this group of the peer's configuration, where it is newer. A clone gets all of it in any case.
+    pub config_pull: Option<Group>,
+    /// Give the peer this group of the configuration. The user needs the capability `a` or `s`.
+    pub config_push: Option<Group>,
     /// Login name; none, empty or `anonymous`: no login.
     pub user: Option<String>,
     /// Its password. Without one there is no login.
@@ -99,6 +106,8 @@ pub struct SyncResult {
     pub avoid_delta_manifests: bool,
     /// Rows moved, of each synced table that was compared.
     pub tables: BTreeMap<SqlName, TableStats>,
+    /// Settings of the peer that can not be used here, and were not taken.
+    pub unusable_settings: Vec<String>,
     /// What would have moved, if that was all that was asked.
     pub preview: Option<Preview>,
 }
@@ -136,6 +145,7 @@ pub struct Session {
     linking: Linking,
     unversioned: Unversioned,
     tables: TableSync,
+    configuring: Configuring,
     effort: Effort,
     /// Of the current round.
     stats: RoundStats,
@@ -225,6 +235,7 @@ impl Session {
             linking: Linking::default(),
             unversioned: Unversioned::new(options.unversioned, Direction::of(&options)),
             tables: TableSync::new(Flow { gives: on && push, takes: on && takes }),
+            configuring: Configuring::new(&options, &goal),
             options,
             goal,
             nonces: Nonces { seed, count: 0 },
@@ -340,7 +351,8 @@ impl Session {
         match self.goal {
             Goal::Clone(_) => "clone",
             Goal::Sync { .. } | Goal::Preview => match (self.options.pull, self.options.push) {
-                (false, false) => "uv sync",
+                (false, false) if self.options.unversioned => "uv sync",
+                (false, false) => "configuration",
                 (false, true) => "push",
                 (true, false) => "pull",
                 (true, true) => "sync",
@@ -390,6 +402,8 @@ impl std::fmt::Debug for SyncOptions {
         f.debug_struct("SyncOptions")
             .field("pull", &self.pull)
             .field("push", &self.push)
+            .field("config_pull", &self.config_pull)
+            .field("config_push", &self.config_push)
             .field("dry_run", &self.dry_run)
             .field("project_code", &self.project_code)
             .field("server_code", &self.server_code)

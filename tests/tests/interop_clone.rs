@@ -142,6 +142,8 @@ fn frond_clones_from_stock_by_the_older_protocols() {
         let requests = server.requests();
         let mut purposes: Vec<_> =
             requests.iter().map(|request| request.text.lines().nth(1).unwrap_or_default()).collect();
+        // What came meanwhile, and the configuration, are asked for at the end.
+        purposes.retain(|purpose| !purpose.starts_with("pull "));
         purposes.dedup();
         assert_eq!(purposes, asked, "{name}: what was asked for, one after the other");
         compare::is_whole_copy(&fossil, &copy, &original);

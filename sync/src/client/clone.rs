@@ -196,6 +196,7 @@ fn finish<T: Transport>(
     let tx = repo.begin()?;
     settle_admin(&tx, options, &project, (setting.clock)())?;
     settle_nobody(&tx, (setting.clock)())?;
+    user::stamp(&tx, (setting.clock)())?;
     tx.commit()?;
     Ok(project)
 }
@@ -204,7 +205,12 @@ fn finish<T: Transport>(
 fn settle_admin(tx: &Tx<'_>, options: &CloneOptions, project: &str, now: UnixTime) -> Result<(), RepoError> {
     let admin = &options.admin;
     if let Some(earlier) = config::get(tx, ADMIN)?.filter(|earlier| earlier != admin) {
-        user::rename(tx, &earlier, admin, now)?;
+        if user::find(tx, admin)?.is_some() {
+            // It came with the configuration.
+            user::remove(tx, &earlier)?;
+        } else {
+            user::rename(tx, &earlier, admin, now)?;
+        }
         config::set(tx, ADMIN, admin, now)?;
     }
     user::set_capabilities(tx, admin, "s", now)?;

@@ -91,7 +91,9 @@ impl Session {
         let delivered = self.pushing.delivered();
         let idle = delivered.is_empty() && reply.files.is_empty() && links.is_empty();
         let idle = idle && !self.unversioned.brings_news(&reply) && !reply.tables.brings_rows();
+        let idle = idle && !self.is_configured_anew(&snap, &reply)?;
         if idle && !inbox::is_news(&snap, &reply.igots, self.deepest())? {
+            self.conclude_configuration();
             self.unversioned.hear(&snap, None, &reply, cx.now)?;
             self.hear_tables(&snap, &reply, Brought::default())?;
             self.plan(&snap, &reply, &Intake::default(), cx)?;
@@ -102,6 +104,7 @@ impl Session {
             push::settle(&tx, &delivered)?;
             links.iter().try_for_each(|link| link::keep(&tx, link))?;
             self.take_in_tables(&tx, &reply, cx)?;
+            self.take_configuration(&tx, &reply)?;
             self.take_in(&tx, &reply, cx)?;
             tx.commit()?;
         }
@@ -139,6 +142,7 @@ impl Session {
         let tx = repo.begin()?;
         self.learn_project(&tx, reply, phase, cx)?;
         self.advance(reply, phase)?;
+        self.take_configuration(&tx, reply)?;
         if phase == Phase::Settle {
             self.take_in_tables(&tx, reply, cx)?;
         } else {
@@ -146,20 +150,12 @@ impl Session {
         }
         self.take_in(&tx, reply, cx)?;
         let Goal::Clone(cloning) = &self.goal else { unreachable!("a clone") };
+        // The request that asked for the configuration is also the first one that can log in.
+        let settled = self.configuring.is_done() && self.wanted.is_empty();
         let done = match cloning.phase {
             Phase::Batch { .. } => false,
-            Phase::Announce => self.wanted.is_empty(),
-            Phase::Settle if phase == Phase::Settle => {
-                self.wanted.is_empty() && self.unversioned.is_done() && !self.tables.has_more()
-            }
-            Phase::Settle => {
-                self.wanted.is_empty()
-                    && self.unversioned.is_done()
-                    && !cloning.took_a_while()
-                    && !self.options.private
-                    && !self.has_untried_login()
-                    && !self.tables.is_offered()
-            }
+            Phase::Announce => settled,
+            Phase::Settle => settled && self.unversioned.is_done() && !self.tables.has_more(),
         };
         if done {
             return self.conclude(tx, cx);
@@ -203,12 +199,6 @@ impl Session {
             self.adopt(&push.project)?;
         }
         Ok(Verdict::AskAgain)
-    }
-
-    /// Whether a login was given that no request has carried: everything came in the first round of a clone,
-    /// to which nobody logs in. A wrong password must not pass for a right one.
-    fn has_untried_login(&self) -> bool {
-        self.credentials().is_some() && self.login != LoginState::Sent
     }
 
     fn ask_again(&mut self, cx: &Cx<'_>) -> Result<Progress, SyncError> {
@@ -351,9 +341,13 @@ impl Session {
             tx.commit()?;
             return Err(SyncError::UnresolvedDeltas { count, first });
         }
-        config::unset(&tx, "hash-policy")?;
-        let policy = config::hash_policy(&tx)?;
-        config::set_hash_policy(&tx, policy, cx.now)?;
+        if !self.configuring.is_done() {
+            config::unset(&tx, "hash-policy")?;
+        }
+        if config::get(&tx, "hash-policy")?.is_none() {
+            let policy = config::hash_policy(&tx)?;
+            config::set_hash_policy(&tx, policy, cx.now)?;
+        }
         partial::clear(&tx)?;
         tx.commit()?;
         Ok(Progress::Done)

@@ -101,11 +101,6 @@ impl Cloning {
         Ok(())
     }
 
-    /// Whether the server may have changed behind the cursor: one batch is one moment, more are not.
-    pub(super) fn took_a_while(&self) -> bool {
-        self.batches > 1 || self.is_resumed()
-    }
-
     /// Marks the file with how far it came.
     pub(super) fn save(&self, tx: &Tx<'_>, project: &str) -> Result<(), RepoError> {
         let seqno = match self.phase {

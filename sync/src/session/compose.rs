@@ -34,6 +34,7 @@ impl Session {
         if self.asks_for_clusters() {
             cards.push(Card::Pragma(Pragma::ReqClusters));
         }
+        cards.append(&mut self.compose_configuration(&snap)?);
         let scope = self.scope();
         self.stats.files_sent = 0;
         let mut room = outbox::request_bytes(&snap, self.options.max_send, cx)?;
@@ -74,7 +75,11 @@ impl Session {
         self.check_project()?;
         let begun = partial::load(snap)?;
         match &mut self.goal {
-            Goal::Sync { .. } if !self.options.has_direction() && !self.options.unversioned => {
+            Goal::Sync { .. }
+                if !self.options.has_direction()
+                    && !self.options.unversioned
+                    && self.configuring.is_done() =>
+            {
                 return Err(SyncError::NothingToDo);
             }
             Goal::Preview if !self.options.has_direction() => return Err(SyncError::NothingToDo),

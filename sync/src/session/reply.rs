@@ -1,6 +1,6 @@
 //! The cards of one reply, sorted by what they are for.
 
-use xfer::card::{Codes, FileCard, Igot, UvFile, UvIgot};
+use xfer::card::{Codes, Config, FileCard, Igot, UvFile, UvIgot};
 use xfer::{ArtifactId, Card, Message, Pragma};
 
 use crate::SyncError;
@@ -14,6 +14,7 @@ const QUOTED_BYTES: usize = 120;
 pub(crate) struct Reply<'a> {
     pub(crate) files: Vec<&'a FileCard>,
     pub(crate) igots: Vec<&'a Igot>,
+    pub(crate) configs: Vec<&'a Config>,
     pub(crate) errors: Vec<&'a str>,
     pub(crate) messages: Vec<&'a str>,
     pub(crate) clone_seqno: Option<u32>,
@@ -78,12 +79,13 @@ impl<'a> Reply<'a> {
             Card::Push(codes) => self.push = Some(codes),
             Card::Gimme(id) => self.gimmes.push(*id),
             Card::Comment(text) => self.stamped |= text.starts_with(b" timestamp "),
+            Card::Config(config) => self.configs.push(config),
             Card::UvFile(file) => self.uv_files.push(file),
             Card::UvIgot(igot) => self.uv_igots.push(igot),
             Card::Pragma(pragma) => self.take_pragma(pragma),
-            // Records of configuration that nobody asked for. What a cookie is for no server ever said: none is
-            // kept, so none comes to another server than the one it is from.
-            Card::Config(_) | Card::Cookie(_) => {}
+            // What a cookie is for no server ever said: none is kept, so none comes to another server than the one
+            // it is from.
+            Card::Cookie(_) => {}
             Card::Pull(_) => self.refuse(b"pull"),
             Card::Clone(_) => self.refuse(b"clone"),
             Card::UvGimme(_) => self.refuse(b"uvgimme"),

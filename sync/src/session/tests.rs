@@ -2,6 +2,7 @@
 //! edge cases.
 
 mod clones;
+mod configuration;
 mod hints;
 mod pulls;
 mod pushes;

@@ -56,7 +56,11 @@ fn an_admin_pushes_configuration_and_nobody_else() {
     let request = card("/config", "7 'footer' value 'F'") + &card("/config", "7 'project-code' value 'x'");
     for rights in ["", "gio", "v", "e"] {
         let mut server = holding("").rights("nobody", rights);
-        assert_eq!(server.reply(&request), "error not\\sauthorized\\sto\\spush\\sconfiguration\n", "{rights}");
+        assert_eq!(
+            server.reply(&request),
+            "error not\\sauthorized\\sto\\spush\\sconfiguration\n",
+            "{rights}"
+        );
         assert_eq!(value(&mut server, "footer"), None);
     }
     for rights in ["a", "s"] {
@@ -97,11 +101,8 @@ fn an_admin_makes_no_user_who_may_do_more() {
 fn what_is_shunned_is_neither_taken_from_the_same_request_nor_announced() {
     let mut server = holding("A").rights("nobody", "so");
     let shun = |name: &str| card("/shun", &format!("7 '{}' scom 'why'", crate::testing::id(name)));
-    let request = format!(
-        "pull {{S}} {{P}}\npush {{S}} {{P}}\nfile {{B}} 10\nartifact B{}{}",
-        shun("A"),
-        shun("B")
-    );
+    let request =
+        format!("pull {{S}} {{P}}\npush {{S}} {{P}}\nfile {{B}} 10\nartifact B{}{}", shun("A"), shun("B"));
     assert_eq!(server.reply(&request), "");
     assert!(!server.holds("B"));
 }
@@ -123,7 +124,8 @@ fn records_that_bring_nothing_new_take_no_write_lock() {
 /// A user whose web session ended long ago, or has not: stock looks at `cexpire` for its cookies only.
 #[test]
 fn the_end_of_a_web_session_is_not_the_end_of_a_user() {
-    for expiry in ["NULL", "2440000.5", "2461000.75", "'2020-01-01 00:00:00'", "'2000-01-01T00:00:00Z'", "0"] {
+    for expiry in ["NULL", "2440000.5", "2461000.75", "'2020-01-01 00:00:00'", "'2000-01-01T00:00:00Z'", "0"]
+    {
         let mut server = holding("A").rights("nobody", "").rights("bob", "o");
         server.sql(&format!("UPDATE user SET cexpire={expiry} WHERE login='bob'"));
         assert_eq!(server.reply(&signed("pull {S} {P}\n")), spelled("igot {A}\n"), "{expiry}");

@@ -8,7 +8,7 @@ fn a_clone_ends_with_all_that_the_server_holds() {
     let mut client = fresh();
     let result = clone(&mut client, &mut server).unwrap();
     assert_eq!(client.all(), server.all());
-    assert_eq!((result.rounds, result.stats.files_received, result.project.as_str()), (1, 4, PROJECT));
+    assert_eq!((result.rounds, result.stats.files_received, result.project.as_str()), (2, 4, PROJECT));
     assert_eq!(unfinished(&mut client), None);
     let snap = client.repo.snapshot().unwrap();
     assert_eq!(repo::config::project_code(&snap).unwrap().as_deref(), Some(PROJECT));
@@ -43,15 +43,15 @@ fn requests_of_a_clone_are_as_stock_sends_them() {
     });
     clone(&mut fresh(), &mut server).unwrap();
     let start = "pragma client-version 22100 20230226 192424\n";
-    let lines = |request: &str| spelled(request).lines().count();
     assert!(requests[0].starts_with(&format!("{start}clone 3 1\n# ")), "{}", requests[0]);
     assert!(requests[1].starts_with(&format!("{start}clone 3 7\n# ")), "{}", requests[1]);
     assert!(
-        requests[2].starts_with(&format!("{start}pull {} {PROJECT}\n# ", "c".repeat(40))),
+        requests[2].starts_with(&format!("{start}pull {} {PROJECT}\nreqconfig /all\n# ", "c".repeat(40))),
         "{}",
         requests[2]
     );
-    assert!(requests.iter().all(|request| lines(request) == 3));
+    let lines: Vec<usize> = requests.iter().map(|request| request.lines().count()).collect();
+    assert_eq!(lines, [3, 3, 4]);
     assert_ne!(requests[0].lines().last(), requests[1].lines().last());
 }
 
@@ -63,7 +63,7 @@ fn a_clone_that_needs_a_login_logs_in_from_the_second_round_on() {
     let mut session = Session::clone_into(bob(&pull()), SEED);
     converse(&mut session, &mut client, &mut server()).unwrap();
     assert_eq!(client.all(), server().all());
-    assert_eq!(session.result().rounds, 2);
+    assert_eq!(session.result().rounds, 3);
 
     let error = clone(&mut fresh(), &mut server()).unwrap_err();
     assert_eq!(error.to_string(), "the peer wants a user and a password: not authorized to clone");
