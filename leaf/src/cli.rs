@@ -4,6 +4,7 @@ mod artifact;
 mod cat;
 mod clone;
 mod commit;
+mod config;
 mod exchange;
 mod export;
 mod import;
@@ -18,6 +19,7 @@ mod serve;
 mod sync;
 mod table;
 mod timeline;
+mod user;
 mod uv;
 mod verify;
 
@@ -101,6 +103,8 @@ pub(crate) enum Command {
     Verify(verify::Verify),
     Rebuild(rebuild::Rebuild),
     Table(table::Table),
+    Config(config::Config),
+    User(user::Users),
 }
 
 impl Command {
@@ -130,6 +134,8 @@ impl Command {
             | Self::Rebuild(rebuild::Rebuild { repository, .. }) => &repository.file,
             Self::Table(command) => &command.repository().file,
             Self::Uv(command) => &command.repository().file,
+            Self::Config(command) => &command.repository().file,
+            Self::User(command) => &command.repository().file,
         }
     }
 
@@ -153,6 +159,8 @@ impl Command {
             Self::Verify(command) => command.run(output),
             Self::Rebuild(command) => command.run(output),
             Self::Table(command) => command.run(output),
+            Self::Config(command) => command.run(output),
+            Self::User(command) => command.run(output),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read as _};
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _};
 use std::path::Path;
 
 use sync::http::{Password, Url};
@@ -18,7 +18,10 @@ const PASSWORD: &str = "FROND_PASSWORD";
 /// Names a file whose first line is the password.
 const PASSWORD_FILE: &str = "FROND_PASSWORD_FILE";
 
-/// Longest first line of that file, in bytes.
+/// Names a file whose first line is a password to set.
+const NEW_PASSWORD_FILE: &str = "FROND_NEW_PASSWORD_FILE";
+
+/// Longest first line of such a file, in bytes.
 const MAX_LINE_BYTES: u64 = 4096;
 
 /// A login. Without a user there is none.
@@ -67,6 +70,31 @@ pub(crate) fn find(url: &Url, kept: Option<String>) -> Result<Login, Failure> {
     Ok(login(typed, Origin::Given))
 }
 
+/// A password to set for a user: the first line of stdin, if that is asked for; else of a file that the environment
+/// names; else typed, twice.
+pub(crate) fn new_password(user: &str, from_stdin: bool) -> Result<String, Failure> {
+    if from_stdin {
+        return line_of(io::stdin()).map_err(|reason| {
+            let what = format!("stdin: no password can be read: {reason}");
+            Failure::new(Code::Usage, what, "write it there as the first line")
+        });
+    }
+    if let Some(file) = env::var_os(NEW_PASSWORD_FILE).filter(|value| !value.is_empty()) {
+        return first_line(Path::new(&file), NEW_PASSWORD_FILE);
+    }
+    let may_ask = io::stdin().is_terminal() && io::stderr().is_terminal();
+    let typed = if may_ask { ask(&format!("New password of {user}: "))? } else { None };
+    let Some(password) = typed else {
+        let hint =
+            format!("give --password-stdin, or have {NEW_PASSWORD_FILE} name a file that begins with it");
+        return Err(Failure::new(Code::Usage, format!("no new password for user {user:?}"), hint));
+    };
+    if ask("The same again: ")?.as_ref() != Some(&password) {
+        return Err(Failure::new(Code::Usage, "the two passwords differ", "nothing was changed; try again"));
+    }
+    Ok(password)
+}
+
 fn from_environment() -> Result<Option<String>, Failure> {
     let value = |name| env::var_os(name).filter(|value| !value.is_empty());
     if let Some(password) = value(PASSWORD) {
@@ -74,21 +102,25 @@ fn from_environment() -> Result<Option<String>, Failure> {
             |_: OsString| Failure::new(Code::Usage, format!("{PASSWORD} is not UTF-8"), "set it anew");
         return password.into_string().map(Some).map_err(no_text);
     }
-    value(PASSWORD_FILE).map(|file| first_line(Path::new(&file))).transpose()
+    value(PASSWORD_FILE).map(|file| first_line(Path::new(&file), PASSWORD_FILE)).transpose()
 }
 
-fn first_line(file: &Path) -> Result<String, Failure> {
-    let failure = |reason: String| {
+/// The first line of the file that a variable names.
+fn first_line(file: &Path, variable: &str) -> Result<String, Failure> {
+    let opened = File::open(file).map_err(|error| error.to_string());
+    opened.and_then(line_of).map_err(|reason| {
         let what = format!("{}: no password can be read: {reason}", file.display());
-        Failure::new(Code::Usage, what, format!("have {PASSWORD_FILE} name a file that begins with it"))
-    };
+        Failure::new(Code::Usage, what, format!("have {variable} name a file that begins with it"))
+    })
+}
+
+fn line_of(source: impl io::Read) -> Result<String, String> {
     let mut line = String::new();
-    let opened = File::open(file).map_err(|error| failure(error.to_string()))?;
-    let read = BufReader::new(opened.take(MAX_LINE_BYTES)).read_line(&mut line);
-    read.map_err(|error| failure(error.to_string()))?;
+    let read = BufReader::new(source.take(MAX_LINE_BYTES)).read_line(&mut line);
+    read.map_err(|error| error.to_string())?;
     let password = line.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
-        return Err(failure("its first line is empty".to_owned()));
+        return Err("its first line is empty".to_owned());
     }
     Ok(password.to_owned())
 }
@@ -123,7 +155,7 @@ mod tests {
     #[test]
     fn the_first_line_of_a_password_file_is_the_password() {
         for (content, password) in [("pw", "pw"), ("pw\nother\n", "pw"), ("p w \r\n", "p w ")] {
-            assert_eq!(first_line(file(content.as_bytes()).path()).unwrap(), password);
+            assert_eq!(first_line(file(content.as_bytes()).path(), PASSWORD_FILE).unwrap(), password);
         }
     }
 
@@ -131,7 +163,7 @@ mod tests {
     fn a_password_file_without_a_password_is_an_error_that_names_it() {
         let files = [file(b""), file(b"\npw\n"), file(b"\xff\n")];
         for name in files.iter().map(tempfile::NamedTempFile::path).chain([Path::new("/no/such/file")]) {
-            let failure = first_line(name).unwrap_err();
+            let failure = first_line(name, PASSWORD_FILE).unwrap_err();
             assert!(failure.what.contains(name.to_str().unwrap()), "{}", failure.what);
         }
     }

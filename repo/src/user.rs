@@ -1,6 +1,6 @@
 //! Who may do what (reference: repo.md section 7, wire.md section 4).
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 use xfer::login::Secret;
 
 use crate::{RepoError, Snapshot, Text, Tx, UnixTime};
@@ -25,29 +25,48 @@ pub struct User {
     pub password: String,
     /// Capability letters, as they stand there.
     pub capabilities: String,
+    /// Who it is, in words.
+    pub contact: String,
 }
 
 impl std::fmt::Debug for User {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { uid, login, capabilities, password: _ } = self;
-        write!(f, "User {{ uid: {uid}, login: {login:?}, capabilities: {capabilities:?} }}")
+        let Self { uid, login, capabilities, contact, password: _ } = self;
+        let shown = (uid, login, capabilities, contact);
+        f.debug_tuple("User").field(&shown).finish()
     }
 }
 
+/// Whether a name stands for a kind of users: nobody logs in by it.
+pub fn is_special(login: &str) -> bool {
+    [NOBODY, ANONYMOUS, DEVELOPER, READER].contains(&login)
+}
+
+/// What is read of a row.
+const COLUMNS: &str = "uid, login, coalesce(pw, ''), coalesce(cap, ''), coalesce(info, '')";
+
 /// Looks a user up by name.
 pub fn find(snap: &Snapshot<'_>, login: &str) -> Result<Option<User>, RepoError> {
-    let mut statement = snap
-        .conn()
-        .prepare_cached("SELECT uid, coalesce(pw, ''), coalesce(cap, '') FROM user WHERE login=?1")?;
-    let user = statement.query_row([login], |row| {
-        Ok(User {
-            uid: row.get(0)?,
-            login: login.to_owned(),
-            password: text(&row.get(1)?),
-            capabilities: text(&row.get(2)?),
-        })
-    });
-    Ok(user.optional()?)
+    let sql = format!("SELECT {COLUMNS} FROM user WHERE login=?1");
+    Ok(snap.conn().prepare_cached(&sql)?.query_row([login], read).optional()?)
+}
+
+/// Every user, by name.
+pub fn list(snap: &Snapshot<'_>) -> Result<Vec<User>, RepoError> {
+    let sql = format!("SELECT {COLUMNS} FROM user WHERE login NOT NULL ORDER BY login");
+    let mut statement = snap.conn().prepare(&sql)?;
+    Ok(statement.query_map([], read)?.collect::<Result<_, _>>()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<User> {
+    let text = |column| row.get::<_, Text>(column).map(|text| text.to_str_lossy().into_owned());
+    Ok(User {
+        uid: row.get(0)?,
+        login: text(1)?,
+        password: text(2)?,
+        capabilities: text(3)?,
+        contact: text(4)?,
+    })
 }
 
 /// What capabilities stand for: themselves, and for `v` and `u` those of the users [`DEVELOPER`] and [`READER`],
@@ -87,6 +106,16 @@ pub fn set_password(tx: &Tx<'_>, login: &str, secret: &Secret, now: UnixTime) ->
         .prepare_cached("UPDATE user SET pw=?2, mtime=?3 WHERE login=?1")?
         .execute(params![login, secret.expose(), now.seconds()])?;
     Ok(changed > 0)
+}
+
+/// Changes what is said of a user.
+pub fn set_contact(tx: &Tx<'_>, login: &str, contact: &str, now: UnixTime) -> Result<(), RepoError> {
+    tx.conn().prepare_cached("UPDATE user SET info=?2, mtime=?3 WHERE login=?1")?.execute(params![
+        login,
+        contact,
+        now.seconds()
+    ])?;
+    Ok(())
 }
 
 /// Gives a user another name, which nobody may have yet. The secret, which depends on the name, goes.

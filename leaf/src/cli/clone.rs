@@ -11,6 +11,7 @@ use sync::client::{self, CloneOptions};
 use sync::http::HttpTransport;
 
 use super::commit::local_users;
+use super::config::warn_of_unusable;
 use crate::chance;
 use crate::exit::{Code, Failure};
 use crate::login;
@@ -51,7 +52,7 @@ impl Clone {
         let begun = Instant::now();
         let url = network::given_url(&self.url, output)?;
         let login = login::find(&url, None)?;
-        let remote_user = url.user.clone().filter(|user| !is_special(user));
+        let remote_user = url.user.clone().filter(|user| !user::is_special(user));
         let admin = first_user(self.admin_user.or(remote_user))?;
         let options = CloneOptions {
             session: SyncOptions {
@@ -74,6 +75,7 @@ impl Clone {
         let mut transport = HttpTransport::new(url.clone(), self.network.http()?);
         let (_, result) = network::run(client::clone(&self.file, &mut transport, options, &mut setting))??;
         let summary = Summary::new("clone", &result.sync, result.is_resumed, begun);
+        warn_of_unusable(&result.sync.unusable_settings, output);
         let made = Made {
             r#type: "clone",
             admin_user: &admin,
@@ -103,16 +105,11 @@ pub(crate) fn first_user(given: Option<String>) -> Result<String, Failure> {
         let hint = "name the first user with -A USER";
         return Err(Failure::new(Code::Usage, format!("{user:?} is no name of a user"), hint));
     }
-    if is_special(&user) {
+    if user::is_special(&user) {
         let what = format!("{user:?} stands for a kind of users, and cannot be the first user");
         return Err(Failure::new(Code::Usage, what, "name another one with -A USER"));
     }
     Ok(user)
-}
-
-/// Whether the name is one of those whose capabilities others have too.
-fn is_special(user: &str) -> bool {
-    [user::NOBODY, user::ANONYMOUS, user::DEVELOPER, user::READER].contains(&user)
 }
 
 /// Who works here.

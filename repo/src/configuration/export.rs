@@ -59,7 +59,7 @@ impl Export<'_> {
         let mut rows = statement.query(rusqlite::params_from_iter(bound))?;
         while let Some(row) = rows.next()? {
             let hides = kind == Kind::User && !self.may_see_secret(row, &columns)?;
-            let record = record(row, &columns, if hides { "pw" } else { "" })?;
+            let record = record(kind, row, &columns, if hides { "pw" } else { "" })?;
             self.records.push(Config { name: shape.card.to_owned(), record: record.into() });
         }
         Ok(())
@@ -76,13 +76,14 @@ impl Export<'_> {
     }
 }
 
-fn record(row: &Row<'_>, columns: &[&str], hidden: &str) -> Result<Vec<u8>, RepoError> {
+fn record(kind: Kind, row: &Row<'_>, columns: &[&str], hidden: &str) -> Result<Vec<u8>, RepoError> {
     let mut record = row.get::<_, String>(0)?.into_bytes();
     record.push(b' ');
     Literal::from(row.get_ref(1)?).write(&mut record);
     for (at, column) in columns.iter().enumerate().filter(|(_, column)| **column != hidden) {
         let value = Literal::from(row.get_ref(at + 2)?);
-        if value != Literal::Null {
+        // Stock leaves out what is not there, but for subscribers.
+        if value != Literal::Null || kind == Kind::Subscriber {
             record.extend_from_slice(format!(" {column} ").as_bytes());
             value.write(&mut record);
         }

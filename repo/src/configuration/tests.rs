@@ -216,7 +216,7 @@ fn what_was_taken_is_told_again_in_the_same_words() {
         ("/config", "7 'interwiki:a' value 'x'"),
         ("/config", "7 'css' value X'4142'"),
         ("/config", "7 'project-name' value ''"),
-        ("/subscriber", "7 'a@b' suname 'bob' sdigest 1 sdonotcall 0 ssub 'a' sctime 12"),
+        ("/subscriber", "7 'a@b' suname 'bob' sdigest 1 sdonotcall 0 ssub 'a' sctime 12 smip NULL"),
     ];
     let mut repo = repo();
     assert_eq!(take_all(&mut repo, &records, &everything()).changed, 9);

@@ -149,11 +149,6 @@ impl TableSync {
         }
     }
 
-    /// Whether the peer said that there are tables, and was not yet asked for them.
-    pub(crate) fn is_offered(&self) -> bool {
-        self.phase == Phase::Offered
-    }
-
     /// Sends no more rows: the peer takes none.
     pub(crate) fn stop_giving(&mut self) {
         self.flow.gives = false;

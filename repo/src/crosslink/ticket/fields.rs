@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::hooks::AuthAction;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use crate::manifest::TicketChange;
-use crate::{RepoError, Rid, Text, Tx, UnixTime};
+use crate::{RepoError, Rid, Text, Tx, UnixTime, sandbox};
 
 /// The columns of both tables.
 pub(super) struct Columns {
     ticket: Vec<String>,
     changes: Vec<String>,
+    /// What fields of a ticket have before any change sets them.
+    defaults: BTreeMap<String, Text>,
 }
 
 impl Columns {
@@ -20,7 +23,7 @@ impl Columns {
             let mut statement = tx.conn().prepare_cached("SELECT name FROM pragma_table_info(?1)")?;
             Ok(statement.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?)
         };
-        Ok(Self { ticket: of("ticket")?, changes: of("ticketchng")? })
+        Ok(Self { ticket: of("ticket")?, changes: of("ticketchng")?, defaults: defaults(tx)? })
     }
 
     /// Whether single changes are recorded.
@@ -41,6 +44,27 @@ impl Columns {
     fn is_change_field(&self, name: &str) -> bool {
         is_free(name) && self.changes.iter().any(|column| column == name)
     }
+}
+
+/// Defaults of columns, where they are literals. They are SQL of the project's, so they are read apart.
+fn defaults(tx: &Tx<'_>) -> Result<BTreeMap<String, Text>, RepoError> {
+    let mut statement = tx.conn().prepare_cached(
+        "SELECT name, dflt_value FROM pragma_table_info('ticket') WHERE dflt_value NOT NULL",
+    )?;
+    let said = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let said = said.collect::<Result<Vec<(String, String)>, _>>()?;
+    let mut defaults = BTreeMap::new();
+    if said.is_empty() {
+        return Ok(defaults);
+    }
+    let sandbox = sandbox::open(|action| matches!(action, AuthAction::Select))?;
+    for (name, literal) in said {
+        let value = sandbox.query_row(&format!("SELECT CAST(({literal}) AS TEXT)"), [], |row| row.get(0));
+        if let Ok(Some(value)) = value {
+            defaults.insert(name, value);
+        }
+    }
+    Ok(defaults)
 }
 
 fn is_free(name: &str) -> bool {
@@ -96,14 +120,11 @@ impl<'a> State<'a> {
 
     /// What a field has now.
     pub(super) fn value(&self, name: &str) -> Option<Text> {
-        let pieces = self.fields.get(name)?;
-        Some(Text(pieces.iter().flat_map(|piece| piece.text.as_bytes()).copied().collect()))
-    }
-
-    /// Every column that changes may set.
-    pub(super) fn columns(&self) -> impl Iterator<Item = (String, Option<Text>)> {
-        let free = self.columns.ticket.iter().filter(|name| is_free(name));
-        free.map(|name| (name.clone(), self.value(name)))
+        let is_replaced = self.baselines.contains_key(&format!("baseline for {name}"));
+        let default = self.columns.defaults.get(name).filter(|_| !is_replaced);
+        let Some(pieces) = self.fields.get(name) else { return default.cloned() };
+        let texts = default.into_iter().chain(pieces.iter().map(|piece| &piece.text));
+        Some(Text(texts.flat_map(Text::as_bytes).copied().collect()))
     }
 
     /// Every column that has something, but for those of all tickets.

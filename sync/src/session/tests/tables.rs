@@ -182,10 +182,12 @@ fn a_clone_brings_the_tables() {
     assert_eq!(client.all(), server.all());
 
     // No round more where there are none, or where they may not be read.
-    for mut server in [holding("A B"), table(holding("A B"), Rule::LastWriter).rights("nobody", "g")] {
+    let unread = table(holding("A B"), Rule::LastWriter).rights("nobody", "g");
+    for (mut server, said) in [(holding("A B"), vec![]), (unread, vec!["not authorized to read".to_owned()])]
+    {
         let mut session = Session::clone_into(with_tables(pull()), SEED);
         let result = converse(&mut session, &mut fresh(), &mut server).unwrap();
-        assert_eq!((result.rounds, result.messages), (1, vec![]));
+        assert_eq!((result.rounds, result.messages), (2, said));
     }
 }
 
