@@ -50,7 +50,7 @@ fn value(server: &mut Fixture, name: &str) -> Option<String> {
     repo::config::get(&server.repo.snapshot().unwrap(), name).unwrap()
 }
 
-/// 144. As stock: no error for what may not travel.
+/// 144, 175. No error for what may not travel.
 #[test]
 fn an_admin_pushes_configuration_and_nobody_else() {
     let request = card("/config", "7 'footer' value 'F'") + &card("/config", "7 'project-code' value 'x'");
@@ -78,6 +78,16 @@ fn a_record_with_more_than_literals_is_passed_over() {
     let request = card("/config", "7 'footer' value 'a';drop") + &card("/config", "7 'header' value 'H'");
     assert_eq!(server.reply(&request), "");
     assert_eq!((value(&mut server, "footer"), value(&mut server, "header").as_deref()), (None, Some("H")));
+}
+
+/// 145.
+#[test]
+fn a_record_of_another_size_than_it_says_is_no_message() {
+    let read = |text: &'static str| xfer::decode(&text.into(), &xfer::DecodeLimits::default());
+    assert!(read("config /shun 6\n7 'js'\n").is_ok());
+    for text in ["config /shun 5\n7 'js'\n", "config /shun 7\n7 'js'\n", "config /shun 6\n7 'js'pull x y\n"] {
+        assert!(read(text).is_err(), "{text}");
+    }
 }
 
 /// 146.
