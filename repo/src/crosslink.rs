@@ -1,7 +1,7 @@
 //! Structural artifacts into derived tables (reference: repo.md section 6).
 //!
-//! Every derived row is a function of the artifacts held: whatever the order of arrival and the batches, the
-//! rows end as stock's `fossil rebuild` of the same file makes them. [`Linker::arrived`] writes what depends
+//! Every derived row is a function of the artifacts held and of their rids: whatever the batches and the waiting,
+//! the rows end as stock's `fossil rebuild` of the same file makes them. [`Linker::arrived`] writes what depends
 //! on the artifact alone and notes what else it touches; [`Linker::finish`] brings exactly that up to date.
 //!
 //! Where a rebuild by stock depends on the order in which it meets artifacts, the order of rids decides here

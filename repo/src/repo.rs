@@ -105,28 +105,41 @@ impl Repo {
     }
 
     /// Lets others read while one writes, for as long as a daemon has the file (SQLite's write-ahead log). Says
-    /// whether that was new: then [`Repo::unshare`] is to follow.
+    /// whether [`Repo::unshare`] is to follow: not if the file's owner chose this, but if a daemon did that was
+    /// killed.
     ///
     /// It is a property of the file, which stock heeds. What cannot be changed now stays as it is.
     pub fn share(&mut self) -> bool {
-        self.set_journal("WAL")
+        self.in_no_time(|conn| {
+            if journal_mode(conn, None)? == "wal" {
+                let mark = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_shared'";
+                return conn.prepare(mark)?.exists([]);
+            }
+            let set = journal_mode(conn, Some("wal"))? == "wal";
+            if set {
+                conn.execute_batch("CREATE TABLE IF NOT EXISTS fx_frond_shared(mark)")?;
+            }
+            Ok(set)
+        })
     }
 
     /// Makes the file one that is whole by itself again, if nobody else has it open.
     pub fn unshare(&mut self) -> bool {
-        self.set_journal("DELETE")
+        self.in_no_time(|conn| {
+            let set = journal_mode(conn, Some("delete"))? == "delete";
+            if set {
+                conn.execute_batch("DROP TABLE IF EXISTS fx_frond_shared")?;
+            }
+            Ok(set)
+        })
     }
 
-    fn set_journal(&mut self, mode: &str) -> bool {
-        let ask = |sql: &str| self.conn.query_row(sql, [], |row| row.get::<_, String>(0));
-        let is_new = ask("PRAGMA journal_mode").is_ok_and(|now| !now.eq_ignore_ascii_case(mode));
-        // Whoever has the file open may have it for long; it is not worth waiting for.
+    /// Does what is not worth waiting for others: who has the file open may have it for long.
+    fn in_no_time(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<bool>) -> bool {
         let patience = Duration::from_millis(self.memory.borrow().limits.busy_timeout_ms);
-        let _ = self.conn.busy_timeout(Duration::ZERO);
-        let set = is_new
-            && ask(&format!("PRAGMA journal_mode={mode}")).is_ok_and(|now| now.eq_ignore_ascii_case(mode));
+        let done = self.conn.busy_timeout(Duration::ZERO).and_then(|()| work(&self.conn));
         let _ = self.conn.busy_timeout(patience);
-        set
+        done.unwrap_or(false)
     }
 
     /// Starts a transaction that may write; waits a bounded time for other writers.
@@ -176,6 +189,12 @@ impl Access {
             Self::Write | Self::Mend => OpenFlags::SQLITE_OPEN_READ_WRITE,
         }
     }
+}
+
+/// The journal mode of a file, once it was asked to be another.
+fn journal_mode(conn: &Connection, wanted: Option<&str>) -> rusqlite::Result<String> {
+    let sql = wanted.map_or("PRAGMA journal_mode".to_owned(), |mode| format!("PRAGMA journal_mode={mode}"));
+    conn.query_row(&sql, [], |row| row.get(0))
 }
 
 fn create(path: &Path, genesis: &Genesis) -> Result<Repo, RepoError> {

@@ -3,14 +3,43 @@
 use xfer::ArtifactId;
 use xfer::card::Privacy;
 
-use crate::{Presence, RepoError, Snapshot, blob, shun};
+use crate::blob::Hex;
+use crate::{Presence, RepoError, Snapshot, Tx, blob, shun};
 
 /// Phantoms, the youngest first: whoever may push can make names that nobody has the content of, and these
 /// must not stand before what is new. Shunned ones are left out: they would be thrown away.
-const PHANTOMS: &str = "SELECT b.uuid, EXISTS(SELECT 1 FROM private p WHERE p.rid=b.rid)
-  FROM phantom x CROSS JOIN blob b ON b.rid=x.rid
+macro_rules! phantoms {
+    ($rest:literal) => {
+        concat!(
+            "SELECT b.uuid, EXISTS(SELECT 1 FROM private p WHERE p.rid=b.rid)
+               FROM phantom x CROSS JOIN blob b ON b.rid=x.rid
+              WHERE b.size<0 AND NOT EXISTS(SELECT 1 FROM shun s WHERE s.uuid=b.uuid) ",
+            $rest
+        )
+    };
+}
+
+const ALL: &str = phantoms!("ORDER BY x.rid DESC");
+const NEW: &str =
+    phantoms!("AND NOT EXISTS(SELECT 1 FROM fx_frond_missed m WHERE m.uuid=b.uuid) ORDER BY x.rid DESC");
+const MISSED: &str = "SELECT b.uuid, EXISTS(SELECT 1 FROM private p WHERE p.rid=b.rid)
+  FROM fx_frond_missed m CROSS JOIN blob b ON b.uuid=m.uuid CROSS JOIN phantom x ON x.rid=b.rid
  WHERE b.size<0 AND NOT EXISTS(SELECT 1 FROM shun s WHERE s.uuid=b.uuid)
- ORDER BY x.rid DESC";
+ ORDER BY m.turn, m.uuid";
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS fx_frond_missed(
+  uuid TEXT PRIMARY KEY,
+  turn INTEGER NOT NULL
+) WITHOUT ROWID";
+
+/// What may be expected of asking for a phantom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hope {
+    /// No session asked for it in vain yet.
+    New,
+    /// The last session that asked for it got nothing ([`miss`]).
+    Missed,
+}
 
 /// Deltas whose chain of sources ends in a phantom.
 const DANGLING: &str = "WITH RECURSIVE dangling(rid) AS (
@@ -25,14 +54,22 @@ pub fn lacks(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
     Ok(matches!(blob::presence(snap, id)?, Presence::Phantom(_)) && !shun::contains(snap, id)?)
 }
 
-/// Names up to `limit` phantoms that `asks_for` accepts, the youngest first. Private ones only if `deepest` is private.
+/// Names up to `limit` phantoms that `asks_for` accepts: of the new ones the youngest first, of those that were
+/// missed the one first that was asked for longest ago. Private ones only if `deepest` is private.
 pub fn phantoms(
     snap: &Snapshot<'_>,
     deepest: Privacy,
+    hope: Hope,
     limit: usize,
     mut asks_for: impl FnMut(&ArtifactId) -> bool,
 ) -> Result<Vec<ArtifactId>, RepoError> {
-    let mut statement = snap.conn().prepare_cached(PHANTOMS)?;
+    let sql = match (hope, has_missed(snap)?) {
+        (Hope::New, false) => ALL,
+        (Hope::New, true) => NEW,
+        (Hope::Missed, true) => MISSED,
+        (Hope::Missed, false) => return Ok(Vec::new()),
+    };
+    let mut statement = snap.conn().prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut wanted = Vec::new();
     while wanted.len() < limit {
@@ -47,6 +84,54 @@ pub fn phantoms(
         }
     }
     Ok(wanted)
+}
+
+/// Which of these a session asked for in vain is not written down yet; all of them if more are known than one
+/// session asks for again, so that each has its turn.
+pub fn to_miss<'i>(
+    snap: &Snapshot<'_>,
+    ids: impl Iterator<Item = &'i ArtifactId>,
+    turn: usize,
+) -> Result<Vec<ArtifactId>, RepoError> {
+    let mut missed = Vec::new();
+    let mut known = 0_i64;
+    if has_missed(snap)? {
+        known = snap.conn().query_row("SELECT count(*) FROM fx_frond_missed", [], |row| row.get(0))?;
+    }
+    for id in ids {
+        let is_known = known > 0
+            && snap
+                .conn()
+                .prepare_cached("SELECT 1 FROM fx_frond_missed WHERE uuid=?1")?
+                .exists([Hex::of(id)])?;
+        if lacks(snap, id)? && (!is_known || known > turn as i64) {
+            missed.push(*id);
+        }
+    }
+    Ok(missed)
+}
+
+/// Writes down that a session asked for these and got nothing: later ones ask for a few of them at a time, unless
+/// they are announced. Forgets what has come meanwhile.
+pub fn miss(tx: &Tx<'_>, ids: &[ArtifactId]) -> Result<(), RepoError> {
+    tx.conn().execute(CREATE, [])?;
+    let last = "SELECT coalesce(max(turn), 0) FROM fx_frond_missed";
+    let last: i64 = tx.conn().query_row(last, [], |row| row.get(0))?;
+    let mut insert = tx.conn().prepare_cached("REPLACE INTO fx_frond_missed(uuid, turn) VALUES(?1, ?2)")?;
+    for id in ids {
+        insert.execute((Hex::of(id), last.saturating_add(1)))?;
+    }
+    tx.conn().execute(
+        "DELETE FROM fx_frond_missed
+          WHERE uuid NOT IN (SELECT b.uuid FROM phantom x CROSS JOIN blob b ON b.rid=x.rid)",
+        [],
+    )?;
+    Ok(())
+}
+
+fn has_missed(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
+    let sql = "SELECT 1 FROM sqlite_schema WHERE type='table' AND name='fx_frond_missed'";
+    Ok(snap.conn().prepare_cached(sql)?.exists([])?)
 }
 
 /// How many deltas wait for a source that is not here, and the first of them by name.

@@ -287,3 +287,27 @@ fn a_nonce_is_used_once() {
     let rows: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     assert_eq!(rows, ["n1 1 127.0.0.1 2023-11-14 22:13:20", "n2 1 127.0.0.1 2023-11-14 22:13:20"]);
 }
+
+#[test]
+fn a_shared_file_becomes_whole_by_itself_again_even_if_who_shared_it_was_killed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.fossil");
+    let mode = |path: &Path| -> String {
+        Connection::open(path).unwrap().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap()
+    };
+    drop(Repo::create(&path, &Genesis::default()).unwrap());
+    let mut repo = Repo::open(&path).unwrap();
+    assert!(repo.share());
+    // Killed: nobody unshares.
+    drop(repo);
+    assert_eq!(mode(&path), "wal");
+    let mut next = Repo::open(&path).unwrap();
+    assert!(next.share());
+    assert!(next.unshare());
+    drop(next);
+    assert_eq!(mode(&path), "delete");
+    // What the owner of the file chose stays.
+    Connection::open(&path).unwrap().query_row("PRAGMA journal_mode=WAL", [], |_| Ok(())).unwrap();
+    assert!(!Repo::open(&path).unwrap().share());
+    assert_eq!(mode(&path), "wal");
+}

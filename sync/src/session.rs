@@ -24,6 +24,7 @@ use xfer::{ArtifactId, Message, SqlName};
 
 use self::cloning::Cloning;
 use self::configuration::Configuring;
+use self::inbox::Choice;
 use self::linking::Linking;
 use self::locking::Locking;
 use self::progress::Effort;
@@ -133,7 +134,7 @@ pub struct Session {
     /// The codes of our repository; empty where not known yet.
     codes: Codes,
     /// What the next request asks for.
-    wanted: Vec<ArtifactId>,
+    wanted: Choice,
     /// What this peer was asked for and did not send.
     unavailable: BTreeSet<ArtifactId>,
     /// What it was not even asked for, after it sent nothing of what it was asked for.
@@ -241,7 +242,7 @@ impl Session {
             nonces: Nonces { seed, count: 0 },
             step: Step::Fresh,
             codes: Codes { server: String::new(), project: String::new() },
-            wanted: Vec::new(),
+            wanted: Choice::default(),
             unavailable: BTreeSet::new(),
             unasked: 0,
             login: LoginState::NotSent,
@@ -298,7 +299,10 @@ impl Session {
     ) -> Result<Progress, SyncError> {
         assert!(self.step == Step::Composed, "no request is under way");
         self.step = Step::Absorbed;
-        let outcome = self.absorb(repo, reply, cx);
+        let mut outcome = self.absorb(repo, reply, cx);
+        if matches!(outcome, Ok(Progress::Done)) {
+            outcome = self.note_missed(repo, cx).map(|()| Progress::Done);
+        }
         let (files, _) = self.pushing.under_way();
         self.stats.files_sent = if outcome.is_ok() { files } else { 0 };
         self.report(cx);

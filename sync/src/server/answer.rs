@@ -184,10 +184,10 @@ impl<'a, 'm> Answer<'a, 'm> {
     fn ask(&mut self, cx: &Cx<'_>) -> Result<(), SyncError> {
         let theirs: BTreeSet<ArtifactId> = self.orders.lacks.iter().copied().collect();
         let (igots, deepest) = (&self.orders.igots, self.orders.deepest);
-        let wanted =
-            inbox::choose(self.snap, igots, deepest, cx.limits.reply_gimmes, |id| !theirs.contains(id))?;
+        let most = cx.limits.reply_gimmes;
+        let wanted = inbox::choose(self.snap, igots, deepest, most, most, |id| !theirs.contains(id))?;
         self.stats.gimmes_sent = wanted.len() as u64;
-        self.cards.extend(wanted.into_iter().map(Card::Gimme));
+        self.cards.extend(wanted.iter().map(Card::Gimme));
         Ok(())
     }
 

@@ -8,7 +8,8 @@
 
 use std::collections::BTreeSet;
 
-use repo::{Origin, Repo, Snapshot, Tx, config, link, partial, wanted};
+use repo::wanted::Hope;
+use repo::{Origin, Repo, RepoError, Snapshot, Tx, config, link, partial, wanted};
 use xfer::{ArtifactId, Message};
 
 use super::cloning::Phase;
@@ -133,7 +134,7 @@ impl Session {
                 Verdict::TakeIn => {}
                 Verdict::AskAgain => return self.ask_again(cx),
                 Verdict::Finish => {
-                    self.unavailable.extend(std::mem::take(&mut self.wanted));
+                    self.unavailable.extend(std::mem::take(&mut self.wanted).iter());
                     return self.conclude(repo.begin()?, cx);
                 }
             }
@@ -279,6 +280,7 @@ impl Session {
         let (moved, moved_bytes) = (sent + files + rows.sent, sent_bytes + file_bytes + rows.sent_bytes);
         self.effort.add(Gain { artifacts, bytes, moved, moved_bytes, names, asked });
         self.stats.files_received = intake.new;
+        let found = self.found_missed(snap)?;
         self.give_up(snap, reply, intake)?;
         if batch {
             return Ok(());
@@ -294,18 +296,31 @@ impl Session {
         let bold = cx.limits.gimmes.saturating_mul(factor).min(cx.limits.idle_gimmes);
         let limit = brought.max(cx.limits.gimmes).max(bold);
         let is_wanted = |id: &ArtifactId| !self.unavailable.contains(id);
-        self.wanted = inbox::choose(snap, &reply.igots, self.deepest(), limit, is_wanted)?;
-        Ok(())
+        // Of those that were missed before, the first request asked for a few: now for more, if any of them came.
+        let missed = if found { limit } else { 0 };
+        self.wanted = inbox::choose(snap, &reply.igots, self.deepest(), limit, missed, is_wanted)?;
+        if self.wanted.is_empty() { self.count_unasked(snap) } else { Ok(()) }
+    }
+
+    /// Whether anything came that other sessions had asked for in vain.
+    fn found_missed(&self, snap: &Snapshot<'_>) -> Result<bool, SyncError> {
+        for id in &self.wanted.missed {
+            if !wanted::lacks(snap, id)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Counts what this session does not come to ask for.
     fn count_unasked(&mut self, snap: &Snapshot<'_>) -> Result<(), SyncError> {
-        let mut unasked = 0;
-        wanted::phantoms(snap, self.deepest(), usize::MAX, |id| {
-            unasked += u64::from(!self.unavailable.contains(id));
-            false
-        })?;
-        self.unasked = unasked;
+        self.unasked = 0;
+        for hope in [Hope::New, Hope::Missed] {
+            wanted::phantoms(snap, self.deepest(), hope, usize::MAX, |id| {
+                self.unasked += u64::from(!self.unavailable.contains(id));
+                false
+            })?;
+        }
         Ok(())
     }
 
@@ -315,12 +330,28 @@ impl Session {
         if intake.new > 0 && !self.wanted.is_empty() {
             postponed.extend(reply.igots.iter().map(|igot| igot.id));
         }
-        for id in std::mem::take(&mut self.wanted) {
+        for id in std::mem::take(&mut self.wanted).iter() {
             if !postponed.contains(&id) && wanted::lacks(snap, &id)? {
                 self.unavailable.insert(id);
             }
         }
         Ok(())
+    }
+
+    /// Writes down what was asked for in vain, for later sessions. It is a hint: a file that cannot be written now
+    /// does without.
+    pub(super) fn note_missed(&self, repo: &mut Repo, cx: &Cx<'_>) -> Result<(), SyncError> {
+        if self.unavailable.is_empty() {
+            return Ok(());
+        }
+        let missed = wanted::to_miss(&repo.snapshot()?, self.unavailable.iter(), cx.limits.gimmes)?;
+        if missed.is_empty() {
+            return Ok(());
+        }
+        match repo.begin().and_then(|tx| wanted::miss(&tx, &missed).and_then(|()| tx.commit())) {
+            Err(RepoError::ReadOnly { .. } | RepoError::Locked { .. }) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn next_round(&self, cx: &Cx<'_>) -> Result<Progress, SyncError> {

@@ -1,13 +1,13 @@
 //! Requests (reference: wire.md sections 6.1 and 7).
 
-use repo::{Repo, Snapshot, config, partial, wanted};
+use repo::{Repo, Snapshot, config, partial};
 use xfer::card::{CloneRequest, Codes, Privacy};
 use xfer::login::Secret;
 use xfer::{Card, Login, Message, Pragma};
 
 use super::cloning::Phase;
 use super::push::Scope;
-use super::{Goal, LoginState, Session};
+use super::{Goal, LoginState, Session, inbox};
 use crate::outbox::{self, Outbox};
 use crate::version::ADVERTISED;
 use crate::{Cx, SyncError};
@@ -30,7 +30,7 @@ impl Session {
             cards.push(Card::Push(self.codes.clone()));
         }
         cards.append(&mut self.linking.compose(self.result.rounds));
-        cards.extend(self.wanted.iter().copied().map(Card::Gimme));
+        cards.extend(self.wanted.iter().map(Card::Gimme));
         if self.asks_for_clusters() {
             cards.push(Card::Pragma(Pragma::ReqClusters));
         }
@@ -99,7 +99,8 @@ impl Session {
                 }
             }
         }
-        self.wanted = wanted::phantoms(snap, self.deepest(), cx.limits.gimmes, |_| true)?;
+        let most = cx.limits.gimmes;
+        self.wanted = inbox::choose(snap, &[], self.deepest(), most, most, |_| true)?;
         Ok(())
     }
 

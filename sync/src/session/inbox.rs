@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use repo::content::{self, Incoming, Stored};
 use repo::error::Fault;
 use repo::ingest::{self, Settled};
+use repo::wanted::Hope;
 use repo::{Presence, RepoError, Snapshot, Tx, UnixTime, blob, private, wanted};
 use xfer::ArtifactId;
 use xfer::card::{FileCard, Igot, Payload, Privacy};
@@ -86,27 +87,54 @@ pub(crate) fn note(tx: &Tx<'_>, igots: &[&Igot], deepest: Privacy) -> Result<u64
     Ok(names)
 }
 
+/// What to ask for.
+#[derive(Debug, Default)]
+pub(crate) struct Choice {
+    /// What the peer announced, and what nobody was asked for yet.
+    pub(crate) promising: Vec<ArtifactId>,
+    /// What was asked for in vain before.
+    pub(crate) missed: Vec<ArtifactId>,
+}
+
+impl Choice {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.promising.len() + self.missed.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ArtifactId> + '_ {
+        self.promising.iter().chain(&self.missed).copied()
+    }
+}
+
 /// Names what is lacking here and `is_wanted`: first what the peer announced, then other phantoms, the youngest
-/// first.
+/// first, then those that were asked for in vain before, up to `missed` of them.
 pub(crate) fn choose(
     snap: &Snapshot<'_>,
     igots: &[&Igot],
     deepest: Privacy,
     limit: usize,
+    missed: usize,
     is_wanted: impl Fn(&ArtifactId) -> bool,
-) -> Result<Vec<ArtifactId>, RepoError> {
-    let (mut chosen, mut known) = (Vec::new(), BTreeSet::new());
+) -> Result<Choice, RepoError> {
+    let (mut promising, mut known) = (Vec::new(), BTreeSet::new());
     for igot in igots.iter().filter(|igot| igot.privacy <= deepest) {
-        if chosen.len() == limit {
-            return Ok(chosen);
+        if promising.len() == limit {
+            break;
         }
         if is_wanted(&igot.id) && wanted::lacks(snap, &igot.id)? && known.insert(igot.id) {
-            chosen.push(igot.id);
+            promising.push(igot.id);
         }
     }
-    let rest = limit - chosen.len();
-    chosen.append(&mut wanted::phantoms(snap, deepest, rest, |id| is_wanted(id) && !known.contains(id))?);
-    Ok(chosen)
+    let others = |hope: Hope, most: usize| {
+        wanted::phantoms(snap, deepest, hope, most, |id| is_wanted(id) && !known.contains(id))
+    };
+    promising.append(&mut others(Hope::New, limit - promising.len())?);
+    let missed = others(Hope::Missed, missed.min(limit - promising.len()))?;
+    Ok(Choice { promising, missed })
 }
 
 fn incoming(file: &FileCard) -> Incoming<'_> {

@@ -8,6 +8,7 @@ mod pulls;
 mod pushes;
 mod tables;
 
+use repo::wanted::Hope;
 use repo::{partial, wanted};
 use xfer::card::Privacy;
 

@@ -243,6 +243,10 @@ pub(crate) fn cluster_of_invented_names(case: &ClientCase<'_>) {
         _ => Reply::cards(TIMESTAMP),
     });
     outcome.went_well().holds(&name(new)).rounds(2);
+    // Later pulls ask for a few of them in their first round, in turn, and that is all.
+    let outcome = case.pull_into(outcome.file, |_| Reply::cards(TIMESTAMP));
+    outcome.went_well().rounds(1);
+    assert_eq!(outcome.requests[0].text.matches("gimme ").count(), 200);
     // A clone, too, is whole without them.
     let outcome = case.clone_once(file(Cards::cluster(&names)));
     outcome.went_well().holds(&name(Cards::cluster(&names))).rounds(3);

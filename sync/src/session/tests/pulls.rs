@@ -58,7 +58,9 @@ fn an_igot_that_is_never_satisfied_costs_one_round_and_leaves_a_phantom() {
     let result = pulled(&mut client, &mut server).unwrap();
     assert_eq!((result.rounds, result.unavailable), (1, 1));
     assert_eq!(rounds, [0, 1, 1]);
-    let phantoms = wanted::phantoms(&client.repo.snapshot().unwrap(), Privacy::Public, 9, |_| true).unwrap();
+    let phantoms =
+        wanted::phantoms(&client.repo.snapshot().unwrap(), Privacy::Public, Hope::Missed, 9, |_| true)
+            .unwrap();
     assert_eq!(phantoms, [id("B")]);
 }
 
@@ -92,8 +94,34 @@ fn two_thousand_names_that_nobody_has_do_not_keep_what_is_new_from_coming() {
     let result = pulled(&mut client, &mut server).unwrap();
     assert_eq!((result.unavailable, client.all()), (2000, server.all()));
     assert!(result.rounds <= 6, "{result:?}");
-    let result = pulled(&mut client, &mut server).unwrap();
-    assert_eq!((result.rounds, result.unavailable), (2, 2000));
+    // Once all were asked for, a few of them have their turn in each pull, in its first round.
+    for _ in 0..2 {
+        let result = pulled(&mut client, &mut server).unwrap();
+        assert_eq!((result.rounds, result.unavailable, result.stats.gimmes_sent), (1, 2000, 200));
+    }
+}
+
+#[test]
+fn names_that_were_missed_have_their_turn_and_come_all_at_once_when_a_peer_has_them() {
+    let mut client = holding("").limited(|limits| limits.gimmes = 2);
+    let mut lacking = holding("").phantom("A");
+    for name in ["B", "C", "D", "E", "F", "G"] {
+        client = client.phantom(name);
+    }
+    assert_eq!(pulled(&mut client, &mut lacking).unwrap().unavailable, 6);
+    let mut turns = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        let mut peer = script(|_, request| {
+            turns.extend(gimmes(request).into_iter().map(str::to_owned));
+            lacking.reply(request)
+        });
+        assert_eq!(pulled(&mut client, &mut peer).unwrap().rounds, 1);
+    }
+    assert_eq!(turns.len(), 6, "two in each pull");
+    let mut server = holding("B C D E F G");
+    server.sql("DELETE FROM unclustered");
+    assert_eq!(pulled(&mut client, &mut server).unwrap().unavailable, 0);
+    assert_eq!(client.all(), server.all());
 }
 
 #[test]
