@@ -32,7 +32,7 @@ pub(crate) fn endless_igots(case: &ClientCase<'_>) {
 }
 
 pub(crate) fn same_clone_reply(case: &ClientCase<'_>) {
-    // Whole with the first reply: no other is asked for.
+    // Whole with the first reply: only the configuration is still asked for.
     let whole = [file("the same\n"), clone_tail("0").into_bytes(), TIMESTAMP.into()].concat();
     let script = move |_: &Request| Reply::cards(whole.clone());
     case.clone(script).went_well().holds(&name("the same\n")).rounds(2);
