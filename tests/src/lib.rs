@@ -11,6 +11,7 @@ pub mod frond;
 pub mod gateway;
 pub mod http;
 pub mod memory;
+pub mod named;
 pub mod process;
 pub mod proxy;
 pub mod rng;

@@ -5,7 +5,8 @@
 use frond_tests::Reply;
 use frond_tests::artifact::Cards;
 
-use crate::support::{ClientCase, Outcome, TIMESTAMP, file, name, named, once};
+use crate::cards::{file, name, named};
+use crate::support::{ClientCase, Outcome, TIMESTAMP, once};
 
 const DATE: &str = "2024-01-01T00:00:00.000";
 
@@ -21,7 +22,7 @@ use Kind::{Plain, Structural};
 /// A check-in with F lines of one's own. The files it names are `x\n`.
 fn checkin(files: &[&str]) -> Vec<u8> {
     let lines: String =
-        files.iter().map(|name| format!("F {name} {}\n", crate::support::name("x\n"))).collect();
+        files.iter().map(|name| format!("F {name} {}\n", crate::cards::name("x\n"))).collect();
     Cards::checkin("made\\sby\\shand", DATE, &lines)
 }
 

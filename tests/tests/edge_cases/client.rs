@@ -5,7 +5,8 @@ use std::io::Write;
 use frond_tests::corpus::PROJECT;
 use frond_tests::{Reply, Scripted};
 
-use crate::support::{ClientCase, Outcome, TIMESTAMP, bomb, bomb_of, container, file, name, once, packed};
+use crate::cards::{file, name};
+use crate::support::{ClientCase, Outcome, TIMESTAMP, bomb, bomb_of, container, once, packed};
 
 const SYNC: &str = "application/x-fossil";
 const PLAIN: &str = "application/x-fossil-uncompressed";

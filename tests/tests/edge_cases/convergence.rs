@@ -4,7 +4,8 @@ use frond_tests::corpus::PROJECT;
 use frond_tests::scripted::Request;
 use frond_tests::{Reply, sql};
 
-use crate::support::{ClientCase, Outcome, TIMESTAMP, clone_tail, file, name, once};
+use crate::cards::{file, name};
+use crate::support::{ClientCase, Outcome, TIMESTAMP, clone_tail, once};
 
 pub(crate) fn igot_never_satisfied(case: &ClientCase<'_>) {
     let id = name("never sent");

@@ -6,7 +6,8 @@ use frond_tests::scripted::Request;
 use frond_tests::{Reply, sql};
 use xfer::ArtifactId;
 
-use crate::support::{ClientCase, Outcome, TIMESTAMP, cfile, delta, file, name, named, once, packed};
+use crate::cards::{cfile, delta, file, name, named};
+use crate::support::{ClientCase, Outcome, TIMESTAMP, once, packed};
 
 const SOURCE: &[u8] = b"The quick brown fox jumps over the lazy dog.\nLine two here.\n";
 const TARGET: &[u8] = b"The quick brown fox leaps over the lazy dog.\nLine two here.\nAnd three.\n";

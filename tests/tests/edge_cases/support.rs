@@ -13,10 +13,16 @@ use frond_tests::scripted::Request;
 use frond_tests::{Fossil, Frond, Reply, Said, Scratch, Scripted, Server, sql};
 use xfer::ArtifactId;
 
+use crate::signing::{add_user, signed};
+
 /// Ends every reply of good form.
 pub(crate) const TIMESTAMP: &str = "# timestamp 2026-01-01T00:00:00 errors 0\n";
 /// What a client says first.
 pub(crate) const VERSION: &str = "pragma client-version 22100 20230226 192424\n";
+/// What a push begins with.
+pub(crate) const PUSH: &str = "push 0000 c0ffee0000000000000000000000000000000000\n";
+/// What a pull begins with.
+pub(crate) const PULL: &str = "pull 0000 c0ffee0000000000000000000000000000000000\n";
 /// More memory than this is never needed for the tiny repository of these tests.
 const MEMORY_BYTES: u64 = 100 << 20;
 /// Nor more than this where a client is sent the longest text that it reads at all, full of cards.
@@ -67,6 +73,7 @@ pub(crate) struct ServerCase<'a> {
     pub(crate) dir: Scratch,
     pub(crate) file: PathBuf,
     pub(crate) server: Server,
+    is_open: bool,
     most_bytes: Cell<u64>,
 }
 
@@ -80,7 +87,47 @@ impl<'a> ServerCase<'a> {
         let file = dir.copy(&bench.seed, "served.fossil");
         prepare(&file);
         let server = bench.frond.server(&file);
-        Self { bench, dir, file, server, most_bytes: Cell::new(MEMORY_BYTES) }
+        let nobody = sql::column(&file, "SELECT cap FROM user WHERE login='nobody'").swap_remove(0);
+        let is_open = nobody.contains(|right| "oias".contains(right));
+        Self { bench, dir, file, server, is_open, most_bytes: Cell::new(MEMORY_BYTES) }
+    }
+
+    /// A server where `bob` may do so much, and nobody anything.
+    pub(crate) fn of_bob(bench: &'a Bench, rights: &str) -> Self {
+        Self::with(bench, |file| {
+            sql::execute(file, "UPDATE user SET cap='' WHERE login='nobody'");
+            add_user(file, "bob", rights);
+        })
+    }
+
+    /// Posts cards that bob signed.
+    pub(crate) fn by_bob(&self, cards: impl AsRef<[u8]>) -> Answer {
+        self.cards(signed("bob", cards))
+    }
+
+    /// Posts what bob pushes.
+    pub(crate) fn push(&self, cards: impl AsRef<[u8]>) -> Answer {
+        self.by_bob([PUSH.as_bytes(), cards.as_ref()].concat())
+    }
+
+    /// Whether an artifact is here, whole.
+    #[track_caller]
+    pub(crate) fn holds(&self, id: &ArtifactId) -> bool {
+        let sql = "SELECT count(*) FROM blob WHERE size>=0 AND uuid=";
+        sql::number(&self.file, &format!("{sql}'{id}' AND rid NOT IN ({DANGLING})")) > 0
+    }
+
+    /// A number from the file.
+    #[track_caller]
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        sql::number(&self.file, sql)
+    }
+
+    /// The file is sound in the eyes of stock, and its derived tables are right.
+    #[track_caller]
+    pub(crate) fn is_sound(&self) {
+        self.bench.fossil.test_integrity(&self.file);
+        frond_tests::compare::derived_tables_equal_after_stock_rebuild(&self.bench.fossil, &self.file);
     }
 
     /// Allows what a message may grow to before it is refused.
@@ -120,7 +167,12 @@ impl Drop for ServerCase<'_> {
         if std::thread::panicking() {
             return;
         }
-        answered(&self.cards(pull_cards()));
+        let answer = self.cards(pull_cards());
+        if self.is_open {
+            answered(&answer);
+        } else {
+            refused_as(&answer, "not\\sauthorized\\sto\\sread");
+        }
         let peak = self.peak().resident;
         assert!(peak < self.most_bytes.get(), "the server took {} MB", peak >> 20);
     }
@@ -157,6 +209,20 @@ pub(crate) fn refused(answer: &Answer) {
     let text = answer.text();
     let mut cards = text.lines().filter(|line| !line.starts_with("# timestamp ")).peekable();
     assert!(cards.peek().is_some() && cards.all(|line| line.starts_with("error ")), "{answer:?}");
+}
+
+/// The same for a reason, in the words of the card.
+#[track_caller]
+pub(crate) fn refused_as(answer: &Answer, words: &str) {
+    refused(answer);
+    assert!(answer.text().starts_with(&format!("error {words}\n")), "not {words:?}: {answer:?}");
+}
+
+/// The server took the whole request.
+#[track_caller]
+pub(crate) fn taken(answer: &Answer) {
+    let text = answer.text();
+    assert!(answer.status == 200 && text.ends_with(" errors 0\n") && !text.contains("error "), "{answer:?}");
 }
 
 /// The server did not take the request for a message: a status says why, and there are no cards.
@@ -248,18 +314,48 @@ impl<'a> ClientCase<'a> {
         file: PathBuf,
         script: impl Fn(&Request) -> Reply + Send + 'static,
     ) -> Outcome {
+        self.session(&["pull"], "", file, script)
+    }
+
+    /// Runs a session: `words` are the command and its options, `login` what the URL says of the user.
+    pub(crate) fn session(
+        &self,
+        words: &[&str],
+        login: &str,
+        file: PathBuf,
+        script: impl Fn(&Request) -> Reply + Send + 'static,
+    ) -> Outcome {
         let server = Scripted::start(script);
         let path = file.to_string_lossy().into_owned();
-        self.run(&["pull", &server.url(), "-R", &path], file, &server)
+        let url = server.url().replace("http://", &format!("http://{login}"));
+        self.run(&[words, &[&url, "-R", &path]].concat(), file, &server)
+    }
+
+    /// A copy of the seed with something that was made there, and its name.
+    #[track_caller]
+    pub(crate) fn ahead(&self) -> (PathBuf, ArtifactId) {
+        let file = self.copy();
+        (file.clone(), make_page(self.bench, &self.dir, &file, "what is new\n"))
     }
 
     /// Clones into a file that does not exist.
     pub(crate) fn clone(&self, script: impl Fn(&Request) -> Reply + Send + 'static) -> Outcome {
+        self.clone_as(&[], "", script)
+    }
+
+    /// The same with options, and with what the URL says of the user.
+    pub(crate) fn clone_as(
+        &self,
+        options: &[&str],
+        login: &str,
+        script: impl Fn(&Request) -> Reply + Send + 'static,
+    ) -> Outcome {
         let count = std::fs::read_dir(self.dir.path()).unwrap().count();
         let file = self.dir.file(&format!("clone-{count}.fossil"));
         let server = Scripted::start(script);
         let path = file.to_string_lossy().into_owned();
-        self.run(&["clone", &server.url(), &path], file, &server)
+        let url = server.url().replace("http://", &format!("http://{login}"));
+        self.run(&[&["clone"], options, &[&url, &path]].concat(), file, &server)
     }
 
     fn run(&self, words: &[&str], file: PathBuf, server: &Scripted) -> Outcome {
@@ -281,6 +377,18 @@ impl<'a> ClientCase<'a> {
     pub(crate) fn clone_once(&self, files: impl Into<Vec<u8>>) -> Outcome {
         self.clone(once([files.into(), clone_tail("0").into_bytes()].concat()))
     }
+}
+
+/// Has stock write a wiki page; gives the name of the artifact.
+#[track_caller]
+pub(crate) fn make_page(bench: &Bench, dir: &Scratch, file: &Path, text: &str) -> ArtifactId {
+    let page = dir.write("page.txt", text);
+    let words =
+        ["wiki", "create", "New", &page.to_string_lossy(), "--user", "dev", "-R", &file.to_string_lossy()]
+            .map(str::to_owned);
+    bench.fossil.output(words);
+    let names = sql::column(file, "SELECT uuid FROM unsent JOIN blob USING(rid) ORDER BY rid DESC");
+    names[0].parse().unwrap()
 }
 
 /// A script of one reply, which is empty afterwards. The timestamp is added.
@@ -377,29 +485,3 @@ impl Outcome {
 /// Deltas whose source is missing, at whatever depth.
 const DANGLING: &str = "WITH RECURSIVE d(rid) AS (SELECT delta.rid FROM delta JOIN blob ON blob.rid=srcid WHERE size<0 \
      UNION SELECT delta.rid FROM delta JOIN d ON srcid=d.rid) SELECT rid FROM d";
-
-/// A `file` card under the right name.
-pub(crate) fn file(content: impl AsRef<[u8]>) -> Vec<u8> {
-    let content = content.as_ref();
-    named(&name(content), content)
-}
-
-/// The SHA3-256 name of some content.
-pub(crate) fn name(content: impl AsRef<[u8]>) -> ArtifactId {
-    xfer::hash::sha3_256(content.as_ref())
-}
-
-/// A `file` card under whatever name.
-pub(crate) fn named(id: &ArtifactId, content: &[u8]) -> Vec<u8> {
-    [format!("file {id} {}\n", content.len()).as_bytes(), content].concat()
-}
-
-/// A `file` card that brings a delta.
-pub(crate) fn delta(id: &ArtifactId, source: &ArtifactId, delta: &[u8]) -> Vec<u8> {
-    [format!("file {id} {source} {}\n", delta.len()).as_bytes(), delta].concat()
-}
-
-/// A `cfile` card, with the size it claims and the frame it brings.
-pub(crate) fn cfile(id: &ArtifactId, size: usize, frame: &[u8]) -> Vec<u8> {
-    [format!("cfile {id} {size} {}\n", frame.len()).as_bytes(), frame, b"\n"].concat()
-}
