@@ -15,17 +15,16 @@ fn of_bob<'a>(case: &ServerCase<'a>, rights: &str) -> ServerCase<'a> {
     ServerCase::of_bob(case.bench, rights)
 }
 
-/// A pull waits for nobody; a push waits with a bound, and the same request may be sent again.
+/// A pull waits for nobody; a push waits with a bound, and may be made again.
 pub(crate) fn writer_holds_the_file(case: &ServerCase<'_>) {
     let case = of_bob(case, "io");
     let writer = sql::open(&case.file);
     writer.execute_batch("BEGIN IMMEDIATE").unwrap();
     answered(&case.by_bob(PULL));
-    let request = signed("bob", [PUSH.as_bytes(), &file(NEWS)].concat());
-    turned_away(&case.cards(&request), 503);
+    turned_away(&case.push(file(NEWS)), 503);
     writer.execute_batch("ROLLBACK").unwrap();
     assert!(!case.holds(&name(NEWS)));
-    taken(&case.cards(&request));
+    taken(&case.push(file(NEWS)));
     assert!(case.holds(&name(NEWS)));
 }
 

@@ -2,7 +2,7 @@
 
 use frond_tests::corpus::PROJECT;
 use frond_tests::scripted::Request;
-use frond_tests::{Reply, sql};
+use frond_tests::{Reply, http, sql};
 use xfer::hash::{sha1, sha3_256};
 
 use crate::cards::{file, name};
@@ -131,19 +131,24 @@ pub(crate) fn password_in_clear(case: &ServerCase<'_>) {
     }
 }
 
+/// A server answers it once. Another one, which does not remember it, takes nothing new under its nonce.
 pub(crate) fn replay(case: &ServerCase<'_>) {
     let case = ServerCase::of_bob(case.bench, "i");
     let request = signed("bob", [PUSH.as_bytes(), &file(NEWS)].concat());
-    for _ in 0..2 {
-        taken(&case.cards(&request));
-        assert!(case.holds(&name(NEWS)));
-    }
+    taken(&case.cards(&request));
+    assert!(case.holds(&name(NEWS)));
+    refused_as(
+        &case.cards(&request),
+        "this\\slogin\\swas\\sused\\sbefore,\\sand\\sis\\sgood\\sfor\\sone\\srequest",
+    );
+    let elsewhere = || http::cards(case.bench.frond.server(&case.file).address, "/", &request);
+    taken(&elsewhere());
     let of_it = format!("(SELECT rid FROM blob WHERE uuid='{}')", name(NEWS));
     sql::execute(
         &case.file,
         &format!("DELETE FROM unclustered WHERE rid IN {of_it}; DELETE FROM blob WHERE rid IN {of_it}"),
     );
-    let answer = case.cards(&request);
+    let answer = elsewhere();
     refused(&answer);
     assert!(answer.text().contains("nonce"), "{answer:?}");
     assert!(!case.holds(&name(NEWS)));

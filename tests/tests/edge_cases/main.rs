@@ -43,6 +43,7 @@ use Show::{Client, Elsewhere, Server, Test};
 const SERVER: &str = "sync/src/server/tests.rs";
 const SERVER_HINTS: &str = "sync/src/server/tests/hints.rs";
 const SESSION_HINTS: &str = "sync/src/session/tests/hints.rs";
+const LOGINS: &str = "sync/tests/http_login.rs";
 const CLONES: &str = "sync/src/session/tests/clones.rs";
 
 const CONFIGURATION: &str = "configuration is not taken yet";
@@ -144,7 +145,8 @@ const LINES: &[(u32, &str, Show)] = &[
     (62, "a user name with a blank", Client(login::user_with_a_blank_is_escaped)),
     (63, "the first round of a clone", Server(login::refused_clone)),
     (63, "the first round of a clone", Client(login::clone_logs_in_from_the_second_round_on)),
-    (64, "a login in a cookie", Elsewhere("it is not taken: the server says it is of a version before it")),
+    (64, "a login in a cookie", Test(LOGINS, "a_login_is_taken_from_the_body_the_cookie_and_the_query")),
+    (64, "a login in a cookie and one in the body", Test(LOGINS, "a_request_has_one_login")),
     (64, "what the client sends", Client(login::one_login)),
     (65, "the version that the server says it is", Server(login::advertised_version)),
     (66, "a wrong hash, full or delta, in a push", Server(pushes::wrong_hash)),
@@ -318,7 +320,7 @@ const LINES: &[(u32, &str, Show)] = &[
     (175, "a record of configuration that must not go", Elsewhere(CONFIGURATION)),
     (176, "credentials of HTTP, beside a login", Server(login::basic_credentials)),
     (176, "what the client sends", Client(login::one_login)),
-    (177, "two Cookie header lines", Elsewhere("logins in cookies are not taken")),
+    (177, "two Cookie header lines", Test(LOGINS, "a_cookie_that_holds_no_login_is_passed_over")),
     (177, "what the client sends", Client(login::one_login)),
     (178, "a transport command", Elsewhere("Frond runs no transport commands")),
     (179, "unversioned files of a clone in batches", Client(unversioned::clone_in_batches)),
