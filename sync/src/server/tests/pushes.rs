@@ -1,6 +1,7 @@
 //! Replies to pushes. Numbers are those of the table of limits and edge cases.
 
-use crate::testing::{Fixture, check_reply, holding, over, signed, spelled};
+use crate::testing::{Fixture, check_reply, cx, holding, message, over, signed, spelled};
+use crate::{Event, NoFaults, Observer, handle_sync};
 
 const PUSH: &str = "push {S} {P}\n";
 
@@ -44,6 +45,28 @@ fn a_server_asks_for_what_it_lacks_and_the_client_does_not() {
     check_reply(of_bob("A", "i").phantom("B"), &by_bob(PUSH), "gimme {B}\n");
     check_reply(of_bob("A", "i").phantom("B"), &by_bob(&format!("{PUSH}gimme {{B}}\n")), "");
     check_reply(of_bob("A", "i"), &by_bob(&format!("{PUSH}igot {{A}}\nigot {{B}}\n")), "gimme {B}\n");
+}
+
+/// Artifacts that were taken, request by request.
+struct Kept(Vec<u64>);
+
+impl Observer for Kept {
+    fn observe(&mut self, event: &Event<'_>) {
+        if let Event::RequestHandled { stats, .. } = event {
+            self.0.push(stats.files_received);
+        }
+    }
+}
+
+#[test]
+fn the_observer_hears_what_was_taken() {
+    let mut server = of_bob("", "i");
+    let (mut faults, mut kept) = (NoFaults, Kept(Vec::new()));
+    for cards in [format!("{PUSH}{}{}", file("A"), file("B")), format!("{PUSH}{}# again\n", file("A"))] {
+        let request = message(&by_bob(&cards));
+        handle_sync(&mut server.repo, &request, &mut cx(&server.limits, &mut faults, &mut kept)).unwrap();
+    }
+    assert_eq!(kept.0, [2, 0]);
 }
 
 /// 124.
