@@ -191,6 +191,9 @@ impl From<TransportError> for Failure {
             TransportError::UnknownHost { .. } => "check the host name and the network",
             TransportError::Unreachable { .. } => "check the port and that the server runs, then try again",
             TransportError::TimedOut { .. } | TransportError::CutShort { .. } => "try again",
+            TransportError::TooSlow { .. } => {
+                "try again, with a longer --timeout: an exchange may take 30 times that"
+            }
             TransportError::Proxy { .. } => {
                 "check --proxy, http_proxy and https_proxy; `--proxy off` goes without"
             }

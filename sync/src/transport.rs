@@ -44,6 +44,14 @@ pub enum TransportError {
         /// How long was waited.
         after: Duration,
     },
+    /// The peer was still at it after the time that one exchange may take.
+    #[error("{peer} was not done after {} seconds", after.as_secs())]
+    TooSlow {
+        /// Host and port.
+        peer: String,
+        /// How long was waited.
+        after: Duration,
+    },
     /// The proxy on the way to the peer is none, or refuses.
     #[error("the proxy {proxy} is of no use: {reason}")]
     Proxy {
@@ -133,6 +141,7 @@ impl TransportError {
             Self::UnknownHost { .. }
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
+            | Self::TooSlow { .. }
             | Self::CutShort { .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 429 | 502 | 503 | 504),
             Self::Proxy { .. }

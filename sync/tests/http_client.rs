@@ -21,6 +21,8 @@ enum Act {
     Keep(String),
     /// Answers and then says nothing more.
     Stall(String),
+    /// Answers, and then goes on byte by byte.
+    Drip(String),
 }
 
 fn request() -> Body {
@@ -31,6 +33,7 @@ fn options() -> HttpOptions {
     HttpOptions {
         connect_timeout: Duration::from_millis(700),
         idle_timeout: Duration::from_millis(300),
+        exchange_timeout: Duration::from_secs(2),
         reply_bytes: 1000,
         ..HttpOptions::default()
     }
@@ -44,15 +47,22 @@ async fn server(acts: Vec<Act>) -> (u16, tokio::task::JoinHandle<Vec<String>>) {
         let mut heads = Vec::new();
         for act in acts {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let (text, keep, stall) = match act {
-                Act::Say(text) => (text, false, false),
-                Act::Keep(text) => (text, true, false),
-                Act::Stall(text) => (text, false, true),
+            let (text, keep, stall, drips) = match act {
+                Act::Say(text) => (text, false, false, 0),
+                Act::Keep(text) => (text, true, false, 0),
+                Act::Stall(text) => (text, false, true, 0),
+                Act::Drip(text) => (text, false, false, 900),
             };
             let text = text.replace("PORT", &port.to_string());
             while let Some(head) = read_request(&mut stream).await {
                 heads.push(head);
                 stream.write_all(text.as_bytes()).await.unwrap();
+                for _ in 0..drips {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    if stream.write_all(b"#").await.is_err() {
+                        break;
+                    }
+                }
                 if stall {
                     tokio::time::sleep(Duration::from_secs(5)).await;
                 }
@@ -201,6 +211,16 @@ async fn a_server_that_stalls_is_given_up() {
         .unwrap();
         assert!(matches!(reply, Err(TransportError::TimedOut { .. })), "{said:?} {reply:?}");
     }
+}
+
+/// Something comes all the time, and the reply would take 18 seconds.
+#[tokio::test]
+async fn a_server_that_drips_is_given_up() {
+    let head = OK.replace("Length: 4\r\n\r\n# a\n", "Length: 900\r\n\r\n");
+    let (reply, _) = tokio::time::timeout(Duration::from_secs(30), exchange(vec![Act::Drip(head)], "HOST/"))
+        .await
+        .unwrap();
+    assert!(matches!(reply, Err(TransportError::TooSlow { .. })), "{reply:?}");
 }
 
 #[tokio::test]

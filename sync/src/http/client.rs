@@ -158,8 +158,8 @@ impl HttpTransport {
         let wait = timeout(patience, self.connections.send(&self.url, request));
         match timeout_at(deadline, wait).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(self.timed_out(self.options.idle_timeout)),
-            Err(_) => Err(self.timed_out(self.options.exchange_timeout)),
+            Ok(Err(_)) => Err(self.timed_out()),
+            Err(_) => Err(self.too_slow()),
         }
     }
 
@@ -220,8 +220,8 @@ impl HttpTransport {
     async fn next(&self, body: &mut Incoming, deadline: Instant) -> Result<Option<Bytes>, TransportError> {
         loop {
             let frame = match timeout_at(deadline, timeout(self.options.idle_timeout, body.frame())).await {
-                Err(_) => return Err(self.timed_out(self.options.exchange_timeout)),
-                Ok(Err(_)) => return Err(self.timed_out(self.options.idle_timeout)),
+                Err(_) => return Err(self.too_slow()),
+                Ok(Err(_)) => return Err(self.timed_out()),
                 Ok(Ok(None)) => return Ok(None),
                 Ok(Ok(Some(frame))) => frame,
             };
@@ -255,8 +255,12 @@ impl HttpTransport {
         TransportError::CutShort { peer: self.peer(), reason }
     }
 
-    fn timed_out(&self, after: Duration) -> TransportError {
-        TransportError::TimedOut { peer: self.peer(), after }
+    fn timed_out(&self) -> TransportError {
+        TransportError::TimedOut { peer: self.peer(), after: self.options.idle_timeout }
+    }
+
+    fn too_slow(&self) -> TransportError {
+        TransportError::TooSlow { peer: self.peer(), after: self.options.exchange_timeout }
     }
 }
 
