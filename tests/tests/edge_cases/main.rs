@@ -10,6 +10,7 @@ mod artifacts;
 mod cards;
 mod client;
 mod concurrent;
+mod configuration;
 mod convergence;
 mod deltas;
 mod hostile;
@@ -46,7 +47,6 @@ const SESSION_HINTS: &str = "sync/src/session/tests/hints.rs";
 const LOGINS: &str = "sync/tests/http_login.rs";
 const CLONES: &str = "sync/src/session/tests/clones.rs";
 
-const CONFIGURATION: &str = "configuration is not taken yet";
 const CHECKOUT: &str = "concerns checkouts";
 
 /// Number, what comes in, how the MUST is shown. One entry a line and side.
@@ -140,7 +140,11 @@ const LINES: &[(u32, &str, Show)] = &[
     (59, "a request sent again", Server(login::replay)),
     (60, "the same bytes of two users", Server(login::same_bytes_of_two_users)),
     (60, "what the client sends", Client(login::random_comments)),
-    (61, "a password of 40 hex digits", Elsewhere("passwords are made, not chosen: leaf/src/chance.rs")),
+    (
+        61,
+        "a password of 40 hex digits",
+        Test("tests/tests/users.rs", "passwords_and_users_that_could_not_work_are_refused"),
+    ),
     (62, "a user name with a blank", Server(login::user_with_a_blank)),
     (62, "a user name with a blank", Client(login::user_with_a_blank_is_escaped)),
     (63, "the first round of a clone", Server(login::refused_clone)),
@@ -240,11 +244,14 @@ const LINES: &[(u32, &str, Show)] = &[
     (141, "names that stock refuses", Client(unversioned::bad_names_from_a_server)),
     (142, "uvgimme without the right", Server(unversioned::asking_without_the_right)),
     (142, "a pull that does not ask for files", Server(unversioned::nothing_unasked)),
-    (143, "a record of configuration that is no literal", Elsewhere(CONFIGURATION)),
-    (144, "old records, the project code, and who is no admin", Elsewhere(CONFIGURATION)),
-    (145, "a record without its line feed", Elsewhere(CONFIGURATION)),
-    (146, "a user record", Elsewhere(CONFIGURATION)),
-    (147, "configuration that was not asked for", Elsewhere(CONFIGURATION)),
+    (143, "a record of configuration that is no literal", Server(configuration::no_literal)),
+    (144, "a record older than what is here", Server(configuration::which_record_stays)),
+    (144, "a record of the project code", Server(configuration::what_never_travels)),
+    (144, "a record of who is no admin", Server(configuration::who_is_no_admin)),
+    (145, "a record with a wrong size", Server(configuration::wrong_size)),
+    (145, "what the client sends", Client(configuration::records_end_with_a_line_feed)),
+    (146, "a user record of an admin who may not set up", Server(configuration::user_record)),
+    (147, "configuration that was not asked for", Client(configuration::not_asked_for)),
     (
         148,
         "ci-lock of who may not push",
@@ -317,7 +324,7 @@ const LINES: &[(u32, &str, Show)] = &[
         "the push of a commit",
         Test(SESSION_HINTS, "the_push_of_a_commit_gives_its_lock_up_in_the_round_that_brings_the_last_of_it"),
     ),
-    (175, "a record of configuration that must not go", Elsewhere(CONFIGURATION)),
+    (175, "a record of configuration that must not go", Server(configuration::what_never_travels)),
     (176, "credentials of HTTP, beside a login", Server(login::basic_credentials)),
     (176, "what the client sends", Client(login::one_login)),
     (177, "two Cookie header lines", Test(LOGINS, "a_cookie_that_holds_no_login_is_passed_over")),
@@ -333,6 +340,7 @@ const LINES: &[(u32, &str, Show)] = &[
     (182, "a false delta whose source comes", Server(hostile::false_delta_whose_source_comes)),
     (183, "a server that cuts its reply at any byte", Client(hostile::cut_anywhere)),
     (183, "a server that stalls", Client(hostile::stalls)),
+    (183, "a server that drips", Test("sync/tests/http_client.rs", "a_server_that_drips_is_given_up")),
     (184, "endless new content", Client(hostile::endless_content)),
     (184, "endless new names", Client(hostile::endless_names)),
     (185, "a pushed control artifact that sets the tag private", Server(hostile::private_tag)),

@@ -259,6 +259,14 @@ const BUGS: &[(&str, &str, Show)] = &[
         Test(HOSTILE_TABLES, "s3_who_may_not_is_told_nothing_and_changes_nothing"),
     ),
     ("S3", "locks without rights", Test(SERVER_HINTS, "only_who_may_push_takes_a_lock_or_gives_one_up")),
+    (
+        "S3",
+        "the configuration, whoever asks",
+        Test(
+            "sync/src/server/tests/configuration.rs",
+            "configuration_is_told_to_who_may_read_users_to_admins_and_addresses_to_who_may_see_them",
+        ),
+    ),
     ("S3", "the configuration, whoever asks", Case(cases::configuration_is_told_to_nobody_who_may_not_read)),
     ("S4", "an empty password logs in", Case(cases::an_empty_password_is_none)),
     ("S5", "set-up users cannot push", Test(SERVER_PUSHES, "files_need_a_push_that_was_allowed")),
