@@ -1,8 +1,8 @@
 //! Convergence of two repositories.
 //!
 //! The core is pure: [`Session`] drives a client, [`handle_sync`] answers for a server, both are functions
-//! of a repository, a message and a [`Cx`]. Each call writes in one SQLite transaction at most. The shell moves the bytes:
-//! [`client`] over any [`Transport`], [`http`] for both ends of HTTP.
+//! of a repository, a message and a [`Cx`], and write in one SQLite transaction at most. The shell moves the
+//! bytes: [`client`] over any [`Transport`], [`http`] for both ends of HTTP.
 
 pub mod buggify;
 pub mod cx;

@@ -1,5 +1,6 @@
 //! What sessions ask for and take of the configuration.
 
+use repo::configuration::Group;
 use repo::{config, user};
 
 use super::*;
