@@ -47,8 +47,6 @@ const SESSION_HINTS: &str = "sync/src/session/tests/hints.rs";
 const LOGINS: &str = "sync/tests/http_login.rs";
 const CLONES: &str = "sync/src/session/tests/clones.rs";
 
-const CHECKOUT: &str = "concerns checkouts";
-
 /// Number, what comes in, how the MUST is shown. One entry a line and side.
 const LINES: &[(u32, &str, Show)] = &[
     (1, "a body that is not zlib, labelled application/x-fossil", Server(server::body_is_no_zlib)),
@@ -82,7 +80,7 @@ const LINES: &[(u32, &str, Show)] = &[
     (
         20,
         "a redirect from https to http",
-        Elsewhere("a unit test of sync::http::redirect: no certificate here is trusted"),
+        Test("sync/src/http/redirect.rs", "what_is_not_secure_or_no_address_is_not_followed"),
     ),
     (21, "a Location that ends with /xfer", Client(client::redirect_to_xfer)),
     (22, "a body shorter than Content-Length", Server(server::short_body)),
@@ -184,7 +182,7 @@ const LINES: &[(u32, &str, Show)] = &[
     (92, "files named like Fossil's own", Client(artifacts::reserved_names)),
     (93, "files twice or out of order", Client(artifacts::unsorted_files)),
     (94, "names that differ in case only", Client(artifacts::case_collision)),
-    (95, "a link and a file below it", Elsewhere(CHECKOUT)),
+    (95, "a link and a file below it", Test("tests/tests/commit/export.rs", "hostile_names_lead_nowhere")),
     (96, "a wrong R card", Client(artifacts::wrong_r_card)),
     (97, "a wrong Z card", Client(artifacts::wrong_z_card)),
     (98, "no last LF, CRLF, tabs, double blanks", Client(artifacts::bad_layout)),
