@@ -12,7 +12,7 @@ mod unversioned;
 use std::sync::Arc;
 
 use repo::manifest::date;
-use repo::{Repo, RepoError, UnixTime, cluster, partial};
+use repo::{Repo, RepoError, UnixTime, cluster, config, partial};
 use xfer::body::ContentType;
 use xfer::card::CloneRequest;
 use xfer::{Card, Message};
@@ -107,6 +107,10 @@ fn answer(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Result<(Messag
     let snap = repo.snapshot()?;
     if partial::load(&snap)?.is_some() {
         return Ok(refusal("this repository is an unfinished clone: try again later", cx.now));
+    }
+    if config::project_code(&snap)?.is_none_or(|code| code.is_empty()) {
+        // A clone whose first reply is still to come: no card could name the project.
+        return Ok(refusal("this repository has no project code yet: try again later", cx.now));
     }
     let mut orders = Orders::read(&snap, request, cx)?;
     drop(snap);

@@ -8,7 +8,7 @@ mod pushes;
 use xfer::card::Privacy;
 
 use super::*;
-use crate::testing::{Fixture, check_reply, genesis, holding, message, over, signed, spelled, text};
+use crate::testing::{Fixture, check_reply, fresh, genesis, holding, message, over, signed, spelled, text};
 
 const V: &str = "pragma client-version 22100 20230226 192424\n";
 
@@ -409,6 +409,15 @@ fn an_unfinished_clone_is_not_served() {
     partial::save(&tx, &partial::Partial::default()).unwrap();
     tx.commit().unwrap();
     let expected = "error this\\srepository\\sis\\san\\sunfinished\\sclone:\\stry\\sagain\\slater\n";
+    for request in ["clone 3 1\n", "pull {S} {P}\n"] {
+        assert_eq!(server.reply(request), expected);
+    }
+}
+
+#[test]
+fn a_file_without_a_project_is_not_served() {
+    let mut server = fresh().rights("nobody", "gio");
+    let expected = "error this\\srepository\\shas\\sno\\sproject\\scode\\syet:\\stry\\sagain\\slater\n";
     for request in ["clone 3 1\n", "pull {S} {P}\n"] {
         assert_eq!(server.reply(request), expected);
     }
