@@ -2,12 +2,17 @@
 # make test    install what the tests need (Debian packages) and run them all
 # make lint    formatting, clippy, dependency rules
 # make bench   compare with stock Fossil, side by side
+# make sim     run SIM_SEEDS (default 500) fresh seeds of the simulator at each level, and some of them twice
 # make fuzz    run every fuzz target for FUZZ_SECONDS (default 300) each
 
 CARGO ?= cargo
 FUZZ_SECONDS ?= 300
+SIM_SEEDS ?= 500
+SIM_FIRST ?= $(shell date +%s)
+# Once: the clock goes on.
+SIM_FIRST := $(SIM_FIRST)
 
-.PHONY: demo test lint bench fuzz fuzz-smoke test-packages
+.PHONY: demo test lint bench sim fuzz fuzz-smoke test-packages
 
 demo:
 	$(CARGO) run --locked --release --quiet -p frond-tests --bin demo
@@ -15,6 +20,7 @@ demo:
 test: test-packages
 	$(CARGO) build --locked --release -p frond-leaf -p frond-tests --bins
 	$(CARGO) test --locked --workspace
+	$(MAKE) sim
 	$(MAKE) fuzz-smoke
 
 lint:
@@ -25,6 +31,11 @@ lint:
 bench:
 	$(CARGO) build --locked --release -p frond-leaf -p frond-tests --bins
 	target/release/bench
+
+sim:
+	$(CARGO) build --locked --release -p frond-dst
+	$(or $(CARGO_TARGET_DIR),target)/release/frond-dst sweep --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + $(SIM_SEEDS))
+	$(or $(CARGO_TARGET_DIR),target)/release/frond-dst meta --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + 50)
 
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz.sh

@@ -1,1 +1,37 @@
-//! Deterministic simulation of whole fleets of peers under injected faults. It holds nothing yet.
+//! Deterministic simulation of whole fleets of peers under injected faults.
+//!
+//! The code is that of production: [`sync::Session`], [`sync::handle_sync`], [`repo`]. What is simulated is the world:
+//! network, clocks, crashes, disks. A seed decides everything, so that a run happens again byte for byte.
+//!
+//! ```text
+//!   dice, queue, trace     chance by seed and site; events in virtual time; the record
+//!   plan, shape            what a seed decides beforehand
+//!   node, known, work      a peer; what it holds; what its users do
+//!   talk, watch            a session; its events
+//!   sim                    a run: exchange (rounds), mishap (faults), settle (the end without faults)
+//!   check                  what must always be true, a file a rule
+//! ```
+//!
+//! ```
+//! use dst::node::Templates;
+//! use dst::plan::Level;
+//!
+//! let outcome = dst::sim::run(1, Level::Calm, &Templates::new()?, 30)?;
+//! assert_eq!(outcome.violation, None);
+//! # Ok::<(), repo::RepoError>(())
+//! ```
+
+pub mod check;
+pub mod dice;
+pub mod known;
+pub mod model;
+pub mod node;
+pub mod plan;
+pub mod queue;
+pub mod rights;
+pub mod shape;
+pub mod sim;
+pub mod talk;
+pub mod trace;
+pub mod watch;
+pub mod work;

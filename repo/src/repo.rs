@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
@@ -74,6 +75,15 @@ impl Repo {
         let mut repo = Self::over(Connection::open_in_memory()?, None)?;
         repo.populate(genesis)?;
         Ok(repo)
+    }
+
+    /// Copies what is committed into a new repository in memory.
+    pub fn copy_in_memory(&self) -> Result<Self, RepoError> {
+        let mut conn = Connection::open_in_memory()?;
+        Backup::new(&self.conn, &mut conn)?.run_to_completion(i32::MAX, Duration::ZERO, None)?;
+        let copy = Self::over(conn, None)?;
+        copy.memory.borrow_mut().set_limits(self.memory.borrow().limits.clone());
+        Ok(copy)
     }
 
     /// Opens a file for reading and writing.

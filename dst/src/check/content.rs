@@ -1,0 +1,50 @@
+//! Every artifact that a repository begins to hold expands to its hash, and somebody made it.
+
+use repo::content;
+use repo::manifest::{self, Artifact};
+use repo::{Repo, Rid};
+use xfer::card::Privacy;
+use xfer::{ArtifactId, hash};
+
+use crate::known::Known;
+use crate::model::{Model, Violation};
+
+/// Who made what is new in a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// The user of this repository.
+    User,
+    /// A peer; only clusters are made here.
+    Peer,
+}
+
+/// Looks at what is new in a repository. Gives what of it came from elsewhere.
+pub fn check(
+    repo: &mut Repo,
+    before: &Known,
+    now: &Known,
+    maker: Maker,
+    model: &mut Model,
+) -> Result<Vec<ArtifactId>, Violation> {
+    let failed = |error: repo::RepoError| Violation::new("content", error);
+    let snap = repo.snapshot().map_err(failed)?;
+    let mut came = Vec::new();
+    for (id, &rid) in now.held.iter().filter(|(id, _)| !before.held.contains_key(id)) {
+        let content = content::get(&snap, Rid(rid)).map_err(failed)?;
+        if !hash::names(id, &content) {
+            return Err(Violation::new("content", format!("{id} holds {} other bytes", content.len())));
+        }
+        if maker == Maker::User {
+            let privacy = if now.private.contains(id) { Privacy::Private } else { Privacy::Public };
+            model.made(*id, privacy);
+        } else if model.privacy(id).is_some() {
+            came.push(*id);
+        } else {
+            let Ok(Artifact::Cluster(members)) = manifest::parse(&content) else {
+                return Err(Violation::new("content", format!("nobody made {id}")));
+            };
+            model.made_cluster(*id, members);
+        }
+    }
+    Ok(came)
+}

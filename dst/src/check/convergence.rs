@@ -1,0 +1,89 @@
+//! After a time without faults every peer holds what any peer holds that it can be reached from, and no more; and
+//! peers that reach each other have the same unversioned files.
+
+use std::collections::BTreeSet;
+
+use xfer::ArtifactId;
+
+use crate::known::Known;
+use crate::model::Violation;
+
+/// Which way things go between peers: pairs of a giver and a taker.
+#[derive(Debug, Clone, Default)]
+pub struct Flows {
+    /// Artifacts.
+    pub artifacts: BTreeSet<(usize, usize)>,
+    /// Unversioned files.
+    pub files: BTreeSet<(usize, usize)>,
+}
+
+/// Compares all peers.
+pub fn check(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
+    let all: BTreeSet<ArtifactId> = peers.iter().flat_map(|known| known.held.keys().copied()).collect();
+    for id in all {
+        let givers = (0..peers.len()).filter(|&peer| peers[peer].is_public(&id));
+        let reached = reached(givers.collect(), &flows.artifacts, |peer| !peers[peer].shunned.contains(&id));
+        for peer in reached {
+            if !peers[peer].held.contains_key(&id) && !peers[peer].shunned.contains(&id) {
+                return Err(Violation::new("convergence", format!("{id} did not reach peer {peer}")));
+            }
+        }
+    }
+    check_files(peers, flows)
+}
+
+fn check_files(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
+    let from = |peer| reached(BTreeSet::from([peer]), &flows.files, |_| true);
+    for one in 0..peers.len() {
+        for other in from(one).into_iter().filter(|&other| other > one && from(other).contains(&one)) {
+            let (ours, theirs) = (peers[one].live_files(), peers[other].live_files());
+            if ours != theirs {
+                let text = format!("unversioned files of {one} and {other} differ: {ours:?}, {theirs:?}");
+                return Err(Violation::new("convergence", text));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Peers that something comes to, those that have it included. It goes on from those only that pass it on.
+fn reached(
+    mut reached: BTreeSet<usize>,
+    flows: &BTreeSet<(usize, usize)>,
+    passes_on: impl Fn(usize) -> bool,
+) -> BTreeSet<usize> {
+    loop {
+        let next = |&(from, to): &(usize, usize)| {
+            (reached.contains(&from) && passes_on(from) && !reached.contains(&to)).then_some(to)
+        };
+        let more: Vec<usize> = flows.iter().filter_map(next).collect();
+        if more.is_empty() {
+            return reached;
+        }
+        reached.extend(more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn things_go_on_along_the_flows_only() {
+        let flows = BTreeSet::from([(0, 1), (1, 2), (3, 2)]);
+        assert_eq!(reached(BTreeSet::from([0]), &flows, |_| true), BTreeSet::from([0, 1, 2]));
+        assert_eq!(reached(BTreeSet::from([0]), &flows, |peer| peer != 1), BTreeSet::from([0, 1]));
+    }
+
+    #[test]
+    fn what_is_missing_at_a_peer_is_found() {
+        let id = xfer::hash::sha1(b"x");
+        let with = Known { held: [(id, 1)].into(), ..Known::default() };
+        let without = Known::default();
+        let flows = Flows { artifacts: [(0, 1)].into(), ..Flows::default() };
+        assert!(check(&[&with, &without], &flows).is_err());
+        assert!(check(&[&without, &with], &flows).is_ok());
+        let shunning = Known { shunned: [id].into(), ..Known::default() };
+        assert!(check(&[&with, &shunning], &flows).is_ok());
+    }
+}

@@ -1,0 +1,61 @@
+//! Derived tables are what a rebuild makes of the artifacts. Where the artifacts are the same, so are they, but for
+//! what stock has depend on the order of rids: which of several versions of a technote, none of which builds on the
+//! other, is shown; and leaves where a branch was withdrawn.
+
+use std::collections::BTreeMap;
+
+use repo::{Repo, RepoError, UnixTime, derived, shun, verify};
+
+use crate::known::Known;
+use crate::model::Violation;
+
+/// Tables that may differ where the artifacts are the same: what is unsent, names that no row uses any more, and
+/// leaves, where the order of rids decides.
+const MAY_DIFFER: [&str; 4] = ["unsent", "filename", "tag", "leaf"];
+/// Rows of `event` where the order of rids decides: technotes.
+const TECHNOTE: &str = "type=e ";
+
+/// Looks at each content of one repository anew, and at its derived tables.
+pub fn check_rebuild(repo: &Repo, now: UnixTime) -> Result<(), Violation> {
+    let report = rebuilt(repo, now).map_err(|error| Violation::new("derived", error))?;
+    match report.findings.first() {
+        None => Ok(()),
+        Some(finding) => Err(Violation::new("derived", finding)),
+    }
+}
+
+/// On a copy that shuns nothing: a rebuild drops what is shunned.
+fn rebuilt(repo: &Repo, now: UnixTime) -> Result<verify::Report, RepoError> {
+    let mut copy = repo.copy_in_memory()?;
+    let shunned = Known::read(&mut copy)?.shunned;
+    let tx = copy.begin()?;
+    shunned.iter().try_for_each(|id| shun::remove(&tx, id))?;
+    tx.commit()?;
+    verify::all(&mut copy, now)
+}
+
+/// Compares the derived tables of two repositories that hold the same.
+pub fn check_same(one: &mut Repo, other: &mut Repo) -> Result<(), Violation> {
+    let failed = |error: RepoError| Violation::new("derived", error);
+    let (one, other) = (rows(one).map_err(failed)?, rows(other).map_err(failed)?);
+    if let Some((row, _)) = one.iter().find(|(row, count)| other.get(*row) != Some(*count)) {
+        return Err(Violation::new("derived", format!("of two peers that hold the same one has {row:?}")));
+    }
+    match other.iter().find(|(row, count)| one.get(*row) != Some(*count)) {
+        None => Ok(()),
+        Some((row, _)) => {
+            Err(Violation::new("derived", format!("of two peers that hold the same one lacks {row:?}")))
+        }
+    }
+}
+
+fn rows(repo: &mut Repo) -> Result<BTreeMap<(String, String), usize>, RepoError> {
+    let mut rows = BTreeMap::new();
+    for (table, row) in derived::dump(repo.snapshot()?.conn())?.rows() {
+        let by_order = table == "event" && row.starts_with(TECHNOTE);
+        if !MAY_DIFFER.contains(&table) && !by_order {
+            *rows.entry((table.to_owned(), row.to_owned())).or_default() += 1;
+        }
+    }
+    Ok(rows)
+}

@@ -1,0 +1,91 @@
+//! What a repository holds, read by SQL of the simulator's own, so that it is compared with what the product says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use repo::{Repo, RepoError, unversioned};
+use xfer::ArtifactId;
+
+/// What a repository held at some moment, after a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// What is held, with its row, without what waits for its delta source.
+    pub held: BTreeMap<ArtifactId, i64>,
+    /// Names without content.
+    pub phantoms: BTreeSet<ArtifactId>,
+    /// What waits for its delta source.
+    pub waiting: BTreeSet<ArtifactId>,
+    /// Held or not, what is private.
+    pub private: BTreeSet<ArtifactId>,
+    /// What is announced one by one.
+    pub unclustered: BTreeSet<ArtifactId>,
+    /// What is to be pushed unasked.
+    pub unsent: BTreeSet<ArtifactId>,
+    /// What is shunned, held or not.
+    pub shunned: BTreeSet<ArtifactId>,
+    /// Unversioned files and tombstones.
+    pub files: BTreeMap<String, (i64, Option<ArtifactId>)>,
+}
+
+const BLOBS: &str = "SELECT rid, uuid, size,
+        rid IN private, rid IN unclustered, rid IN unsent
+   FROM blob ORDER BY rid";
+
+const WAITING: &str = "WITH RECURSIVE waiting(rid) AS (
+     SELECT delta.rid FROM delta JOIN blob ON blob.rid=delta.srcid WHERE blob.size<0
+     UNION
+     SELECT delta.rid FROM waiting JOIN delta ON delta.srcid=waiting.rid
+   )
+   SELECT uuid FROM waiting JOIN blob USING(rid)";
+
+impl Known {
+    /// Reads a repository.
+    pub fn read(repo: &mut Repo) -> Result<Self, RepoError> {
+        let mut known = Self::default();
+        let snap = repo.snapshot()?;
+        let mut statement = snap.conn().prepare_cached(WAITING)?;
+        for name in statement.query_map([], |row| row.get::<_, String>(0))? {
+            known.waiting.extend(id(&name?));
+        }
+        let mut statement = snap.conn().prepare_cached("SELECT uuid FROM shun")?;
+        for name in statement.query_map([], |row| row.get::<_, String>(0))? {
+            known.shunned.extend(id(&name?));
+        }
+        let mut statement = snap.conn().prepare_cached(BLOBS)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let Some(id) = id(row.get_ref(1)?.as_str().unwrap_or_default()) else { continue };
+            if row.get::<_, i64>(2)? < 0 {
+                known.phantoms.insert(id);
+            } else if !known.waiting.contains(&id) {
+                known.held.insert(id, row.get(0)?);
+            }
+            for (column, set) in
+                [(3, &mut known.private), (4, &mut known.unclustered), (5, &mut known.unsent)]
+            {
+                if row.get(column)? {
+                    set.insert(id);
+                }
+            }
+        }
+        for entry in unversioned::list(&snap)? {
+            let version = (entry.version.mtime, entry.version.hash);
+            known.files.insert(entry.name.to_str_lossy().into_owned(), version);
+        }
+        Ok(known)
+    }
+
+    /// Whether an artifact is held and may be seen by everybody.
+    pub fn is_public(&self, id: &ArtifactId) -> bool {
+        self.held.contains_key(id) && !self.private.contains(id)
+    }
+
+    /// The files that are there: no tombstones.
+    pub fn live_files(&self) -> BTreeMap<&str, (i64, ArtifactId)> {
+        let live = |(name, &(mtime, hash)): (_, &(i64, Option<ArtifactId>))| Some((name, (mtime, hash?)));
+        self.files.iter().filter_map(|(name, version)| live((name.as_str(), version))).collect()
+    }
+}
+
+fn id(name: &str) -> Option<ArtifactId> {
+    ArtifactId::from_hex(name.as_bytes()).ok()
+}

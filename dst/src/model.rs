@@ -1,0 +1,75 @@
+//! What the simulator knows beside the repositories: every artifact that anybody made, and what breaks a rule.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use xfer::ArtifactId;
+use xfer::card::Privacy;
+
+/// A rule that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which rule: the name of the file below `check` that has it, or of the part that failed.
+    pub invariant: &'static str,
+    /// What was seen.
+    pub text: String,
+}
+
+impl Violation {
+    /// A rule that was broken, and what was seen.
+    pub fn new(invariant: &'static str, text: impl fmt::Display) -> Self {
+        Self { invariant, text: text.to_string() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.invariant, self.text)
+    }
+}
+
+/// Every artifact that was ever committed, and how private its makers meant it.
+#[derive(Debug, Default)]
+pub struct Model {
+    made: BTreeMap<ArtifactId, Privacy>,
+    clusters: BTreeMap<ArtifactId, Vec<ArtifactId>>,
+}
+
+impl Model {
+    /// Notes an artifact that was made.
+    pub fn made(&mut self, id: ArtifactId, privacy: Privacy) {
+        let known = self.made.entry(id).or_insert(privacy);
+        *known = privacy.min(*known);
+    }
+
+    /// Notes a cluster that was made, and what it lists.
+    pub fn made_cluster(&mut self, id: ArtifactId, members: Vec<ArtifactId>) {
+        self.made(id, Privacy::Public);
+        self.clusters.insert(id, members);
+    }
+
+    /// How private an artifact is; none if nobody made it.
+    pub fn privacy(&self, id: &ArtifactId) -> Option<Privacy> {
+        self.made.get(id).copied()
+    }
+
+    /// What a cluster lists; none if it is none.
+    pub fn members(&self, id: &ArtifactId) -> Option<&[ArtifactId]> {
+        self.clusters.get(id).map(Vec::as_slice)
+    }
+
+    /// How many clusters there are.
+    pub fn clusters(&self) -> usize {
+        self.clusters.len()
+    }
+
+    /// How many artifacts were made.
+    pub fn len(&self) -> usize {
+        self.made.len()
+    }
+
+    /// Whether nothing was made yet.
+    pub fn is_empty(&self) -> bool {
+        self.made.is_empty()
+    }
+}

@@ -1,0 +1,225 @@
+//! One peer: a repository, a clock, users.
+
+use std::collections::BTreeMap;
+
+use repo::{Genesis, Repo, RepoError, UnixTime, config, user};
+use sync::Limits;
+use xfer::Secret;
+
+use crate::known::Known;
+use crate::plan::{Birth, Edge, Login, Plan};
+use crate::queue::Moment;
+use crate::rights::Letters;
+
+/// The project of every run.
+pub const PROJECT: &str = "abababababababababababababababababababab";
+/// When every run begins.
+const START: UnixTime = UnixTime::from_seconds(1_795_229_633);
+const PASSWORD: &str = "correct horse";
+
+/// New repositories, made once: a copy is much cheaper.
+pub struct Templates {
+    empty: Repo,
+    fresh: Repo,
+}
+
+impl Templates {
+    /// Makes them.
+    pub fn new() -> Result<Self, RepoError> {
+        let make = |project: &str| {
+            let genesis = Genesis {
+                project: project.to_owned(),
+                server: "5e".repeat(20),
+                user: "admin".to_owned(),
+                now: START,
+                ..Genesis::default()
+            };
+            let mut repo = Repo::in_memory(&genesis)?;
+            repo.set_limits(repo::Limits { threads: 1, cache_bytes: 1 << 20, ..repo::Limits::default() })?;
+            Ok::<_, RepoError>(repo)
+        };
+        Ok(Self { empty: make(PROJECT)?, fresh: make("")? })
+    }
+}
+
+/// Whether a peer runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    /// It does.
+    On,
+    /// It does not: nothing arrives.
+    Off,
+}
+
+/// Whether a peer has the project yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It is to be cloned, or is being cloned.
+    Unborn,
+    /// It has it.
+    Whole,
+}
+
+/// A peer.
+pub struct Node {
+    /// Its repository.
+    pub repo: Repo,
+    /// What the repository held after the last commit.
+    pub known: Known,
+    /// Whether it has the project.
+    pub stage: Stage,
+    /// Whether it runs.
+    pub power: Power,
+    /// How often it began to run: what was under way before is gone.
+    pub life: u32,
+    /// How wrong its clock is, in milliseconds.
+    pub skew: i64,
+    /// Its limits.
+    pub limits: Limits,
+    /// How often it committed.
+    pub commits: u64,
+    /// Letters of its users.
+    accounts: BTreeMap<String, String>,
+    /// Rows that its connection changed, when it was looked at last.
+    pub changes: u64,
+    /// An earlier state.
+    backup: Option<Backup>,
+}
+
+struct Backup {
+    repo: Repo,
+    stage: Stage,
+    accounts: BTreeMap<String, String>,
+}
+
+impl Node {
+    /// The peer of this number at the beginning.
+    pub fn new(plan: &Plan, index: usize, templates: &Templates) -> Result<Self, RepoError> {
+        let (repo, stage) = match plan.births[index] {
+            Birth::Empty => (templates.empty.copy_in_memory()?, Stage::Whole),
+            Birth::Clone => (templates.fresh.copy_in_memory()?, Stage::Unborn),
+        };
+        let mut node = Self {
+            repo,
+            known: Known::default(),
+            stage,
+            power: Power::On,
+            life: 0,
+            skew: plan.skews[index],
+            limits: plan.limits[index].clone(),
+            commits: 0,
+            accounts: BTreeMap::new(),
+            changes: 0,
+            backup: None,
+        };
+        node.found(plan, index)?;
+        Ok(node)
+    }
+
+    /// Gives the repository its code and its users.
+    pub fn found(&mut self, plan: &Plan, index: usize) -> Result<(), RepoError> {
+        let now = START;
+        let tx = self.repo.begin()?;
+        config::set(&tx, "server-code", &format!("{index:040x}"), now)?;
+        let mut accounts = BTreeMap::from([(user::NOBODY.to_owned(), plan.nobody[index].to_owned())]);
+        for edge in plan.edges.iter().filter(|edge| edge.server == index) {
+            accounts.insert(name(edge.client), edge.letters.to_owned());
+        }
+        for (login, letters) in &accounts {
+            user::set_capabilities(&tx, login, letters, now)?;
+            if login != user::NOBODY {
+                user::set_password(&tx, login, &Secret::derive(PROJECT, login, PASSWORD), now)?;
+            }
+        }
+        tx.commit()?;
+        self.accounts = accounts;
+        self.look()?;
+        Ok(())
+    }
+
+    /// Changes what a client may do.
+    pub fn set_letters(&mut self, client: usize, letters: &str, now: UnixTime) -> Result<(), RepoError> {
+        let tx = self.repo.begin()?;
+        user::set_capabilities(&tx, &name(client), letters, now)?;
+        tx.commit()?;
+        self.accounts.insert(name(client), letters.to_owned());
+        Ok(())
+    }
+
+    /// What a client that logs in so may do.
+    pub fn letters(&self, client: usize, login: Login) -> Letters {
+        let nobody = self.accounts.get(user::NOBODY);
+        let own = self.accounts.get(&name(client)).filter(|_| login == Login::Password);
+        Letters::of(nobody.into_iter().chain(own).map(String::as_str))
+    }
+
+    /// What its clock shows.
+    pub fn time(&self, now: Moment) -> UnixTime {
+        UnixTime(START.0 + now + self.skew)
+    }
+
+    /// Whether something was written since it was looked at last; then it is looked at again.
+    pub fn look(&mut self) -> Result<Option<Known>, RepoError> {
+        let changes = self.repo.snapshot()?.conn().total_changes();
+        if changes == self.changes {
+            return Ok(None);
+        }
+        self.changes = changes;
+        let known = Known::read(&mut self.repo)?;
+        if known == self.known {
+            return Ok(None);
+        }
+        self.commits += 1;
+        Ok(Some(std::mem::replace(&mut self.known, known)))
+    }
+
+    /// Begins anew with what is committed.
+    pub fn restart(&mut self) -> Result<(), RepoError> {
+        self.life += 1;
+        self.power = Power::On;
+        self.repo = self.repo.copy_in_memory()?;
+        self.changes = 0;
+        Ok(())
+    }
+
+    /// Keeps a copy.
+    pub fn back_up(&mut self) -> Result<(), RepoError> {
+        let (repo, stage, accounts) = (self.repo.copy_in_memory()?, self.stage, self.accounts.clone());
+        self.backup = Some(Backup { repo, stage, accounts });
+        Ok(())
+    }
+
+    /// Goes back to the copy, if there is one. Says whether there was.
+    pub fn restore(&mut self) -> Result<bool, RepoError> {
+        let Some(backup) = self.backup.take() else { return Ok(false) };
+        (self.repo, self.stage, self.accounts) = (backup.repo, backup.stage, backup.accounts);
+        self.life += 1;
+        self.changes = 0;
+        self.known = Known::read(&mut self.repo)?;
+        self.commits += 1;
+        Ok(true)
+    }
+
+    /// Lets the database grow by this many pages only; none: as far as it likes.
+    pub fn limit_pages(&mut self, more: Option<u64>) -> Result<(), RepoError> {
+        let snap = self.repo.snapshot()?;
+        let pages: i64 = snap.conn().query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        let most = more.map_or(1 << 30, |more| pages.unsigned_abs() + more);
+        snap.conn().query_row(&format!("PRAGMA max_page_count={most}"), [], |_| Ok(()))?;
+        Ok(())
+    }
+}
+
+/// The user that a peer is on others.
+pub fn name(node: usize) -> String {
+    format!("peer{node}")
+}
+
+/// User and password that a client gives.
+pub fn credentials(edge: &Edge) -> (Option<String>, Option<String>) {
+    match edge.login {
+        Login::Nobody => (None, None),
+        Login::Password => (Some(name(edge.client)), Some(PASSWORD.to_owned())),
+        Login::Wrong => (Some(name(edge.client)), Some("wrong".to_owned())),
+    }
+}

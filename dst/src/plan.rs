@@ -1,0 +1,286 @@
+//! What a seed decides before a run begins: who talks to whom, with which rights, under which limits, and which
+//! faults are on at which ratio (a swarm: each seed has a selection of its own).
+
+use std::collections::BTreeMap;
+
+use sync::Limits;
+
+use crate::dice::{Dice, Ratio};
+use crate::queue::Moment;
+use crate::shape::{self, Shape};
+
+/// How rough the world is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Nothing fails; sessions interleave.
+    Calm,
+    /// A third of the faults, seldom.
+    Rough,
+    /// Most faults, often; extreme limits.
+    Hostile,
+}
+
+impl Level {
+    /// All levels.
+    pub const ALL: [Self; 3] = [Self::Calm, Self::Rough, Self::Hostile];
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Rough => "rough",
+            Self::Hostile => "hostile",
+        }
+    }
+
+    /// Reads what [`Level::name`] writes.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
+    }
+}
+
+/// What can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// A request does not arrive.
+    LoseRequest,
+    /// A reply does not arrive, though the server did all of it.
+    LoseReply,
+    /// A message arrives twice.
+    Duplicate,
+    /// A message arrives long after the sender gave up, perhaps after later ones.
+    Delay,
+    /// A message breaks off at any byte.
+    Truncate,
+    /// A bit of a message is wrong.
+    Flip,
+    /// A link is down, both ways.
+    LinkDown,
+    /// A link is down one way.
+    OneWay,
+    /// A peer dies, also between the commit and the reply, and comes back with what was committed.
+    Crash,
+    /// A database can grow no further.
+    DiskFull,
+    /// A clock jumps.
+    ClockJump,
+    /// A peer goes back to an earlier copy of its repository.
+    Restore,
+    /// A second session begins beside one that is under way.
+    Crowd,
+    /// The rights of a user change.
+    Rights,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::LoseRequest,
+        Self::LoseReply,
+        Self::Duplicate,
+        Self::Delay,
+        Self::Truncate,
+        Self::Flip,
+        Self::LinkDown,
+        Self::OneWay,
+        Self::Crash,
+        Self::DiskFull,
+        Self::ClockJump,
+        Self::Restore,
+        Self::Crowd,
+        Self::Rights,
+    ];
+}
+
+/// One peer that is asked by another.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    /// Who asks.
+    pub client: usize,
+    /// Who answers.
+    pub server: usize,
+    /// Whether the client logs in.
+    pub login: Login,
+    /// Letters that the client's user has on the server at first.
+    pub letters: &'static str,
+    /// Whether private artifacts are exchanged.
+    pub private: bool,
+    /// Whether unversioned files are exchanged.
+    pub unversioned: bool,
+}
+
+/// How a client logs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// Not at all.
+    Nobody,
+    /// With its password.
+    Password,
+    /// With a wrong one.
+    Wrong,
+}
+
+/// How a peer begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Birth {
+    /// With an empty repository of the project.
+    Empty,
+    /// By a clone over its first edge.
+    Clone,
+}
+
+/// A run, as far as it is decided beforehand.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The seed.
+    pub seed: u64,
+    /// The level.
+    pub level: Level,
+    /// Who talks to whom.
+    pub shape: Shape,
+    /// Pairs of peers that talk.
+    pub edges: Vec<Edge>,
+    /// How each peer begins.
+    pub births: Vec<Birth>,
+    /// Letters of who does not log in, by peer.
+    pub nobody: Vec<&'static str>,
+    /// Limits, by peer.
+    pub limits: Vec<Limits>,
+    /// How wrong the clocks are, in milliseconds, by peer.
+    pub skews: Vec<i64>,
+    /// Faults that are on.
+    pub faults: BTreeMap<Fault, Ratio>,
+    /// Changes that users make.
+    pub actions: u64,
+    /// Sessions that begin while faults are on.
+    pub sessions: u64,
+    /// Files of one large check-in, in runs that are to have clusters.
+    pub bulk: u64,
+    /// How long faults are on, in milliseconds.
+    pub span: Moment,
+}
+
+/// Letters that let a client pull and push.
+const FULL: [&str; 6] = ["gio", "gio", "gioy", "giox", "gioxy", "gv"];
+/// Letters that do not.
+const LESS: [&str; 4] = ["go", "gu", "", "g"];
+
+impl Plan {
+    /// What a seed decides at a level.
+    pub fn draw(seed: u64, level: Level) -> Self {
+        let dice = &mut Dice::of(seed, "plan", 0);
+        let most = match level {
+            Level::Calm => 3,
+            Level::Rough => 4,
+            Level::Hostile => 5,
+        };
+        let shape = *dice.pick(&Shape::ALL);
+        let nodes = dice.between(2, most).max(shape.least_nodes()) as usize;
+        let pairs = shape::pairs(shape, nodes);
+        let mut plan = Self {
+            seed,
+            level,
+            shape,
+            edges: Vec::new(),
+            births: vec![Birth::Empty; nodes],
+            nobody: (0..nodes).map(|_| *dice.pick(&["go", "", "g", "gio"])).collect(),
+            limits: limits(seed, level, nodes),
+            skews: skews(seed, level, nodes),
+            faults: faults(seed, level),
+            actions: dice.between(3, if level == Level::Calm { 6 } else { 14 }),
+            sessions: pairs.len() as u64 * dice.between(1, if level == Level::Calm { 2 } else { 4 }),
+            bulk: if dice.hits(Ratio::new(1, 20)) { dice.between(100, 130) } else { 0 },
+            span: 60_000,
+        };
+        for (client, server) in pairs {
+            let edge = edge(dice, client, server, level);
+            plan.edges.push(edge);
+        }
+        plan.draw_births(dice);
+        plan
+    }
+
+    /// How often a fault strikes.
+    pub fn ratio(&self, fault: Fault) -> Ratio {
+        self.faults.get(&fault).copied().unwrap_or(Ratio::NEVER)
+    }
+
+    /// A clone needs an edge with the right to clone and pull, and a server that was there before.
+    fn draw_births(&mut self, dice: &mut Dice) {
+        for node in 1..self.births.len() {
+            let first = self.edges.iter_mut().find(|edge| edge.client == node);
+            let Some(edge) = first.filter(|edge| edge.server < node) else { continue };
+            if dice.hits(Ratio::new(1, 3)) {
+                edge.login = if edge.login == Login::Wrong { Login::Password } else { edge.login };
+                if edge.login == Login::Nobody {
+                    self.nobody[edge.server] = "go";
+                } else if LESS.contains(&edge.letters) {
+                    edge.letters = "gio";
+                }
+                self.births[node] = Birth::Clone;
+            }
+        }
+    }
+}
+
+fn edge(dice: &mut Dice, client: usize, server: usize, level: Level) -> Edge {
+    let full = dice.hits(Ratio::new(7, 8));
+    let letters = *if full { dice.pick(&FULL) } else { dice.pick(&LESS) };
+    let login = match dice.below(16) {
+        0 => Login::Nobody,
+        1 if level == Level::Hostile => Login::Wrong,
+        _ => Login::Password,
+    };
+    let private = letters.contains('x') && login == Login::Password && dice.hits(Ratio::new(3, 4));
+    Edge { client, server, login, letters, private, unversioned: dice.hits(Ratio::new(2, 3)) }
+}
+
+/// Under none of them may an honest session end for its number of rounds: each artifact earns one.
+fn limits(seed: u64, level: Level, nodes: usize) -> Vec<Limits> {
+    let dice = &mut Dice::of(seed, "limits", 0);
+    let extreme = match level {
+        Level::Calm => Ratio::new(1, 4),
+        Level::Rough => Ratio::new(1, 2),
+        Level::Hostile => Ratio::new(3, 4),
+    };
+    let mut draw = || {
+        let usual = Limits { round_artifacts: 1, ..Limits::default() };
+        if !dice.hits(extreme) {
+            return usual;
+        }
+        Limits {
+            send_bytes: *dice.pick(&[0, 1, 300, 2_000, 250_000]),
+            reply_bytes: *dice.pick(&[0, 1, 400, 3_000, 5_000_000]),
+            gimmes: *dice.pick(&[1, 3, 20, 200]),
+            reply_gimmes: *dice.pick(&[1, 4, 30, 500]),
+            ..usual
+        }
+    };
+    (0..nodes).map(|_| draw()).collect()
+}
+
+fn skews(seed: u64, level: Level, nodes: usize) -> Vec<i64> {
+    let dice = &mut Dice::of(seed, "skews", 0);
+    let most = match level {
+        Level::Calm => 2_000,
+        Level::Rough => 3_600_000,
+        Level::Hostile => 80_000_000,
+    };
+    (0..nodes).map(|_| dice.below(most) as i64 - (most / 2) as i64).collect()
+}
+
+fn faults(seed: u64, level: Level) -> BTreeMap<Fault, Ratio> {
+    let mut faults = BTreeMap::new();
+    for (index, fault) in Fault::ALL.into_iter().enumerate() {
+        let dice = &mut Dice::of(seed, "faults", index as u64);
+        let (chance, least) = match level {
+            Level::Calm => (Ratio::NEVER, 1),
+            Level::Rough => (Ratio::new(1, 3), 8),
+            Level::Hostile => (Ratio::new(2, 3), 3),
+        };
+        if dice.hits(chance) {
+            faults.insert(fault, Ratio::new(1, dice.between(least, 4 * least)));
+        }
+    }
+    faults
+}

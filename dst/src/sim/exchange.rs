@@ -1,0 +1,321 @@
+//! Rounds: requests and replies, as bytes.
+
+use std::collections::BTreeSet;
+
+use sync::{Cx, Limits, NoFaults, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
+use xfer::body::{Body, ContentType, pack, unpack};
+use xfer::{Card, DecodeLimits, Message, Pragma, decode, encode};
+
+use super::{Event, Parcel, Sim, broken};
+use crate::check::completeness;
+use crate::check::content::Maker;
+use crate::check::wire::{Leave, Sending};
+use crate::dice::{FNV_START, fnv};
+use crate::model::Violation;
+use crate::node::{Power, Stage};
+use crate::plan::{Fault, Login};
+use crate::queue::Moment;
+use crate::rights::Right;
+use crate::talk::{Kind, Soundness, Talk, is_refused};
+use crate::watch::Watch;
+
+/// How long a client waits for a reply, in milliseconds.
+const TIMEOUT: Moment = 15_000;
+
+/// Pieces of what a server says to who has not the right.
+const DENIALS: [&str; 3] = ["not authorized", "login failed", "Write permissions"];
+
+/// The peer could not be spoken to.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Unreachable(&'static str);
+
+impl Sim {
+    /// Composes the next request of a session, and sends it.
+    pub(super) fn send_request(&mut self, id: u64, mut talk: Talk) -> Result<(), Violation> {
+        let Some(body) = self.compose(&mut talk)? else { return Ok(()) };
+        talk.attempt += 1;
+        let (attempt, edge) = (talk.attempt, talk.edge);
+        self.tell(&format!("#{id} asks, {}", shown(&body)));
+        self.queue.plan(self.now + TIMEOUT, Event::Timeout { talk: id, attempt });
+        let parcel = Parcel { talk: id, attempt, edge, body: Some(body), soundness: Soundness::Sound };
+        self.talks.insert(id, talk);
+        self.travel(parcel, Event::Request);
+        Ok(())
+    }
+
+    pub(super) fn request_arrives(&mut self, parcel: &Parcel) -> Result<(), Violation> {
+        let server = self.plan.edges[parcel.edge].server;
+        if self.nodes[server].power == Power::Off {
+            return Ok(());
+        }
+        let crash = self.plan.ratio(Fault::Crash);
+        if self.cup.at("crash before request", server).hits(crash) {
+            return self.crash(server);
+        }
+        let body = parcel.body.as_ref().expect("a request has a body");
+        let reply = self.serve(parcel.edge, body, parcel.soundness)?;
+        let told =
+            reply.as_ref().map_or_else(|| "fails".to_owned(), |body| format!("answers, {}", shown(body)));
+        self.tell(&format!("#{} peer {server} {told}", parcel.talk));
+        if self.cup.at("crash after request", server).hits(crash) {
+            return self.crash(server);
+        }
+        self.travel(Parcel { body: reply, ..parcel.clone() }, Event::Reply);
+        Ok(())
+    }
+
+    pub(super) fn reply_arrives(&mut self, parcel: &Parcel) -> Result<(), Violation> {
+        let Some(mut talk) = self.take(parcel.talk, parcel.attempt) else { return Ok(()) };
+        let client = self.plan.edges[talk.edge].client;
+        let Some(body) = &parcel.body else { return self.abandon(talk, "the server failed") };
+        let progress = self.absorb(&mut talk, body, parcel.soundness)?;
+        let crash = self.plan.ratio(Fault::Crash);
+        if self.cup.at("crash after reply", client).hits(crash) {
+            return self.crash(client);
+        }
+        match progress {
+            Some(Progress::Continue) => self.send_request(parcel.talk, talk),
+            Some(Progress::Done) | None => Ok(()),
+        }
+    }
+
+    pub(super) fn time_out(&mut self, id: u64, attempt: u32) -> Result<(), Violation> {
+        let Some(mut talk) = self.take(id, attempt) else { return Ok(()) };
+        if talk.patience == 0 {
+            return self.abandon(talk, "no reply came");
+        }
+        talk.patience -= 1;
+        self.tell(&format!("#{id} asks again"));
+        self.send_request(id, talk)
+    }
+
+    /// The session that an event is for, if it still waits for that.
+    fn take(&mut self, id: u64, attempt: u32) -> Option<Talk> {
+        let talk = self.talks.get(&id)?;
+        let client = &self.nodes[self.plan.edges[talk.edge].client];
+        if client.life != talk.life || client.power == Power::Off {
+            self.talks.remove(&id);
+            return None;
+        }
+        if talk.attempt != attempt { None } else { self.talks.remove(&id) }
+    }
+
+    fn abandon(&mut self, mut talk: Talk, reason: &'static str) -> Result<(), Violation> {
+        let node = &self.nodes[self.plan.edges[talk.edge].client];
+        let (time, limits) = (node.time(self.now), node.limits.clone());
+        talk.session.abandon(&Unreachable(reason), &mut cx(time, &limits, &mut NoFaults, &mut talk.watch));
+        self.tell(&format!("{} is given up: {reason}", talk.name()));
+        self.tally.failed += 1;
+        balanced(&talk.watch)
+    }
+
+    /// The next request of a session as bytes; none if it failed.
+    pub(super) fn compose(&mut self, talk: &mut Talk) -> Result<Option<Body>, Violation> {
+        let edge = self.plan.edges[talk.edge].clone();
+        let node = &mut self.nodes[edge.client];
+        let (time, limits) = (node.time(self.now), node.limits.clone());
+        let request =
+            talk.session.next_request(&mut node.repo, &mut cx(time, &limits, &mut NoFaults, &mut talk.watch));
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return self.failed(talk, &error).map(|()| None),
+        };
+        let private = self.nodes[edge.server].letters(edge.client, edge.login).allow(Right::Private)
+            || self.plan.faults.contains_key(&Fault::Rights);
+        let sending = Sending {
+            known: &self.nodes[edge.client].known,
+            model: &self.model,
+            read: Leave::Granted,
+            private: (talk.options.private && private).into(),
+            asked: BTreeSet::new(),
+            budget: limits.send_bytes,
+        };
+        sending.check(&request)?;
+        if talk.commits == Some(self.nodes[edge.client].commits) {
+            sending.check_gimmes(&request)?;
+        }
+        Ok(Some(pack(encode(&request), ContentType::Compressed)))
+    }
+
+    /// The reply of a server as bytes; none if it failed.
+    pub(super) fn serve(
+        &mut self,
+        edge: usize,
+        body: &Body,
+        soundness: Soundness,
+    ) -> Result<Option<Body>, Violation> {
+        let edge = self.plan.edges[edge].clone();
+        let request = match read(body) {
+            Ok(request) => request,
+            Err(_) if soundness == Soundness::Damaged => return Ok(None),
+            Err(text) => return Err(Violation::new("codec", format!("a request: {text}"))),
+        };
+        self.tally.requests += 1;
+        let node = &mut self.nodes[edge.server];
+        let (time, limits) = (node.time(self.now), node.limits.clone());
+        let mut watch = Watch::default();
+        let reply = handle_sync(&mut node.repo, &request, &mut cx(time, &limits, &mut NoFaults, &mut watch));
+        balanced(&watch)?;
+        let letters = self.nodes[edge.server].letters(edge.client, edge.login);
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(SyncError::Repo(error)) if self.is_excused(&error) => {
+                // A pull makes clusters in a transaction of its own, after what it brings is kept.
+                self.audit(edge.server, Maker::Peer)?;
+                return Ok(None);
+            }
+            Err(error) => return Err(Violation::new("server", error)),
+        };
+        let came = self.audit(edge.server, Maker::Peer)?;
+        if came.artifacts > 0 && !letters.allow(Right::Write) {
+            return Err(Violation::new("rights", "artifacts were taken from who may not write"));
+        }
+        if came.files && !letters.allow(Right::WriteFiles) {
+            return Err(Violation::new("rights", "unversioned files were taken from who may not write them"));
+        }
+        let has = |wanted: fn(&Card) -> bool| request.cards.iter().any(wanted);
+        let clones = has(|card| matches!(card, Card::Clone(_))) && letters.allow(Right::Clone);
+        let asks_private = has(|card| matches!(card, Card::Pragma(Pragma::SendPrivate)));
+        let gimmes = request.cards.iter().filter_map(|card| match card {
+            Card::Gimme(id) => Some(*id),
+            _ => None,
+        });
+        let sending = Sending {
+            known: &self.nodes[edge.server].known,
+            model: &self.model,
+            read: (letters.allow(Right::Read) || clones).into(),
+            private: (asks_private && letters.allow(Right::Private)).into(),
+            asked: gimmes.collect(),
+            budget: limits.reply_bytes,
+        };
+        sending.check(&reply)?;
+        sending.check_gimmes(&reply)?;
+        let framing = reply_content_type(&request, body.content_type);
+        Ok(Some(pack(encode(&reply), framing)))
+    }
+
+    /// Takes in a reply. None if the session failed.
+    pub(super) fn absorb(
+        &mut self,
+        talk: &mut Talk,
+        body: &Body,
+        soundness: Soundness,
+    ) -> Result<Option<Progress>, Violation> {
+        let client = self.plan.edges[talk.edge].client;
+        let node = &mut self.nodes[client];
+        let (time, limits) = (node.time(self.now), node.limits.clone());
+        if soundness == Soundness::Damaged {
+            talk.soundness = soundness;
+        }
+        let reply = match read(body) {
+            Ok(reply) => reply,
+            Err(_) if soundness == Soundness::Damaged => {
+                talk.session.abandon(
+                    &Unreachable("the reply is no message"),
+                    &mut cx(time, &limits, &mut NoFaults, &mut talk.watch),
+                );
+                self.tell(&format!("{} cannot read the reply", talk.name()));
+                self.tally.failed += 1;
+                return balanced(&talk.watch).map(|()| None);
+            }
+            Err(text) => return Err(Violation::new("codec", format!("a reply: {text}"))),
+        };
+        let (unsent, commits) = (node.known.unsent.clone(), node.commits);
+        talk.session.travelled(0, body.bytes.len() as u64);
+        let progress = talk.session.handle_reply(
+            &mut node.repo,
+            &reply,
+            &mut cx(time, &limits, &mut NoFaults, &mut talk.watch),
+        );
+        self.audit(client, Maker::Peer)?;
+        let node = &self.nodes[client];
+        talk.commits = talk.commits.filter(|&last| last == commits).map(|_| node.commits);
+        talk.released.extend(unsent.difference(&node.known.unsent));
+        match progress {
+            Ok(progress) => {
+                talk.hear(&reply);
+                if progress == Progress::Done {
+                    self.succeeded(talk)?;
+                }
+                Ok(Some(progress))
+            }
+            Err(error) => self.failed(talk, &error).map(|()| None),
+        }
+    }
+
+    fn succeeded(&mut self, talk: &Talk) -> Result<(), Violation> {
+        self.tally.succeeded += 1;
+        let (rounds, unavailable) = (talk.session.result().rounds, talk.session.result().unavailable);
+        let edge = self.plan.edges[talk.edge].clone();
+        self.tell(&format!("{} of {} is done in {rounds}, lacks {unavailable}", talk.name(), edge.client));
+        balanced(&talk.watch)?;
+        if talk.kind == Kind::Clone {
+            self.nodes[edge.client].stage = Stage::Whole;
+            self.nodes[edge.client].found(&self.plan, edge.client).map_err(broken)?;
+        }
+        let (client, server) = (&self.nodes[edge.client], &self.nodes[edge.server]);
+        let server = (server.life == talk.server_life).then_some(&server.known);
+        completeness::check(talk, &client.known, server, client.commits)
+    }
+
+    /// A session failed: is there a reason?
+    fn failed(&mut self, talk: &Talk, error: &SyncError) -> Result<(), Violation> {
+        self.tally.failed += 1;
+        self.tell(&format!("{} failed: {error}", talk.name()));
+        balanced(&talk.watch)?;
+        if self.has_reason(talk, error) {
+            return Ok(());
+        }
+        Err(Violation::new("failure", format!("{} failed without a reason: {error}", talk.name())))
+    }
+
+    fn has_reason(&self, talk: &Talk, error: &SyncError) -> bool {
+        let edge = &self.plan.edges[talk.edge];
+        let on = |fault: Fault| self.plan.faults.contains_key(&fault);
+        let letters = self.nodes[edge.server].letters(edge.client, edge.login);
+        let denied = edge.login == Login::Wrong
+            || is_refused(&talk.options, talk.kind, &letters)
+            || on(Fault::Rights)
+            || on(Fault::Restore);
+        let unborn = talk.server_stage == Stage::Unborn || on(Fault::Restore);
+        let damaged = talk.soundness == Soundness::Damaged;
+        match error {
+            SyncError::Repo(error) => self.is_excused(error),
+            SyncError::Refused(text) | SyncError::PasswordNeeded(text) => {
+                (denied && DENIALS.iter().any(|denial| text.contains(denial)))
+                    || (unborn && (text.contains("unfinished clone") || text.contains("no project code")))
+                    || damaged
+            }
+            SyncError::PushRefused { .. } => denied,
+            SyncError::UnresolvedDeltas { .. } => {
+                self.nodes.iter().any(|node| !node.known.shunned.is_empty()) || on(Fault::Restore)
+            }
+            SyncError::UnfinishedClone | SyncError::NoProject | SyncError::NotFresh => on(Fault::Restore),
+            _ => damaged,
+        }
+    }
+}
+
+pub(super) fn cx<'a>(
+    now: repo::UnixTime,
+    limits: &'a Limits,
+    faults: &'a mut NoFaults,
+    watch: &'a mut Watch,
+) -> Cx<'a> {
+    Cx { now, clock: None, limits, peer: None, guard: &NoGuard, buggify: faults, observer: watch }
+}
+
+fn balanced(watch: &Watch) -> Result<(), Violation> {
+    watch.complaint().map_or(Ok(()), |text| Err(Violation::new("events", text)))
+}
+
+fn read(body: &Body) -> Result<Message, String> {
+    let limits = DecodeLimits::default();
+    let text = unpack(body, &limits).map_err(|error| error.to_string())?;
+    decode(&text, &limits).map_err(|error| error.to_string())
+}
+
+fn shown(body: &Body) -> String {
+    format!("{} bytes {:016x}", body.bytes.len(), fnv(FNV_START, &body.bytes))
+}

@@ -1,0 +1,173 @@
+//! The end of a run: no faults any more, and everything has to come together within a bound.
+
+use std::collections::BTreeMap;
+
+use sync::Progress;
+
+use super::Sim;
+use crate::check::convergence::{self, Flows};
+use crate::check::derived;
+use crate::dice::Ratio;
+use crate::known::Known;
+use crate::model::Violation;
+use crate::node::Stage;
+use crate::plan::Login;
+use crate::rights::Right;
+use crate::talk::{Kind, Soundness, Talk, allowed};
+
+/// Rounds of a session beside those that move something: to ask, to hear of clusters, to hear that all is said.
+const USUAL_ROUNDS: u64 = 8;
+
+impl Sim {
+    pub(super) fn settle(&mut self) -> Result<(), Violation> {
+        self.tell("faults end");
+        self.talks.clear();
+        self.down.clear();
+        for at in 0..self.nodes.len() {
+            self.restart(at)?;
+        }
+        self.plan.faults.clear();
+        self.converge()?;
+        let known: Vec<&Known> = self.nodes.iter().map(|node| &node.known).collect();
+        convergence::check(&known, &self.flows())?;
+        self.check_tables()
+    }
+
+    /// In each pass over all edges everything moves on by one edge at least. Clusters that are made on the way have
+    /// to go the same way, and each takes a hundred artifacts; a deletion may follow the file that it is of.
+    fn bound(&self) -> usize {
+        let longest = self.nodes.len() - 1;
+        let clusters = self.model.len() / 100 + 1;
+        longest * (2 + clusters) + 1
+    }
+
+    fn converge(&mut self) -> Result<(), Violation> {
+        let bound = self.bound();
+        for pass in 1..=bound {
+            self.tell(&format!("pass {pass} of {bound}"));
+            let before: Vec<u64> = self.nodes.iter().map(|node| node.commits).collect();
+            for edge in 0..self.plan.edges.len() {
+                self.now += 1_000;
+                self.exchange(edge)?;
+            }
+            if self.nodes.iter().map(|node| node.commits).eq(before) {
+                return Ok(());
+            }
+        }
+        Err(Violation::new("liveness", format!("there is still something to exchange after {bound} passes")))
+    }
+
+    /// One whole session, in which nothing fails.
+    fn exchange(&mut self, at: usize) -> Result<(), Violation> {
+        let edge = self.plan.edges[at].clone();
+        let letters = self.nodes[edge.server].letters(edge.client, edge.login);
+        let mut options = allowed(&edge, &letters);
+        let kind = match (self.nodes[edge.client].stage, self.nodes[edge.server].stage) {
+            (_, Stage::Unborn) => return Ok(()),
+            (Stage::Unborn, _) => Kind::Clone,
+            (Stage::Whole, _) => Kind::Sync,
+        };
+        if edge.login == Login::Wrong || !(options.pull || options.push) {
+            return Ok(());
+        }
+        if kind == Kind::Clone {
+            if !letters.allow(Right::Clone) || !options.pull {
+                return Ok(());
+            }
+            (options.push, options.private) = (false, false);
+        }
+        let mut talk = Talk::new(at, kind, options, self.cup.at("last talk", at));
+        (talk.life, talk.server_life) = (self.nodes[edge.client].life, self.nodes[edge.server].life);
+        talk.commits = Some(self.nodes[edge.client].commits);
+        self.tell(&format!("{} of {} with {}", talk.name(), edge.client, edge.server));
+        loop {
+            let Some(request) = self.compose(&mut talk)? else { break };
+            let Some(reply) = self.serve(at, &request, Soundness::Sound)? else { break };
+            match self.absorb(&mut talk, &reply, Soundness::Sound)? {
+                Some(Progress::Continue) => {}
+                Some(Progress::Done) => return check_rounds(&talk),
+                None => break,
+            }
+        }
+        Err(Violation::new("liveness", format!("{} of {} failed", talk.name(), edge.client)))
+    }
+
+    /// Which way things go while nothing fails.
+    fn flows(&self) -> Flows {
+        let mut flows = Flows::default();
+        for edge in &self.plan.edges {
+            let whole = |node: usize| self.nodes[node].stage == Stage::Whole;
+            if edge.login == Login::Wrong || !whole(edge.client) || !whole(edge.server) {
+                continue;
+            }
+            let letters = self.nodes[edge.server].letters(edge.client, edge.login);
+            if letters.allow(Right::Read) {
+                flows.artifacts.insert((edge.server, edge.client));
+            }
+            if letters.allow(Right::Write) {
+                flows.artifacts.insert((edge.client, edge.server));
+            }
+            if edge.unversioned && letters.allow(Right::Read) {
+                flows.files.insert((edge.server, edge.client));
+            }
+            let gives = letters.allow(Right::WriteFiles) && letters.allow(Right::Write);
+            if edge.unversioned && gives && letters.allow(Right::Read) {
+                flows.files.insert((edge.client, edge.server));
+            }
+        }
+        flows
+    }
+
+    /// Peers that hold the same have the same derived tables; those of one are compared with a rebuild, now and
+    /// then those of all.
+    fn check_tables(&mut self) -> Result<(), Violation> {
+        let mut alike: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+        for at in 0..self.nodes.len() {
+            let print = print(&self.nodes[at].known);
+            let Some(&first) = alike.get(&print) else {
+                alike.insert(print, at);
+                continue;
+            };
+            let (before, after) = self.nodes.split_at_mut(at);
+            derived::check_same(&mut before[first].repo, &mut after[0].repo)?;
+        }
+        let (dice, nodes) = (self.cup.at("rebuild", 0), self.nodes.len());
+        let some = if dice.hits(Ratio::new(1, 8)) {
+            0..nodes
+        } else {
+            let one = dice.place(nodes);
+            one..one + 1
+        };
+        for at in some {
+            let time = self.nodes[at].time(self.now);
+            derived::check_rebuild(&self.nodes[at].repo, time).map_err(|violation| Violation {
+                text: format!("peer {at}: {}", violation.text),
+                ..violation
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Rounds that a session takes follow from what it moves.
+fn check_rounds(talk: &Talk) -> Result<(), Violation> {
+    let result = talk.session.result();
+    let stats = result.stats;
+    let moved = stats.files_sent + stats.files_received + stats.uv_files_sent + stats.uv_files_received;
+    let bound = USUAL_ROUNDS + moved + result.unavailable + talk.watch.refused;
+    if u64::from(result.rounds) <= bound {
+        return Ok(());
+    }
+    Err(Violation::new("budget", format!("{} rounds for {moved} artifacts and files", result.rounds)))
+}
+
+/// What two peers have to have in common for their derived tables to be the same.
+fn print(known: &Known) -> Vec<u8> {
+    let mut print = Vec::new();
+    known.held.keys().for_each(|id| print.extend_from_slice(id.as_bytes()));
+    for set in [&known.phantoms, &known.waiting, &known.private, &known.shunned] {
+        print.push(0);
+        set.iter().for_each(|id| print.extend_from_slice(id.as_bytes()));
+    }
+    print
+}

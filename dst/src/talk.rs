@@ -1,0 +1,143 @@
+//! One session, and what has to be true of it when it ends.
+
+use std::collections::BTreeSet;
+
+use sync::{Session, SyncOptions};
+use xfer::{ArtifactId, Card, Message};
+
+use crate::dice::Dice;
+use crate::node::{self, Stage};
+use crate::plan::Edge;
+use crate::rights::{Letters, Right};
+use crate::watch::Watch;
+
+/// A session under way.
+pub struct Talk {
+    /// The edge that it goes over.
+    pub edge: usize,
+    /// The life of the client in which it began.
+    pub life: u32,
+    /// The life of the server in which it began.
+    pub server_life: u32,
+    /// Whether the server had the project when it began.
+    pub server_stage: Stage,
+    /// The session.
+    pub session: Session,
+    /// What it is to do.
+    pub options: SyncOptions,
+    /// Whether it is a clone.
+    pub kind: Kind,
+    /// Which request is under way, counting those that were composed again.
+    pub attempt: u32,
+    /// How often a request may be composed again.
+    pub patience: u32,
+    /// Looks at the events.
+    pub watch: Watch,
+    /// What the peer offered in replies that were taken in.
+    pub offered: BTreeSet<ArtifactId>,
+    /// What the replies took off the list of unsent artifacts.
+    pub released: BTreeSet<ArtifactId>,
+    /// Whether a reply was damaged on the way.
+    pub soundness: Soundness,
+    /// Commits of the client when this session last did something; none if another came between.
+    pub commits: Option<u64>,
+}
+
+/// Clone, or anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A clone.
+    Clone,
+    /// Pull, push or both.
+    Sync,
+}
+
+/// Whether what travelled arrived as it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Soundness {
+    /// As it was sent.
+    Sound,
+    /// Some byte is wrong or missing.
+    Damaged,
+}
+
+impl Talk {
+    /// Begins a session.
+    pub fn new(edge: usize, kind: Kind, options: SyncOptions, dice: &mut Dice) -> Self {
+        let mut seed = [0; 20];
+        for part in seed.chunks_mut(8) {
+            part.copy_from_slice(&dice.bits().to_le_bytes()[..part.len()]);
+        }
+        let session = match kind {
+            Kind::Clone => Session::clone_into(options.clone(), seed),
+            Kind::Sync => Session::sync(options.clone(), seed),
+        };
+        Self {
+            edge,
+            life: 0,
+            server_life: 0,
+            server_stage: Stage::Whole,
+            session,
+            options,
+            kind,
+            attempt: 0,
+            patience: dice.below(4) as u32,
+            watch: Watch::default(),
+            offered: BTreeSet::new(),
+            released: BTreeSet::new(),
+            soundness: Soundness::Sound,
+            commits: None,
+        }
+    }
+
+    /// Notes what a reply offers.
+    pub fn hear(&mut self, reply: &Message) {
+        for card in &reply.cards {
+            match card {
+                Card::File(file) if file.privacy <= self.deepest() => drop(self.offered.insert(file.id)),
+                Card::Igot(igot) if igot.privacy <= self.deepest() => drop(self.offered.insert(igot.id)),
+                _ => {}
+            }
+        }
+    }
+
+    /// The least private artifacts that it does not want.
+    pub fn deepest(&self) -> xfer::card::Privacy {
+        if self.options.private { xfer::card::Privacy::Private } else { xfer::card::Privacy::Public }
+    }
+
+    /// As it is told in the trace.
+    pub fn name(&self) -> &'static str {
+        match (self.kind, self.options.pull, self.options.push) {
+            (Kind::Clone, ..) => "clone",
+            (_, true, true) => "sync",
+            (_, true, false) => "pull",
+            (_, false, true) => "push",
+            (_, false, false) => "uv sync",
+        }
+    }
+}
+
+/// All that a client may do over an edge.
+pub fn allowed(edge: &Edge, letters: &Letters) -> SyncOptions {
+    let (user, password) = node::credentials(edge);
+    SyncOptions {
+        pull: letters.allow(Right::Read),
+        push: letters.allow(Right::Write),
+        private: edge.private && letters.allow(Right::Private),
+        unversioned: edge.unversioned,
+        user,
+        password,
+        ..SyncOptions::default()
+    }
+}
+
+/// Whether the letters do not allow what is asked: then a refusal is right.
+pub fn is_refused(options: &SyncOptions, kind: Kind, letters: &Letters) -> bool {
+    let lacks = |asked: bool, right: Right| asked && !letters.allow(right);
+    lacks(kind == Kind::Clone, Right::Clone)
+        || lacks(options.pull, Right::Read)
+        || lacks(options.push, Right::Write)
+        || lacks(options.private, Right::Private)
+        || lacks(options.unversioned, Right::Read)
+}

@@ -1,0 +1,113 @@
+//! An observer that looks whether events come in order and in pairs.
+
+use sync::{Event, Observer};
+
+/// What one session, or one request, told so far.
+#[derive(Debug, Default)]
+pub struct Watch {
+    stage: Stage,
+    round: u32,
+    /// The first event that had no place.
+    broken: Option<String>,
+    /// Artifacts that were refused.
+    pub refused: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Before,
+    Between,
+    InRound,
+    Handling,
+    After,
+}
+
+impl Watch {
+    /// The first event that had no place, or that what began did not end.
+    pub fn complaint(&self) -> Option<String> {
+        let open = || (self.stage != Stage::After).then(|| format!("it ended {:?}", self.stage));
+        self.broken.clone().or_else(open)
+    }
+
+    fn expect(&mut self, stages: &[Stage], next: Stage, event: &Event<'_>) {
+        if !stages.contains(&self.stage) {
+            let stage = self.stage;
+            self.broken.get_or_insert_with(|| format!("{} came {stage:?}", name(event)));
+        }
+        self.stage = next;
+    }
+
+    fn expect_round(&mut self, round: u32, next: u32, event: &Event<'_>) {
+        if round != next && round != self.round {
+            let last = self.round;
+            self.broken.get_or_insert_with(|| format!("{} of {round} came after {last}", name(event)));
+        }
+        self.round = round;
+    }
+}
+
+impl Observer for Watch {
+    fn observe(&mut self, event: &Event<'_>) {
+        match event {
+            Event::SessionStarted { .. } => self.expect(&[Stage::Before], Stage::Between, event),
+            Event::RoundStarted { round } => {
+                self.expect_round(*round, self.round + 1, event);
+                self.expect(&[Stage::Between, Stage::InRound], Stage::InRound, event);
+            }
+            Event::RoundFinished { round, .. } => {
+                self.expect_round(*round, self.round, event);
+                self.expect(&[Stage::InRound], Stage::Between, event);
+            }
+            Event::SessionFinished { rounds, .. } => {
+                self.expect_round(*rounds, self.round, event);
+                self.expect(&[Stage::Between, Stage::InRound], Stage::After, event);
+            }
+            Event::RequestStarted { .. } => self.expect(&[Stage::Before], Stage::Handling, event),
+            Event::RequestHandled { .. } => self.expect(&[Stage::Handling], Stage::After, event),
+            Event::Refused { .. } => {
+                self.refused += 1;
+                self.expect(&[Stage::InRound, Stage::Handling], self.stage, event);
+            }
+            Event::Crosslinked { .. } | Event::PeerSaid { .. } => {
+                self.expect(&[Stage::InRound, Stage::Handling], self.stage, event);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn name(event: &Event<'_>) -> &'static str {
+    match event {
+        Event::SessionStarted { .. } => "the start of a session",
+        Event::RoundStarted { .. } => "the start of a round",
+        Event::RoundFinished { .. } => "the end of a round",
+        Event::SessionFinished { .. } => "the end of a session",
+        Event::RequestStarted { .. } => "the start of a request",
+        Event::RequestHandled { .. } => "the end of a request",
+        _ => "news",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(events: &[Event<'_>], complains: Option<&str>) {
+        let mut watch = Watch::default();
+        events.iter().for_each(|event| watch.observe(event));
+        assert_eq!(watch.complaint().as_deref(), complains);
+    }
+
+    #[test]
+    fn what_begins_has_to_end() {
+        let started = || Event::RequestStarted { operation: "pull", project: None, peer: None };
+        let stats = sync::RoundStats::default();
+        let handled = || Event::RequestHandled { cards: 1, stats: &stats, error: None };
+        check(&[started(), handled()], None);
+        check(&[started()], Some("it ended Handling"));
+        check(&[started(), handled(), handled()], Some("the end of a request came After"));
+        check(&[Event::RoundStarted { round: 1 }], Some("the start of a round came Before"));
+    }
+}

@@ -1,0 +1,262 @@
+//! What users do to a repository: everything that the product can make.
+
+use repo::author::{self, AuthorError};
+use repo::checkin::{NewCheckin, NewFile, commit};
+use repo::manifest::{
+    Attachment, Control, ForumPost, TagCard, TagKind, Technote, TicketChange, TicketField, Wiki,
+};
+use repo::{Repo, Text, Tx, UnixTime, schema, shun, unversioned};
+use xfer::card::Privacy;
+use xfer::{ArtifactId, UvName, hash};
+
+use crate::dice::{Dice, Ratio};
+
+/// A user at work.
+pub struct Worker<'a> {
+    /// Decides what to do.
+    pub dice: &'a mut Dice,
+    /// The name of the user, which makes contents differ.
+    pub user: &'a str,
+    /// The time that is written down.
+    pub now: UnixTime,
+    /// Something that no other action of this user has.
+    pub count: u64,
+    /// Bytes that exceed a budget.
+    pub large: u64,
+}
+
+/// Files that everybody writes to.
+const NAMES: [&str; 5] = ["a", "b/c", "b/d", "e", "f.bin"];
+
+impl Worker<'_> {
+    /// Does something, in a transaction of its own. Says what; nothing happened after an error.
+    pub fn act(&mut self, repo: &mut Repo) -> Result<String, AuthorError> {
+        let tx = repo.begin()?;
+        let done = match self.dice.below(20) {
+            0..=5 => self.check_in(&tx, Privacy::Public)?,
+            6 => self.merge(&tx)?,
+            7 | 8 => self.tag(&tx)?,
+            9 => self.wiki(&tx)?,
+            10 => self.ticket(&tx)?,
+            11 => self.technote(&tx)?,
+            12 => self.attach(&tx)?,
+            13 => self.post(&tx)?,
+            14 => self.check_in(&tx, Privacy::Private)?,
+            15 => self.shun(&tx)?,
+            16..=18 => self.put_file(&tx)?,
+            _ => self.remove_file(&tx)?,
+        };
+        tx.commit()?;
+        Ok(done)
+    }
+
+    /// Checks in many small files at once.
+    pub fn bulk(&mut self, repo: &mut Repo, files: u64) -> Result<String, AuthorError> {
+        let tx = repo.begin()?;
+        let file = |number: u64| {
+            let (name, content) = (format!("bulk/{number}"), format!("{} {number}\n", self.user));
+            NewFile { name: name.as_str().into(), content: content.into_bytes(), ..NewFile::default() }
+        };
+        let files: Vec<NewFile> = (0..files).map(file).collect();
+        let new = NewCheckin { files, ..self.new_checkin(None) };
+        let id = commit(&tx, &new)?;
+        tx.commit()?;
+        Ok(format!("checks in {} as {}", new.files.len(), id.short()))
+    }
+
+    fn check_in(&mut self, tx: &Tx<'_>, privacy: Privacy) -> Result<String, AuthorError> {
+        let parent = self.one_of(tx, CHECKINS)?;
+        let count = if parent.is_none() { 2 } else { self.dice.between(1, 3) };
+        let mut files = Vec::new();
+        for _ in 0..count {
+            let name = *self.dice.pick(&NAMES);
+            if files.iter().all(|file: &NewFile| file.name != name.into()) {
+                let content = self.content(privacy);
+                files.push(NewFile { name: name.into(), content, ..NewFile::default() });
+            }
+        }
+        let branch = self.dice.hits(Ratio::new(1, 4)).then(|| format!("side{}", self.dice.below(3)));
+        let tags = if self.dice.hits(Ratio::new(1, 8)) { vec!["release".into()] } else { Vec::new() };
+        let branch = branch.as_deref().map(Text::from);
+        let new = NewCheckin { files, branch, tags, privacy, ..self.new_checkin(parent) };
+        let id = commit(tx, &new)?;
+        Ok(format!("checks in {:?} {}", privacy, id.short()))
+    }
+
+    fn merge(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
+        let (parent, other) = (self.one_of(tx, CHECKINS)?, self.one_of(tx, PUBLIC_CHECKINS)?);
+        let merged = other.filter(|other| Some(*other) != parent && parent.is_some());
+        let new = NewCheckin { merged: merged.into_iter().collect(), ..self.new_checkin(parent) };
+        Ok(format!("merges {}", commit(tx, &new)?.short()))
+    }
+
+    fn tag(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
+        let Some(target) = self.one_of(tx, CHECKINS)? else { return Ok("has nothing to tag".into()) };
+        let kind = *self.dice.pick(&[TagKind::Cancel, TagKind::Add, TagKind::Propagate]);
+        let name = *self.dice.pick(&["bgcolor", "closed", "sym-release", "comment", "branch", "audit"]);
+        let value = (kind != TagKind::Cancel).then(|| Text::from(self.line("value").as_str()));
+        let tag = TagCard { kind, name: name.into(), target: Some(target), value };
+        let control = Control { date: self.now, tags: vec![tag], user: Some(self.user.into()) };
+        let id = author::tags(tx, control)?;
+        Ok(format!("tags {} {name} by {}", target.short(), id.short()))
+    }
+
+    fn wiki(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
+        let title = *self.dice.pick(&["Home", "Help", "Plan of the year"]);
+        let wiki = Wiki {
+            comment: None,
+            date: self.now,
+            title: title.into(),
+            mimetype: Some("text/x-markdown".into()),
+            parents: Vec::new(),
+            user: Some(self.user.into()),
+            text: Text(self.content(Privacy::Public)),
+        };
+        Ok(format!("writes {title} {}", author::wiki(tx, wiki)?.short()))
+    }
+
+    fn ticket(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
+        let ticket = hash::sha1(&[self.dice.below(4) as u8]).to_string();
+        let field = |name: &str, append, value: String| TicketField {
+            name: name.into(),
+            append,
+            value: value.as_str().into(),
+        };
+        let fields = vec![
+            field("title", false, self.line("title")),
+            field("comment", self.dice.hits(Ratio::new(1, 2)), self.line("comment")),
+        ];
+        let change = TicketChange { date: self.now, fields, ticket, user: Some(self.user.into()) };
+        Ok(format!("changes a ticket {}", author::ticket(tx, change)?.short()))
+    }
+
+    fn technote(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
+        let note = Technote {
+            comment: Some(self.line("note").as_str().into()),
+            date: self.now,
+            time: UnixTime::from_seconds(1_795_000_000),
+            technote: hash::sha1(&[100 + self.dice.below(2) as u8]).to_string(),
+            mimetype: None,
+            parents: Vec::new(),
+            tags: Vec::new(),
+            user: Some(self.user.into()),
+            text: Text(self.content(Privacy::Public)),
+        };
+        Ok(format!("notes {}", author::technote(tx, note)?.short()))
+    }
+
+    fn attach(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
+        let attachment = Attachment {
+            filename: "shot.png".into(),
+            target: "Home".into(),
+            source: None,
+            comment: Some(self.line("attached").as_str().into()),
+            date: self.now,
+            mimetype: None,
+            user: Some(self.user.into()),
+        };
+        let file = self.content(Privacy::Public);
+        Ok(format!("attaches {}", author::attach(tx, attachment, &file)?.short()))
+    }
+
+    fn post(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
+        let any = schema::has_table(tx, "forumpost")?;
+        let root = if any { self.one_of(tx, THREADS)? } else { None };
+        let root = root.filter(|_| self.dice.hits(Ratio::new(2, 3)));
+        let title = root.is_none().then(|| Text::from(self.line("thread").as_str()));
+        let post = ForumPost {
+            date: self.now,
+            root,
+            title,
+            in_reply_to: root,
+            mimetype: None,
+            parent: None,
+            user: Some(self.user.into()),
+            text: Text(self.content(Privacy::Public)),
+        };
+        Ok(format!("posts {}", author::post(tx, post)?.short()))
+    }
+
+    fn shun(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
+        let some = self.dice.hits(Ratio::new(1, 2));
+        let Some(id) = self.one_of(tx, ARTIFACTS)?.filter(|_| some) else {
+            return Ok("shuns nothing".into());
+        };
+        shun::add(tx, &id, "", self.now)?;
+        Ok(format!("shuns {}", id.short()))
+    }
+
+    fn put_file(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
+        let name = self.file_name();
+        let content = self.content(Privacy::Public);
+        let entry = unversioned::put(tx, &name, &content, self.now)?;
+        Ok(format!("puts {name} at {}", entry.version.mtime))
+    }
+
+    fn remove_file(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
+        let name = self.file_name();
+        let removed = unversioned::remove(tx, name.as_str(), self.now)?;
+        Ok(format!("removes {name}: {}", removed.is_some()))
+    }
+
+    fn file_name(&mut self) -> UvName {
+        UvName::new(*self.dice.pick(&["one", "two", "three/four"])).expect("a name that all peers take")
+    }
+
+    fn new_checkin(&self, parent: Option<ArtifactId>) -> NewCheckin {
+        NewCheckin {
+            parent,
+            comment: self.line("work").as_str().into(),
+            user: self.user.into(),
+            date: self.now,
+            ..NewCheckin::default()
+        }
+    }
+
+    fn line(&self, what: &str) -> String {
+        format!("{what} {} of {}", self.count, self.user)
+    }
+
+    /// Contents of many sizes, alike at their ends so that deltas are worth while. The empty one is everybody's;
+    /// what is private is unlike all else.
+    fn content(&mut self, privacy: Privacy) -> Vec<u8> {
+        let size = match self.dice.below(10) {
+            0 if privacy == Privacy::Public => return Vec::new(),
+            0..=4 => self.dice.between(1, 60),
+            5..=7 => self.dice.between(100, 900),
+            8 => self.dice.between(1_000, 4_000),
+            _ => self.large,
+        };
+        let mut content = format!("{privacy:?} {} {}\n", self.line("content"), self.dice.bits()).into_bytes();
+        while (content.len() as u64) < size {
+            let line = content.len();
+            content.extend_from_slice(format!("a line that stays, at {line}\n").as_bytes());
+        }
+        content
+    }
+
+    fn one_of(&mut self, tx: &Tx<'_>, sql: &str) -> Result<Option<ArtifactId>, AuthorError> {
+        let failed = |error: repo::RepoError| AuthorError::Repo(error);
+        let mut statement = tx.conn().prepare_cached(sql).map_err(|error| failed(error.into()))?;
+        let names = statement.query_map([], |row| row.get::<_, String>(0));
+        let names: Result<Vec<String>, _> = names.and_then(Iterator::collect);
+        let names = names.map_err(|error| failed(error.into()))?;
+        if names.is_empty() {
+            return Ok(None);
+        }
+        // Mostly the newest: history is to be deep and to fork now and then.
+        let last = names.len() - 1;
+        let place = if self.dice.hits(Ratio::new(2, 3)) { last } else { self.dice.place(names.len()) };
+        Ok(ArtifactId::from_hex(names[place].as_bytes()).ok())
+    }
+}
+
+const CHECKINS: &str = "SELECT b.uuid FROM event e JOIN blob b ON b.rid=e.objid
+  WHERE e.type='ci' AND b.size>=0 ORDER BY e.mtime, b.uuid";
+const PUBLIC_CHECKINS: &str = "SELECT b.uuid FROM event e JOIN blob b ON b.rid=e.objid
+  WHERE e.type='ci' AND b.size>=0 AND b.rid NOT IN private ORDER BY e.mtime, b.uuid";
+const THREADS: &str = "SELECT b.uuid FROM forumpost f JOIN blob b ON b.rid=f.fpid
+  WHERE f.froot=f.fpid AND b.size>=0 ORDER BY b.uuid";
+/// No clusters: as in stock, what a shunned cluster lists is announced to nobody until a rebuild.
+const ARTIFACTS: &str = "SELECT uuid FROM blob WHERE size>=0
+  AND rid NOT IN (SELECT rid FROM tagxref WHERE tagid=7) ORDER BY uuid";
