@@ -6,9 +6,13 @@
 //! cannot be trusted.
 //!
 //! What is taken although no stock peer writes it: blank lines, CRLF, runs of blanks between tokens and before
-//! the first, leading zeros, a last line without its LF, comments before the login card (dropped), and tokens
-//! past the last one that means something (dropped) of `igot`, `private`, `uvfile`, a bare `clone`, and of
-//! pragmas without a fixed number of tokens.
+//! the first, leading zeros, comments before the login card (dropped), and tokens past the last one that means
+//! something (dropped) of `igot`, `private`, `uvfile`, a bare `clone`, and of pragmas without a fixed number of
+//! tokens.
+//!
+//! What is refused although stock takes it: a last line without its LF. Stock ends every line, so such a message
+//! was cut short, and the last card may say another thing than its sender meant. A message that is cut at a
+//! boundary of cards is as good as any: that it is whole is for the container and HTTP to say.
 
 mod args;
 mod error;
@@ -156,7 +160,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Takes the bytes up to the next LF, or to the end.
+    /// Takes the bytes up to the next LF.
     fn next_line(&mut self) -> Result<&'a [u8], Kind> {
         let limit = self.limits.line_bytes;
         let rest = &self.text[self.at..];
@@ -165,9 +169,9 @@ impl<'a> Decoder<'a> {
             Some(end) if window[end] == 0 => return Err(self.bad_line(Kind::NulInLine)),
             Some(end) => end,
             None if window.len() > limit => return Err(self.bad_line(Kind::LineTooLong { limit })),
-            None => window.len(),
+            None => return Err(self.bad_line(Kind::UnterminatedLine)),
         };
-        self.at += (length + 1).min(rest.len());
+        self.at += length + 1;
         Ok(&rest[..length])
     }
 

@@ -248,7 +248,7 @@ const BUGS: &[(&str, &str, Show)] = &[
         Test("xfer/src/login.rs", "a_changed_message_is_not_covered"),
     ),
     ("S1", "one captured login is good for all", Test(SERVER_LOGINS, "a_signed_request_is_answered_once")),
-    ("S1", "of many logins the last wins", Test("xfer/tests/decode.rs", "login_comes_first_and_once")),
+    ("S1", "of many logins the last wins", Test("xfer/tests/decode/frame.rs", "login_comes_first_and_once")),
     ("S2", "everybody may do everything in a new file", Case(cases::nobody_may_do_anything_in_a_new_file)),
     ("S3", "gimme and igot without rights", Test(SERVER, "gimme_and_igot_before_pull_and_push_are_ignored")),
     ("S3", "unversioned files without rights", Test(UNVERSIONED, "rights_decide_who_gives_and_who_takes")),

@@ -39,6 +39,9 @@ pub enum DecodeErrorKind {
     /// A NUL outside a payload.
     #[error("a NUL in the card's line")]
     NulInLine,
+    /// The message ends inside a line.
+    #[error("the message ends inside this line: it was cut short")]
+    UnterminatedLine,
     /// A payload exceeds [`crate::DecodeLimits::payload_bytes`].
     #[error("a payload of {size} bytes exceeds the limit of {limit}")]
     PayloadTooLong {
