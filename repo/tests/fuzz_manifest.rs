@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use md5::Digest as _;
+use mutate::{Edit, Material};
 use repo::manifest::{Artifact, parse, write};
 use repo::markup::backlinks;
 
@@ -89,33 +90,6 @@ fn seeds(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(fill).collect()
 }
 
-/// One change to a text: what to do, where, and with how much.
-type Edit = (u8, u16, u16);
-
-/// Starts with one of `seeds` and edits it.
-fn mutate(seeds: &[Vec<u8>], first: usize, edits: &[Edit]) -> Vec<u8> {
-    let mut text = seeds[first % seeds.len()].clone();
-    for &(what, place, amount) in edits {
-        let (at, amount) = (usize::from(place) % (text.len() + 1), usize::from(amount));
-        let end = (at + amount % 64).min(text.len());
-        match what % 6 {
-            0 => drop(text.drain(at..end)),
-            1 if at < text.len() => text[at] = amount as u8,
-            2 => {
-                let copy = text[at..end].to_vec();
-                text.splice(at..at, copy);
-            }
-            3 => {
-                let other = &seeds[amount % seeds.len()];
-                let from = usize::from(place) % (other.len() + 1);
-                text.splice(at..end, other[from..].iter().copied().take(100));
-            }
-            _ => drop(text.splice(at..at, WORDS[amount % WORDS.len()].bytes())),
-        }
-    }
-    text
-}
-
 /// Adds the Z card, without which nothing is looked at to the end.
 fn seal(mut text: Vec<u8>) -> Vec<u8> {
     let start = text.windows(2).position(|pair| pair == b"\n\n").map_or(0, |at| at + 2);
@@ -135,7 +109,7 @@ fn assert_settled(artifact: &Artifact) {
 fn fuzz_parse() {
     let seeds = seeds(ARTIFACTS);
     bolero::check!().with_test_time(SMOKE).with_type::<(usize, Vec<Edit>)>().for_each(|(first, edits)| {
-        if let Ok(artifact) = parse(&seal(mutate(&seeds, *first, edits))) {
+        if let Ok(artifact) = parse(&seal(Material { seeds: &seeds, words: WORDS }.text(*first, edits))) {
             assert_settled(&artifact);
         }
     });
@@ -152,7 +126,7 @@ fn fuzz_parse_of_raw_bytes() {
 fn fuzz_backlinks() {
     let seeds = seeds(TEXTS);
     bolero::check!().with_test_time(SMOKE).with_type::<(usize, Vec<Edit>)>().for_each(|(first, edits)| {
-        let text = mutate(&seeds, *first, edits);
+        let text = Material { seeds: &seeds, words: WORDS }.text(*first, edits);
         for mimetype in [None, Some("text/x-markdown".into())] {
             for target in backlinks(&text, mimetype.as_ref()) {
                 assert!((4..=64).contains(&target.len()));

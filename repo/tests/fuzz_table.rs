@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use mutate::{Edit, Material};
 use repo::table::{Definition, Row, State, TableError};
 use xfer::ArtifactId;
 
@@ -34,31 +35,15 @@ const WORDS: [&str; 12] = [
     ",",
 ];
 
-/// One change to a text: what to do, where, and with how much.
-type Edit = (u8, u16, u8);
-
-fn mutate(first: usize, edits: &[Edit]) -> Vec<u8> {
-    let mut text = SEEDS[first % SEEDS.len()].as_bytes().to_vec();
-    for &(what, place, amount) in edits {
-        let at = usize::from(place) % (text.len() + 1);
-        let end = (at + usize::from(amount) % 16).min(text.len());
-        match what % 4 {
-            0 => drop(text.drain(at..end)),
-            1 => text.insert(at, amount),
-            2 => {
-                let copy = text[at..end].to_vec();
-                text.splice(at..at, copy);
-            }
-            _ => drop(text.splice(at..at, WORDS[usize::from(amount) % WORDS.len()].bytes())),
-        }
-    }
-    text
+fn json(first: usize, edits: &[Edit]) -> Vec<u8> {
+    let seeds = SEEDS.map(|seed| seed.as_bytes().to_vec());
+    Material { seeds: &seeds, words: &WORDS }.text(first, edits)
 }
 
 #[test]
 fn fuzz_definition() {
     bolero::check!().with_test_time(SMOKE).with_type::<(usize, Vec<Edit>)>().for_each(|(first, edits)| {
-        if let Ok(definition) = Definition::parse(&mutate(*first, edits)) {
+        if let Ok(definition) = Definition::parse(&json(*first, edits)) {
             assert_eq!(Definition::parse(definition.to_json().as_bytes()), Ok(definition.clone()));
             assert_eq!(definition.join(&definition), Ok(definition));
         }
@@ -70,7 +55,7 @@ fn fuzz_row() {
     let definition = Definition::parse(DEFINITION.as_bytes()).expect("a definition");
     let nobodys = ArtifactId::sha1([0; 20]);
     bolero::check!().with_test_time(SMOKE).with_type::<(usize, Vec<Edit>)>().for_each(|(first, edits)| {
-        let json = mutate(*first, edits);
+        let json = json(*first, edits);
         for state in [State::Live, State::Deleted] {
             match Row::parse(&definition, &nobodys, state, 1, None, &json) {
                 Err(TableError::Repo(error)) => panic!("{error}"),

@@ -6,6 +6,8 @@
 mod client;
 mod connect;
 mod explain;
+#[cfg(test)]
+mod fuzz;
 mod heard;
 mod page;
 mod proxy;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use mutate::{Edit, Material};
 use xfer::body::{Body, ContentType, pack, unpack};
 use xfer::{DecodeLimits, Message, decode, encode, token};
 
@@ -88,38 +89,6 @@ const TABLES: &str = "pragma x-tables 1\npragma xtable-hash t {H}\npragma xtable
     pragma xtable-node t 0a -\npragma xtable-list t 1\nschema t 1 {H} 5 2\n{}\nxigot t {H} 7 {H}\n\
     xgimme t {H}\nxrow t {H} 8 7\n{\"a\":1}\nxdelete t {H} 9 7 al\\sice\n{\"a\":1}\n";
 
-/// One change to a text: what to do, where, and with how much.
-type Edit = (u8, u16, u16);
-
-/// Starts with one of `seeds` and edits it.
-fn mutate(seeds: &[Vec<u8>], first: usize, edits: &[Edit]) -> Vec<u8> {
-    let mut text = seeds[first % seeds.len()].clone();
-    for &(what, place, amount) in edits {
-        let (at, amount) = (usize::from(place) % (text.len() + 1), usize::from(amount));
-        let end = (at + amount % 64).min(text.len());
-        match what % 8 {
-            0 => text.truncate(at),
-            1 => drop(text.drain(at..end)),
-            2 => text.insert(at, amount as u8),
-            3 if at < text.len() => text[at] = amount as u8,
-            4 if at < text.len() => text[at] ^= 1 << (amount % 8),
-            5 => {
-                let copy = text[at..end].to_vec();
-                text.splice(at..at, copy);
-            }
-            6 => {
-                let other = &seeds[amount % seeds.len()];
-                let from = usize::from(place) % (other.len() + 1);
-                text.splice(at..end, other[from..].iter().copied().take(200));
-            }
-            _ => {
-                text.splice(at..at, WORDS[amount % WORDS.len()].iter().copied());
-            }
-        }
-    }
-    text
-}
-
 /// What was read once is written in a form that is read as the same.
 fn assert_settled(message: &Message, limits: &DecodeLimits) {
     let reread = |text: Vec<u8>| {
@@ -139,7 +108,7 @@ fn fuzz_decode() {
     let seeds = recordings();
     let limits = DecodeLimits::default();
     bolero::check!().with_test_time(SMOKE).with_type::<(usize, Vec<Edit>)>().for_each(|(first, edits)| {
-        let text = Bytes::from(mutate(&seeds, *first, edits));
+        let text = Bytes::from(Material { seeds: &seeds, words: WORDS }.text(*first, edits));
         match decode(&text, &limits) {
             Ok(message) => assert_settled(&message, &limits),
             Err(error) => assert!(error.offset < text.len() && error.card >= 1),
@@ -163,7 +132,7 @@ fn fuzz_unpack() {
         recordings().iter().map(|text| Vec::from(pack(text, ContentType::Compressed).bytes)).collect();
     let limits = DecodeLimits { message_bytes: 3000, ..DecodeLimits::default() };
     bolero::check!().with_test_time(SMOKE).with_type::<(usize, Vec<Edit>)>().for_each(|(first, edits)| {
-        let bytes = Bytes::from(mutate(&seeds, *first, edits));
+        let bytes = Bytes::from(Material { seeds: &seeds, words: WORDS }.text(*first, edits));
         let prefix = bytes.first_chunk().map(|prefix| u32::from_be_bytes(*prefix) as usize);
         let body = Body { content_type: ContentType::Compressed, bytes };
         if let Ok(text) = unpack(&body, &limits) {

@@ -6,8 +6,8 @@ use super::{Scheme, Url, UrlError, text};
 /// only; the error is what the server does: "to ..., which ...".
 pub(crate) fn follow(from: &Url, location: &str) -> Result<Url, String> {
     let shown = text::plain(location.as_bytes());
-    let mut to = resolve(from, location)
-        .map_err(|error| format!("to {shown:?}, which is no address to follow: {error}"))?;
+    let no_address = |error: UrlError| format!("to {shown:?}, which is no address to follow: {error}");
+    let mut to = resolve(from, location).map_err(no_address)?;
     if let Some(path) = to.path.strip_suffix("/xfer") {
         to.path = if path.is_empty() { "/".to_owned() } else { path.to_owned() };
     }
@@ -21,7 +21,7 @@ pub(crate) fn follow(from: &Url, location: &str) -> Result<Url, String> {
     }
     to.user.clone_from(&from.user);
     to.password.clone_from(&from.password);
-    Ok(to)
+    to.checked().map_err(no_address)
 }
 
 fn resolve(base: &Url, reference: &str) -> Result<Url, UrlError> {
@@ -122,5 +122,7 @@ mod tests {
             let error = follow_from(from, location).expect_err(location);
             assert!(error.contains(reason), "{from} {location}\n{error}");
         }
+        let long = (format!("http://{}@h/", "u".repeat(3000)), format!("/{}", "a".repeat(3000)));
+        assert!(follow_from(&long.0, &long.1).expect_err("too long").contains("longer than 4096 bytes"));
     }
 }

@@ -9,7 +9,8 @@ use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// Longest address that is accepted, in bytes.
+/// Longest address that is accepted, in bytes, both as it comes and as it is kept: whose user takes more room once
+/// it is encoded again could not be read a second time.
 const MAX_URL_BYTES: usize = 4096;
 
 /// What may stand in the user of an address as it is.
@@ -101,6 +102,11 @@ impl Url {
         format!("{}://{}{}", self.scheme.as_str(), self.authority(), self.path)
     }
 
+    /// Gives the address back if it is not too long to be kept.
+    pub(super) fn checked(self) -> Result<Self, UrlError> {
+        if self.to_string().len() > MAX_URL_BYTES { Err(UrlError::TooLong) } else { Ok(self) }
+    }
+
     /// Whether both are one host: what was told to one may be told to the other.
     pub fn is_same_host(&self, other: &Self) -> bool {
         self.host == other.host
@@ -140,14 +146,8 @@ impl FromStr for Url {
         };
         let (user, password) = login.map_or(Ok((None, None)), read_login)?;
         let (host, port) = read_address(address)?;
-        Ok(Self {
-            scheme,
-            user,
-            password,
-            host,
-            port: port.unwrap_or(scheme.default_port()),
-            path: read_path(path)?,
-        })
+        let port = port.unwrap_or(scheme.default_port());
+        Self { scheme, user, password, host, port, path: read_path(path)? }.checked()
     }
 }
 
@@ -293,6 +293,8 @@ mod tests {
         for (text, error) in cases {
             assert_eq!(text.parse::<Url>(), Err(error), "{text}");
         }
-        assert_eq!(format!("http://h/{}", "a".repeat(5000)).parse::<Url>(), Err(UrlError::TooLong));
+        for long in [format!("http://h/{}", "a".repeat(5000)), format!("http://{}@h/", "é".repeat(1000))] {
+            assert_eq!(long.parse::<Url>(), Err(UrlError::TooLong));
+        }
     }
 }
