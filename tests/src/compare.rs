@@ -96,6 +96,14 @@ pub fn derived_tables_equal_after_stock_rebuild(fossil: &Fossil, file: &Path) {
 #[track_caller]
 pub fn is_whole_copy(fossil: &Fossil, copy: &Path, original: &Path) {
     artifact_lists_equal(copy, original);
-    fossil.test_integrity(copy);
-    derived_tables_equal_after_stock_rebuild(fossil, copy);
+    are_sound(fossil, [copy]);
+}
+
+/// Every artifact of these files is sound, and so are the derived tables.
+#[track_caller]
+pub fn are_sound(fossil: &Fossil, files: impl IntoIterator<Item: AsRef<Path>>) {
+    for file in files {
+        fossil.test_integrity(file.as_ref());
+        derived_tables_equal_after_stock_rebuild(fossil, file.as_ref());
+    }
 }

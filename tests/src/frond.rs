@@ -10,6 +10,21 @@ use serde_json::Value;
 use crate::Scratch;
 use crate::process::{Said, Server, line};
 
+/// Exit code: failed, in a way that has no code of its own.
+pub const FAILED: i32 = 1;
+/// Exit code: the command line is wrong.
+pub const USAGE: i32 = 2;
+/// Exit code: part of it was done, and stays.
+pub const PARTIAL: i32 = 3;
+/// Exit code: nobody was reached; a retry may help.
+pub const UNREACHABLE: i32 = 4;
+/// Exit code: login or permission refused.
+pub const REFUSED: i32 = 5;
+/// Exit code: no such repository.
+pub const NO_REPOSITORY: i32 = 10;
+/// Exit code: another process holds the repository.
+pub const LOCKED: i32 = 11;
+
 /// Runs `frond` with a home directory of its own.
 #[derive(Debug)]
 pub struct Frond {

@@ -7,10 +7,9 @@ use std::path::Path;
 use std::process::Stdio;
 
 use frond_tests::corpus::{Extras, PROJECT, Shape};
-use frond_tests::{Fossil, Frond, Said, Scratch, http, shared, sql};
+use frond_tests::frond::{FAILED, USAGE};
+use frond_tests::{Fossil, Frond, Said, Scratch, compare, http, shared, sql, terminal};
 use serde_json::Value;
-
-const USAGE: i32 = 2;
 
 /// The objects on stdout, a line each, every one with its schema number.
 #[track_caller]
@@ -149,7 +148,7 @@ fn a_server_names_the_damaged_artifact_that_it_cannot_send() {
     fossil.new_repository(&empty, PROJECT);
     let server = frond.server(&damaged);
     let said = frond.try_run(["pull", &server.url(), "-R", &empty.to_string_lossy()]);
-    assert_eq!(said.code, Some(1), "{said}");
+    assert_eq!(said.code, Some(FAILED), "{said}");
     let log = server.stop();
     assert!(log.contains(&hash), "{log}");
 }
@@ -171,4 +170,26 @@ fn served_once(frond: &Frond, file: &Path, target: &str) -> String {
     child.kill().unwrap();
     child.wait().unwrap();
     log
+}
+
+#[test]
+fn a_clone_shows_on_a_terminal_how_far_it_is() {
+    let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
+    let whole = scratch.copy(&shared::corpus(Shape::of(300), 300, Extras::None), "whole.fossil");
+    let server = fossil.server(&whole);
+    let copy = scratch.file("copy.fossil");
+    let shown = terminal::run(&frond.command(["clone", &server.url(), &copy.to_string_lossy()]), &[]);
+    assert!(shown.contains("round 1: 0 artifacts, 0 B received, 0 B sent"), "{shown}");
+    // The bar says what the summary does, before it is taken away.
+    let number = |label: &str| -> u64 {
+        let (_, rest) = shown.rsplit_once(label).unwrap_or_else(|| panic!("no {label:?}\n{shown}"));
+        rest.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap()
+    };
+    let held = compare::artifacts(&copy).len() as u64;
+    assert_eq!(number("Artifacts sent: 0  received: "), held, "{shown}");
+    let (rounds, sent, received) =
+        (number("Round-trips: "), number("wire bytes sent: "), number("received: "));
+    let kib = received as f64 / 1024.0;
+    let last = format!("round {rounds}: {held} artifacts, {kib:.2} KiB received, {sent} B sent");
+    assert!(shown.contains(&last), "{last}\n{shown}");
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use frond_tests::corpus::{Extras, Shape};
-use frond_tests::frond::count;
+use frond_tests::frond::{LOCKED, count};
 use frond_tests::{Fossil, Frond, Scratch, compare, shared, sql};
 
 /// Somebody who has begun to write a lot, and does not end.
@@ -73,7 +73,7 @@ fn a_writer_waits_with_a_bound_and_says_for_whom() {
     let file = copies(&scratch, 1).remove(0);
     let _writer = Writer::on(&file);
     let said = frond.try_run(["uv", "rm", "x", "-R", &file.to_string_lossy()]);
-    assert_eq!(said.code, Some(11), "{said}");
+    assert_eq!(said.code, Some(LOCKED), "{said}");
     assert!(said.stderr.contains("waits") || said.stderr.contains("waiting"), "{said}");
 }
 

@@ -7,15 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use frond_tests::corpus::{Extras, PROJECT, Shape, by_stock};
+use frond_tests::frond::{FAILED, LOCKED, NO_REPOSITORY, REFUSED, UNREACHABLE, USAGE};
 use frond_tests::process::free_port;
 use frond_tests::{Fossil, Frond, Reply, Said, Scratch, Scripted, Server, compare, frond, sql};
-
-const FAILED: i32 = 1;
-const USAGE: i32 = 2;
-const UNREACHABLE: i32 = 4;
-const REFUSED: i32 = 5;
-const NO_REPOSITORY: i32 = 10;
-const LOCKED: i32 = 11;
 
 /// A small repository, and one that lacks its last check-ins.
 struct Pair {
@@ -81,24 +75,52 @@ fn says(said: &Said, code: i32, words: &[&str]) {
     assert!(!lower.contains("panicked") && !lower.contains("error(") && !lower.contains("some("), "{said}");
 }
 
+/// Exactly this on stderr, and this exit code.
+#[track_caller]
+fn says_exactly(said: &Said, code: i32, line: &str) {
+    assert_eq!(
+        (said.code, said.stderr.as_str()),
+        (Some(code), format!("frond: {line}\n").as_str()),
+        "{said}"
+    );
+}
+
 #[test]
 fn no_such_host() {
-    Pair::new().fails("http://no-such-host.invalid/x", UNREACHABLE, &["no-such-host.invalid"]);
+    Pair::new().fails(
+        "http://no-such-host.invalid/x",
+        UNREACHABLE,
+        &["no host is called no-such-host.invalid (", "); check the host name and the network"],
+    );
 }
 
 #[test]
 fn port_closed() {
     let address = format!("127.0.0.1:{}", free_port());
-    Pair::new().fails(&format!("http://{address}/"), UNREACHABLE, &[&address]);
+    Pair::new().fails(
+        &format!("http://{address}/"),
+        UNREACHABLE,
+        &[
+            &format!("cannot connect to {address}: connection refused"),
+            "; check the port and that the server runs, then try again",
+        ],
+    );
 }
 
 #[test]
 fn not_a_url() {
     let pair = Pair::new();
-    for url in ["http://", "gopher://host/x", "http://host:99999/"] {
-        let said = pair.clone(url);
-        assert!(matches!(said.code, Some(1 | 2)), "{said}");
-        says(&said, said.code.unwrap(), &[]);
+    for (url, why) in [
+        ("http://", "it names no host"),
+        ("gopher://host/x", "it does not begin with http:// or https://"),
+        ("http://host:99999/", "\"99999\" is no port"),
+    ] {
+        let line = format!(
+            "{url:?} is no URL of a repository: {why}; write it as http://HOST/PATH or https://USER@HOST/PATH"
+        );
+        says_exactly(&pair.clone(url), USAGE, &line);
+        says_exactly(&pair.pull(url, &pair.stale), USAGE, &line);
+        assert!(!pair.scratch.file("clone.fossil").exists());
     }
 }
 
@@ -164,7 +186,11 @@ fn wrong_project_code() {
     pair.fossil.new_repository(&other, &PROJECT.replace('c', "d"));
     let before = std::fs::read(&pair.stale).unwrap();
     for server in [pair.fossil.server(&other), pair.frond.server(&other)] {
-        says(&pair.pull(&server.url(), &pair.stale), FAILED, &["project"]);
+        says_exactly(
+            &pair.pull(&server.url(), &pair.stale),
+            FAILED,
+            "the peer refused: wrong project; name the server of this project, or clone the other one",
+        );
         assert!(std::fs::read(&pair.stale).unwrap() == before, "the file changed");
     }
 }
@@ -190,15 +216,18 @@ fn the_file_exists() {
     let pair = Pair::new();
     let server = pair.fossil.server(&pair.whole);
     let text = pair.scratch.write("clone.fossil", "a letter to my aunt\n");
-    says(&pair.clone(&server.url()), FAILED, &["clone.fossil"]);
+    let name = text.to_string_lossy();
+    let exists =
+        format!("{name}: exists already; choose another name, or bring it up to date: frond pull -R {name}");
+    says_exactly(&pair.clone(&server.url()), FAILED, &exists);
     assert_eq!(std::fs::read(&text).unwrap(), b"a letter to my aunt\n");
     // A repository that is no unfinished clone of that URL is somebody's work.
     let mine = pair.scratch.copy(&pair.stale, "clone.fossil");
     let before = std::fs::read(&mine).unwrap();
-    says(&pair.clone(&server.url()), FAILED, &["clone.fossil"]);
+    says_exactly(&pair.clone(&server.url()), FAILED, &exists);
     assert!(std::fs::read(&mine).unwrap() == before, "the file changed");
     let said = pair.frond.try_run([OsStr::new("new"), mine.as_os_str()]);
-    says(&said, FAILED, &["clone.fossil"]);
+    says_exactly(&said, FAILED, &format!("{name}: exists already; choose another name, or move it away"));
     assert!(std::fs::read(&mine).unwrap() == before, "the file changed");
 }
 
@@ -210,13 +239,17 @@ fn not_a_repository() {
     let database = pair.scratch.file("other.sqlite");
     rusqlite::Connection::open(&database).unwrap().execute_batch("CREATE TABLE t(x)").unwrap();
     let (missing, empty) = (pair.scratch.file("missing.fossil"), pair.scratch.write("empty.fossil", ""));
-    for file in [&text, &database, &missing, &empty] {
+    let other =
+        "not a Fossil repository (its size is none that a repository has); name a Fossil repository file";
+    let none = "no such file; check the name of the repository file";
+    for (file, what) in [(&text, other), (&database, other), (&empty, other), (&missing, none)] {
         let before = std::fs::read(file).ok();
-        let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        says(&pair.pull(&server.url(), file), NO_REPOSITORY, &[&name]);
+        let name = file.to_string_lossy();
+        let line = format!("{name}: {what}");
+        says_exactly(&pair.pull(&server.url(), file), NO_REPOSITORY, &line);
         for command in ["info", "timeline", "ls", "verify", "rebuild"] {
             let said = pair.frond.try_run([OsStr::new(command), "-R".as_ref(), file.as_os_str()]);
-            says(&said, NO_REPOSITORY, &[&name]);
+            says_exactly(&said, NO_REPOSITORY, &line);
         }
         let said = pair.frond.try_run([
             OsStr::new("serve"),
@@ -224,7 +257,7 @@ fn not_a_repository() {
             "--listen".as_ref(),
             "127.0.0.1:0".as_ref(),
         ]);
-        says(&said, NO_REPOSITORY, &[&name]);
+        says_exactly(&said, NO_REPOSITORY, &line);
         assert!(std::fs::read(file).ok() == before, "{name} changed");
     }
 }
@@ -333,12 +366,12 @@ fn read_only_file() {
         cmp stale.fossil small/stale.fossil";
     let said = in_own_mounts(&pair, script, &server);
     assert_eq!(codes(&said), [FAILED, 0], "{said}");
-    let stderr = said.stderr.to_lowercase();
-    assert!(
-        (stderr.contains("read-only") || stderr.contains("readonly")) && stderr.trim().lines().count() == 1,
-        "{said}"
+    // The last command of the script compared the files.
+    says_exactly(
+        &said,
+        0,
+        "small/stale.fossil: read-only; make the file and its directory writable, or work on a copy",
     );
-    assert_eq!(said.code, Some(0), "the file changed\n{said}");
 }
 
 #[test]

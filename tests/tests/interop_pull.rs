@@ -2,79 +2,63 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is the finding")]
 
-use std::path::PathBuf;
-
 use frond_tests::corpus::{Extras, Shape};
-use frond_tests::frond::count;
-use frond_tests::{Fossil, Frond, Scratch, Server, compare, shared};
+use frond_tests::frond::{REFUSED, count};
+use frond_tests::{Fossil, Frond, Pair, Proxy, Scratch, Server, compare, shared};
 
-const SHAPE: Shape = Shape::of(2000);
-const KNOWN: usize = 1500;
-
-struct Pair {
-    scratch: Scratch,
-    fossil: Fossil,
-    frond: Frond,
-    whole: PathBuf,
-    stale: PathBuf,
-}
-
-impl Pair {
-    fn new() -> Self {
-        let scratch = Scratch::new();
-        let whole = scratch.copy(&shared::corpus(SHAPE, SHAPE.checkins, Extras::None), "whole.fossil");
-        let stale = scratch.copy(&shared::corpus(SHAPE, KNOWN, Extras::None), "stale.fossil");
-        Self { scratch, fossil: Fossil::new(), frond: Frond::new(), whole, stale }
-    }
-
-    /// Both hold the same but for the clusters that each made for itself; the client's copy is sound.
-    #[track_caller]
-    fn caught_up(&self) {
-        compare::contents_equal(&self.stale, &self.whole);
-        self.fossil.test_integrity(&self.stale);
-        compare::derived_tables_equal_after_stock_rebuild(&self.fossil, &self.stale);
-        assert!(self.scratch.path().exists());
-    }
-
-    #[track_caller]
-    fn frond_pulls(&self, server: &Server) {
-        let missing = compare::artifacts(&self.whole).len() - compare::artifacts(&self.stale).len();
-        let first = self.frond.pull(&server.url(), &self.stale);
-        assert!(count(&first, "artifacts_received") >= missing as u64, "{first}");
-        self.caught_up();
-        self.frond.verify(&self.stale);
-        let second = self.frond.pull(&server.url(), &self.stale);
-        assert_eq!(count(&second, "artifacts_received"), 0, "{second}");
-        assert_eq!(count(&second, "artifacts_sent"), 0, "{second}");
-        assert_eq!(count(&second, "rounds"), 1, "{second}");
-    }
+#[track_caller]
+fn frond_catches_up(pair: &Pair, server: &Server) {
+    let missing = pair.missing();
+    let first = pair.frond.pull(&server.url(), &pair.behind);
+    assert!(count(&first, "artifacts_received") >= missing, "{first}");
+    pair.caught_up();
+    pair.frond.verify(&pair.behind);
+    let second = pair.frond.pull(&server.url(), &pair.behind);
+    assert_eq!(count(&second, "artifacts_received"), 0, "{second}");
+    assert_eq!(count(&second, "artifacts_sent"), 0, "{second}");
+    assert_eq!(count(&second, "rounds"), 1, "{second}");
 }
 
 #[test]
 fn frond_catches_up_from_stock() {
     let pair = Pair::new();
-    let server = pair.fossil.server(&pair.whole);
-    pair.frond_pulls(&server);
+    frond_catches_up(&pair, &pair.fossil.server(&pair.ahead));
 }
 
 #[test]
 fn frond_catches_up_from_frond() {
     let pair = Pair::new();
-    let server = pair.frond.server(&pair.whole);
-    pair.frond_pulls(&server);
-    pair.fossil.test_integrity(&pair.whole);
+    frond_catches_up(&pair, &pair.frond.server(&pair.ahead));
 }
 
 #[test]
 fn stock_catches_up_from_frond() {
     let pair = Pair::new();
-    let server = pair.frond.server(&pair.whole);
-    pair.fossil.pull(&server.url(), &pair.stale);
+    let server = pair.frond.server(&pair.ahead);
+    pair.fossil.pull(&server.url(), &pair.behind);
     pair.caught_up();
-    let again = pair.fossil.pull(&server.url(), &pair.stale);
+    let again = pair.fossil.pull(&server.url(), &pair.behind);
     assert!(again.contains("received: 0"), "{again}");
     assert!(again.contains("Round-trips: 1 "), "{again}");
-    pair.fossil.test_integrity(&pair.whole);
+}
+
+#[test]
+fn a_second_pull_sends_less_than_that_of_stock() {
+    let pair = Pair::of(Shape::of(300), 200, Extras::None);
+    let (ours, theirs) = (&pair.behind, pair.scratch.copy(&pair.behind, "theirs.fossil"));
+    for server in [pair.fossil.server(&pair.ahead), pair.frond.server(&pair.ahead)] {
+        let proxy = Proxy::start(server.address);
+        pair.frond.pull(&proxy.url(), ours);
+        pair.fossil.pull(&proxy.url(), &theirs);
+        proxy.reset();
+        let summary = pair.frond.pull(&proxy.url(), ours);
+        assert_eq!((count(&summary, "rounds"), count(&summary, "artifacts_received")), (1, 0), "{summary}");
+        let by_frond = proxy.traffic().up;
+        proxy.reset();
+        pair.fossil.pull(&proxy.url(), &theirs);
+        let by_stock = proxy.traffic().up;
+        assert!(0 < by_frond && by_frond < by_stock, "{by_frond} bytes against {by_stock}");
+    }
 }
 
 #[test]
@@ -103,9 +87,9 @@ fn a_login_opens_what_nobody_may_read() {
         compare::artifact_lists_equal(&copy, &whole);
         let path = copy.to_string_lossy();
         let refused = frond.try_run(["pull", &server.url_as("dev", "wrong"), "-R", &path]);
-        assert_eq!(refused.code, Some(5), "{refused}");
+        assert_eq!(refused.code, Some(REFUSED), "{refused}");
         let refused = frond.try_run(["pull", &server.url(), "-R", &path]);
-        assert_eq!(refused.code, Some(5), "{refused}");
+        assert_eq!(refused.code, Some(REFUSED), "{refused}");
     }
     // Stock logs in to Frond as well.
     let server = frond.server(&whole);

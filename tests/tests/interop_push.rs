@@ -5,70 +5,43 @@
 use std::path::{Path, PathBuf};
 
 use frond_tests::corpus::{Extras, Shape, by_frond};
-use frond_tests::frond::count;
-use frond_tests::{Fossil, Frond, Scratch, Server, compare, shared, sql};
-
-const SHAPE: Shape = Shape::of(2000);
-const KNOWN: usize = 1500;
-
-/// A client that is ahead of its server.
-struct Pair {
-    scratch: Scratch,
-    fossil: Fossil,
-    frond: Frond,
-    ahead: PathBuf,
-    behind: PathBuf,
-}
-
-impl Pair {
-    fn new() -> Self {
-        Self::of(SHAPE, KNOWN, Extras::None)
-    }
-
-    fn of(shape: Shape, known: usize, extras: Extras) -> Self {
-        let scratch = Scratch::new();
-        let ahead = scratch.copy(&shared::corpus(shape, shape.checkins, extras), "ahead.fossil");
-        let behind = scratch.copy(&shared::corpus(shape, known, Extras::None), "behind.fossil");
-        Self { scratch, fossil: Fossil::new(), frond: Frond::new(), ahead, behind }
-    }
-
-    #[track_caller]
-    fn caught_up(&self) {
-        assert!(self.scratch.path().exists());
-        compare::contents_equal(&self.behind, &self.ahead);
-        are_sound(&self.fossil, [&self.behind, &self.ahead]);
-    }
-
-    #[track_caller]
-    fn frond_pushes(&self, server: &Server) {
-        let missing = compare::artifacts(&self.ahead).len() - compare::artifacts(&self.behind).len();
-        let url = server.url_as("dev", "pw");
-        let first = self.frond.push(&url, &self.ahead);
-        assert!(count(&first, "artifacts_sent") >= missing as u64, "{first}");
-        assert_eq!(count(&first, "artifacts_received"), 0, "{first}");
-        // The server may have made clusters.
-        self.frond.sync(&url, &self.ahead);
-        self.caught_up();
-        for command in ["push", "pull", "sync"] {
-            let again = frond_tests::frond::summary(&self.frond.try_exchange(command, &url, &self.ahead));
-            for what in ["artifacts_sent", "artifacts_received"] {
-                assert_eq!(count(&again, what), 0, "{command}: {again}");
-            }
-            assert_eq!(count(&again, "rounds"), 1, "{command}: {again}");
-        }
-    }
-}
+use frond_tests::frond::{REFUSED, count, summary};
+use frond_tests::{Fossil, Frond, Pair, Scratch, Server, compare, shared, sql};
 
 #[track_caller]
-fn are_sound<'a>(fossil: &Fossil, files: impl IntoIterator<Item = &'a PathBuf>) {
-    for file in files {
-        fossil.test_integrity(file);
-        compare::derived_tables_equal_after_stock_rebuild(fossil, file);
+fn frond_pushes(pair: &Pair, server: &Server) {
+    let missing = pair.missing();
+    let url = server.url_as("dev", "pw");
+    let first = pair.frond.push(&url, &pair.ahead);
+    assert!(count(&first, "artifacts_sent") >= missing, "{first}");
+    assert_eq!(count(&first, "artifacts_received"), 0, "{first}");
+    // The server may have made clusters.
+    pair.frond.sync(&url, &pair.ahead);
+    pair.caught_up();
+    for command in ["push", "pull", "sync"] {
+        let again = summary(&pair.frond.try_exchange(command, &url, &pair.ahead));
+        for what in ["artifacts_sent", "artifacts_received"] {
+            assert_eq!(count(&again, what), 0, "{command}: {again}");
+        }
+        assert_eq!(count(&again, "rounds"), 1, "{command}: {again}");
     }
 }
 
 fn allow(file: &Path, user: &str, capabilities: &str) {
     sql::execute(file, &format!("UPDATE user SET cap='{capabilities}' WHERE login='{user}'"));
+}
+
+/// Two repositories, of which the first has five check-ins more, made there and sent to nobody.
+#[track_caller]
+fn five_checkins_apart(scratch: &Scratch) -> [PathBuf; 2] {
+    let (here, there) = (scratch.file("here.fossil"), scratch.file("there.fossil"));
+    let mut repo = by_frond::create(&here).unwrap();
+    by_frond::add(&mut repo, 1, 30, 20).unwrap();
+    drop(repo);
+    sql::execute(&here, "DELETE FROM unsent");
+    std::fs::copy(&here, &there).unwrap();
+    by_frond::add(&mut repo::Repo::open(&here).unwrap(), 1, 30, 5).unwrap();
+    [here, there]
 }
 
 /// Has stock write a wiki page.
@@ -82,15 +55,13 @@ fn write_page(fossil: &Fossil, scratch: &Scratch, file: &Path, name: &str) {
 #[test]
 fn frond_pushes_to_stock() {
     let pair = Pair::new();
-    let server = pair.fossil.server(&pair.behind);
-    pair.frond_pushes(&server);
+    frond_pushes(&pair, &pair.fossil.server(&pair.behind));
 }
 
 #[test]
 fn frond_pushes_to_frond() {
     let pair = Pair::new();
-    let server = pair.frond.server(&pair.behind);
-    pair.frond_pushes(&server);
+    frond_pushes(&pair, &pair.frond.server(&pair.behind));
     pair.frond.verify(&pair.behind);
 }
 
@@ -129,18 +100,12 @@ fn artifacts_of_every_kind_go_in_a_push_and_private_ones_where_they_may() {
 fn what_was_made_here_goes_unasked_and_in_one_round() {
     for server_of in [Fossil::server as fn(&Fossil, &Path) -> Server, |_, file| Frond::new().server(file)] {
         let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
-        let (here, there) = (scratch.file("here.fossil"), scratch.file("there.fossil"));
-        let mut repo = by_frond::create(&here).unwrap();
-        by_frond::add(&mut repo, 1, 30, 20).unwrap();
-        drop(repo);
-        sql::execute(&here, "DELETE FROM unsent");
-        std::fs::copy(&here, &there).unwrap();
-        by_frond::add(&mut repo::Repo::open(&here).unwrap(), 1, 30, 5).unwrap();
+        let [here, there] = five_checkins_apart(&scratch);
         let server = server_of(&fossil, &there);
         let pushed = frond.push(&server.url_as("dev", "pw"), &here);
         assert_eq!((count(&pushed, "rounds"), sql::number(&here, "SELECT count(*) FROM unsent")), (1, 0));
         compare::artifact_lists_equal(&there, &here);
-        are_sound(&fossil, [&here, &there]);
+        compare::are_sound(&fossil, [&here, &there]);
     }
 }
 
@@ -148,23 +113,18 @@ fn what_was_made_here_goes_unasked_and_in_one_round() {
 fn a_refused_push_says_which_right_is_missing_and_pulls_all_the_same() {
     for server_of in [Fossil::server as fn(&Fossil, &Path) -> Server, |_, file| Frond::new().server(file)] {
         let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
-        let (here, there) = (scratch.file("here.fossil"), scratch.file("there.fossil"));
-        let mut repo = by_frond::create(&here).unwrap();
-        by_frond::add(&mut repo, 1, 30, 20).unwrap();
-        drop(repo);
-        std::fs::copy(&here, &there).unwrap();
-        by_frond::add(&mut repo::Repo::open(&here).unwrap(), 1, 30, 5).unwrap();
+        let [here, there] = five_checkins_apart(&scratch);
         write_page(&fossil, &scratch, &there, "Page");
         allow(&there, "dev", "o");
         let server = server_of(&fossil, &there);
         let waiting = sql::number(&here, "SELECT count(*) FROM unsent");
         let said = frond.try_exchange("sync", &server.url_as("dev", "pw"), &here);
-        assert_eq!(said.code, Some(5), "{said}");
+        assert_eq!(said.code, Some(REFUSED), "{said}");
         assert!(said.stderr.contains("takes no push of dev, who lacks capability i"), "{said}");
         assert!(said.stdout.contains("\"summary\""), "what was pulled is told\n{said}");
         compare::holds_all_of(&here, &there);
         assert_eq!(sql::number(&here, "SELECT count(*) FROM unsent"), waiting);
-        are_sound(&fossil, [&here, &there]);
+        compare::are_sound(&fossil, [&here, &there]);
     }
 }
 
@@ -196,7 +156,7 @@ fn a_ring_of_stock_and_two_fronds_converges() {
         frond.verify(file);
     }
     assert_eq!(fossil.output(["wiki", "list", "-R", &right.to_string_lossy()]).matches("One\n").count(), 1);
-    are_sound(&fossil, [&stock, &left, &right]);
+    compare::are_sound(&fossil, [&stock, &left, &right]);
 }
 
 #[test]
@@ -206,8 +166,8 @@ fn a_dry_run_tells_what_would_move() {
     let before = (compare::artifacts(&pair.ahead), compare::artifacts(&pair.behind));
     let url = server.url_as("dev", "pw");
     let said = pair.frond.output(["sync", "-n", &url, "-R", &pair.ahead.to_string_lossy()]);
-    let missing = before.0.difference(&before.1).count();
-    assert_eq!(said.lines().filter(|line| line.starts_with("send ")).count(), missing, "{said}");
+    let missing = pair.missing();
+    assert_eq!(said.lines().filter(|line| line.starts_with("send ")).count() as u64, missing, "{said}");
     assert!(said.contains(&format!("Would send {missing} and receive ")), "{said}");
     assert_eq!((compare::artifacts(&pair.ahead), compare::artifacts(&pair.behind)), before);
 }

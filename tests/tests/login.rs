@@ -5,10 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use frond_tests::corpus::{Extras, Shape, by_stock};
+use frond_tests::frond::REFUSED;
 use frond_tests::terminal::Prompt::{Hidden, Open};
 use frond_tests::{Fossil, Frond, Said, Scratch, Server, compare, frond, sql, terminal};
-
-const REFUSED: i32 = 5;
 
 /// A password that is told from everything else, and that an address must encode.
 const PASSWORD: &str = "gr8+Se cret%/@:";

@@ -6,10 +6,9 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use frond_tests::corpus::{Extras, Shape, by_stock};
+use frond_tests::frond::PARTIAL;
 use frond_tests::{Fossil, Frond, Said, Scratch, sql};
 use serde_json::Value;
-
-const PARTIAL: i32 = 3;
 
 /// SQL for the rid of the check-in `n` before the last.
 fn checkin(n: u32) -> String {

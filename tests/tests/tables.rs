@@ -4,12 +4,9 @@
 
 use std::path::PathBuf;
 
+use frond_tests::frond::{FAILED, REFUSED, USAGE};
 use frond_tests::{Fossil, Frond, Said, Scratch, Server, sql};
 use serde_json::{Value, json};
-
-const FAILED: i32 = 1;
-const USAGE: i32 = 2;
-const REFUSED: i32 = 5;
 
 /// A repository without tables.
 struct Shelf {

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use frond_tests::frond::{count, summary};
+use frond_tests::frond::{FAILED, USAGE, count, summary};
 use frond_tests::{Fossil, Frond, Scratch, Server, corpus, sql};
 use serde_json::Value;
 
@@ -249,8 +249,8 @@ fn what_frond_keeps_stock_reads_and_the_reverse() {
     assert_eq!(pair.fossil.output(["uv", "list", "-R", &here]), "");
     for words in [["uv", "cat", "docs/notes.txt", "-R", &here], ["uv", "rm", "nothing", "-R", &here]] {
         let said = frond.try_run(words);
-        assert_eq!(said.code, Some(1), "{said}");
+        assert_eq!(said.code, Some(FAILED), "{said}");
     }
     let said = frond.try_run(["uv", "add", &path.to_string_lossy(), "--as", "a b", "-R", &here]);
-    assert_eq!(said.code, Some(2), "{said}");
+    assert_eq!(said.code, Some(USAGE), "{said}");
 }

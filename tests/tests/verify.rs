@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use frond_tests::corpus::{Extras, Shape, by_stock};
+use frond_tests::frond::FAILED;
 use frond_tests::{Fossil, Frond, Said, Scratch, memory, shared, sql};
 use serde_json::Value;
 
@@ -47,7 +48,7 @@ fn a_damaged_artifact_is_one_finding_and_the_rest_is_counted() {
     let below = below(&file);
     sql::execute(&file, &format!("UPDATE blob SET content=x'00000005789c' WHERE rid={SOURCE}"));
     let said = verify(&file, "--verbose");
-    assert_eq!(said.code, Some(1), "{said}");
+    assert_eq!(said.code, Some(FAILED), "{said}");
     let lines: Vec<&str> = said.stdout.lines().collect();
     assert!(
         lines[0].starts_with(name.as_str()) && lines[0].contains(&format!("; with it {below} delta")),

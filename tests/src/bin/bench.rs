@@ -1,19 +1,22 @@
 //! Compares Frond with stock Fossil, side by side in one run: pairs in turn, after a warm-up.
 //!
-//! `bench [--checkins N] [--pairs N]`
+//! `bench [--checkins N] [--pairs N]`. Exits 1 if the median clone of Frond takes longer than that of stock.
 
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use frond_tests::corpus::{Extras, Shape};
 use frond_tests::frond::run;
 use frond_tests::{Fossil, Frond, Proxy, Scratch, Server, compare, frond, shared};
 
+/// How long a clone may take, in clones of stock.
+const SLOWEST_CLONE: f64 = 1.0;
+
 const USAGE: &str = "usage: bench [--checkins N] [--pairs N]";
 
-fn main() {
+fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let (mut checkins, mut pairs) = (2000, 7);
     while let Some(word) = words.next() {
@@ -26,13 +29,16 @@ fn main() {
     }
     let bench = Bench::new(Shape::of(checkins), pairs);
     let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{:<34} {:>16} {:>16} {:>12}", "work", "Frond", "stock", "Frond/stock");
     let mut table = |row: Row| {
         let _ = writeln!(out, "{row}");
     };
-    table(Row::head());
-    table(bench.clones());
+    let clones = bench.clones();
+    let is_slower = clones.ratio > SLOWEST_CLONE;
+    table(clones);
     bench.no_op_pulls().into_iter().for_each(&mut table);
     table(bench.rebuilds());
+    if is_slower { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// What was measured of both.
@@ -40,36 +46,32 @@ struct Row {
     what: String,
     frond: String,
     stock: String,
-    ratio: String,
+    /// Frond's share of what stock takes.
+    ratio: f64,
 }
 
 impl Row {
-    fn head() -> Self {
-        let word = str::to_owned;
-        Self { what: word("work"), frond: word("Frond"), stock: word("stock"), ratio: word("Frond/stock") }
-    }
-
     fn times(what: &str, frond: Vec<Duration>, stock: Vec<Duration>) -> Self {
         let (frond, stock) = (median(frond).as_secs_f64() * 1000.0, median(stock).as_secs_f64() * 1000.0);
         let show = |time: f64| format!("{time:.1} ms");
-        Self {
-            what: what.to_owned(),
-            frond: show(frond),
-            stock: show(stock),
-            ratio: format!("{:.2}", frond / stock),
-        }
+        Self { what: what.to_owned(), frond: show(frond), stock: show(stock), ratio: frond / stock }
     }
 
     fn bytes(what: &str, frond: u64, stock: u64) -> Self {
         let show = |bytes: u64| format!("{bytes} bytes");
-        let ratio = format!("{:.2}", frond as f64 / stock as f64);
-        Self { what: what.to_owned(), frond: show(frond), stock: show(stock), ratio }
+        Self {
+            what: what.to_owned(),
+            frond: show(frond),
+            stock: show(stock),
+            ratio: frond as f64 / stock as f64,
+        }
     }
 }
 
 impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:<34} {:>16} {:>16} {:>12}", self.what, self.frond, self.stock, self.ratio)
+        let Self { what, frond, stock, ratio } = self;
+        write!(f, "{what:<34} {frond:>16} {stock:>16} {ratio:>12.2}")
     }
 }
 

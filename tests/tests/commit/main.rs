@@ -11,13 +11,9 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use frond_tests::frond::{FAILED, LOCKED, PARTIAL, USAGE};
 use frond_tests::{Fossil, Frond, Said, Scratch, compare, sql};
 use serde_json::Value;
-
-const FAILED: i32 = 1;
-const USAGE: i32 = 2;
-const PARTIAL: i32 = 3;
-const LOCKED: i32 = 11;
 
 /// A repository that Frond made, whose only user is `admin`.
 struct Site {
