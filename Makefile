@@ -3,6 +3,7 @@
 # make lint    formatting, clippy, dependency rules
 # make bench   compare with stock Fossil, side by side
 # make sim     run SIM_SEEDS (default 500) fresh seeds of the simulator at each level, and some of them twice
+# make mutants put known bugs into a copy of the sources: the simulator has to find each
 # make fuzz    run every fuzz target for FUZZ_SECONDS (default 300) each
 
 CARGO ?= cargo
@@ -12,7 +13,7 @@ SIM_FIRST ?= $(shell date +%s)
 # Once: the clock goes on.
 SIM_FIRST := $(SIM_FIRST)
 
-.PHONY: demo test lint bench sim fuzz fuzz-smoke test-packages
+.PHONY: demo test lint bench sim mutants fuzz fuzz-smoke test-packages
 
 demo:
 	$(CARGO) run --locked --release --quiet -p frond-tests --bin demo
@@ -36,6 +37,9 @@ sim:
 	$(CARGO) build --locked --release -p frond-dst
 	$(or $(CARGO_TARGET_DIR),target)/release/frond-dst sweep --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + $(SIM_SEEDS))
 	$(or $(CARGO_TARGET_DIR),target)/release/frond-dst meta --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + 50)
+
+mutants:
+	sh dst/mutants.sh
 
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz.sh

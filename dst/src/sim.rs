@@ -324,6 +324,8 @@ impl Sim {
         (options.pull, options.push) =
             *dice.pick(&[(true, true), (true, true), (true, false), (false, true)]);
         options.verily = dice.hits(Ratio::new(1, 8));
+        // Some ask for what they may not have.
+        options.private |= dice.hits(Ratio::new(1, 12));
         if kind == Kind::Clone {
             (options.pull, options.push, options.private) = (true, false, false);
         }

@@ -189,14 +189,19 @@ impl Worker<'_> {
     fn put_file(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
         let name = self.file_name();
         let content = self.content(Privacy::Public);
-        let entry = unversioned::put(tx, &name, &content, self.now)?;
+        let entry = unversioned::put(tx, &name, &content, self.coarse_time())?;
         Ok(format!("puts {name} at {}", entry.version.mtime))
     }
 
     fn remove_file(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
         let name = self.file_name();
-        let removed = unversioned::remove(tx, name.as_str(), self.now)?;
+        let removed = unversioned::remove(tx, name.as_str(), self.coarse_time())?;
         Ok(format!("removes {name}: {}", removed.is_some()))
+    }
+
+    /// Now, to 20 seconds: several files are to have one time.
+    fn coarse_time(&self) -> UnixTime {
+        UnixTime::from_seconds(self.now.seconds() / 20 * 20)
     }
 
     fn file_name(&mut self) -> UvName {

@@ -5,9 +5,8 @@ use crate::known::Known;
 use crate::model::Violation;
 use crate::talk::{Soundness, Talk};
 
-/// Looks at a session that succeeded, before anything else happens. `server` is what the peer holds; none if it went
-/// back to an earlier state meanwhile.
-pub fn check(talk: &Talk, client: &Known, server: Option<&Known>, commits: u64) -> Result<(), Violation> {
+/// Looks at a session that succeeded, before anything else happens.
+pub fn check(talk: &Talk, client: &Known, commits: u64) -> Result<(), Violation> {
     let fail = |text: String| Err(Violation::new("completeness", text));
     let result = talk.session.result();
     if talk.options.pull && result.unavailable == 0 && talk.soundness == Soundness::Sound {
@@ -24,10 +23,17 @@ pub fn check(talk: &Talk, client: &Known, server: Option<&Known>, commits: u64) 
             return fail(format!("{} succeeded, and says nothing of phantom {id}", talk.name()));
         }
     }
+    Ok(())
+}
+
+/// What came off the list of unsent artifacts, the peer has. `server` is what it holds; none if it went back to an
+/// earlier state meanwhile.
+pub fn check_released(talk: &Talk, client: &Known, server: Option<&Known>) -> Result<(), Violation> {
     let Some(server) = server else { return Ok(()) };
     for id in talk.released.iter().filter(|id| !client.shunned.contains(id)) {
         if !server.held.contains_key(id) && !server.shunned.contains(id) {
-            return fail(format!("{id} counts as sent, and the peer does not hold it"));
+            let text = format!("{id} counts as sent, and the peer does not hold it");
+            return Err(Violation::new("completeness", text));
         }
     }
     Ok(())

@@ -11,6 +11,7 @@ use crate::check::completeness;
 use crate::check::content::Maker;
 use crate::check::wire::{Leave, Sending};
 use crate::dice::{FNV_START, fnv};
+use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Power, Stage};
 use crate::plan::{Fault, Login};
@@ -254,9 +255,15 @@ impl Sim {
             self.nodes[edge.client].stage = Stage::Whole;
             self.nodes[edge.client].found(&self.plan, edge.client).map_err(broken)?;
         }
-        let (client, server) = (&self.nodes[edge.client], &self.nodes[edge.server]);
-        let server = (server.life == talk.server_life).then_some(&server.known);
-        completeness::check(talk, &client.known, server, client.commits)
+        let client = &self.nodes[edge.client];
+        completeness::check(talk, &client.known, client.commits)?;
+        completeness::check_released(talk, &client.known, self.still(talk))
+    }
+
+    /// What the server of a session holds; none if it went back to an earlier state meanwhile.
+    fn still(&self, talk: &Talk) -> Option<&Known> {
+        let server = &self.nodes[self.plan.edges[talk.edge].server];
+        (server.life == talk.server_life).then_some(&server.known)
     }
 
     /// A session failed: is there a reason?
@@ -264,6 +271,10 @@ impl Sim {
         self.tally.failed += 1;
         self.tell(&format!("{} failed: {error}", talk.name()));
         balanced(&talk.watch)?;
+        let client = self.plan.edges[talk.edge].client;
+        if let SyncError::PushRefused { .. } = error {
+            completeness::check_released(talk, &self.nodes[client].known, self.still(talk))?;
+        }
         if self.has_reason(talk, error) {
             return Ok(());
         }

@@ -1,7 +1,9 @@
 //! What goes wrong: on the way, in a peer, with a clock.
 
 use bytes::Bytes;
-use xfer::body::{Body, ContentType};
+use xfer::body::{Body, ContentType, pack, unpack};
+use xfer::card::Payload;
+use xfer::{Card, DecodeLimits, decode, encode};
 
 use super::{Event, Parcel, Sim, broken};
 use crate::model::Violation;
@@ -9,6 +11,21 @@ use crate::node::{Power, Stage};
 use crate::plan::Fault;
 use crate::queue::Moment;
 use crate::talk::Soundness;
+
+/// The message with another content under the name of its last artifact, if that is there as it is. No checksum of
+/// the transport tells. A signed request stays as it is.
+fn forge(body: &Body) -> Option<Body> {
+    let limits = DecodeLimits::default();
+    let mut message = decode(&unpack(body, &limits).ok()?, &limits).ok()?;
+    let is_whole = |card: &&mut Card| matches!(card, Card::File(file) if file.delta_source.is_none());
+    let Some(Card::File(file)) = message.cards.iter_mut().rev().find(is_whole) else { return None };
+    let Payload::Plain(content) = &mut file.payload else { return None };
+    *content = Bytes::from([&content[..], b"?"].concat());
+    if message.login.is_some() {
+        return None;
+    }
+    Some(pack(encode(&message), body.content_type))
+}
 
 impl Sim {
     /// Sends a message on its way, where anything may happen to it.
@@ -52,6 +69,11 @@ impl Sim {
         let Some(body) = parcel.body.as_ref().filter(|body| !body.bytes.is_empty() && (cut || flip)) else {
             return parcel;
         };
+        if !cut && let Some(body) = forge(body) {
+            self.tally.faults += 1;
+            self.tell(&format!("#{} forged", parcel.talk));
+            return Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel };
+        }
         let mut bytes = body.bytes.to_vec();
         let place = dice.place(bytes.len());
         if cut {
