@@ -62,9 +62,12 @@
 //! # }
 //! ```
 
+mod addresses;
 mod cookie;
 mod desk;
 mod listen;
+mod memory;
+mod pace;
 mod patience;
 mod reply;
 mod repos;
@@ -85,13 +88,15 @@ use http::{Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower_service::Service;
 use xfer::DecodeLimits;
 use xfer::body::{Body, ContentType};
 
 use self::desk::{Desk, Letter, Trouble};
 pub use self::listen::{listen, run};
+use self::memory::{Memory, Share, kib};
+use self::pace::Pace;
 pub use self::reply::ReplyBody;
 use self::repos::Place;
 pub use self::repos::Repos;
@@ -102,6 +107,8 @@ use crate::{Guard, Handler, Limits, NoObserver, Observer};
 
 /// The shortest line that becomes a card: `#` and its LF.
 const LEAST_CARD_BYTES: u64 = 2;
+
+const FULL: Refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server has no room now, try again");
 
 /// Memory of a decoded card, about.
 const CARD_BYTES: u64 = 128;
@@ -127,13 +134,25 @@ pub struct ServeOptions {
     pub concurrent: usize,
     /// Connections that are open at once. Others wait in the system's queue.
     pub connections: usize,
-    /// Bytes of requests being read and of replies being written, all together; and as many again for what
-    /// requests inflate and decode to. A request that needs more than all of it is worked on alone.
+    /// Connections that one address may have open, a /64 network of IPv6 as one; more are closed at once. Loopback
+    /// is not counted.
+    pub address_connections: usize,
+    /// Memory: half for requests being read, half for replies being written, half for replies that wait for room
+    /// there (beyond it, 503); and the whole for what requests inflate and decode to. A request that needs more
+    /// than all of its part is worked on alone; when several wait for each other, one goes beyond. Each connection
+    /// has 64 KiB beside it.
     pub memory_bytes: usize,
     /// How long the head of a request may take.
     pub header_timeout: Duration,
-    /// How long a peer may send nothing of a body, or take nothing of a reply.
+    /// How long a peer may send nothing of a body, or take nothing of a reply. Together, such waits may last so long
+    /// and the length at the least rate.
     pub idle_timeout: Duration,
+    /// Bytes a second that a peer sends or takes at least.
+    pub least_rate: u64,
+    /// What takes the place of `idle_timeout` while others wait for the memory that the peer holds.
+    pub crowded_timeout: Duration,
+    /// What takes the place of `least_rate` then.
+    pub crowded_rate: u64,
     /// How long requests that are being answered may go on once the server is to stop.
     pub drain_timeout: Duration,
     /// Answers messages.
@@ -153,9 +172,13 @@ impl Default for ServeOptions {
             decode: request_limits(),
             concurrent: 4,
             connections: 512,
+            address_connections: 64,
             memory_bytes: 256 << 20,
             header_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),
+            least_rate: 4 << 10,
+            crowded_timeout: Duration::from_secs(5),
+            crowded_rate: 64 << 10,
             drain_timeout: Duration::from_secs(25),
             handler: Arc::new(crate::handle_sync),
             observer: Arc::new(|| Box::new(NoObserver)),
@@ -185,9 +208,13 @@ pub struct XferService {
 
 struct Inner {
     desk: Desk,
-    /// One permit a KiB: see [`ServeOptions::memory_bytes`].
-    memory: Arc<Semaphore>,
-    /// One permit a KiB of what requests inflate to. A share of its own: who waits for it holds one of the other.
+    /// What requests take that are being read.
+    requests: Memory,
+    /// What replies take that are being written.
+    replies: Memory,
+    /// What replies take that wait for a share of that.
+    waiting: Memory,
+    /// One permit a KiB of what requests inflate to. A share of its own: who waits for it holds one of another.
     opened: Arc<Semaphore>,
     workers: Semaphore,
 }
@@ -197,10 +224,12 @@ type BoxError = Box<dyn Error + Send + Sync>;
 impl XferService {
     /// Serves `repos`.
     pub fn new(repos: Repos, options: ServeOptions) -> Self {
-        let budget = || Arc::new(Semaphore::new(kib(options.memory_bytes as u64)));
-        let (memory, opened) = (budget(), budget());
+        let half = || Memory::new(options.memory_bytes / 2);
+        let (requests, replies, waiting) = (half(), half(), half());
+        let opened = Arc::new(Semaphore::new(kib(options.memory_bytes as u64)));
         let workers = Semaphore::new(options.concurrent.max(1));
-        Self { inner: Arc::new(Inner { desk: Desk { repos, options }, memory, opened, workers }) }
+        let desk = Desk { repos, options };
+        Self { inner: Arc::new(Inner { desk, requests, replies, waiting, opened, workers }) }
     }
 
     pub(crate) fn options(&self) -> &ServeOptions {
@@ -239,20 +268,21 @@ impl XferService {
                 "the request is longer than this server takes",
             );
         }
-        let share = self.share(&self.inner.memory, length).await;
-        let bytes = match self.read(body, length).await {
-            Ok(bytes) => bytes,
+        let (bytes, share) = match self.read(body, length).await {
+            Ok(read) => read,
             Err(refusal) => return reply::refusal(refusal),
         };
         let request = Body { content_type, bytes };
-        let opened = self.share(&self.inner.opened, opened_bytes(&request, &self.options().decode)).await;
+        let opened = self.opened(opened_bytes(&request, &self.options().decode)).await;
         let peer = head.extensions.get::<RemoteAddress>().cloned();
         let letter = Letter { body: request, peer, login: cookie::login_card(head) };
         let answer = self.work(move |desk| desk.answer(&place, letter)).await;
         drop((share, opened));
         match answer {
             Ok(body) => {
-                let share = self.share(&self.inner.memory, body.bytes.len() as u64).await;
+                let Some(share) = self.reply_share(body.bytes.len() as u64).await else {
+                    return reply::refusal(FULL);
+                };
                 let content_type = body.content_type.as_str();
                 reply::reply(StatusCode::OK, content_type, ReplyBody::new(body.bytes, share))
             }
@@ -282,28 +312,36 @@ impl XferService {
         repos.locate(under(&self.options().base_path, path)?)
     }
 
-    async fn read<B>(&self, body: B, length: u64) -> Result<Bytes, Refusal>
+    /// Reads a body and takes memory as it arrives: what a head declares costs nothing.
+    async fn read<B>(&self, body: B, length: u64) -> Result<(Bytes, Share), Refusal>
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
     {
         let mut body = std::pin::pin!(body);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let mut bytes = BytesMut::with_capacity(length);
+        let (mut bytes, mut share) = (BytesMut::new(), Share::default());
+        let (memory, mut pace) = (&self.inner.requests, Pace::new(self.options()));
         loop {
-            let Ok(frame) = timeout(self.options().idle_timeout, body.frame()).await else {
+            pace.wait(Instant::now());
+            let frame = timeout(pace.look(Instant::now()), body.frame()).await;
+            if pace.is_late(Instant::now(), share.holds_any() && memory.is_wanted()) {
                 return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request did not arrive in time"));
-            };
-            match frame {
-                None if bytes.len() == length => return Ok(bytes.freeze()),
-                None | Some(Err(_)) => break,
-                Some(Ok(frame)) => {
-                    let Ok(data) = frame.into_data() else { continue };
-                    if data.len() > length - bytes.len() {
-                        break;
-                    }
-                    bytes.extend_from_slice(&data);
-                }
             }
+            let Ok(frame) = frame.map(|frame| frame.map(Result::ok)) else { continue };
+            let data = match frame {
+                None if bytes.len() == length => return Ok((bytes.freeze(), share)),
+                None | Some(None) => break,
+                Some(Some(frame)) => frame.into_data().unwrap_or_default(),
+            };
+            if data.len() > length - bytes.len() {
+                break;
+            }
+            pace.moved(data.len(), Instant::now());
+            let needed = (bytes.len() + data.len()) as u64;
+            if memory.grow(&mut share, needed, self.options().idle_timeout).await.is_none() {
+                return Err(FULL);
+            }
+            bytes.extend_from_slice(&data);
         }
         Err(Refusal::new(StatusCode::BAD_REQUEST, "the request is not as long as it says"))
     }
@@ -321,10 +359,25 @@ impl XferService {
         })
     }
 
-    async fn share(&self, of: &Arc<Semaphore>, bytes: u64) -> Option<OwnedSemaphorePermit> {
+    async fn opened(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
         let all = kib(self.options().memory_bytes as u64);
         let permits = u32::try_from(kib(bytes).min(all)).unwrap_or(u32::MAX);
-        Arc::clone(of).acquire_many_owned(permits).await.ok()
+        Arc::clone(&self.inner.opened).acquire_many_owned(permits).await.ok()
+    }
+
+    /// Memory for a reply that is there already. None if too much waits for it, or it took too long.
+    async fn reply_share(&self, bytes: u64) -> Option<Share> {
+        let (mut share, mut waiting) = (Share::default(), Share::default());
+        if self.inner.replies.grow_now(&mut share, bytes).is_none() {
+            self.inner.waiting.grow_now(&mut waiting, bytes)?;
+            self.inner.replies.grow(&mut share, bytes, self.options().idle_timeout).await?;
+        }
+        Some(share)
+    }
+
+    /// What replies take that are being written.
+    pub(crate) fn replies(&self) -> &Memory {
+        &self.inner.replies
     }
 }
 
@@ -360,11 +413,6 @@ fn opened_bytes(request: &Body, limits: &DecodeLimits) -> u64 {
     let text = inflated.max(request.bytes.len() as u64);
     let cards = (text / LEAST_CARD_BYTES).min(limits.cards as u64);
     inflated.saturating_add(cards.saturating_mul(CARD_BYTES))
-}
-
-fn kib(bytes: u64) -> usize {
-    let kib = usize::try_from(bytes / 1024).unwrap_or(Semaphore::MAX_PERMITS);
-    (kib + 1).min(Semaphore::MAX_PERMITS)
 }
 
 /// The rest of `path` under `base`. None if it is not under it.

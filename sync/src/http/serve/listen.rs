@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::addresses::{Addresses, Seat};
 use super::patience::Patience;
 use super::{RemoteAddress, ReplyBody, Repos, ServeOptions, XferService};
 
@@ -44,6 +45,7 @@ pub async fn listen(
 pub async fn run(listener: TcpListener, service: XferService, shutdown: impl Future<Output = ()>) {
     let open = Arc::new(Semaphore::new(service.options().connections.max(1)));
     let graceful = GracefulShutdown::new();
+    let addresses = Addresses::default();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let next = async {
@@ -56,8 +58,13 @@ pub async fn run(listener: TcpListener, service: XferService, shutdown: impl Fut
         };
         match accepted {
             Ok((stream, from)) => {
-                let from = RemoteAddress(from.ip().to_canonical().to_string());
-                drop(tokio::spawn(serve(stream, from, service.clone(), graceful.watcher(), place)));
+                let from = from.ip().to_canonical();
+                let Some(seat) = addresses.seat(from, service.options().address_connections.max(1)) else {
+                    tracing::debug!(%from, "too many connections of one address");
+                    continue;
+                };
+                let from = RemoteAddress(from.to_string());
+                drop(tokio::spawn(serve(stream, from, service.clone(), graceful.watcher(), (place, seat))));
             }
             Err(error) => {
                 tracing::warn!(%error, "no connection could be accepted");
@@ -76,11 +83,11 @@ async fn serve(
     from: RemoteAddress,
     service: XferService,
     watcher: Watcher,
-    _place: Option<OwnedSemaphorePermit>,
+    _place: (Option<OwnedSemaphorePermit>, Seat),
 ) {
     let _ = stream.set_nodelay(true);
     let options = service.options();
-    let io = Patience::new(stream, options.idle_timeout);
+    let io = Patience::new(stream, &service);
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())

@@ -4,13 +4,12 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::memory::Share;
+use super::route::Refusal;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
-
-use super::route::Refusal;
 
 /// Bytes handed to the connection at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -18,11 +17,11 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// The body of a reply. It holds its share of the server's memory until it is written.
 pub struct ReplyBody {
     rest: Bytes,
-    _share: Option<OwnedSemaphorePermit>,
+    _share: Share,
 }
 
 impl ReplyBody {
-    pub(crate) fn new(bytes: Bytes, share: Option<OwnedSemaphorePermit>) -> Self {
+    pub(crate) fn new(bytes: Bytes, share: Share) -> Self {
         Self { rest: bytes, _share: share }
     }
 }
@@ -62,7 +61,7 @@ pub(crate) fn reply(status: StatusCode, content_type: &'static str, body: ReplyB
 
 /// One line for people.
 pub(crate) fn line(status: StatusCode, text: &str) -> Response<ReplyBody> {
-    let body = ReplyBody::new(Bytes::from(format!("{text}\n")), None);
+    let body = ReplyBody::new(Bytes::from(format!("{text}\n")), Share::default());
     let mut response = reply(status, "text/plain; charset=utf-8", body);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
@@ -71,7 +70,8 @@ pub(crate) fn line(status: StatusCode, text: &str) -> Response<ReplyBody> {
 }
 
 pub(crate) fn page(html: String) -> Response<ReplyBody> {
-    let mut response = reply(StatusCode::OK, "text/html; charset=utf-8", ReplyBody::new(html.into(), None));
+    let mut response =
+        reply(StatusCode::OK, "text/html; charset=utf-8", ReplyBody::new(html.into(), Share::default()));
     let policy = HeaderValue::from_static("default-src 'none'");
     response.headers_mut().insert("content-security-policy", policy);
     response
