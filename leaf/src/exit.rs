@@ -149,6 +149,10 @@ impl From<SyncError> for Failure {
             SyncError::Refused(text) if text.contains("wrong project") => {
                 (Code::Failed, "name the server of this project, or clone the other one")
             }
+            SyncError::Refused(text) if text.contains("sync private") => (
+                Code::Refused,
+                "leave --private out, or log in as a user with capability x: what came before is kept",
+            ),
             SyncError::Refused(text) if text.contains("not authorized") => (
                 Code::Refused,
                 "log in as a user who may do this: http://USER@HOST/, its password in FROND_PASSWORD",

@@ -114,6 +114,33 @@ fn a_login_given_to_a_clone_serves_later_pulls_of_frond_and_of_stock() {
 }
 
 #[test]
+fn a_clone_whose_private_part_is_refused_is_taken_up_without_it() {
+    for nobody in ["", "g", "go"] {
+        let closed = Closed::new();
+        let path = closed.whole.to_string_lossy();
+        closed.fossil.output(["user", "capabilities", "nobody", nobody, "-R", &path]);
+        closed.fossil.output(["user", "capabilities", "dev", "gio", "-R", &path]);
+        for server in closed.servers() {
+            let (url, copy) = (as_dev(&server), closed.scratch.file("copy.fossil"));
+            let _ = std::fs::remove_file(&copy);
+            let clone = |args: &[&str]| {
+                let words = ["clone", "-A", "admin", &url, &copy.to_string_lossy()];
+                closed.frond.try_run([&words, args].concat())
+            };
+            for _ in 0..2 {
+                let said = clone(&["--private"]);
+                assert_eq!(said.code, Some(REFUSED), "{said}");
+                assert!(said.stderr.contains("--private"), "{said}");
+            }
+            let said = clone(&[]);
+            assert_eq!(said.code, Some(0), "{said}");
+            compare::contents_equal(&copy, &closed.whole);
+            assert_eq!(sql::column(&copy, "SELECT name FROM config WHERE name GLOB 'frond-clone*'").len(), 0);
+        }
+    }
+}
+
+#[test]
 fn a_login_that_stock_remembers_serves_frond() {
     let closed = Closed::new();
     for server in closed.servers() {

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use repo::{Genesis, Repo, RepoError, Tx, UnixTime, config, partial, user};
+use repo::{Genesis, Repo, RepoError, Tx, UnixTime, config, partial, private, user};
 use xfer::login::Secret;
 
 use super::workplace::{FileError, Workplace};
 use super::{ClientError, Remember, Setting, blocking, remembered, run};
-use crate::{Session, SyncOptions, SyncResult, Transport};
+use crate::{Session, SyncError, SyncOptions, SyncResult, Transport};
 
 /// What to clone, and what the new file starts from.
 #[derive(Debug, Clone, Default)]
@@ -46,8 +46,12 @@ const ADMIN: &str = "frond-clone-admin";
 /// Says that a run logged in: what came with a login is not for everyone. Goes with [`SOURCE`].
 const LOGIN: &str = "frond-clone-login";
 
+/// Says that the peer gives this user nothing private, as far as the clone came. Goes with [`SOURCE`].
+const NO_PRIVATE: &str = "frond-clone-no-private";
+
 /// Clones into a new file at `target`. Until the clone is whole it is under another name ([`super::work_file`]);
-/// interrupted in any way, it is taken up by the next call with the same source and target.
+/// interrupted in any way, it is taken up by the next call with the same source and target. Where the peer refuses
+/// private artifacts and gave none yet, that call may also do without them.
 pub async fn clone<T: Transport>(
     target: &Path,
     transport: &mut T,
@@ -60,7 +64,7 @@ pub async fn clone<T: Transport>(
     blocking(|| {
         let mut repo = Repo::open(target)?;
         let tx = repo.begin()?;
-        for mark in [SOURCE, ADMIN, LOGIN] {
+        for mark in [SOURCE, ADMIN, LOGIN, NO_PRIVATE] {
             config::unset(&tx, mark)?;
         }
         let server = config::server_code(&tx)?.unwrap_or_default();
@@ -91,11 +95,28 @@ async fn fill<T: Transport>(
     // Declared after the attempt, the repository is closed before the attempt may remove its file.
     let mut repo = repo;
     if begun != Begun::Whole {
-        run(&mut attempt.session, &mut repo, transport, setting).await?;
+        let ran = run(&mut attempt.session, &mut repo, transport, setting).await;
+        if options.session.private && ran.as_ref().is_err_and(is_about_private) {
+            blocking(|| note_no_private(&mut repo, (setting.clock)()))?;
+        }
+        ran?;
     }
     let project = blocking(|| finish(&mut repo, transport, options, setting))?;
     attempt.begun = Begun::Whole;
     Ok((SyncResult { project, ..attempt.session.result() }, begun))
+}
+
+fn is_about_private(error: &ClientError) -> bool {
+    matches!(error, ClientError::Sync(SyncError::Refused(said)) if said.contains("private"))
+}
+
+/// Notes that a clone without private artifacts may go on from here.
+fn note_no_private(repo: &mut Repo, now: UnixTime) -> Result<(), RepoError> {
+    let tx = repo.begin()?;
+    if !private::any(&tx)? {
+        config::set(&tx, NO_PRIVATE, "1", now)?;
+    }
+    tx.commit()
 }
 
 /// A session that fills a work. Dropped before anything came, it leaves no work behind.
@@ -121,9 +142,11 @@ fn prepare(
 ) -> Result<(Repo, Begun), ClientError> {
     let wanted = identity(options);
     if let Some((mut repo, source)) = interrupted(place.work())? {
-        if source == wanted {
+        if source == wanted || has_only(&mut repo, &source, &wanted)? {
             let begun = how_far(&mut repo)?;
             let tx = repo.begin()?;
+            config::set(&tx, SOURCE, &wanted, (setting.clock)())?;
+            config::unset(&tx, NO_PRIVATE)?;
             mark_login(&tx, options, (setting.clock)())?;
             tx.commit()?;
             return Ok((repo, begun));
@@ -143,6 +166,12 @@ fn prepare(
     mark_login(&tx, options, now)?;
     tx.commit()?;
     Ok((repo, Begun::Now))
+}
+
+/// Whether the work of a clone with private artifacts, which were refused, has only what `wanted` is to have.
+fn has_only(repo: &mut Repo, source: &str, wanted: &str) -> Result<bool, RepoError> {
+    let is_same = source.strip_suffix(WITH_PRIVATE) == Some(wanted);
+    Ok(is_same && config::get(&repo.snapshot()?, NO_PRIVATE)?.is_some())
 }
 
 fn mark_login(tx: &Tx<'_>, options: &CloneOptions, now: UnixTime) -> Result<(), RepoError> {
@@ -320,7 +349,7 @@ mod tests {
                 assert_eq!(user::find(&snap, &first.admin).unwrap(), None, "{}", first.admin);
             }
             assert_eq!(user::find(&snap, user::NOBODY).unwrap().unwrap().capabilities, nobody);
-            for mark in [SOURCE, ADMIN, LOGIN] {
+            for mark in [SOURCE, ADMIN, LOGIN, NO_PRIVATE] {
                 assert_eq!(config::get(&snap, mark).unwrap(), None);
             }
         }
