@@ -121,7 +121,7 @@ impl Command {
             Self::New(command) => &command.file,
             Self::Pull(pull::Pull { exchange })
             | Self::Push(push::Push { exchange })
-            | Self::Sync(sync::Sync { exchange }) => &exchange.repository.file,
+            | Self::Sync(sync::Sync { exchange }) => &exchange.meeting.repository.file,
             Self::Info(info::Info { repository, .. })
             | Self::Timeline(timeline::Timeline { repository, .. })
             | Self::Ls(ls::Ls { repository, .. })

@@ -21,15 +21,20 @@ use crate::login::{self, Login, Origin};
 use crate::output::{self, Output};
 use crate::progress::Reporter;
 
-/// Options of every command that talks to a server.
-#[derive(Debug, Args)]
-pub(crate) struct Network {
+/// What goes beside public artifacts.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Beside {
     /// Exchange private artifacts too (the user needs capability x)
     #[arg(long)]
     pub(crate) private: bool,
     /// Exchange unversioned files too (giving needs capability y)
     #[arg(short, long)]
     pub(crate) unversioned: bool,
+}
+
+/// Options of every command that talks to a server.
+#[derive(Debug, Args)]
+pub(crate) struct Network {
     /// Remember neither the URL nor its password
     #[arg(long)]
     pub(crate) once: bool,
@@ -104,7 +109,7 @@ pub(crate) struct Peer {
 
 /// The peer at the address that was given, else at the one that the repository remembers.
 pub(crate) fn peer(given: Option<&str>, repo: &mut Repo, output: &Output) -> Result<Peer, Failure> {
-    let remembered = client::remembered_url(repo)?;
+    let remembered = client::remembered_url(&repo.snapshot()?)?;
     let url = match (given, &remembered) {
         (Some(text), _) => given_url(text, output)?,
         (None, Some(text)) => url(text)?,

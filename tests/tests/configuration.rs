@@ -253,6 +253,22 @@ fn a_refused_push_of_configuration_is_an_error() {
     assert_eq!(unknown.code, Some(2), "{unknown}");
 }
 
+#[test]
+fn a_pull_of_configuration_that_the_server_does_not_give_says_so() {
+    let pair = Pair::new();
+    let path = pair.bare.to_string_lossy();
+    for server in [pair.frond.server(&pair.full), pair.fossil.server(&pair.full)] {
+        let pull = |url: &str| pair.frond.try_run(["config", "pull", "user", url, "-R", &path]);
+        let said = pull(&server.url());
+        assert_eq!((said.code, said.stderr.contains("gave nothing of user")), (Some(0), true), "{said}");
+        // Again, when there is nothing new: it was given all the same.
+        for _ in 0..2 {
+            let said = pull(&server.url_as("dev", "pw"));
+            assert_eq!((said.code, said.stderr.contains("gave nothing")), (Some(0), false), "{said}");
+        }
+    }
+}
+
 /// S6: stock writes the end of a web session as a julian day; it is not the end of the user.
 #[test]
 fn who_was_on_the_web_pages_may_still_sync() {

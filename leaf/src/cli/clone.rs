@@ -15,7 +15,7 @@ use super::config::warn_of_unusable;
 use crate::chance;
 use crate::exit::{Code, Failure};
 use crate::login;
-use crate::network::{self, Network, Summary};
+use crate::network::{self, Beside, Network, Summary};
 use crate::output::{Form, Output};
 
 /// Clone a repository into a new file
@@ -33,6 +33,8 @@ pub(crate) struct Clone {
     /// Make USER the first user of the new repository
     #[arg(short = 'A', long, value_name = "USER")]
     admin_user: Option<String>,
+    #[command(flatten)]
+    beside: Beside,
     #[command(flatten)]
     network: Network,
 }
@@ -59,8 +61,8 @@ impl Clone {
                 pull: true,
                 user: login.user.clone(),
                 password: login.password.clone(),
-                unversioned: self.network.unversioned,
-                private: self.network.private,
+                unversioned: self.beside.unversioned,
+                private: self.beside.private,
                 tables: true,
                 ..SyncOptions::default()
             },

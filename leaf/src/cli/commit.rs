@@ -18,7 +18,7 @@ use xfer::card::Privacy;
 use self::place::{Place, Wish};
 use self::plan::{Change, Plan, What};
 use self::target::Targets;
-pub(crate) use self::who::local_users;
+pub(crate) use self::who::{known_user, local_users};
 use super::Repository;
 use crate::exit::{Code, Failure, from_reading};
 use crate::output::{Form, Output};
@@ -72,7 +72,7 @@ pub(crate) struct Manner {
     /// Keep it private; by default it begins the branch `private`
     #[arg(long)]
     private: bool,
-    /// Who did it [default: the file's default user, else who works here]
+    /// Who did it [default: the file's default user, else who works here, else the user of the remembered URL]
     #[arg(long, value_name = "USER", alias = "user-override")]
     user: Option<String>,
     /// Make a check-in even if nothing changed

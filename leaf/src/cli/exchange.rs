@@ -1,4 +1,4 @@
-//! What `pull`, `push` and `sync` share: one session with the server of a repository.
+//! What `pull`, `push`, `sync` and `uv sync` share: one session with the server of a repository.
 
 use std::time::Instant;
 
@@ -10,23 +10,32 @@ use sync::{Preview, SyncError, SyncOptions};
 
 use super::Repository;
 use crate::exit::{Code, Failure};
-use crate::network::{self, Network, Peer, Summary};
+use crate::network::{self, Beside, Network, Peer, Summary};
 use crate::output::Output;
 
 /// Options of one session.
 #[derive(Debug, Args)]
 pub(crate) struct Exchange {
-    /// The server's repository; by default the one of the last session
-    #[arg(value_name = "URL")]
-    url: Option<String>,
     #[command(flatten)]
-    pub(super) repository: Repository,
+    pub(super) meeting: Meeting,
     /// Compare everything, not only what is new
     #[arg(long)]
     verily: bool,
     /// Change nothing on either side, only say what would move
     #[arg(short = 'n', long)]
     dry_run: bool,
+    #[command(flatten)]
+    beside: Beside,
+}
+
+/// A server, and the repository that it is to meet.
+#[derive(Debug, Args)]
+pub(crate) struct Meeting {
+    /// The server's repository; by default the one of the last session
+    #[arg(value_name = "URL")]
+    url: Option<String>,
+    #[command(flatten)]
+    pub(super) repository: Repository,
     #[command(flatten)]
     network: Network,
 }
@@ -43,6 +52,26 @@ pub(super) enum Direction {
 
 impl Exchange {
     pub(super) fn run(self, direction: Direction, output: &Output) -> Result<Code, Failure> {
+        let options = SyncOptions {
+            dry_run: self.dry_run,
+            unversioned: self.beside.unversioned,
+            private: self.beside.private,
+            verily: self.verily,
+            tables: true,
+            ..SyncOptions::default()
+        };
+        self.meeting.run(direction, options, output)
+    }
+}
+
+impl Meeting {
+    /// Exchanges unversioned files, and nothing else.
+    pub(super) fn unversioned(self, output: &Output) -> Result<Code, Failure> {
+        let options = SyncOptions { unversioned: true, ..SyncOptions::default() };
+        self.run(Direction::Unversioned, options, output)
+    }
+
+    fn run(self, direction: Direction, options: SyncOptions, output: &Output) -> Result<Code, Failure> {
         let begun = Instant::now();
         let mut repo = self.repository.write()?;
         let Peer { url, login } = network::peer(self.url.as_deref(), &mut repo, output)?;
@@ -50,14 +79,9 @@ impl Exchange {
         let options = SyncOptions {
             pull: matches!(direction, Direction::Pull | Direction::Both),
             push: matches!(direction, Direction::Push | Direction::Both),
-            dry_run: self.dry_run,
             user: login.user,
             password: login.password,
-            unversioned: self.network.unversioned || direction == Direction::Unversioned,
-            private: self.network.private,
-            verily: self.verily,
-            tables: direction != Direction::Unversioned,
-            ..SyncOptions::default()
+            ..options
         };
         let mut setting = network::setting(output)?;
         let mut transport = HttpTransport::new(url.clone(), self.network.http()?);

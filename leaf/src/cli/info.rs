@@ -36,7 +36,7 @@ struct Answer {
 impl Info {
     pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
         let mut repo = self.repository.read()?;
-        let remote = sync::client::remembered_url(&mut repo)?;
+        let remote = sync::client::remembered_url(&repo.snapshot()?)?;
         let snap = repo.snapshot()?;
         let census = census::count(&snap)?;
         let answer = Answer {

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use xfer::UvName;
 
 use super::Repository;
-use super::exchange::{Direction, Exchange};
+use super::exchange::Meeting;
 use crate::exit::{Code, Failure};
 use crate::output::Output;
 
@@ -36,7 +36,7 @@ enum Action {
 #[derive(Debug, Args)]
 struct Sync {
     #[command(flatten)]
-    exchange: Exchange,
+    meeting: Meeting,
 }
 
 impl Uv {
@@ -48,7 +48,7 @@ impl Uv {
             | Action::Rm(write::Rm { repository, .. })
             | Action::Export(read::Export { repository, .. })
             | Action::Hash(read::Hash { repository, .. })
-            | Action::Sync(Sync { exchange: Exchange { repository, .. } }) => repository,
+            | Action::Sync(Sync { meeting: Meeting { repository, .. } }) => repository,
         }
     }
 
@@ -60,7 +60,7 @@ impl Uv {
             Action::Rm(action) => action.run(output),
             Action::Export(action) => action.run(output),
             Action::Hash(action) => action.run(output),
-            Action::Sync(action) => action.exchange.run(Direction::Unversioned, output),
+            Action::Sync(action) => action.meeting.unversioned(output),
         }
     }
 }

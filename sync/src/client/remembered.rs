@@ -1,6 +1,6 @@
 //! What a repository keeps for the next sync: with whom, and as whom. Stock reads and writes the same.
 
-use repo::{Repo, RepoError, UnixTime, config};
+use repo::{Repo, RepoError, Snapshot, UnixTime, config};
 use xfer::login::Secret;
 
 use super::obscured::{obscure, reveal};
@@ -28,8 +28,8 @@ pub enum Remember {
 }
 
 /// The address that a repository was last synchronized with, if it was told to remember.
-pub fn remembered_url(repo: &mut Repo) -> Result<Option<String>, RepoError> {
-    let url = config::get(&repo.snapshot()?, URL)?;
+pub fn remembered_url(snap: &Snapshot<'_>) -> Result<Option<String>, RepoError> {
+    let url = config::get(snap, URL)?;
     Ok(url.filter(|url| url != "off"))
 }
 
@@ -125,7 +125,7 @@ mod tests {
         ];
         for (number, (at, session, remember, url, password)) in steps.into_iter().enumerate() {
             store(&mut repo, &at, &session, remember, UnixTime(0)).unwrap();
-            assert_eq!(remembered_url(&mut repo).unwrap().as_deref(), url, "step {number}");
+            assert_eq!(remembered_url(&repo.snapshot().unwrap()).unwrap().as_deref(), url, "step {number}");
             assert_eq!(remembered_password(&mut repo).unwrap(), password, "step {number}");
         }
     }

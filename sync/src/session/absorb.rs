@@ -44,6 +44,7 @@ impl Session {
         let reply = Reply::read(message);
         self.stats.igots_received = reply.igots.len() as u64;
         self.stats.gimmes_received = reply.gimmes.len() as u64;
+        self.result.config_offered += reply.configs.len() as u64;
         self.news.said.extend(reply.messages.iter().map(|&text| text.to_owned()));
         match &self.goal {
             Goal::Preview => self.absorb_catalog(&repo.snapshot()?, &reply),

@@ -113,6 +113,8 @@ pub struct SyncResult {
     pub avoid_delta_manifests: bool,
     /// Rows moved, of each synced table that was compared.
     pub tables: BTreeMap<SqlName, TableStats>,
+    /// Records of configuration that the peer sent, new or not. None for what the user may not have.
+    pub config_offered: u64,
     /// Settings of the peer that can not be used here, and were not taken.
     pub unusable_settings: Vec<String>,
     /// What would have moved, if that was all that was asked.

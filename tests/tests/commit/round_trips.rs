@@ -363,6 +363,11 @@ fn the_author_is_found_as_in_stock() {
     assert_eq!(author(&[], &[]), None);
     assert_eq!(author(&["--user", "nemo"], &[("USER", "admin")]), None);
     assert_eq!(author(&["--user", "ann"], &[("USER", "admin")]).as_deref(), Some("ann"));
+    site.set("last-sync-url", "http://ann@h/");
+    assert_eq!(author(&[], &[("USER", "nemo")]).as_deref(), Some("ann"));
+    assert_eq!(author(&[], &[("USER", "bob")]).as_deref(), Some("bob"));
+    site.set("last-sync-url", "https://nemo@h/");
+    assert_eq!(author(&[], &[("USER", "nemo")]), None);
     site.set("default-user", "dora");
     assert_eq!(author(&[], &[("FOSSIL_USER", "bob")]).as_deref(), Some("dora"));
 }

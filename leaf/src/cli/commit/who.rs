@@ -1,31 +1,46 @@
 //! Who makes a check-in.
 
 use repo::{Snapshot, Text, config, user};
+use sync::client::remembered_url;
+use sync::http::Url;
 
 use crate::exit::{Code, Failure};
 
-/// The user that was named, else the file's default user, else who works here: as stock has it, the first of them
-/// that is a user of the file. A file without users takes any.
+/// The user that was named, who must be one of the file, else the one of [`known_user`].
 pub(super) fn author(snap: &Snapshot<'_>, named: Option<&str>) -> Result<Text, Failure> {
+    let Some(login) = named else {
+        let what = "nobody who works here is a user of the repository";
+        let known = known_user(snap)?;
+        return known.ok_or_else(|| Failure::new(Code::Failed, what, "say who you are: --user USER"));
+    };
+    if is_known(snap, login)? {
+        return Ok(login.into());
+    }
+    let what = format!("{login:?} is no user of the repository");
+    Err(Failure::new(Code::Failed, what, "name one with --user, or make it one"))
+}
+
+/// The file's default user, else who works here, else the user of the remembered address: as stock has it, the
+/// first of them that is a user of the file. A file without users takes any.
+pub(crate) fn known_user(snap: &Snapshot<'_>) -> Result<Option<Text>, Failure> {
+    let of_file = config::get(snap, "default-user")?;
+    let address = remembered_url(snap)?.and_then(|url| url.parse::<Url>().ok());
+    let remote = address.and_then(|url| url.user);
+    for login in of_file.into_iter().chain(local_users()).chain(remote) {
+        if is_known(snap, &login)? {
+            return Ok(Some(login[..].into()));
+        }
+    }
+    Ok(None)
+}
+
+fn is_known(snap: &Snapshot<'_>, login: &str) -> Result<bool, Failure> {
+    if login.is_empty() {
+        return Ok(false);
+    }
     let any = snap.conn().query_row("SELECT EXISTS(SELECT 1 FROM user)", (), |row| row.get(0));
     let has_users: bool = any.map_err(repo::RepoError::from)?;
-    let is_known = |login: &str| -> Result<bool, Failure> {
-        Ok(!login.is_empty() && (!has_users || user::find(snap, login)?.is_some()))
-    };
-    if let Some(login) = named {
-        if is_known(login)? {
-            return Ok(login.into());
-        }
-        let what = format!("{login:?} is no user of the repository");
-        return Err(Failure::new(Code::Failed, what, "name one with --user, or make it one"));
-    }
-    for login in config::get(snap, "default-user")?.into_iter().chain(local_users()) {
-        if is_known(&login)? {
-            return Ok(login[..].into());
-        }
-    }
-    let what = "nobody who works here is a user of the repository";
-    Err(Failure::new(Code::Failed, what, "say who you are: --user USER"))
+    Ok(!has_users || user::find(snap, login)?.is_some())
 }
 
 /// Who works here, by the names that Fossil looks at, in its order.

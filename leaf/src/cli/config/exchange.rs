@@ -73,12 +73,19 @@ impl Exchange {
         let mut repo = self.repository.write()?;
         let Peer { url, login } = network::peer(self.url.as_deref(), &mut repo, output)?;
         let remember = self.network.remember(&login)?;
+        let asks = options.config_pull.is_some();
         let options = SyncOptions { user: login.user, password: login.password, ..options };
         let mut setting = network::setting(output)?;
         let mut transport = HttpTransport::new(url.clone(), self.network.http()?);
         let session = client::sync(&mut repo, &mut transport, options, remember, &mut setting);
         let result = network::run(session)??;
         warn_of_unusable(&result.unusable_settings, output);
+        if asks && result.config_offered == 0 {
+            let name = self.group.name();
+            output.warn(&format!(
+                "the server gave nothing of {name}: it has nothing, or this login may not have it"
+            ));
+        }
         let summary = Summary {
             r#type: "summary",
             operation,

@@ -1,11 +1,13 @@
 //! `frond table put` and `frond table rm`.
 
 use clap::Args;
+use repo::Snapshot;
 use serde::Serialize;
 
 use super::{Cells, no_such_row};
 use crate::cli::Repository;
 use crate::cli::clone::local_user;
+use crate::cli::commit::known_user;
 use crate::exit::{Code, Failure};
 use crate::output::Output;
 
@@ -33,14 +35,19 @@ pub(super) struct Rm {
 
 #[derive(Debug, Args)]
 struct Who {
-    /// Who writes: the name that the row is pushed under. By default who works here
+    /// Who writes: the name that the row is pushed under. By default the author that a
+    /// check-in would have
     #[arg(long, value_name = "USER")]
     user: Option<String>,
 }
 
 impl Who {
-    fn name(self) -> String {
-        self.user.unwrap_or_else(local_user)
+    /// Who is no user here may still be one where the row is pushed to.
+    fn name(self, snap: &Snapshot<'_>) -> Result<String, Failure> {
+        if let Some(user) = self.user {
+            return Ok(user);
+        }
+        Ok(known_user(snap)?.map_or_else(local_user, |user| user.to_string()))
     }
 }
 
@@ -56,7 +63,8 @@ impl Put {
         let tx = repo.begin()?;
         let (table, values) = self.cells.read(&tx)?;
         let mut writer = self.cells.writer(&tx)?;
-        let changed = writer.put(values, &self.who.name())?;
+        let user = self.who.name(&tx)?;
+        let changed = writer.put(values, &user)?;
         writer.finish()?;
         tx.commit()?;
         output.answer(&Answer { table: table.name.to_string(), changed }, String::new);
@@ -70,7 +78,8 @@ impl Rm {
         let tx = repo.begin()?;
         let (table, key) = self.key.read(&tx)?;
         let mut writer = self.key.writer(&tx)?;
-        if !writer.remove(key, &self.who.name())? {
+        let user = self.who.name(&tx)?;
+        if !writer.remove(key, &user)? {
             return Err(no_such_row(&table.name));
         }
         writer.finish()?;
