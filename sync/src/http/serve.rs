@@ -172,7 +172,7 @@ impl Default for ServeOptions {
             decode: request_limits(),
             concurrent: 4,
             connections: 512,
-            address_connections: 64,
+            address_connections: 24,
             memory_bytes: 256 << 20,
             header_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),
