@@ -84,9 +84,11 @@ impl<'a, 'm> Answer<'a, 'm> {
         Ok((cards, self.stats))
     }
 
-    /// What a client says it has, or sent, need not be announced to it.
+    /// What a client says it has, or sent, need not be announced to it. Stock says that it has the private artifacts
+    /// it knows by name only, in the request that asks for them: what is asked for counts as missing.
     fn settle_what_they_have(&mut self) -> Result<(), RepoError> {
-        let announced = self.orders.igots.iter().map(|igot| &igot.id);
+        let asked: BTreeSet<&ArtifactId> = self.orders.gimmes.iter().collect();
+        let announced = self.orders.igots.iter().map(|igot| &igot.id).filter(|id| !asked.contains(id));
         for id in announced.chain(self.orders.files.iter().map(|file| &file.id)) {
             if let Presence::Held(rid) = blob::presence(self.snap, id)? {
                 self.outbox.settle(rid);
