@@ -1,15 +1,24 @@
 //! Several sessions, servers and programs on one file at once.
 
-#![allow(clippy::unwrap_used, reason = "what fails here is the finding")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here is the finding")]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::Instant;
 
 use frond_tests::corpus::{Extras, Shape};
 use frond_tests::frond::{LOCKED, count};
-use frond_tests::{Fossil, Frond, Scratch, compare, shared, sql};
+use frond_tests::{Fossil, Frond, Scratch, compare, memory, shared, sql};
+
+const PUSHERS: usize = 32;
+/// So many of them are stock, and one of those who pull.
+const STOCK_PUSHERS: usize = 2;
+const PULLERS: usize = 8;
+const CHECKINS_EACH: usize = 3;
+/// What a server of a small repository may take, however many there are.
+const SERVER_BYTES: u64 = 100 << 20;
 
 /// Somebody who has begun to write a lot, and does not end.
 struct Writer {
@@ -77,9 +86,89 @@ fn a_writer_waits_with_a_bound_and_says_for_whom() {
     assert!(said.stderr.contains("waits") || said.stderr.contains("waiting"), "{said}");
 }
 
-/// Every client pushes what the others lack and pulls what they pushed, all at the same time.
+/// Makes check-ins on a branch of one's own.
+#[track_caller]
+fn check_in(frond: &Frond, scratch: &Scratch, file: &Path, who: usize) {
+    let dir = scratch.dir(&format!("files-{who}"));
+    for number in 0..CHECKINS_EACH {
+        let name = format!("client-{who}.txt");
+        std::fs::write(dir.join(&name), format!("check-in {number} of client {who}\n")).unwrap();
+        let (text, branch) = (format!("{number} of {who}"), format!("client-{who}"));
+        let mut command = frond.command(["commit", &name, "-m", &text, "--user", "dev"]);
+        if number == 0 {
+            command.args(["--branch", &branch, "--parent", "trunk"]);
+        } else {
+            command.args(["--branch", &branch]);
+        }
+        let said = frond_tests::frond::run(command.arg("-R").arg(file).current_dir(&dir));
+        assert_eq!(said.code, Some(0), "{said}");
+    }
+}
+
+/// What each pushes the others lack, and all of it goes to one server at the same time.
 #[test]
 fn many_clients_push_and_pull_at_once_and_nothing_is_lost() {
+    let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
+    let hub = scratch.copy(&shared::corpus(Shape::of(300), 200, Extras::None), "hub.fossil");
+    let clients = copies(&scratch, PUSHERS + PULLERS);
+    let (pushers, pullers) = clients.split_at(PUSHERS);
+    let count_checkins = |file: &Path| sql::number(file, "SELECT count(*) FROM event WHERE type='ci'");
+    let count_all = |file: &Path| compare::artifacts(file).difference(&compare::clusters(file)).count();
+    let before = (count_all(&hub), count_checkins(&hub));
+    thread::scope(|scope| {
+        for (who, client) in pushers.iter().enumerate() {
+            let (frond, scratch) = (&frond, &scratch);
+            scope.spawn(move || check_in(frond, scratch, client, who));
+        }
+    });
+    let server = frond.server(&hub);
+    let url = server.url_as("dev", "pw");
+    let start = Instant::now();
+    thread::scope(|scope| {
+        let (frond, url) = (&frond, &url);
+        for (who, client) in pushers.iter().enumerate() {
+            scope.spawn(move || match who {
+                // Each in a home of its own: stock fails if two make the same one.
+                ..STOCK_PUSHERS => drop(Fossil::new().exchange("push", url, client)),
+                _ => drop(frond.push(url, client)),
+            });
+        }
+        for (who, client) in pullers.iter().enumerate() {
+            scope.spawn(move || {
+                for _ in 0..3 {
+                    match who {
+                        0 => drop(Fossil::new().pull(url, client)),
+                        _ => drop(frond.pull(url, client)),
+                    }
+                }
+            });
+        }
+    });
+    let (seconds, peak) = (start.elapsed().as_secs_f64(), memory::peak(server.id()).unwrap().resident);
+    let checkins = count_checkins(&hub) - before.1;
+    println!(
+        "{PUSHERS} clients pushed {checkins} check-ins and {PULLERS} pulled in {seconds:.1} s, {:.1} MB at the server",
+        peak as f64 / f64::from(1 << 20)
+    );
+    assert_eq!(checkins, (PUSHERS * CHECKINS_EACH) as i64);
+    // A manifest and a file each.
+    assert_eq!(count_all(&hub), before.0 + 2 * PUSHERS * CHECKINS_EACH);
+    for client in pushers {
+        compare::holds_all_of(&hub, client);
+    }
+    for client in pullers {
+        frond.pull(&url, client);
+        compare::contents_equal(client, &hub);
+    }
+    assert!(peak <= SERVER_BYTES, "the server took {} MB", peak >> 20);
+    fossil.test_integrity(&hub);
+    compare::derived_tables_equal_after_stock_rebuild(&fossil, &hub);
+    frond.verify(&hub);
+}
+
+/// Every client pushes what the others lack and pulls what they pushed, all at the same time.
+#[test]
+fn clients_of_two_servers_of_one_file_lose_nothing() {
     let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
     let hub = scratch.copy(&shared::corpus(Shape::of(300), 200, Extras::None), "hub.fossil");
     let clients = copies(&scratch, 6);

@@ -8,6 +8,9 @@ use frond_tests::corpus::{Extras, Shape, by_frond};
 use frond_tests::frond::{REFUSED, count, summary};
 use frond_tests::{Fossil, Frond, Pair, Scratch, Server, compare, shared, sql};
 
+/// The names of the private artifacts.
+const PRIVATE: &str = "SELECT uuid FROM blob JOIN private USING(rid) WHERE size>=0 ORDER BY uuid";
+
 #[track_caller]
 fn frond_pushes(pair: &Pair, server: &Server) {
     let missing = pair.missing();
@@ -87,11 +90,10 @@ fn artifacts_of_every_kind_go_in_a_push_and_private_ones_where_they_may() {
         let url = server.url_as("dev", "pw");
         pair.frond.push(&url, &pair.ahead);
         pair.caught_up();
-        let private = "SELECT uuid FROM blob JOIN private USING(rid) WHERE size>=0 ORDER BY uuid";
-        assert_eq!(sql::column(&pair.behind, private), Vec::<String>::new());
+        assert_eq!(sql::column(&pair.behind, PRIVATE), Vec::<String>::new());
         pair.frond.output(["push", "--private", &url, "-R", &pair.ahead.to_string_lossy()]);
-        assert_eq!(sql::column(&pair.behind, private), sql::column(&pair.ahead, private));
-        assert!(!sql::column(&pair.ahead, private).is_empty());
+        assert_eq!(sql::column(&pair.behind, PRIVATE), sql::column(&pair.ahead, PRIVATE));
+        assert!(!sql::column(&pair.ahead, PRIVATE).is_empty());
         pair.caught_up();
     }
 }
@@ -128,7 +130,8 @@ fn a_refused_push_says_which_right_is_missing_and_pulls_all_the_same() {
     }
 }
 
-/// Stock in the middle, a Frond on each side; each of the three gets something that the others lack.
+/// Stock in the middle, a Frond on each side; each of the three gets what the others lack: a wiki page, and one a
+/// check-in by stock, one a check-in by Frond, one an unversioned file and a private check-in.
 #[test]
 fn a_ring_of_stock_and_two_fronds_converges() {
     let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
@@ -140,23 +143,80 @@ fn a_ring_of_stock_and_two_fronds_converges() {
         frond.clone(&hub, copy);
         fossil.output(["user", "password", "dev", "pw", "-R", &copy.to_string_lossy()]);
     }
+    for file in [&stock, &left, &right] {
+        allow(file, "dev", "sy");
+    }
     for (file, name) in [(&stock, "One"), (&left, "Two"), (&right, "Three")] {
         write_page(&fossil, &scratch, file, name);
     }
+    stock_checks_in(&fossil, &scratch, &stock);
+    frond_checks_in(&frond, &scratch, &left, &[]);
+    frond_checks_in(&frond, &scratch, &right, &["--private"]);
+    let release = scratch.write("release.bin", [7; 5000]);
+    frond.output([
+        "uv",
+        "add",
+        &release.to_string_lossy(),
+        "--as",
+        "new.bin",
+        "-R",
+        &right.to_string_lossy(),
+    ]);
+    let secrets = [&stock, &left, &right].map(|file| sql::column(file, PRIVATE));
+    assert_eq!(secrets.each_ref().map(Vec::is_empty), [false, true, false]);
     let between = frond.server(&left);
+    let sync = |url: &str, file: &Path| frond.output(["sync", "-u", url, "-R", &file.to_string_lossy()]);
     // Round the ring twice: left to stock, stock to right, right to left.
     for _ in 0..2 {
-        frond.sync(&hub, &left);
-        frond.sync(&hub, &right);
-        frond.sync(&between.url_as("dev", "pw"), &right);
-        fossil.exchange("sync", &between.url_as("dev", "pw"), &stock);
+        sync(&hub, &left);
+        sync(&hub, &right);
+        sync(&between.url_as("dev", "pw"), &right);
+        let words = ["sync", "-u", &between.url_as("dev", "pw"), "-R", &stock.to_string_lossy()];
+        fossil.output(words);
     }
     for file in [&left, &right] {
         compare::contents_equal(file, &stock);
         frond.verify(file);
     }
     assert_eq!(fossil.output(["wiki", "list", "-R", &right.to_string_lossy()]).matches("One\n").count(), 1);
+    let checkins =
+        "SELECT comment FROM event WHERE type='ci' AND comment GLOB 'in the ring*' ORDER BY comment";
+    assert_eq!(sql::column(&stock, checkins), ["in the ring by frond", "in the ring by stock"]);
+    let unversioned = |file: &Path| {
+        sql::rows(file, "SELECT name, hash, sz, mtime FROM unversioned WHERE sz>0 ORDER BY name")
+    };
+    assert!(unversioned(&stock).iter().any(|row| row[0] == "new.bin" && row[2] == "5000"));
+    for file in [&left, &right] {
+        assert_eq!(unversioned(file), unversioned(&stock));
+    }
+    // Nothing private went anywhere, under whatever flag.
+    assert_eq!([&stock, &left, &right].map(|file| sql::column(file, PRIVATE)), secrets);
+    for (at, file) in [&stock, &left, &right].into_iter().enumerate() {
+        let others = secrets.iter().enumerate().filter(|(owner, _)| *owner != at);
+        let held = sql::column(file, "SELECT uuid FROM blob");
+        assert!(others.flat_map(|(_, names)| names).all(|name| !held.contains(name)), "{}", file.display());
+    }
     compare::are_sound(&fossil, [&stock, &left, &right]);
+}
+
+#[track_caller]
+fn stock_checks_in(fossil: &Fossil, scratch: &Scratch, file: &Path) {
+    let dir = scratch.dir("checkout");
+    fossil.output_in(&dir, ["open", &file.to_string_lossy(), "trunk"]);
+    std::fs::write(dir.join("by-stock.txt"), "in the ring\n").unwrap();
+    fossil.output_in(&dir, ["add", "by-stock.txt"]);
+    fossil.output_in(&dir, ["commit", "-m", "in the ring by stock", "--no-warnings"]);
+    fossil.output_in(&dir, ["close", "--force"]);
+}
+
+#[track_caller]
+fn frond_checks_in(frond: &Frond, scratch: &Scratch, file: &Path, words: &[&str]) {
+    let dir = scratch.dir("files");
+    let text = format!("in the ring by frond{}", words.concat());
+    std::fs::write(dir.join("by-frond.txt"), &text).unwrap();
+    let mut command = frond.command(["commit", "by-frond.txt", "--user", "dev", "-m", &text]);
+    let said = frond_tests::frond::run(command.args(words).arg("-R").arg(file).current_dir(&dir));
+    assert_eq!(said.code, Some(0), "{said}");
 }
 
 #[test]

@@ -417,3 +417,31 @@ fn memory_is_bounded_by_one_file() {
     assert!(peak.resident < bound, "export: {} MB", peak.resident >> 20);
     assert!(read(&dir) == read(&site.scratch.file("out")));
 }
+
+/// Upon a delta manifest of stock too, where one would be the shortest to write.
+#[test]
+fn no_checkin_is_a_delta_manifest() {
+    for forbidden in ["0", "1"] {
+        let site = Site::new();
+        let tree = site.scratch.dir("tree");
+        for number in 0..50 {
+            std::fs::write(tree.join(format!("file-{number}.txt")), format!("text {number}\n")).unwrap();
+        }
+        let baseline = site.import(&tree);
+        let dir = site.open("stock", "trunk");
+        std::fs::write(dir.join("file-1.txt"), "by stock\n").unwrap();
+        let words = ["commit", "--delta", "-m", "a delta", "--no-warnings", "--user-override", "admin"];
+        site.fossil.output_in(&dir, words);
+        let by_stock = site.fossil.output(["artifact", "trunk", "-R", &site.file.to_string_lossy()]);
+        assert!(by_stock.contains(&format!("B {}\n", text(&baseline, "checkin"))), "{by_stock}");
+        site.set("forbid-delta-manifests", forbidden);
+        let one = site.change("file-2.txt", "by frond\n");
+        std::fs::write(tree.join("file-1.txt"), "by stock\n").unwrap();
+        let all = site.import(&tree);
+        for manifest in [site.manifest(&one), site.manifest(&all)] {
+            let lines = |card: &str| manifest.lines().filter(|line| line.starts_with(card)).count();
+            assert_eq!((lines("B "), lines("F ")), (0, 50), "{manifest}");
+        }
+        site.is_sound();
+    }
+}

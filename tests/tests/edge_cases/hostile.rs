@@ -1,10 +1,11 @@
 //! What a running 2.29 lets pass, and what came of attacking stock from both sides (sections I and J).
 
 use frond_tests::artifact::Cards;
-use frond_tests::{Reply, sql};
+use frond_tests::{Reply, http, sql};
 
 use crate::cards::{delta, file, name};
-use crate::support::{ClientCase, PULL, ServerCase, TIMESTAMP, once, pull_cards, taken, turned_away};
+use crate::signing::signed;
+use crate::support::{ClientCase, PULL, PUSH, ServerCase, TIMESTAMP, once, pull_cards, taken, turned_away};
 
 const NEWS: &str = "something new\n";
 
@@ -71,6 +72,29 @@ pub(crate) fn cut_anywhere(case: &ClientCase<'_>) {
     let outcome = case.session(&["sync"], "", path, move |_| Reply::Raw(whole.clone()));
     outcome.went_well().holds(&name(NEWS));
     assert_eq!(outcome.number("SELECT count(*) FROM unsent"), 0);
+}
+
+/// Nor does anything of a request that is cut off at any byte: nobody so much as writes to the file.
+pub(crate) fn request_cut_anywhere(case: &ServerCase<'_>) {
+    let case = ServerCase::of_bob(case.bench, "io");
+    let cards = signed("bob", [PUSH.as_bytes(), &file(NEWS)].concat());
+    let length = cards.len().to_string();
+    let headers = [("Content-Type", "application/x-fossil-uncompressed"), ("Content-Length", &length)];
+    let whole = http::request("POST /", &headers, &cards);
+    let head = whole.len() - cards.len();
+    // A number that is another one after every transaction of somebody else.
+    let watch = sql::open(&case.file);
+    let version = || watch.query_row("PRAGMA data_version", (), |row| row.get::<_, i64>(0)).unwrap();
+    let before = version();
+    for length in 0..whole.len() {
+        let answer = http::send_and_hang_up(case.server.address, &whole[..length]);
+        turned_away(&answer, if length < head { 0 } else { 400 });
+        assert_eq!(version(), before, "cut at {length}");
+    }
+    assert!(!case.holds(&name(NEWS)));
+    taken(&http::send(case.server.address, &whole));
+    assert!(case.holds(&name(NEWS)) && version() != before);
+    case.is_sound();
 }
 
 pub(crate) fn stalls(case: &ClientCase<'_>) {

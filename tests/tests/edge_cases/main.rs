@@ -337,6 +337,7 @@ const LINES: &[(u32, &str, Show)] = &[
     (181, "a delta that waits for its source", Server(hostile::dangling_delta)),
     (182, "a false delta whose source comes", Server(hostile::false_delta_whose_source_comes)),
     (183, "a server that cuts its reply at any byte", Client(hostile::cut_anywhere)),
+    (183, "a client that cuts its request at any byte", Server(hostile::request_cut_anywhere)),
     (183, "a server that stalls", Client(hostile::stalls)),
     (183, "a server that drips", Test("sync/tests/http_client.rs", "a_server_that_drips_is_given_up")),
     (184, "endless new content", Client(hostile::endless_content)),
