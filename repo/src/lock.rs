@@ -2,6 +2,7 @@
 //!
 //! A lock is a row of `config` in stock's form, so that stock and Frond see each other's. It warns, it does not
 //! prevent: it ends by itself after a while, and as soon as its check-in has a successor on its branch.
+//! How long that is, in seconds, the setting `lock-timeout` (a row of `config`) says; 60 without it.
 
 use rusqlite::params;
 use xfer::ArtifactId;

@@ -1,6 +1,7 @@
 //! Legal but rare choices of a peer, made on purpose by the simulator.
 
-/// A decision that a peer may take either way.
+/// A decision that a peer may take either way. There is none yet: a site is added here together with the choice,
+/// where the core makes it, that the simulator is to take. Until then nobody is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Site {}

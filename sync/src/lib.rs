@@ -34,6 +34,8 @@ pub use guard::{Guard, NoGuard};
 pub use limits::Limits;
 pub use observer::{Event, NoObserver, Observer, RoundStats};
 pub use server::{Handler, handle_sync, reply_content_type};
-pub use session::{CheckinLock, CheckinLockFailure, Preview, Progress, Session, SyncOptions, SyncResult};
+pub use session::{
+    CheckinLock, CheckinLockFailure, CloneVersion, Preview, Progress, Session, SyncOptions, SyncResult,
+};
 pub use tables::TableStats;
 pub use transport::{Transport, TransportError};

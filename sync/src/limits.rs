@@ -1,6 +1,9 @@
 //! Budgets and bounds, all in one place.
 
 /// Every number that bounds a session. The defaults are stock's where stock has one.
+///
+/// The life of a check-in lock is not among them: each repository has its own, in the setting `lock-timeout`
+/// ([`crate::CheckinLock`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of artifacts in one request; one artifact may exceed it.

@@ -147,6 +147,41 @@ pub enum Event<'a> {
 }
 
 /// Is told what happens. It cannot influence a session.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::mpsc;
+///
+/// use repo::{Genesis, Repo};
+/// use sync::client::{self, Remember, Setting};
+/// use sync::transport::Mock;
+/// use sync::{Event, Observer, SyncOptions};
+/// use xfer::body::{ContentType, pack};
+///
+/// struct Rounds(mpsc::Sender<(u32, u64)>);
+///
+/// impl Observer for Rounds {
+///     fn observe(&mut self, event: &Event<'_>) {
+///         if let Event::RoundFinished { round, stats } = event {
+///             // Nobody may be listening any more.
+///             let _ = self.0.send((*round, stats.files_received));
+///         }
+///     }
+/// }
+///
+/// let (tell, told) = mpsc::channel();
+/// let mut setting = Setting { observer: Box::new(Rounds(tell)), ..Setting::new()? };
+/// let (project, server) = ("ab".repeat(20), "cd".repeat(20));
+/// let mut repo = Repo::in_memory(&Genesis { project, server, ..Genesis::default() })?;
+/// // A peer that has nothing to tell.
+/// let reply = pack("# timestamp 2027-01-15T08:00:00 errors 0\n".as_bytes(), ContentType::Compressed);
+/// let options = SyncOptions { pull: true, ..SyncOptions::default() };
+/// client::sync(&mut repo, &mut Mock::new([Ok(reply)]), options, Remember::No, &mut setting).await?;
+/// assert_eq!(told.try_iter().collect::<Vec<_>>(), [(1, 0)]);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Observer {
     /// Called once per event.
     fn observe(&mut self, event: &Event<'_>);

@@ -63,6 +63,31 @@ pub type Handler = Arc<dyn Fn(&mut Repo, &Message, &mut Cx<'_>) -> Result<Messag
 /// What a push brings is one transaction: all of it is verified and kept, or none. A clone and a pull only read,
 /// so they wait for no writer; but where enough artifacts are in no cluster yet, a pull first makes clusters, if
 /// the file can be written.
+///
+/// ```
+/// use repo::{Genesis, Repo, UnixTime};
+/// use sync::{Cx, Limits, NoFaults, NoGuard, NoObserver, handle_sync};
+/// use xfer::{DecodeLimits, decode, encode};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (project, server) = ("ab".repeat(20), "cd".repeat(20));
+/// let request = format!("pull {} {project}\n", "ef".repeat(20));
+/// let mut repo = Repo::in_memory(&Genesis { project, server, public: "go".into(), ..Genesis::default() })?;
+/// let mut cx = Cx {
+///     now: UnixTime::from_seconds(1_800_000_000),
+///     clock: None,
+///     limits: &Limits::default(),
+///     peer: Some("203.0.113.7"),
+///     guard: &NoGuard,
+///     buggify: &mut NoFaults,
+///     observer: &mut NoObserver,
+/// };
+/// let request = decode(&request.into(), &DecodeLimits::default())?;
+/// let reply = handle_sync(&mut repo, &request, &mut cx)?;
+/// assert_eq!(encode(&reply), b"# timestamp 2027-01-15T08:00:00 errors 0\n", "there is nothing to tell");
+/// # Ok(())
+/// # }
+/// ```
 pub fn handle_sync(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Result<Message, SyncError> {
     let (operation, project) = purpose(request);
     cx.observer.observe(&Event::RequestStarted { operation, project, peer: cx.peer });

@@ -33,6 +33,7 @@ use self::unversioned::{Direction, Unversioned};
 use crate::tables::{Flow, TableSync};
 use crate::{Cx, Event, RoundStats, SyncError};
 
+pub use self::cloning::CloneVersion;
 pub use self::locking::{CheckinLock, CheckinLockFailure};
 pub use self::options::{SyncOptions, SyncResult};
 pub use self::preview::Preview;
@@ -51,6 +52,51 @@ pub enum Progress {
 ///
 /// [`Session::next_request`] only reads. [`Session::handle_reply`] is one transaction, and none at all if the
 /// reply has nothing new. A request whose reply was lost may be composed again, any number of times.
+///
+/// Two repositories in memory, and no network:
+///
+/// ```
+/// use repo::{Genesis, Repo, UnixTime, content, ingest};
+/// use sync::{Cx, Limits, NoFaults, NoGuard, NoObserver, Progress, Session, SyncOptions, handle_sync};
+/// use xfer::{DecodeLimits, Message, card::Privacy, decode, encode};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let now = UnixTime::from_seconds(1_800_000_000);
+/// let from = |server: &str| Genesis {
+///     project: "ab".repeat(20),
+///     server: server.repeat(20),
+///     public: "go".into(),
+///     now,
+///     ..Genesis::default()
+/// };
+/// let (mut ours, mut theirs) = (Repo::in_memory(&from("cd"))?, Repo::in_memory(&from("ef"))?);
+/// let tx = theirs.begin()?;
+/// content::add(&tx, b"what is new", Privacy::Public)?;
+/// ingest::settle(&tx, now)?;
+/// tx.commit()?;
+///
+/// let mut cx = Cx {
+///     now,
+///     clock: None,
+///     limits: &Limits::default(),
+///     peer: None,
+///     guard: &NoGuard,
+///     buggify: &mut NoFaults,
+///     observer: &mut NoObserver,
+/// };
+/// let travel = |message: &Message| decode(&encode(message).into(), &DecodeLimits::default());
+/// let mut session = Session::sync(SyncOptions { pull: true, ..SyncOptions::default() }, [7; 20]);
+/// loop {
+///     let request = session.next_request(&mut ours, &mut cx)?;
+///     let reply = handle_sync(&mut theirs, &travel(&request)?, &mut cx)?;
+///     if session.handle_reply(&mut ours, &travel(&reply)?, &mut cx)? == Progress::Done {
+///         break;
+///     }
+/// }
+/// assert_eq!(session.result().stats.files_received, 1);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Session {
     options: SyncOptions,
     goal: Goal,
@@ -147,7 +193,15 @@ impl Session {
     ///
     /// Until it is done the file carries a mark ([`repo::partial`]) that it is not whole.
     pub fn clone_into(options: SyncOptions, nonce_seed: [u8; 20]) -> Self {
-        Self::new(options, nonce_seed, Goal::Clone(Cloning::default()))
+        Self::new(options, nonce_seed, Goal::Clone(Cloning::new(CloneVersion::default())))
+    }
+
+    /// Has a clone that did not begin yet ask for this kind of clone first. Another session has no use for it.
+    pub fn asking_for(mut self, version: CloneVersion) -> Self {
+        if let Goal::Clone(cloning) = &mut self.goal {
+            *cloning = Cloning::new(version);
+        }
+        self
     }
 
     fn new(options: SyncOptions, seed: [u8; 20], goal: Goal) -> Self {

@@ -7,6 +7,54 @@ use std::time::Duration;
 use xfer::body::Body;
 
 /// Carries one request to the peer and its reply back.
+///
+/// A way of one's own, here to a repository in the same program:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use repo::{Genesis, Repo};
+/// use sync::client::{self, Remember, Setting};
+/// use sync::{Cx, Limits, NoFaults, NoGuard, NoObserver, SyncOptions, Transport, TransportError, handle_sync};
+/// use xfer::body::{Body, pack, unpack};
+/// use xfer::{DecodeLimits, decode, encode};
+///
+/// struct Local(Repo);
+///
+/// impl Local {
+///     fn answer(&mut self, request: Body) -> Result<Body, Box<dyn std::error::Error>> {
+///         let message = decode(&unpack(&request, &DecodeLimits::default())?, &DecodeLimits::default())?;
+///         let reply = handle_sync(&mut self.0, &message, &mut Cx {
+///             now: client::now(),
+///             clock: None,
+///             limits: &Limits::default(),
+///             peer: None,
+///             guard: &NoGuard,
+///             buggify: &mut NoFaults,
+///             observer: &mut NoObserver,
+///         })?;
+///         Ok(pack(encode(&reply), request.content_type))
+///     }
+/// }
+///
+/// impl Transport for Local {
+///     async fn exchange(&mut self, request: Body) -> Result<Body, TransportError> {
+///         let failed = |reason: String| TransportError::CutShort { peer: "this program".into(), reason };
+///         self.answer(request).map_err(|error| failed(error.to_string()))
+///     }
+/// }
+///
+/// let from = |server: &str| {
+///     let (project, server) = ("ab".repeat(20), server.repeat(20));
+///     Repo::in_memory(&Genesis { project, server, public: "go".into(), ..Genesis::default() })
+/// };
+/// let (mut ours, mut theirs) = (from("cd")?, Local(from("ef")?));
+/// let options = SyncOptions { pull: true, ..SyncOptions::default() };
+/// let result = client::sync(&mut ours, &mut theirs, options, Remember::No, &mut Setting::new()?).await?;
+/// assert_eq!(result.rounds, 1);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Transport {
     /// One exchange. An error says that the reply never came or was none: what the peer *said* is in the body.
     fn exchange(&mut self, request: Body) -> impl Future<Output = Result<Body, TransportError>>;

@@ -6,9 +6,9 @@ use std::time::Instant;
 use clap::Args;
 use repo::user;
 use serde::Serialize;
-use sync::SyncOptions;
 use sync::client::{self, CloneOptions};
 use sync::http::HttpTransport;
+use sync::{CloneVersion, SyncOptions};
 
 use super::commit::local_users;
 use super::config::warn_of_unusable;
@@ -66,6 +66,7 @@ impl Clone {
                 tables: true,
                 ..SyncOptions::default()
             },
+            version: CloneVersion::default(),
             source: url.without_user(),
             remember: self.network.remember(&login)?,
             server: chance::code()?,

@@ -7,13 +7,15 @@ use xfer::login::Secret;
 
 use super::workplace::{FileError, Workplace};
 use super::{ClientError, Remember, Setting, blocking, remembered, run};
-use crate::{Session, SyncError, SyncOptions, SyncResult, Transport};
+use crate::{CloneVersion, Session, SyncError, SyncOptions, SyncResult, Transport};
 
 /// What to clone, and what the new file starts from.
 #[derive(Debug, Clone, Default)]
 pub struct CloneOptions {
     /// Login, and whether private artifacts are asked for.
     pub session: SyncOptions,
+    /// Kind of clone to ask for; the newest unless a peer is to be tried with an older one.
+    pub version: CloneVersion,
     /// Names what is cloned: an interrupted clone is taken up only by a clone of the same source.
     pub source: String,
     /// Whether the file is to know where it came from.
@@ -52,6 +54,36 @@ const NO_PRIVATE: &str = "frond-clone-no-private";
 /// Clones into a new file at `target`. Until the clone is whole it is under another name ([`super::work_file`]);
 /// interrupted in any way, it is taken up by the next call with the same source and target. Where the peer refuses
 /// private artifacts and gave none yet, that call may also do without them.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use repo::{Genesis, Repo};
+/// use sync::client::{self, CloneOptions, Setting};
+/// use sync::http::{HttpOptions, HttpTransport, serve};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let (target, theirs) = (directory.path().join("project.fossil"), directory.path().join("theirs.fossil"));
+/// # let (project, server) = ("ab".repeat(20), "cd".repeat(20));
+/// # Repo::create(&theirs, &Genesis { project, server, public: "go".into(), ..Genesis::default() })?;
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let url = format!("http://{}/", listener.local_addr()?);
+/// # let service = serve::XferService::new(serve::Repos::new(&theirs)?, serve::ServeOptions::default());
+/// # tokio::spawn(serve::run(listener, service, std::future::pending()));
+/// let mut transport = HttpTransport::new(url.parse()?, HttpOptions::default());
+/// let options = CloneOptions {
+///     source: url,
+///     server: "ef".repeat(20), // 40 hex digits, made at random
+///     admin: "me".into(),
+///     admin_password: "correct horse".into(),
+///     ..CloneOptions::default()
+/// };
+/// let (mut repo, result) = client::clone(&target, &mut transport, options, &mut Setting::new()?).await?;
+/// assert_eq!(result.sync.project, "ab".repeat(20));
+/// assert_eq!(repo::config::server_code(&repo.snapshot()?)?, Some("ef".repeat(20)));
+/// # Ok(())
+/// # }
+/// ```
 pub async fn clone<T: Transport>(
     target: &Path,
     transport: &mut T,
@@ -90,7 +122,7 @@ async fn fill<T: Transport>(
     setting: &mut Setting,
 ) -> Result<(SyncResult, Begun), ClientError> {
     let (repo, begun) = blocking(|| prepare(place, options, setting))?;
-    let session = Session::clone_into(options.session.clone(), setting.seed);
+    let session = Session::clone_into(options.session.clone(), setting.seed).asking_for(options.version);
     let mut attempt = Attempt { place, begun, session };
     // Declared after the attempt, the repository is closed before the attempt may remove its file.
     let mut repo = repo;

@@ -128,6 +128,9 @@ pub struct ServeOptions {
     pub base_path: String,
     /// Budgets of a reply.
     pub limits: Limits,
+    /// What an open repository may cost: its cache of contents, the size of an artifact, how long it waits for
+    /// other users of the file. Under load each repository is open several times, with a cache each.
+    pub repo_limits: repo::Limits,
     /// Bounds of a request.
     pub decode: DecodeLimits,
     /// Requests that are worked on at once. Others wait.
@@ -169,6 +172,7 @@ impl Default for ServeOptions {
         Self {
             base_path: String::new(),
             limits: Limits::default(),
+            repo_limits: repo::Limits::default(),
             decode: request_limits(),
             concurrent: 4,
             connections: 512,

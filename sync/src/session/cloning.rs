@@ -6,8 +6,19 @@ use xfer::card::Codes;
 
 use crate::SyncError;
 
-/// The newest kind of batch clone.
-const NEWEST: u32 = 3;
+/// A kind of clone to ask for. A peer that does not know it is asked for the next older one. A clone that took
+/// batches before it was interrupted goes on with batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CloneVersion {
+    /// Every artifact by its name.
+    V1,
+    /// Batches of artifacts.
+    V2,
+    /// Batches of compressed artifacts.
+    #[default]
+    V3,
+}
+
 /// The oldest kind of batch clone.
 const OLDEST: u32 = 2;
 
@@ -44,20 +55,26 @@ enum Begun {
     Earlier,
 }
 
-impl Default for Cloning {
-    fn default() -> Self {
-        let phase = Phase::Batch { seqno: 1 };
-        Self { phase, version: NEWEST, server: None, batches: 0, begun: Begun::Now }
-    }
-}
-
 impl Cloning {
+    pub(super) fn new(version: CloneVersion) -> Self {
+        let (phase, version) = match version {
+            CloneVersion::V1 => (Phase::Announce, OLDEST),
+            CloneVersion::V2 => (Phase::Batch { seqno: 1 }, 2),
+            CloneVersion::V3 => (Phase::Batch { seqno: 1 }, 3),
+        };
+        Self { phase, version, server: None, batches: 0, begun: Begun::Now }
+    }
+
     /// Goes on where an earlier clone stopped, if there was one.
     pub(super) fn begin(&mut self, begun: Option<&Partial>, snap: &Snapshot<'_>) -> Result<(), SyncError> {
         let Some(begun) = begun else {
             return if partial::is_fresh(snap)? { Ok(()) } else { Err(SyncError::NotFresh) };
         };
-        self.phase = if begun.seqno == 0 { Phase::Settle } else { Phase::Batch { seqno: begun.seqno } };
+        self.phase = match begun.seqno {
+            0 => Phase::Settle,
+            1 => self.phase,
+            seqno => Phase::Batch { seqno },
+        };
         self.server.clone_from(&begun.server);
         self.begun = Begun::Earlier;
         Ok(())

@@ -9,6 +9,9 @@ use xfer::{ArtifactId, Card, Pragma};
 use super::reply::Reply;
 
 /// What a session that comes before a commit asks for: the peer is to warn others who would commit there too.
+///
+/// How long the lock lives is up to the repository that gives it: its setting `lock-timeout`, in seconds, and 60
+/// where that says nothing ([`repo::lock`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckinLock {
     /// The check-in that is about to get a child.

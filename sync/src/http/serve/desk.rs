@@ -67,7 +67,8 @@ impl Desk {
             Err(text) => return Ok(pack(encode(&refusal(text)), asked)),
         };
         let framing = reply_content_type(&message, asked);
-        let mut open = self.repos.open(&place.file).map_err(|error| trouble(place, error))?;
+        let opened = self.repos.open(&place.file, &self.options.repo_limits);
+        let mut open = opened.map_err(|error| trouble(place, error))?;
         let reply = self.handle(&mut open, &message, peer.as_ref()).map_err(|error| trouble(place, error))?;
         drop(message);
         self.repos.keep(place.file.clone(), open);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use repo::{Repo, RepoError};
+use repo::{Limits, Repo, RepoError};
 
 use super::verdicts::Verdicts;
 
@@ -118,8 +118,8 @@ impl Repos {
         Ok(places)
     }
 
-    /// Takes a kept connection, or opens one.
-    pub(crate) fn open(&self, file: &Path) -> Result<Open, OpenError> {
+    /// Takes a kept connection, or opens one under `limits`, which are the same in every call.
+    pub(crate) fn open(&self, file: &Path, limits: &Limits) -> Result<Open, OpenError> {
         let identity = identity(&fs::metadata(file)?);
         while let Some(open) = self.idle().get_mut(file).and_then(Vec::pop) {
             if open.identity == identity {
@@ -127,6 +127,7 @@ impl Repos {
             }
         }
         let mut repo = readable(file, Repo::open(file))?;
+        repo.set_limits(limits.clone())?;
         if repo.share() {
             lock(&self.shared).insert(file.to_owned());
         }
@@ -210,6 +211,22 @@ mod tests {
         assert!(matches!(repo.begin().map(drop), Err(RepoError::ReadOnly { .. })));
         let none = directory.path().join("none.fossil");
         assert!(matches!(readable(&none, Repo::open(&none)), Err(RepoError::NotFound { .. })));
+    }
+
+    #[test]
+    fn a_repository_is_opened_under_the_limits_of_the_server() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.fossil");
+        drop(Repo::create(&file, &repo::Genesis::default()).unwrap());
+        for (artifact_bytes, fits) in [(99, false), (100, true)] {
+            let repos = Repos::new(&file).unwrap();
+            let limits = Limits { artifact_bytes, ..Limits::default() };
+            let mut open = repos.open(&file, &limits).unwrap();
+            let tx = open.repo.begin().unwrap();
+            let added = repo::content::add(&tx, &[b'a'; 100], xfer::card::Privacy::Public);
+            let settled = added.and_then(|_| repo::ingest::settle(&tx, repo::UnixTime(0)));
+            assert_eq!(settled.is_ok(), fits, "{artifact_bytes}");
+        }
     }
 
     #[test]

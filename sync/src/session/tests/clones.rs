@@ -55,6 +55,36 @@ fn requests_of_a_clone_are_as_stock_sends_them() {
     assert_ne!(requests[0].lines().last(), requests[1].lines().last());
 }
 
+#[test]
+fn a_clone_asks_first_for_the_version_that_was_chosen_and_gets_everything_by_any() {
+    let cases = [
+        (CloneVersion::V1, "\nclone\n"),
+        (CloneVersion::V2, "\nclone 2 1\n"),
+        (CloneVersion::V3, "\nclone 3 1\n"),
+    ];
+    for (version, asked) in cases {
+        let (mut client, mut server) = (fresh(), holding("A B").delta("C", "A", Privacy::Public));
+        let mut session = Session::clone_into(pull(), SEED).asking_for(version);
+        let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+        let mut cx = cx(&client.limits, &mut faults, &mut observer);
+        let first = printed(&session.next_request(&mut client.repo, &mut cx).unwrap());
+        converse(&mut session, &mut client, &mut server).unwrap();
+        assert!(first.contains(asked), "{version:?}: {first}");
+        assert_eq!(client.all(), server.all(), "{version:?}");
+    }
+}
+
+#[test]
+fn a_clone_that_took_batches_goes_on_with_batches() {
+    let mut server = holding("A B C D E").limited(|limits| limits.reply_bytes = 1);
+    let mut client = fresh();
+    step(&mut Session::clone_into(pull(), SEED), &mut client, &mut server).unwrap();
+    let mut session = Session::clone_into(pull(), SEED).asking_for(CloneVersion::V1);
+    let result = converse(&mut session, &mut client, &mut server).unwrap();
+    assert!(result.resumed);
+    assert_eq!(client.all(), server.all());
+}
+
 /// 63 and 156.
 #[test]
 fn a_clone_that_needs_a_login_logs_in_from_the_second_round_on() {
