@@ -137,6 +137,10 @@ impl From<SyncError> for Failure {
                 Code::Refused,
                 "ask whoever runs the server for capability i, or log in as a user who has it",
             ),
+            SyncError::UnversionedRefused { .. } => (
+                Code::Refused,
+                "ask whoever runs the server for capability y, which neither a nor s includes",
+            ),
             SyncError::Refused(text) if text.contains("login failed") => {
                 (Code::Refused, "check the user in the URL and its password; give it anew in FROND_PASSWORD")
             }

@@ -194,6 +194,14 @@ pub(crate) fn runtime(threads: usize) -> Result<Runtime, Failure> {
         .map_err(|error| Failure::new(Code::Failed, format!("cannot start threads: {error}"), "try again"))
 }
 
+/// How a session ended that did what it could.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Done,
+    /// The server took nothing of one kind.
+    Refused,
+}
+
 /// What a session did, as the last line of `--json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
@@ -208,6 +216,8 @@ pub(crate) struct Summary {
     unversioned_received: u64,
     rows_sent: u64,
     rows_received: u64,
+    rows_refused: u64,
+    refused: bool,
     project_code: String,
     resumed: bool,
     unavailable: u64,
@@ -215,7 +225,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn new(operation: &'static str, result: &SyncResult, resumed: bool, begun: Instant) -> Self {
+    pub(crate) fn new(operation: &'static str, result: &SyncResult, end: End, begun: Instant) -> Self {
         let stats = &result.stats;
         if result.unavailable > 0 {
             let first = result.first_unavailable.map(tracing::field::display);
@@ -237,8 +247,10 @@ impl Summary {
             unversioned_received: stats.uv_files_received,
             rows_sent: result.tables.values().map(|table| table.sent).sum(),
             rows_received: result.tables.values().map(|table| table.received).sum(),
+            rows_refused: result.refused_rows,
+            refused: end == End::Refused,
             project_code: result.project.clone(),
-            resumed,
+            resumed: result.resumed,
             unavailable: result.unavailable,
             seconds: (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         }
@@ -250,9 +262,18 @@ impl Summary {
         if let Some(first) = operation.get_mut(..1) {
             first.make_ascii_uppercase();
         }
+        let end = if self.refused { "refused" } else { "done" };
+        let more = [
+            ("Unversioned files", self.unversioned_sent, self.unversioned_received),
+            ("Rows", self.rows_sent, self.rows_received),
+        ];
+        let more = more.into_iter().filter(|&(_, sent, received)| sent + received > 0);
+        let more: String = more
+            .map(|(what, sent, received)| format!("   {what} sent: {sent}  received: {received}"))
+            .collect();
         format!(
-            "Round-trips: {}   Artifacts sent: {}  received: {}\n\
-             {operation} done, wire bytes sent: {}  received: {}  remote: {}\n",
+            "Round-trips: {}   Artifacts sent: {}  received: {}{more}\n\
+             {operation} {end}, wire bytes sent: {}  received: {}  remote: {}\n",
             self.rounds,
             self.artifacts_sent,
             self.artifacts_received,

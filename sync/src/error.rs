@@ -28,6 +28,16 @@ pub enum SyncError {
         /// What the session did beside.
         result: Box<SyncResult>,
     },
+    /// The peer takes no unversioned files of this user. Everything else was done.
+    #[error("the peer takes no unversioned files of {user}, who lacks capability y there: {files} stay here")]
+    UnversionedRefused {
+        /// How many it would have got.
+        files: usize,
+        /// Who asked; `nobody` without a login.
+        user: String,
+        /// What the session did beside.
+        result: Box<SyncResult>,
+    },
     /// The peer refuses to be cloned by nobody, and no user and password were given.
     #[error("the peer wants a user and a password: {0}")]
     PasswordNeeded(String),

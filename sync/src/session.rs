@@ -301,13 +301,16 @@ impl Session {
 
     /// Ends a session that converged, as far as the peer let it.
     fn conclude_push(&mut self, cx: &mut Cx<'_>) -> Result<Progress, SyncError> {
-        let Some(said) = self.pushing.refusal() else {
-            self.finish(None, cx);
-            return Ok(Progress::Done);
+        let user = self.credentials().map_or("nobody", |(user, _)| user).to_owned();
+        let result = Box::new(self.result());
+        let error = match (self.pushing.refusal(), self.unversioned.refused()) {
+            (Some(said), _) => SyncError::PushRefused { said: said.to_owned(), user, result },
+            (None, 0) => {
+                self.finish(None, cx);
+                return Ok(Progress::Done);
+            }
+            (None, files) => SyncError::UnversionedRefused { files, user, result },
         };
-        let user = self.credentials().map_or("nobody", |(user, _)| user);
-        let (said, user) = (said.to_owned(), user.to_owned());
-        let error = SyncError::PushRefused { said, user, result: Box::new(self.result()) };
         self.finish(Some(&error), cx);
         Err(error)
     }
@@ -356,6 +359,7 @@ impl Session {
         }
         self.report_tables(cx);
         self.result.linked += news.linked;
+        self.result.refused_rows += news.said.iter().map(|text| tables::refused_rows(text)).sum::<u64>();
         self.result.messages.extend(news.said);
     }
 

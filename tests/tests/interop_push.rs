@@ -123,7 +123,14 @@ fn a_refused_push_says_which_right_is_missing_and_pulls_all_the_same() {
         let said = frond.try_exchange("sync", &server.url_as("dev", "pw"), &here);
         assert_eq!(said.code, Some(REFUSED), "{said}");
         assert!(said.stderr.contains("takes no push of dev, who lacks capability i"), "{said}");
-        assert!(said.stdout.contains("\"summary\""), "what was pulled is told\n{said}");
+        let summary =
+            said.stdout.lines().find(|line| line.contains("\"summary\"")).expect("what was pulled is told");
+        assert!(
+            summary.contains("\"artifacts_sent\":0,") && summary.contains("\"refused\":true"),
+            "{summary}"
+        );
+        let dry = frond.try_run(["push", "-n", &server.url_as("dev", "pw"), "-R", &here.to_string_lossy()]);
+        assert_eq!(dry.code, Some(5), "{dry}");
         compare::holds_all_of(&here, &there);
         assert_eq!(sql::number(&here, "SELECT count(*) FROM unsent"), waiting);
         compare::are_sound(&fossil, [&here, &there]);

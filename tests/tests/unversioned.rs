@@ -229,7 +229,16 @@ fn rights_decide_who_gives_and_who_takes() {
             ),
         );
         let server = FROND(&pair, &pair.there);
-        pair.frond_syncs(&server);
+        let here = pair.here.to_string_lossy().into_owned();
+        let dry = pair.frond.try_run(["uv", "sync", "-n", &server.url_as("dev", "pw"), "-R", &here]);
+        let said = pair.frond.try_run(["uv", "sync", &server.url_as("dev", "pw"), "-R", &here]);
+        for said in [&said, &dry] {
+            assert_eq!(said.code, Some(if gives || !takes { 0 } else { 5 }), "{rights}: {said}");
+            let told = said.stderr.contains("takes no unversioned files of dev, who lacks capability y");
+            assert_eq!(told, takes && !gives, "{rights}: {said}");
+        }
+        assert_eq!(dry.stdout.contains("receive unversioned b\n"), takes, "{rights}: {dry}");
+        assert_eq!(dry.stdout.contains("send unversioned a\n"), gives, "{rights}: {dry}");
         assert_eq!((rows(&pair.there).len() == 2, rows(&pair.here).len() == 2), (gives, takes), "{rights}");
     }
 }

@@ -8,14 +8,14 @@ use repo::user;
 use serde::Serialize;
 use sync::client::{self, CloneOptions};
 use sync::http::HttpTransport;
-use sync::{CloneVersion, SyncOptions};
+use sync::{CloneVersion, SyncOptions, SyncResult};
 
 use super::commit::local_users;
 use super::config::warn_of_unusable;
 use crate::chance;
 use crate::exit::{Code, Failure};
 use crate::login;
-use crate::network::{self, Beside, Network, Summary};
+use crate::network::{self, Beside, End, Network, Summary};
 use crate::output::{Form, Output};
 
 /// Clone a repository into a new file
@@ -77,7 +77,8 @@ impl Clone {
         let mut setting = network::setting(output)?;
         let mut transport = HttpTransport::new(url.clone(), self.network.http()?);
         let (_, result) = network::run(client::clone(&self.file, &mut transport, options, &mut setting))??;
-        let summary = Summary::new("clone", &result.sync, result.is_resumed, begun);
+        let session = SyncResult { resumed: result.is_resumed, ..result.sync.clone() };
+        let summary = Summary::new("clone", &session, End::Done, begun);
         warn_of_unusable(&result.sync.unusable_settings, output);
         let made = Made {
             r#type: "clone",

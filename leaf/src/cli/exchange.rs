@@ -3,14 +3,15 @@
 use std::time::Instant;
 
 use clap::Args;
+use repo::table;
 use serde::Serialize;
 use sync::client::{self, ClientError};
 use sync::http::{HttpTransport, Url};
-use sync::{Preview, SyncError, SyncOptions};
+use sync::{Preview, SyncError, SyncOptions, SyncResult};
 
 use super::Repository;
 use crate::exit::{Code, Failure};
-use crate::network::{self, Beside, Network, Peer, Summary};
+use crate::network::{self, Beside, End, Network, Peer, Summary};
 use crate::output::Output;
 
 /// Options of one session.
@@ -66,13 +67,14 @@ impl Exchange {
 
 impl Meeting {
     /// Exchanges unversioned files, and nothing else.
-    pub(super) fn unversioned(self, output: &Output) -> Result<Code, Failure> {
-        let options = SyncOptions { unversioned: true, ..SyncOptions::default() };
+    pub(super) fn unversioned(self, dry_run: bool, output: &Output) -> Result<Code, Failure> {
+        let options = SyncOptions { unversioned: true, dry_run, ..SyncOptions::default() };
         self.run(Direction::Unversioned, options, output)
     }
 
     fn run(self, direction: Direction, options: SyncOptions, output: &Output) -> Result<Code, Failure> {
         let begun = Instant::now();
+        let dry_run = options.dry_run && options.tables;
         let mut repo = self.repository.write()?;
         let Peer { url, login } = network::peer(self.url.as_deref(), &mut repo, output)?;
         let remember = self.network.remember(&login)?;
@@ -86,20 +88,34 @@ impl Meeting {
         let mut setting = network::setting(output)?;
         let mut transport = HttpTransport::new(url.clone(), self.network.http()?);
         let session = client::sync(&mut repo, &mut transport, options, remember, &mut setting);
-        let (result, refusal) = match network::run(session)? {
-            Ok(result) => (result, None),
-            Err(ClientError::Sync(SyncError::PushRefused { said, user, result })) => {
-                ((*result).clone(), Some(SyncError::PushRefused { said, user, result }))
-            }
-            Err(error) => return Err(error.into()),
+        let outcome = network::run(session)?;
+        let (result, end) = match &outcome {
+            Ok(result) => (Some(result), End::Done),
+            Err(ClientError::Sync(
+                SyncError::PushRefused { result, .. } | SyncError::UnversionedRefused { result, .. },
+            )) => (Some(&**result), End::Refused),
+            Err(_) => (None, End::Refused),
         };
-        if let Some(preview) = &result.preview {
-            show(preview, &url, output);
-        } else {
-            let summary = Summary::new(direction.name(), &result, false, begun);
-            output.answer(&summary, || summary.text(&url));
+        match result {
+            Some(SyncResult { preview: Some(preview), .. }) => show(preview, &url, output),
+            Some(result) => {
+                let summary = Summary::new(direction.name(), result, end, begun);
+                output.answer(&summary, || summary.text(&url));
+            }
+            None => {}
         }
-        refusal.map_or(Ok(Code::Ok), |refusal| Err(ClientError::Sync(refusal).into()))
+        let result = outcome?;
+        if dry_run && !table::all(&repo.snapshot()?)?.is_empty() {
+            output.note("what would become of synced tables is not told");
+        }
+        match result.refused_rows {
+            0 => Ok(Code::Ok),
+            rows => Err(Failure::new(
+                Code::Partial,
+                format!("rows of synced tables were refused: {rows}; everything else was done"),
+                "a row is changed by its owner, or by who has capability a or s",
+            )),
+        }
     }
 }
 
@@ -114,12 +130,15 @@ impl Direction {
     }
 }
 
-/// An artifact that would move.
+/// An artifact or an unversioned file that would move.
 #[derive(Serialize)]
 struct Move {
     r#type: &'static str,
     direction: &'static str,
-    hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unversioned: Option<String>,
 }
 
 /// What would move, all in all.
@@ -128,18 +147,43 @@ struct Moves {
     r#type: &'static str,
     artifacts_to_send: usize,
     artifacts_to_receive: usize,
+    unversioned_to_send: usize,
+    unversioned_to_receive: usize,
 }
 
 fn show(preview: &Preview, url: &Url, output: &Output) {
+    let tell = |direction, hash: Option<String>, unversioned: Option<String>| {
+        let line = Move { r#type: "move", direction, hash, unversioned };
+        output.answer(&line, || match (&line.hash, &line.unversioned) {
+            (Some(hash), _) => format!("{direction} {hash}\n"),
+            (None, name) => format!("{direction} unversioned {}\n", name.as_deref().unwrap_or_default()),
+        });
+    };
     for (direction, ids) in [("send", &preview.send), ("receive", &preview.receive)] {
-        for id in ids {
-            let hash = id.to_string();
-            output.answer(&Move { r#type: "move", direction, hash }, || format!("{direction} {id}\n"));
-        }
+        ids.iter().for_each(|id| tell(direction, Some(id.to_string()), None));
     }
-    let (to_send, to_receive) = (preview.send.len(), preview.receive.len());
-    let moves = Moves { r#type: "dry-run", artifacts_to_send: to_send, artifacts_to_receive: to_receive };
-    output.answer(&moves, || {
-        format!("Would send {to_send} and receive {to_receive} artifacts; remote: {}\n", url.host)
-    });
+    let files = [("send", &preview.unversioned_send), ("receive", &preview.unversioned_receive)];
+    for (direction, names) in files {
+        names.iter().for_each(|name| tell(direction, None, Some(name.to_string())));
+    }
+    let moves = Moves {
+        r#type: "dry-run",
+        artifacts_to_send: preview.send.len(),
+        artifacts_to_receive: preview.receive.len(),
+        unversioned_to_send: preview.unversioned_send.len(),
+        unversioned_to_receive: preview.unversioned_receive.len(),
+    };
+    output.answer(&moves, || moves.text(url));
+}
+
+impl Moves {
+    fn text(&self, url: &Url) -> String {
+        let (send, receive) = (self.artifacts_to_send, self.artifacts_to_receive);
+        let artifacts = format!("Would send {send} and receive {receive} artifacts");
+        let files = match (self.unversioned_to_send, self.unversioned_to_receive) {
+            (0, 0) => String::new(),
+            (send, receive) => format!(", send {send} and receive {receive} unversioned files"),
+        };
+        format!("{artifacts}{files}; remote: {}\n", url.host)
+    }
 }

@@ -37,6 +37,9 @@ enum Action {
 struct Sync {
     #[command(flatten)]
     meeting: Meeting,
+    /// Change nothing on either side, only say what would move
+    #[arg(short = 'n', long)]
+    dry_run: bool,
 }
 
 impl Uv {
@@ -48,7 +51,7 @@ impl Uv {
             | Action::Rm(write::Rm { repository, .. })
             | Action::Export(read::Export { repository, .. })
             | Action::Hash(read::Hash { repository, .. })
-            | Action::Sync(Sync { meeting: Meeting { repository, .. } }) => repository,
+            | Action::Sync(Sync { meeting: Meeting { repository, .. }, .. }) => repository,
         }
     }
 
@@ -60,7 +63,7 @@ impl Uv {
             Action::Rm(action) => action.run(output),
             Action::Export(action) => action.run(output),
             Action::Hash(action) => action.run(output),
-            Action::Sync(action) => action.meeting.unversioned(output),
+            Action::Sync(action) => action.meeting.unversioned(action.dry_run, output),
         }
     }
 }

@@ -47,7 +47,7 @@ impl Session {
         self.result.config_offered += reply.configs.len() as u64;
         self.news.said.extend(reply.messages.iter().map(|&text| text.to_owned()));
         match &self.goal {
-            Goal::Preview => self.absorb_catalog(&repo.snapshot()?, &reply),
+            Goal::Preview => self.absorb_catalog(&repo.snapshot()?, &reply, cx),
             Goal::Sync { pull } => {
                 let pull = *pull;
                 self.absorb_sync(repo, reply, pull, cx)
@@ -59,12 +59,23 @@ impl Session {
         }
     }
 
-    fn absorb_catalog(&mut self, snap: &Snapshot<'_>, reply: &Reply<'_>) -> Result<Progress, SyncError> {
+    fn absorb_catalog(
+        &mut self,
+        snap: &Snapshot<'_>,
+        reply: &Reply<'_>,
+        cx: &Cx<'_>,
+    ) -> Result<Progress, SyncError> {
         if !reply.errors.is_empty() {
             return Err(refused(reply));
         }
         reply.check()?;
-        self.result.preview = Some(preview::compare(snap, &self.options, reply)?);
+        let mut preview = preview::compare(snap, &self.options, reply)?;
+        self.unversioned.hear(snap, None, reply, cx.now)?;
+        (preview.unversioned_send, preview.unversioned_receive) = self.unversioned.preview();
+        self.result.preview = Some(preview);
+        if let Some(said) = push::refusal(reply) {
+            self.pushing.give_up(said);
+        }
         Ok(Progress::Done)
     }
 
@@ -120,7 +131,7 @@ impl Session {
             return Err(refused(reply));
         }
         self.pushing.give_up(&reply.errors.join("; "));
-        if pull { self.ask_again(cx) } else { Ok(Progress::Done) }
+        if pull || !self.unversioned.is_done() { self.ask_again(cx) } else { Ok(Progress::Done) }
     }
 
     fn absorb_clone(

@@ -26,7 +26,8 @@ impl Session {
         if self.wants_catalog() {
             cards.push(Card::Pragma(Pragma::SendCatalog));
         }
-        if self.pushing.is_on() {
+        // In a preview nothing follows it: it asks for the right alone.
+        if self.pushing.is_on() || (self.options.push && matches!(self.goal, Goal::Preview)) {
             cards.push(Card::Push(self.codes.clone()));
         }
         cards.append(&mut self.linking.compose(self.result.rounds));
@@ -47,7 +48,9 @@ impl Session {
             }
             room = outbox.room();
         }
-        cards.append(&mut self.compose_tables(&snap, room)?);
+        if !matches!(self.goal, Goal::Preview) {
+            cards.append(&mut self.compose_tables(&snap, room)?);
+        }
         cards.extend(self.locking.compose(self.result.rounds, self.pushing.rest()));
         cards.push(Card::Comment(format!(" {}", self.nonces.next()).into()));
         self.stats.gimmes_sent = self.wanted.len() as u64;
@@ -75,14 +78,13 @@ impl Session {
         self.check_project()?;
         let begun = partial::load(snap)?;
         match &mut self.goal {
-            Goal::Sync { .. }
+            Goal::Sync { .. } | Goal::Preview
                 if !self.options.has_direction()
                     && !self.options.unversioned
                     && self.configuring.is_done() =>
             {
                 return Err(SyncError::NothingToDo);
             }
-            Goal::Preview if !self.options.has_direction() => return Err(SyncError::NothingToDo),
             Goal::Sync { .. } | Goal::Preview if begun.is_some() => return Err(SyncError::UnfinishedClone),
             Goal::Sync { .. } | Goal::Preview if self.codes.project.is_empty() => {
                 return Err(SyncError::NoProject);
@@ -118,6 +120,7 @@ impl Session {
     fn purpose(&self) -> Option<Card> {
         Some(match &self.goal {
             Goal::Sync { pull: false } => return None,
+            Goal::Preview if !self.options.has_direction() => return None,
             Goal::Sync { pull: true } | Goal::Preview => Card::Pull(self.codes.clone()),
             Goal::Clone(cloning) => match cloning.phase {
                 Phase::Batch { seqno } => {
@@ -133,8 +136,7 @@ impl Session {
     /// asked for with each batch anew.
     fn is_past_batches(&self) -> bool {
         match &self.goal {
-            Goal::Sync { .. } => true,
-            Goal::Preview => false,
+            Goal::Sync { .. } | Goal::Preview => true,
             Goal::Clone(cloning) => cloning.phase == Phase::Settle,
         }
     }

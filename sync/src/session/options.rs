@@ -117,6 +117,8 @@ pub struct SyncResult {
     pub config_offered: u64,
     /// Settings of the peer that can not be used here, and were not taken.
     pub unusable_settings: Vec<String>,
+    /// Rows of synced tables that one side sent and the other refused; `messages` says why.
+    pub refused_rows: u64,
     /// What would have moved, if that was all that was asked.
     pub preview: Option<Preview>,
 }

@@ -1,13 +1,13 @@
-//! What a session would move, with nothing changed on either side: the peer lists everything it holds, and that is
-//! compared with what is here.
+//! What a session would move, rows of synced tables aside, with nothing changed on either side: the peer lists
+//! everything it holds, and that is compared with what is here.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use repo::outgoing::{List, Outlet};
 use repo::{Presence, RepoError, Snapshot, blob, shun};
-use xfer::ArtifactId;
 use xfer::card::Privacy;
+use xfer::{ArtifactId, UvName};
 
 use super::SyncOptions;
 use super::reply::Reply;
@@ -19,6 +19,10 @@ pub struct Preview {
     pub send: Vec<ArtifactId>,
     /// What is missing here.
     pub receive: Vec<ArtifactId>,
+    /// Unversioned files of which the peer lacks our version.
+    pub unversioned_send: Vec<UvName>,
+    /// Unversioned files of which the peer's version is to be taken.
+    pub unversioned_receive: Vec<UvName>,
 }
 
 /// Compares the catalog of a peer with what is here.

@@ -101,6 +101,7 @@ impl Pushing {
     /// Pushes no more.
     pub(super) fn give_up(&mut self, said: &str) {
         self.stance = Stance::Refused(said.to_owned());
+        self.request = Request::default();
         self.asked.clear();
         self.names_private = false;
     }
@@ -238,7 +239,7 @@ impl Pushing {
         if !self.is_on() {
             return Ok(());
         }
-        if let Some(said) = reply.messages.iter().find(|text| text.starts_with(PULL_ONLY)) {
+        if let Some(said) = refusal(reply) {
             self.give_up(said);
             return Ok(());
         }
@@ -278,6 +279,11 @@ impl Pushing {
             (Stance::Off | Stance::Refused(_), _) => Vec::new(),
         }
     }
+}
+
+/// What a peer says that takes no push of who may pull.
+pub(super) fn refusal<'r>(reply: &Reply<'r>) -> Option<&'r str> {
+    reply.messages.iter().copied().find(|text| text.starts_with(PULL_ONLY))
 }
 
 /// Takes off `unsent` what was delivered.

@@ -9,6 +9,18 @@ use super::{Goal, Session};
 use crate::tables::{self, Brought};
 use crate::{Cx, Event};
 
+/// How many rows a complaint of either side is about: its form is part of the protocol between Fronds.
+pub(super) fn refused_rows(text: &str) -> u64 {
+    let Some((_, said)) = text.strip_prefix("table ").and_then(|text| text.split_once(": ")) else {
+        return 0;
+    };
+    if said.starts_with("a row was refused: ") {
+        return 1;
+    }
+    let count = said.split_once(" rows were refused, ").map(|(count, _)| count);
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
 impl Session {
     /// What the next request says of tables. Until a clone is at the point where it pulls it only asks whether there
     /// are any.
@@ -64,6 +76,23 @@ impl Session {
     pub(super) fn finish_tables(&self, cx: &mut Cx<'_>) {
         for (table, stats) in &self.tables.stats {
             cx.observer.observe(&Event::TableFinished { table, stats });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refused_rows;
+
+    #[test]
+    fn complaints_say_how_many_rows_they_are_about() {
+        for (text, rows) in [
+            ("table t: a row was refused: the row belongs to \"alice\"", 1),
+            ("table t: 12 rows were refused, the first: the row belongs to \"alice\"", 12),
+            ("table t is defined otherwise here", 0),
+            ("pull only - not authorized to push", 0),
+        ] {
+            assert_eq!(refused_rows(text), rows, "{text}");
         }
     }
 }

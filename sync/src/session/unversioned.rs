@@ -32,6 +32,8 @@ pub(super) struct Unversioned {
     under_way: Vec<UvName>,
     /// Files that the last round moved, and their bytes.
     moved: (u64, u64),
+    /// Files that the peer should get, and does not take.
+    refused: usize,
     idle: u32,
 }
 
@@ -77,6 +79,7 @@ impl Unversioned {
             owed: BTreeMap::new(),
             under_way: Vec::new(),
             moved: (0, 0),
+            refused: 0,
             idle: 0,
         }
     }
@@ -85,6 +88,16 @@ impl Unversioned {
     pub(super) fn is_done(&self) -> bool {
         let asked = matches!(self.stage, Stage::Off | Stage::Answered);
         asked && self.wanted.is_empty() && self.owed.is_empty()
+    }
+
+    /// Files that the peer should get, and does not take.
+    pub(super) fn refused(&self) -> usize {
+        self.refused
+    }
+
+    /// What would be given and what taken, by name.
+    pub(super) fn preview(&self) -> (Vec<UvName>, Vec<UvName>) {
+        (self.owed.keys().cloned().collect(), self.wanted.iter().cloned().collect())
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -198,7 +211,7 @@ impl Unversioned {
         mode: UvMode,
         now: UnixTime,
     ) -> Result<(), SyncError> {
-        let gives = self.direction.push && mode == UvMode::PushOk;
+        let gives = self.direction.push;
         let mut theirs = BTreeSet::new();
         for &igot in igots {
             theirs.insert(igot.name.as_str());
@@ -222,6 +235,9 @@ impl Unversioned {
                     self.owed.insert(name, Owed::Content);
                 }
             }
+        }
+        if mode == UvMode::PullOnly {
+            self.refused = std::mem::take(&mut self.owed).len();
         }
         Ok(())
     }

@@ -135,7 +135,8 @@ fn a_refused_push_is_an_error_and_the_pull_is_done_all_the_same() {
         let mut server = server("A C", rights);
         let error = run(&both(), &mut client, &mut server).unwrap_err();
         let SyncError::PushRefused { user, result, .. } = &error else { panic!("{error}") };
-        assert_eq!((user.as_str(), result.stats.files_received), ("bob", 1));
+        let moved = (result.stats.files_received, result.stats.files_sent);
+        assert_eq!((user.as_str(), moved), ("bob", (1, 0)));
         assert!(error.to_string().contains("capability i"), "{error}");
         assert!(client.holds("C"));
         assert_eq!(client.waiting(), names.len(), "what was not taken still waits");
