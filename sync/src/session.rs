@@ -208,13 +208,13 @@ impl Session {
         let push = options.push && matches!(goal, Goal::Sync { .. });
         let deepest = if options.private { Privacy::Private } else { Privacy::Public };
         let takes = options.pull || matches!(goal, Goal::Clone(_));
-        let on = options.tables && !matches!(goal, Goal::Preview);
+        let gives = options.push && !matches!(goal, Goal::Clone(_));
         Self {
             pushing: Pushing::new(push, deepest),
             locking: Locking::default(),
             linking: Linking::default(),
             unversioned: Unversioned::new(options.unversioned, Direction::of(&options)),
-            tables: TableSync::new(Flow { gives: on && push, takes: on && takes }),
+            tables: TableSync::new(Flow { gives: options.tables && gives, takes: options.tables && takes }),
             configuring: Configuring::new(&options, &goal),
             options,
             goal,

@@ -119,7 +119,20 @@ fn tables_travel_by_clone_pull_push_and_sync() {
     assert_eq!(one.done("dump peers"), "host=hub id=00ff load=0.25 port=1\n");
     one.done("put peers host=one port=2");
     one.done("rm peers host=hub");
+    let dry = |clone: &Shelf| {
+        clone.frond.output([
+            "sync",
+            "-n",
+            &server.url_as("bob", "bobpw"),
+            "-R",
+            &clone.file.to_string_lossy(),
+        ])
+    };
+    let said = dry(one);
+    assert!(said.contains("compare rows of table peers\n") && said.contains(", rows of 1 tables;"), "{said}");
+    assert_eq!(hub.done("dump peers"), "host=hub id=00ff load=0.25 port=1\n");
     let summary = one.exchange("sync");
+    assert!(!dry(one).contains("table"), "nothing differs any more");
     assert_eq!((&summary["rows_sent"], &summary["rows_received"]), (&json!(2), &json!(0)));
     two.done("put peers host=two port=3");
     let summary = two.exchange("pull");
@@ -131,6 +144,26 @@ fn tables_travel_by_clone_pull_push_and_sync() {
     for peer in [&hub, one, two] {
         assert_eq!(peer.done("dump peers"), "host=one port=2\nhost=two port=3\n");
     }
+}
+
+/// What did not travel is no success.
+#[test]
+fn a_row_that_the_server_refuses_is_an_error_when_everything_else_is_done() {
+    let (hub, server) = hub("self");
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let url = server.url_as("bob", "bobpw");
+    let file = scratch.file("copy");
+    frond.output(["clone", &url, &file.to_string_lossy()]);
+    let copy = Shelf { frond, _scratch: scratch, file };
+    copy.done("put peers host=bob port=1 --user bob");
+    copy.done("put peers host=eve port=2 --user eve");
+    for _ in 0..2 {
+        let said = copy.frond.try_exchange("sync", &url, &copy.file);
+        assert_eq!(said.code, Some(3), "{said}");
+        assert!(said.stdout.contains("\"rows_refused\":1,"), "{said}");
+        assert!(said.stderr.contains("rows of synced tables were refused: 1"), "{said}");
+    }
+    assert_eq!(hub.done("dump peers"), "host=bob port=1\n");
 }
 
 /// Stock stops at a card that it does not know.

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use clap::Args;
-use repo::table;
 use serde::Serialize;
 use sync::client::{self, ClientError};
 use sync::http::{HttpTransport, Url};
@@ -74,7 +73,6 @@ impl Meeting {
 
     fn run(self, direction: Direction, options: SyncOptions, output: &Output) -> Result<Code, Failure> {
         let begun = Instant::now();
-        let dry_run = options.dry_run && options.tables;
         let mut repo = self.repository.write()?;
         let Peer { url, login } = network::peer(self.url.as_deref(), &mut repo, output)?;
         let remember = self.network.remember(&login)?;
@@ -105,9 +103,6 @@ impl Meeting {
             None => {}
         }
         let result = outcome?;
-        if dry_run && !table::all(&repo.snapshot()?)?.is_empty() {
-            output.note("what would become of synced tables is not told");
-        }
         match result.refused_rows {
             0 => Ok(Code::Ok),
             rows => Err(Failure::new(
@@ -130,7 +125,7 @@ impl Direction {
     }
 }
 
-/// An artifact or an unversioned file that would move.
+/// An artifact or an unversioned file that would move, or a table some rows of which would.
 #[derive(Serialize)]
 struct Move {
     r#type: &'static str,
@@ -139,6 +134,8 @@ struct Move {
     hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unversioned: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<String>,
 }
 
 /// What would move, all in all.
@@ -149,22 +146,29 @@ struct Moves {
     artifacts_to_receive: usize,
     unversioned_to_send: usize,
     unversioned_to_receive: usize,
+    tables_that_differ: usize,
 }
 
 fn show(preview: &Preview, url: &Url, output: &Output) {
-    let tell = |direction, hash: Option<String>, unversioned: Option<String>| {
-        let line = Move { r#type: "move", direction, hash, unversioned };
-        output.answer(&line, || match (&line.hash, &line.unversioned) {
-            (Some(hash), _) => format!("{direction} {hash}\n"),
-            (None, name) => format!("{direction} unversioned {}\n", name.as_deref().unwrap_or_default()),
-        });
-    };
+    let r#type = "move";
     for (direction, ids) in [("send", &preview.send), ("receive", &preview.receive)] {
-        ids.iter().for_each(|id| tell(direction, Some(id.to_string()), None));
+        for id in ids {
+            let line = Move { r#type, direction, hash: Some(id.to_string()), unversioned: None, table: None };
+            output.answer(&line, || format!("{direction} {id}\n"));
+        }
     }
     let files = [("send", &preview.unversioned_send), ("receive", &preview.unversioned_receive)];
     for (direction, names) in files {
-        names.iter().for_each(|name| tell(direction, None, Some(name.to_string())));
+        for name in names {
+            let unversioned = Some(name.to_string());
+            let line = Move { r#type, direction, hash: None, unversioned, table: None };
+            output.answer(&line, || format!("{direction} unversioned {name}\n"));
+        }
+    }
+    for name in &preview.tables {
+        let (direction, table) = ("compare", Some(name.to_string()));
+        let line = Move { r#type, direction, hash: None, unversioned: None, table };
+        output.answer(&line, || format!("compare rows of table {name}\n"));
     }
     let moves = Moves {
         r#type: "dry-run",
@@ -172,6 +176,7 @@ fn show(preview: &Preview, url: &Url, output: &Output) {
         artifacts_to_receive: preview.receive.len(),
         unversioned_to_send: preview.unversioned_send.len(),
         unversioned_to_receive: preview.unversioned_receive.len(),
+        tables_that_differ: preview.tables.len(),
     };
     output.answer(&moves, || moves.text(url));
 }
@@ -184,6 +189,10 @@ impl Moves {
             (0, 0) => String::new(),
             (send, receive) => format!(", send {send} and receive {receive} unversioned files"),
         };
-        format!("{artifacts}{files}; remote: {}\n", url.host)
+        let tables = match self.tables_that_differ {
+            0 => String::new(),
+            tables => format!(", rows of {tables} tables"),
+        };
+        format!("{artifacts}{files}{tables}; remote: {}\n", url.host)
     }
 }

@@ -48,9 +48,7 @@ impl Session {
             }
             room = outbox.room();
         }
-        if !matches!(self.goal, Goal::Preview) {
-            cards.append(&mut self.compose_tables(&snap, room)?);
-        }
+        cards.append(&mut self.compose_tables(&snap, room)?);
         cards.extend(self.locking.compose(self.result.rounds, self.pushing.rest()));
         cards.push(Card::Comment(format!(" {}", self.nonces.next()).into()));
         self.stats.gimmes_sent = self.wanted.len() as u64;

@@ -1,5 +1,5 @@
-//! What a session would move, rows of synced tables aside, with nothing changed on either side: the peer lists
-//! everything it holds, and that is compared with what is here.
+//! What a session would move, with nothing changed on either side: the peer lists everything it holds, and that is
+//! compared with what is here.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use repo::outgoing::{List, Outlet};
 use repo::{Presence, RepoError, Snapshot, blob, shun};
 use xfer::card::Privacy;
-use xfer::{ArtifactId, UvName};
+use xfer::{ArtifactId, SqlName, UvName};
 
 use super::SyncOptions;
 use super::reply::Reply;
@@ -23,6 +23,8 @@ pub struct Preview {
     pub unversioned_send: Vec<UvName>,
     /// Unversioned files of which the peer's version is to be taken.
     pub unversioned_receive: Vec<UvName>,
+    /// Synced tables whose rows differ. Which of them would move takes more than one round to tell.
+    pub tables: BTreeSet<SqlName>,
 }
 
 /// Compares the catalog of a peer with what is here.
@@ -33,7 +35,7 @@ pub(super) fn compare(
 ) -> Result<Preview, RepoError> {
     let deepest = if options.private { Privacy::Private } else { Privacy::Public };
     let theirs = || reply.igots.iter().filter(|igot| igot.privacy <= deepest).map(|igot| igot.id);
-    let mut preview = Preview::default();
+    let mut preview = Preview { tables: reply.tables.differing(), ..Preview::default() };
     if options.pull {
         for id in theirs() {
             let held = matches!(blob::presence(snap, &id)?, Presence::Held(_));

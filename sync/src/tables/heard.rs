@@ -1,6 +1,6 @@
 //! What one message says about synced tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use repo::table::Version;
 use xfer::table::{RowGimme, TableCard, TablePragma};
@@ -32,6 +32,16 @@ pub(crate) struct Heard<'m> {
 }
 
 impl<'m> Heard<'m> {
+    /// Tables that a server says it holds otherwise, or not at all: in answer to the hashes of whole tables.
+    pub(crate) fn differing(&self) -> BTreeSet<SqlName> {
+        let defined = self.changes.iter().filter_map(|card| match card {
+            TableCard::Schema(schema) => Some(&schema.table),
+            _ => None,
+        });
+        let lacking = self.hashes.iter().filter(|(_, hash)| hash.is_none()).map(|(name, _)| *name);
+        defined.chain(lacking).cloned().collect()
+    }
+
     /// Takes a card.
     pub(crate) fn card(&mut self, card: &'m TableCard) {
         match card {
