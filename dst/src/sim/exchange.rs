@@ -241,6 +241,15 @@ impl Sim {
                 }
                 Ok(Some(progress))
             }
+            // Everything but the files was done.
+            Err(error @ SyncError::UnversionedRefused { .. }) => {
+                talk.hear(&reply);
+                if !self.has_reason(talk, &error) {
+                    return Err(unreasonable(talk, &error));
+                }
+                self.succeeded(talk)?;
+                Ok(Some(Progress::Done))
+            }
             Err(error) => self.failed(talk, &error).map(|()| None),
         }
     }
@@ -278,7 +287,7 @@ impl Sim {
         if self.has_reason(talk, error) {
             return Ok(());
         }
-        Err(Violation::new("failure", format!("{} failed without a reason: {error}", talk.name())))
+        Err(unreasonable(talk, error))
     }
 
     fn has_reason(&self, talk: &Talk, error: &SyncError) -> bool {
@@ -299,6 +308,9 @@ impl Sim {
                     || damaged
             }
             SyncError::PushRefused { .. } => denied,
+            SyncError::UnversionedRefused { .. } => {
+                !letters.allow(Right::WriteFiles) || on(Fault::Rights) || on(Fault::Restore) || damaged
+            }
             SyncError::UnresolvedDeltas { .. } => {
                 self.nodes.iter().any(|node| !node.known.shunned.is_empty()) || on(Fault::Restore)
             }
@@ -315,6 +327,10 @@ pub(super) fn cx<'a>(
     watch: &'a mut Watch,
 ) -> Cx<'a> {
     Cx { now, clock: None, limits, peer: None, guard: &NoGuard, buggify: faults, observer: watch }
+}
+
+fn unreasonable(talk: &Talk, error: &SyncError) -> Violation {
+    Violation::new("failure", format!("{} failed without a reason: {error}", talk.name()))
 }
 
 fn balanced(watch: &Watch) -> Result<(), Violation> {
