@@ -1,9 +1,18 @@
-//! What must always be true. A file a rule.
+//! What must always be true. A file a rule, which its first sentence states.
+//!
+//! After every commit: [`content`], [`kept`], [`private`], [`shunned`], [`clusters`]. Of every message: [`wire`], with
+//! [`rights`] and [`budget`]. At the end of a session: [`completeness`], [`events`]. At the end of a run:
+//! [`convergence`], [`derived`].
 
+pub mod budget;
 pub mod clusters;
 pub mod completeness;
 pub mod content;
 pub mod convergence;
 pub mod derived;
+pub mod events;
 pub mod kept;
+pub mod private;
+pub mod rights;
+pub mod shunned;
 pub mod wire;

@@ -11,7 +11,8 @@ use repo::author::AuthorError;
 use xfer::body::Body;
 
 use crate::check::content::{self, Maker};
-use crate::check::{clusters, kept};
+use crate::check::rights::Came;
+use crate::check::{clusters, kept, private, shunned};
 use crate::dice::{Cup, Ratio};
 use crate::known::Known;
 use crate::model::{Model, Violation};
@@ -283,7 +284,9 @@ impl Sim {
             |violation: Violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation };
         let Node { repo, known, .. } = node;
         let artifacts = content::check(repo, &before, known, maker, model).map_err(place)?;
-        kept::check(&before, known, model).map_err(place)?;
+        kept::check(&before, known).map_err(place)?;
+        shunned::check(&before, known).map_err(place)?;
+        private::check(known, model).map_err(place)?;
         clusters::check(known, model).map_err(place)?;
         Ok(Came { artifacts: artifacts.len(), files: before.files != known.files })
     }
@@ -338,13 +341,6 @@ impl Sim {
         self.tell(&format!("#{id} {} of {client} with {server}", talk.name()));
         self.send_request(id, talk)
     }
-}
-
-/// What came to a repository from elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Came {
-    artifacts: usize,
-    files: bool,
 }
 
 /// The simulator's own use of a repository failed.

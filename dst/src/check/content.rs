@@ -1,11 +1,13 @@
-//! Every artifact that a repository begins to hold expands to its hash, and somebody made it.
+//! Every artifact that a repository begins to hold expands to its hash, and somebody made it; only what is held is
+//! offered, and what is held is not asked for.
 
 use repo::content;
 use repo::manifest::{self, Artifact};
 use repo::{Repo, Rid};
 use xfer::card::Privacy;
-use xfer::{ArtifactId, hash};
+use xfer::{ArtifactId, Card, Message, hash};
 
+use super::wire::Sending;
 use crate::known::Known;
 use crate::model::{Model, Violation};
 
@@ -47,4 +49,25 @@ pub fn check(
         }
     }
     Ok(came)
+}
+
+/// Nothing is asked for that is held or shunned. That is so if nothing else happened to the sender meanwhile.
+pub fn check_gimmes(known: &Known, message: &Message) -> Result<(), Violation> {
+    for card in &message.cards {
+        if let Card::Gimme(id) = card
+            && (known.held.contains_key(id) || known.shunned.contains(id))
+        {
+            let text = format!("{id} is asked for though it is held or shunned");
+            return Err(Violation::new("content", text));
+        }
+    }
+    Ok(())
+}
+
+/// An artifact that is sent or announced.
+pub(super) fn check_offered(sending: &Sending<'_>, id: &ArtifactId) -> Result<(), Violation> {
+    if sending.known.held.contains_key(id) {
+        return Ok(());
+    }
+    Err(Violation::new("content", format!("{id} is offered and not held")))
 }

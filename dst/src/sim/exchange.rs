@@ -7,9 +7,9 @@ use xfer::body::{Body, ContentType, pack, unpack};
 use xfer::{Card, DecodeLimits, Message, Pragma, decode, encode};
 
 use super::{Event, Parcel, Sim, broken};
-use crate::check::completeness;
-use crate::check::content::Maker;
+use crate::check::content::{self, Maker};
 use crate::check::wire::{Leave, Sending};
+use crate::check::{completeness, events, rights};
 use crate::dice::{FNV_START, fnv};
 use crate::known::Known;
 use crate::model::Violation;
@@ -108,7 +108,7 @@ impl Sim {
         talk.session.abandon(&Unreachable(reason), &mut cx(time, &limits, &mut NoFaults, &mut talk.watch));
         self.tell(&format!("{} is given up: {reason}", talk.name()));
         self.tally.failed += 1;
-        balanced(&talk.watch)
+        events::check(&talk.watch)
     }
 
     /// The next request of a session as bytes; none if it failed.
@@ -134,7 +134,7 @@ impl Sim {
         };
         sending.check(&request)?;
         if talk.commits == Some(self.nodes[edge.client].commits) {
-            sending.check_gimmes(&request)?;
+            content::check_gimmes(sending.known, &request)?;
         }
         Ok(Some(pack(encode(&request), ContentType::Compressed)))
     }
@@ -157,7 +157,7 @@ impl Sim {
         let (time, limits) = (node.time(self.now), node.limits.clone());
         let mut watch = Watch::default();
         let reply = handle_sync(&mut node.repo, &request, &mut cx(time, &limits, &mut NoFaults, &mut watch));
-        balanced(&watch)?;
+        events::check(&watch)?;
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
         let reply = match reply {
             Ok(reply) => reply,
@@ -169,12 +169,7 @@ impl Sim {
             Err(error) => return Err(Violation::new("server", error)),
         };
         let came = self.audit(edge.server, Maker::Peer)?;
-        if came.artifacts > 0 && !letters.allow(Right::Write) {
-            return Err(Violation::new("rights", "artifacts were taken from who may not write"));
-        }
-        if came.files && !letters.allow(Right::WriteFiles) {
-            return Err(Violation::new("rights", "unversioned files were taken from who may not write them"));
-        }
+        rights::check_taken(came, &letters)?;
         let has = |wanted: fn(&Card) -> bool| request.cards.iter().any(wanted);
         let clones = has(|card| matches!(card, Card::Clone(_))) && letters.allow(Right::Clone);
         let asks_private = has(|card| matches!(card, Card::Pragma(Pragma::SendPrivate)));
@@ -191,7 +186,7 @@ impl Sim {
             budget: limits.reply_bytes,
         };
         sending.check(&reply)?;
-        sending.check_gimmes(&reply)?;
+        content::check_gimmes(sending.known, &reply)?;
         let framing = reply_content_type(&request, body.content_type);
         Ok(Some(pack(encode(&reply), framing)))
     }
@@ -218,7 +213,7 @@ impl Sim {
                 );
                 self.tell(&format!("{} cannot read the reply", talk.name()));
                 self.tally.failed += 1;
-                return balanced(&talk.watch).map(|()| None);
+                return events::check(&talk.watch).map(|()| None);
             }
             Err(text) => return Err(Violation::new("codec", format!("a reply: {text}"))),
         };
@@ -259,7 +254,7 @@ impl Sim {
         let (rounds, unavailable) = (talk.session.result().rounds, talk.session.result().unavailable);
         let edge = self.plan.edges[talk.edge].clone();
         self.tell(&format!("{} of {} is done in {rounds}, lacks {unavailable}", talk.name(), edge.client));
-        balanced(&talk.watch)?;
+        events::check(&talk.watch)?;
         if talk.kind == Kind::Clone {
             self.nodes[edge.client].stage = Stage::Whole;
             self.nodes[edge.client].found(&self.plan, edge.client).map_err(broken)?;
@@ -279,7 +274,7 @@ impl Sim {
     fn failed(&mut self, talk: &Talk, error: &SyncError) -> Result<(), Violation> {
         self.tally.failed += 1;
         self.tell(&format!("{} failed: {error}", talk.name()));
-        balanced(&talk.watch)?;
+        events::check(&talk.watch)?;
         let client = self.plan.edges[talk.edge].client;
         if let SyncError::PushRefused { .. } = error {
             completeness::check_released(talk, &self.nodes[client].known, self.still(talk))?;
@@ -331,10 +326,6 @@ pub(super) fn cx<'a>(
 
 fn unreasonable(talk: &Talk, error: &SyncError) -> Violation {
     Violation::new("failure", format!("{} failed without a reason: {error}", talk.name()))
-}
-
-fn balanced(watch: &Watch) -> Result<(), Violation> {
-    watch.complaint().map_or(Ok(()), |text| Err(Violation::new("events", text)))
 }
 
 fn read(body: &Body) -> Result<Message, String> {

@@ -6,7 +6,7 @@ use sync::Progress;
 
 use super::Sim;
 use crate::check::convergence::{self, Flows};
-use crate::check::derived;
+use crate::check::{budget, derived};
 use crate::dice::Ratio;
 use crate::known::Known;
 use crate::model::Violation;
@@ -14,9 +14,6 @@ use crate::node::{Power, Stage};
 use crate::plan::Login;
 use crate::rights::Right;
 use crate::talk::{Kind, Soundness, Talk, allowed};
-
-/// Rounds of a session beside those that move something: to ask, to hear of clusters, to hear that all is said.
-const USUAL_ROUNDS: u64 = 8;
 
 impl Sim {
     pub(super) fn settle(&mut self) -> Result<(), Violation> {
@@ -88,7 +85,7 @@ impl Sim {
             let Some(reply) = self.serve(at, &request, Soundness::Sound)? else { break };
             match self.absorb(&mut talk, &reply, Soundness::Sound)? {
                 Some(Progress::Continue) => {}
-                Some(Progress::Done) => return check_rounds(&talk),
+                Some(Progress::Done) => return budget::check_rounds(&talk),
                 None => break,
             }
         }
@@ -152,18 +149,6 @@ impl Sim {
         }
         Ok(())
     }
-}
-
-/// Rounds that a session takes follow from what it moves.
-fn check_rounds(talk: &Talk) -> Result<(), Violation> {
-    let result = talk.session.result();
-    let stats = result.stats;
-    let moved = stats.files_sent + stats.files_received + stats.uv_files_sent + stats.uv_files_received;
-    let bound = USUAL_ROUNDS + moved + result.unavailable + talk.watch.refused;
-    if u64::from(result.rounds) <= bound {
-        return Ok(());
-    }
-    Err(Violation::new("budget", format!("{} rounds for {moved} artifacts and files", result.rounds)))
 }
 
 /// What two peers have to have in common for their derived tables to be the same.
