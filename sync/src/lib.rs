@@ -11,6 +11,7 @@ pub mod guard;
 pub mod limits;
 pub mod observer;
 mod outbox;
+pub mod schedule;
 pub mod server;
 pub mod session;
 pub mod tables;
