@@ -14,6 +14,8 @@ pub struct Known {
     pub phantoms: BTreeSet<ArtifactId>,
     /// What waits for its delta source.
     pub waiting: BTreeSet<ArtifactId>,
+    /// What of it waits for something shunned, directly or not.
+    pub barred: BTreeSet<ArtifactId>,
     /// Held or not, what is private.
     pub private: BTreeSet<ArtifactId>,
     /// What is announced one by one.
@@ -30,12 +32,14 @@ const BLOBS: &str = "SELECT rid, uuid, size,
         rid IN private, rid IN unclustered, rid IN unsent
    FROM blob ORDER BY rid";
 
-const WAITING: &str = "WITH RECURSIVE waiting(rid) AS (
-     SELECT delta.rid FROM delta JOIN blob ON blob.rid=delta.srcid WHERE blob.size<0
+const WAITING: &str = "WITH RECURSIVE waiting(rid, barred) AS (
+     SELECT delta.rid, blob.uuid IN (SELECT uuid FROM shun)
+       FROM delta JOIN blob ON blob.rid=delta.srcid WHERE blob.size<0
      UNION
-     SELECT delta.rid FROM waiting JOIN delta ON delta.srcid=waiting.rid
+     SELECT delta.rid, waiting.barred OR blob.uuid IN (SELECT uuid FROM shun)
+       FROM waiting JOIN blob USING(rid) JOIN delta ON delta.srcid=waiting.rid
    )
-   SELECT uuid FROM waiting JOIN blob USING(rid)";
+   SELECT uuid, barred FROM waiting JOIN blob USING(rid)";
 
 impl Known {
     /// Reads a repository.
@@ -43,8 +47,10 @@ impl Known {
         let mut known = Self::default();
         let snap = repo.snapshot()?;
         let mut statement = snap.conn().prepare_cached(WAITING)?;
-        for name in statement.query_map([], |row| row.get::<_, String>(0))? {
-            known.waiting.extend(id(&name?));
+        for row in statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))? {
+            let (name, barred) = row?;
+            known.waiting.extend(id(&name));
+            known.barred.extend(id(&name).filter(|_| barred));
         }
         let mut statement = snap.conn().prepare_cached("SELECT uuid FROM shun")?;
         for name in statement.query_map([], |row| row.get::<_, String>(0))? {
@@ -77,6 +83,21 @@ impl Known {
     /// Whether an artifact is held and may be seen by everybody.
     pub fn is_public(&self, id: &ArtifactId) -> bool {
         self.held.contains_key(id) && !self.private.contains(id)
+    }
+
+    /// What is known of an artifact that is not held.
+    pub fn state(&self, id: &ArtifactId) -> &'static str {
+        match (self.waiting.contains(id), self.phantoms.contains(id)) {
+            (true, _) => "where it waits for its delta source",
+            (_, true) => "which lacks it",
+            (false, false) => "which never heard of it",
+        }
+    }
+
+    /// Whether an artifact is kept if it comes, as whatever delta it comes: it is not shunned, and does not wait for
+    /// something that is. Peers that shun nothing send a delta of what is shunned here, again and again.
+    pub fn takes(&self, id: &ArtifactId) -> bool {
+        !self.shunned.contains(id) && !self.barred.contains(id)
     }
 
     /// The files that are there: no tombstones.

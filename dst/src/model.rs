@@ -58,6 +58,16 @@ impl Model {
         self.clusters.get(id).map(Vec::as_slice)
     }
 
+    /// Something public that was made, and is no cluster; `place` says which.
+    pub fn some(&self, place: u64) -> Option<ArtifactId> {
+        let public = |(id, privacy): (&ArtifactId, &Privacy)| {
+            (*privacy == Privacy::Public && !self.clusters.contains_key(id)).then_some(*id)
+        };
+        let all: Vec<ArtifactId> = self.made.iter().filter_map(public).collect();
+        let place = place.checked_rem(all.len() as u64)?;
+        all.get(place as usize).copied()
+    }
+
     /// How many clusters there are.
     pub fn clusters(&self) -> usize {
         self.clusters.len()

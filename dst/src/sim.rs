@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use repo::RepoError;
 use repo::author::AuthorError;
+use xfer::ArtifactId;
 use xfer::body::Body;
 
 use crate::check::content::{self, Maker};
@@ -226,6 +227,7 @@ impl Sim {
             return Ok(());
         }
         self.acted += 1;
+        let strange = self.strange_name(at);
         let node = &mut self.nodes[at];
         let mut worker = Worker {
             now: node.time(self.now),
@@ -234,8 +236,17 @@ impl Sim {
             large: node.limits.reply_bytes.min(20_000) + 500,
             dice: self.cup.at("work", at),
         };
-        let done = worker.act(&mut node.repo);
+        let done = match strange {
+            Some(id) => worker.shun_name(&mut node.repo, &id),
+            None => worker.act(&mut node.repo),
+        };
         self.acted_on(at, done)
+    }
+
+    /// Now and then a name that this peer may never have heard of, to be shunned.
+    fn strange_name(&mut self, at: usize) -> Option<ArtifactId> {
+        let dice = self.cup.at("strange name", at);
+        if dice.hits(Ratio::new(1, 25)) { self.model.some(dice.bits()) } else { None }
     }
 
     fn bulk(&mut self, at: usize) -> Result<(), Violation> {
@@ -288,7 +299,7 @@ impl Sim {
         shunned::check(&before, known).map_err(place)?;
         private::check(known, model).map_err(place)?;
         clusters::check(known, model).map_err(place)?;
-        Ok(Came { artifacts: artifacts.len(), files: before.files != known.files })
+        Ok(Came { artifacts, files: before.files != known.files })
     }
 
     /// A half-round that failed changed nothing.

@@ -64,6 +64,14 @@ impl Worker<'_> {
         Ok(format!("checks in {} as {}", new.files.len(), id.short()))
     }
 
+    /// Shuns a name, whether it is known here or not.
+    pub fn shun_name(&self, repo: &mut Repo, id: &ArtifactId) -> Result<String, AuthorError> {
+        let tx = repo.begin()?;
+        shun::add(&tx, id, "", self.now)?;
+        tx.commit()?;
+        Ok(format!("shuns {} by name", id.short()))
+    }
+
     fn check_in(&mut self, tx: &Tx<'_>, privacy: Privacy) -> Result<String, AuthorError> {
         let parent = self.one_of(tx, CHECKINS)?;
         let count = if parent.is_none() { 2 } else { self.dice.between(1, 3) };

@@ -59,3 +59,8 @@ pub(crate) fn with<T>(snap: &Snapshot<'_>, with: impl FnOnce(&mut Dangling) -> T
     }
     Ok(with(snap.memory().borrow_mut().dangling.get_or_insert_default()))
 }
+
+/// Has the dangling artifacts read anew when they are needed next.
+pub(crate) fn forget(snap: &Snapshot<'_>) {
+    snap.memory().borrow_mut().dangling = None;
+}

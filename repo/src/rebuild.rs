@@ -10,7 +10,7 @@ use xfer::ArtifactId;
 use crate::crosslink::Linker;
 use crate::error::Fault;
 use crate::tx::Damage;
-use crate::{RepoError, Rid, Tx, UnixTime, config, content, ingest, schema, table};
+use crate::{RepoError, Rid, Tx, UnixTime, config, content, dangling, ingest, schema, table};
 
 /// Tables that follow from the artifacts, without those of tickets, whose columns are the project's
 /// ([`schema::ticket`]).
@@ -133,11 +133,15 @@ fn part_from_private(tx: &Tx<'_>) -> Result<(), RepoError> {
     Ok(())
 }
 
-/// Takes out what must not be here. Deltas of it are stored whole.
+/// Takes out what must not be here. Deltas of it are stored whole; of those that could not be expanded yet a name
+/// remains, to be asked for.
 fn drop_shunned(tx: &Tx<'_>) -> Result<(), RepoError> {
     for rid in rids(tx, "SELECT rid FROM blob WHERE uuid IN (SELECT uuid FROM shun)", None)? {
         for child in rids(tx, "SELECT rid FROM delta WHERE srcid=?1", Some(rid))? {
             content::store_whole(tx, child)?;
+            if content::delta_source(tx, child)?.is_some() {
+                content::make_phantom(tx, child)?;
+            }
         }
         for sql in [
             "DELETE FROM delta WHERE rid=?1",
@@ -147,6 +151,7 @@ fn drop_shunned(tx: &Tx<'_>) -> Result<(), RepoError> {
             tx.conn().prepare_cached(sql)?.execute([rid])?;
         }
     }
+    dangling::forget(tx);
     Ok(())
 }
 
@@ -235,6 +240,26 @@ mod tests {
     fn what_is_shunned_leaves_the_file() {
         let mut repo = rebuilt("", &[b"a file\n"]);
         assert_eq!(count(&mut repo, "blob"), 0);
+    }
+
+    #[test]
+    fn of_what_waits_for_something_shunned_a_name_remains() {
+        let texts: [&[u8]; 3] = [b"a text that is shunned", b"a text that is wanted", b"a text that is long"];
+        let mut repo = Repo::in_memory(&Genesis::default()).unwrap();
+        let tx = repo.begin().unwrap();
+        testing::put_delta(&tx, texts[0], texts[1]).unwrap();
+        testing::put_delta(&tx, texts[1], texts[2]).unwrap();
+        shun::add(&tx, &sha3_256(texts[0]), "", NOW).unwrap();
+        ingest::settle(&tx, NOW).unwrap();
+        let found = run(&tx, NOW, &mut |_| ()).unwrap();
+        assert_eq!((found.artifacts, found.damaged), (0, vec![]));
+        assert_eq!(testing::number(&tx, "SELECT count(*) FROM delta"), 1);
+        testing::put(&tx, texts[1]).unwrap();
+        ingest::settle(&tx, NOW).unwrap();
+        for text in &texts[1..] {
+            testing::held(&tx, &sha3_256(text));
+        }
+        tx.commit().unwrap();
     }
 
     #[test]

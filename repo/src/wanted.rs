@@ -1,10 +1,12 @@
 //! What this file knows of and lacks.
 
+use std::collections::BTreeSet;
+
 use xfer::ArtifactId;
 use xfer::card::Privacy;
 
 use crate::blob::Hex;
-use crate::{Presence, RepoError, Snapshot, Tx, blob, shun};
+use crate::{Presence, RepoError, Snapshot, Tx, blob, dangling, shun};
 
 /// Phantoms, the youngest first: whoever may push can make names that nobody has the content of, and these
 /// must not stand before what is new. Shunned ones are left out: they would be thrown away.
@@ -32,6 +34,16 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS fx_frond_missed(
   turn INTEGER NOT NULL
 ) WITHOUT ROWID";
 
+/// What is here meanwhile is missed no more.
+const FORGET: &str = "WITH RECURSIVE waiting(rid) AS (
+    SELECT d.rid FROM phantom p CROSS JOIN delta d ON d.srcid=p.rid
+    UNION
+    SELECT d.rid FROM waiting x CROSS JOIN delta d ON d.srcid=x.rid
+  )
+  DELETE FROM fx_frond_missed
+   WHERE uuid NOT IN (SELECT b.uuid FROM phantom x CROSS JOIN blob b ON b.rid=x.rid)
+     AND uuid NOT IN (SELECT b.uuid FROM waiting x CROSS JOIN blob b ON b.rid=x.rid)";
+
 /// What may be expected of asking for a phantom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hope {
@@ -49,9 +61,27 @@ const DANGLING: &str = "WITH RECURSIVE dangling(rid) AS (
   )
   SELECT count(*), min(b.uuid) FROM dangling x CROSS JOIN blob b ON b.rid=x.rid";
 
-/// Whether `id` is known here, lacks its content, and would be kept if it came.
+/// What waits, sources before what waits for them, and each time what its direct source is.
+const WAITING: &str = "WITH RECURSIVE waiting(rid, srcid, depth) AS (
+    SELECT d.rid, d.srcid, 1 FROM phantom p CROSS JOIN delta d ON d.srcid=p.rid
+    UNION ALL
+    SELECT d.rid, d.srcid, depth+1 FROM waiting x CROSS JOIN delta d ON d.srcid=x.rid
+  )
+  SELECT b.uuid,
+         EXISTS(SELECT 1 FROM private p WHERE p.rid=b.rid),
+         EXISTS(SELECT 1 FROM shun s WHERE s.uuid=b.uuid),
+         s.uuid, s.size<0,
+         EXISTS(SELECT 1 FROM private p WHERE p.rid=s.rid),
+         EXISTS(SELECT 1 FROM shun x WHERE x.uuid=s.uuid)
+    FROM waiting w CROSS JOIN blob b ON b.rid=w.rid CROSS JOIN blob s ON s.rid=w.srcid
+   ORDER BY w.depth, w.rid DESC";
+
+/// Whether `id` is known here, its content cannot be had from this file, and would be kept if it came.
 pub fn lacks(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
-    Ok(matches!(blob::presence(snap, id)?, Presence::Phantom(_)) && !shun::contains(snap, id)?)
+    match blob::presence(snap, id)? {
+        Presence::Phantom(_) | Presence::Dangling(_) => Ok(!shun::contains(snap, id)?),
+        Presence::Unknown | Presence::Held(_) => Ok(false),
+    }
 }
 
 /// Names up to `limit` phantoms that `asks_for` accepts: of the new ones the youngest first, of those that were
@@ -86,6 +116,56 @@ pub fn phantoms(
     Ok(wanted)
 }
 
+/// Names up to `limit` artifacts that are not `is_gone` and wait for a delta source which hardly comes: that is
+/// shunned, or private and not wanted, or `is_gone`, or was missed before. Another peer, or the same one, may send them in another
+/// form. What waits for one of them has to wait for its turn.
+pub fn stuck(
+    snap: &Snapshot<'_>,
+    deepest: Privacy,
+    hope: Hope,
+    limit: usize,
+    is_gone: impl Fn(&ArtifactId) -> bool,
+) -> Result<Vec<ArtifactId>, RepoError> {
+    let mut stuck = Vec::new();
+    if limit == 0 {
+        return Ok(stuck);
+    }
+    let mut hopeless = BTreeSet::new();
+    let mut statement = snap.conn().prepare_cached(WAITING)?;
+    let mut rows = statement.query([])?;
+    while stuck.len() < limit {
+        let Some(row) = rows.next()? else { break };
+        let name = |column: usize| -> Result<Option<ArtifactId>, RepoError> {
+            Ok(ArtifactId::from_hex(row.get_ref(column)?.as_bytes().unwrap_or_default()).ok())
+        };
+        let (Some(id), Some(source)) = (name(0)?, name(3)?) else { continue };
+        let is_barred = |private: bool, shunned: bool| shunned || private && deepest == Privacy::Public;
+        let is_phantom: bool = row.get(4)?;
+        if is_phantom
+            && (is_barred(row.get(5)?, row.get(6)?) || is_gone(&source) || is_missed(snap, &source)?)
+        {
+            hopeless.insert(source);
+        }
+        if !hopeless.contains(&source) {
+            continue;
+        }
+        if is_barred(row.get(1)?, row.get(2)?) || is_gone(&id) {
+            hopeless.insert(id);
+        } else if is_missed(snap, &id)? == (hope == Hope::Missed) {
+            stuck.push(id);
+        }
+    }
+    Ok(stuck)
+}
+
+/// The phantom that an artifact waits for, through however many deltas; none if it waits for nothing, or that
+/// would not be kept.
+pub fn awaited(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<Option<ArtifactId>, RepoError> {
+    let Presence::Dangling(rid) = blob::presence(snap, id)? else { return Ok(None) };
+    let root = blob::id(snap, dangling::with(snap, |dangling| dangling.root(rid))?)?;
+    Ok(if lacks(snap, &root)? { Some(root) } else { None })
+}
+
 /// Which of these a session asked for in vain is not written down yet; all of them if more are known than one
 /// session asks for again, so that each has its turn.
 pub fn to_miss<'i>(
@@ -99,11 +179,7 @@ pub fn to_miss<'i>(
         known = snap.conn().query_row("SELECT count(*) FROM fx_frond_missed", [], |row| row.get(0))?;
     }
     for id in ids {
-        let is_known = known > 0
-            && snap
-                .conn()
-                .prepare_cached("SELECT 1 FROM fx_frond_missed WHERE uuid=?1")?
-                .exists([Hex::of(id)])?;
+        let is_known = known > 0 && is_missed(snap, id)?;
         if lacks(snap, id)? && (!is_known || known > turn as i64) {
             missed.push(*id);
         }
@@ -121,12 +197,16 @@ pub fn miss(tx: &Tx<'_>, ids: &[ArtifactId]) -> Result<(), RepoError> {
     for id in ids {
         insert.execute((Hex::of(id), last.saturating_add(1)))?;
     }
-    tx.conn().execute(
-        "DELETE FROM fx_frond_missed
-          WHERE uuid NOT IN (SELECT b.uuid FROM phantom x CROSS JOIN blob b ON b.rid=x.rid)",
-        [],
-    )?;
+    tx.conn().execute(FORGET, [])?;
     Ok(())
+}
+
+fn is_missed(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
+    if !has_missed(snap)? {
+        return Ok(false);
+    }
+    let sql = "SELECT 1 FROM fx_frond_missed WHERE uuid=?1";
+    Ok(snap.conn().prepare_cached(sql)?.exists([Hex::of(id)])?)
 }
 
 fn has_missed(snap: &Snapshot<'_>) -> Result<bool, RepoError> {

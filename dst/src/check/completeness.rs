@@ -26,12 +26,12 @@ pub fn check(talk: &Talk, client: &Known, commits: u64) -> Result<(), Violation>
     Ok(())
 }
 
-/// What came off the list of unsent artifacts, the peer has. `server` is what it holds; none if it went back to an
+/// What came off the list of unsent artifacts, the peer has, be it as a delta of what it shuns. `server` is what it holds; none if it went back to an
 /// earlier state meanwhile.
 pub fn check_released(talk: &Talk, client: &Known, server: Option<&Known>) -> Result<(), Violation> {
     let Some(server) = server else { return Ok(()) };
     for id in talk.released.iter().filter(|id| !client.shunned.contains(id)) {
-        if !server.held.contains_key(id) && !server.shunned.contains(id) {
+        if !server.held.contains_key(id) && server.takes(id) {
             let text = format!("{id} counts as sent, and the peer does not hold it");
             return Err(Violation::new("completeness", text));
         }

@@ -20,6 +20,9 @@ pub enum Maker {
     Peer,
 }
 
+/// Names of the empty content.
+const EVERYBODYS: [fn(&[u8]) -> ArtifactId; 2] = [hash::sha1, hash::sha3_256];
+
 /// Looks at what is new in a repository. Gives what of it came from elsewhere.
 pub fn check(
     repo: &mut Repo,
@@ -29,6 +32,15 @@ pub fn check(
     model: &mut Model,
 ) -> Result<Vec<ArtifactId>, Violation> {
     let failed = |error: repo::RepoError| Violation::new("content", error);
+    if maker == Maker::User {
+        // The empty content is the only one that two users make alike, and one user twice: once privately, then for all.
+        let published = |id: &&ArtifactId| now.is_public(id) && before.private.contains(id);
+        EVERYBODYS
+            .iter()
+            .map(|name| name(b""))
+            .filter(|id| published(&id))
+            .for_each(|id| model.made(id, Privacy::Public));
+    }
     let snap = repo.snapshot().map_err(failed)?;
     let mut came = Vec::new();
     for (id, &rid) in now.held.iter().filter(|(id, _)| !before.held.contains_key(id)) {

@@ -19,13 +19,18 @@ pub struct Flows {
 
 /// Compares all peers.
 pub fn check(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
+    // A peer says of what waits for something shunned that it could not be had: `completeness` looks after that.
     let all: BTreeSet<ArtifactId> = peers.iter().flat_map(|known| known.held.keys().copied()).collect();
     for id in all {
         let givers = (0..peers.len()).filter(|&peer| peers[peer].is_public(&id));
-        let reached = reached(givers.collect(), &flows.artifacts, |peer| !peers[peer].shunned.contains(&id));
+        let reached = reached(givers.collect(), &flows.artifacts, |peer| peers[peer].takes(&id));
         for peer in reached {
-            if !peers[peer].held.contains_key(&id) && !peers[peer].shunned.contains(&id) {
-                return Err(Violation::new("convergence", format!("{id} did not reach peer {peer}")));
+            if !peers[peer].held.contains_key(&id) && peers[peer].takes(&id) {
+                let state = peers[peer].state(&id);
+                return Err(Violation::new(
+                    "convergence",
+                    format!("{id} did not reach peer {peer}, {state}"),
+                ));
             }
         }
     }

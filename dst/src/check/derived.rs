@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use repo::{Repo, RepoError, UnixTime, derived, shun, verify};
+use xfer::ArtifactId;
 
 use crate::known::Known;
 use crate::model::Violation;
@@ -23,12 +24,15 @@ pub fn check_rebuild(repo: &Repo, now: UnixTime) -> Result<(), Violation> {
     }
 }
 
-/// On a copy that shuns nothing: a rebuild drops what is shunned.
+/// On a copy that shuns nothing of what it has: a rebuild drops that. To names that it never knew nothing is linked.
 fn rebuilt(repo: &Repo, now: UnixTime) -> Result<verify::Report, RepoError> {
     let mut copy = repo.copy_in_memory()?;
-    let shunned = Known::read(&mut copy)?.shunned;
+    let known = Known::read(&mut copy)?;
+    let is_here = |id: &&ArtifactId| {
+        [&known.phantoms, &known.waiting].iter().any(|set| set.contains(id)) || known.held.contains_key(id)
+    };
     let tx = copy.begin()?;
-    shunned.iter().try_for_each(|id| shun::remove(&tx, id))?;
+    known.shunned.iter().filter(is_here).try_for_each(|id| shun::remove(&tx, id))?;
     tx.commit()?;
     verify::all(&mut copy, now)
 }

@@ -1,21 +1,23 @@
 //! No right is exceeded: who may not read is sent nothing, and nothing is taken from who may not write it.
 
+use xfer::ArtifactId;
+
 use super::wire::{Leave, Sending};
 use crate::model::Violation;
 use crate::rights::{Letters, Right};
 
 /// What one request brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Came {
     /// Artifacts that others made.
-    pub artifacts: usize,
+    pub artifacts: Vec<ArtifactId>,
     /// Whether unversioned files changed.
     pub files: bool,
 }
 
 /// Looks at what a server took from a client.
-pub fn check_taken(came: Came, letters: &Letters) -> Result<(), Violation> {
-    if came.artifacts > 0 && !letters.allow(Right::Write) {
+pub fn check_taken(came: &Came, letters: &Letters) -> Result<(), Violation> {
+    if !came.artifacts.is_empty() && !letters.allow(Right::Write) {
         return fail("artifacts were taken from who may not write".to_owned());
     }
     if came.files && !letters.allow(Right::WriteFiles) {

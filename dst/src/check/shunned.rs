@@ -7,9 +7,11 @@ use super::wire::Sending;
 use crate::known::Known;
 use crate::model::Violation;
 
-/// Compares two moments of one repository.
+/// Compares two moments of one repository. What waited for its delta source was here before it was shunned, as what
+/// is held and shunned is: it did not come.
 pub fn check(before: &Known, now: &Known) -> Result<(), Violation> {
-    let came = |id: &&ArtifactId| now.held.contains_key(id) && !before.held.contains_key(id);
+    let was_here = |id: &ArtifactId| before.held.contains_key(id) || before.waiting.contains(id);
+    let came = |id: &&ArtifactId| now.held.contains_key(id) && !was_here(id);
     match before.shunned.iter().find(came) {
         None => Ok(()),
         Some(id) => fail(format!("{id} came though it is shunned")),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sync::{Cx, Limits, NoFaults, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
 use xfer::body::{Body, ContentType, pack, unpack};
-use xfer::{Card, DecodeLimits, Message, Pragma, decode, encode};
+use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
 
 use super::{Event, Parcel, Sim, broken};
 use crate::check::content::{self, Maker};
@@ -168,8 +168,10 @@ impl Sim {
             }
             Err(error) => return Err(Violation::new("server", error)),
         };
-        let came = self.audit(edge.server, Maker::Peer)?;
-        rights::check_taken(came, &letters)?;
+        let mut came = self.audit(edge.server, Maker::Peer)?;
+        // A pull makes clusters, perhaps such as others made before.
+        came.artifacts.retain(|id| self.model.members(id).is_none() || brings(&request, id));
+        rights::check_taken(&came, &letters)?;
         let has = |wanted: fn(&Card) -> bool| request.cards.iter().any(wanted);
         let clones = has(|card| matches!(card, Card::Clone(_))) && letters.allow(Right::Clone);
         let asks_private = has(|card| matches!(card, Card::Pragma(Pragma::SendPrivate)));
@@ -326,6 +328,10 @@ pub(super) fn cx<'a>(
 
 fn unreasonable(talk: &Talk, error: &SyncError) -> Violation {
     Violation::new("failure", format!("{} failed without a reason: {error}", talk.name()))
+}
+
+fn brings(request: &Message, id: &ArtifactId) -> bool {
+    request.cards.iter().any(|card| matches!(card, Card::File(file) if file.id == *id))
 }
 
 fn read(body: &Body) -> Result<Message, String> {

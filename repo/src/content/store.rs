@@ -33,6 +33,8 @@ pub fn put(
         Presence::Phantom(rid) => Target::Phantom(rid),
         // Whole, or against something held, it need not wait any longer.
         Presence::Dangling(rid) if !waits(tx, incoming)? => Target::Dangling(rid),
+        // Against something else, it may wait for something that comes.
+        Presence::Dangling(rid) if waits_otherwise(tx, rid, incoming)? => Target::Dangling(rid),
         Presence::Dangling(rid) | Presence::Held(rid) => {
             if privacy == Privacy::Public && private::contains(tx, rid)? && shows(tx, id, incoming)? {
                 private::remove(tx, rid)?;
@@ -215,6 +217,25 @@ fn waits(tx: &Tx<'_>, incoming: &Incoming<'_>) -> Result<bool, RepoError> {
     Ok(!matches!(blob::presence(tx, source)?, Presence::Held(_)))
 }
 
+/// Whether an incoming delta of something that is not held is another one than the one that waits at `rid`, and can
+/// replace it.
+fn waits_otherwise(tx: &Tx<'_>, rid: Rid, incoming: &Incoming<'_>) -> Result<bool, RepoError> {
+    let (Incoming::Delta { source, .. } | Incoming::Frame { source: Some(source), .. }) = incoming else {
+        return Ok(false);
+    };
+    let mut at = blob::rid(tx, source)?;
+    if at == delta_source(tx, rid)? {
+        return Ok(false);
+    }
+    while let Some(source) = at {
+        if source == rid {
+            return Ok(false);
+        }
+        at = delta_source(tx, source)?;
+    }
+    Ok(true)
+}
+
 /// Whether the chain of `rid` ends in a phantom, be it `rid` itself.
 pub(super) fn root_is_phantom(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
     Ok(dangling::with(tx, |dangling| dangling.contains(rid))? || size(tx, rid)?.is_none())
@@ -285,6 +306,10 @@ fn write(
 
 /// Notes that `rid` waits for the root of `source`.
 fn wait(tx: &Tx<'_>, rid: Rid, source: Rid, id: &ArtifactId, target: &Target) -> Result<(), RepoError> {
+    if let Target::Dangling(_) = target {
+        // What waited for it took the short way to its former root.
+        dangling::forget(tx);
+    }
     let cycle = dangling::with(tx, |dangling| {
         let cycle = matches!(target, Target::Phantom(_)) && dangling.root(source) == rid;
         dangling.insert(rid, source);

@@ -221,6 +221,30 @@ fn an_artifact_beyond_the_limit_is_refused_before_it_is_made() {
 }
 
 #[test]
+fn what_waits_is_replaced_by_a_delta_of_something_else() {
+    let third = b"A text that is long enough for anything.\n";
+    let mut repo = repo();
+    with_tx(&mut repo, |tx| put_delta(tx, TEXT, OTHER).unwrap());
+    with_tx(&mut repo, |tx| assert!(matches!(put_delta(tx, TEXT, OTHER).unwrap(), Stored::AlreadyHeld(_))));
+    with_tx(&mut repo, |tx| assert!(matches!(put_delta(tx, third, OTHER).unwrap(), Stored::Dangling(_))));
+    with_tx(&mut repo, |tx| put_public(tx, third).unwrap());
+    with_tx(&mut repo, |tx| assert!(matches!(blob::presence(tx, &sha3_256(OTHER)), Ok(Presence::Held(_)))));
+}
+
+#[test]
+fn what_waits_is_not_replaced_by_a_delta_of_what_waits_for_it() {
+    let third = b"A text that is long enough for anything.\n";
+    let mut repo = repo();
+    with_tx(&mut repo, |tx| put_delta(tx, TEXT, OTHER).unwrap());
+    with_tx(&mut repo, |tx| put_delta(tx, OTHER, third).unwrap());
+    with_tx(&mut repo, |tx| assert!(matches!(put_delta(tx, third, OTHER).unwrap(), Stored::AlreadyHeld(_))));
+    with_tx(&mut repo, |tx| put_public(tx, TEXT).unwrap());
+    for content in [OTHER, third] {
+        with_tx(&mut repo, |tx| held(tx, &sha3_256(content)));
+    }
+}
+
+#[test]
 #[should_panic(expected = "not settled")]
 fn a_commit_without_settling_is_a_mistake() {
     let mut repo = repo();

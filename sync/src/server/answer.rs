@@ -187,7 +187,8 @@ impl<'a, 'm> Answer<'a, 'm> {
         let theirs: BTreeSet<ArtifactId> = self.orders.lacks.iter().copied().collect();
         let (igots, deepest) = (&self.orders.igots, self.orders.deepest);
         let most = cx.limits.reply_gimmes;
-        let wanted = inbox::choose(self.snap, igots, deepest, most, most, |id| !theirs.contains(id))?;
+        let mut wanted = inbox::choose(self.snap, igots, deepest, most, most, |id| !theirs.contains(id))?;
+        wanted.add_waiting(self.snap, igots, most)?;
         self.stats.gimmes_sent = wanted.len() as u64;
         self.cards.extend(wanted.iter().map(Card::Gimme));
         Ok(())

@@ -311,6 +311,9 @@ impl Session {
         // Of those that were missed before, the first request asked for a few: now for more, if any of them came.
         let missed = if found { limit } else { 0 };
         self.wanted = inbox::choose(snap, &reply.igots, self.deepest(), limit, missed, is_wanted)?;
+        if self.wanted.is_empty() {
+            self.wanted = inbox::choose_stuck(snap, self.deepest(), cx.limits.gimmes, is_wanted)?;
+        }
         if self.wanted.is_empty() { self.count_unasked(snap) } else { Ok(()) }
     }
 
@@ -332,18 +335,26 @@ impl Session {
                 self.unasked += u64::from(!self.unavailable.contains(id));
                 false
             })?;
+            let is_gone = |id: &ArtifactId| self.unavailable.contains(id);
+            let stuck = wanted::stuck(snap, self.deepest(), hope, usize::MAX, is_gone)?;
+            self.unasked += stuck.len() as u64;
         }
         Ok(())
     }
 
-    /// Notes what was asked for and did not come. A reply that is full announces the rest again.
+    /// Notes what was asked for and did not come. A reply that is full announces the rest again: be it full of what
+    /// waits for its delta source as before.
     fn give_up(&mut self, snap: &Snapshot<'_>, reply: &Reply<'_>, intake: &Intake) -> Result<(), SyncError> {
+        let wanted: BTreeSet<ArtifactId> = std::mem::take(&mut self.wanted).iter().collect();
+        let came: BTreeSet<ArtifactId> =
+            reply.files.iter().map(|file| file.id).filter(|id| wanted.contains(id)).collect();
         let mut postponed = BTreeSet::new();
-        if intake.new > 0 && !self.wanted.is_empty() {
-            postponed.extend(reply.igots.iter().map(|igot| igot.id));
+        if intake.new > 0 || !came.is_empty() {
+            postponed.extend(reply.igots.iter().map(|igot| igot.id).filter(|id| !came.contains(id)));
         }
-        for id in std::mem::take(&mut self.wanted).iter() {
-            if !postponed.contains(&id) && wanted::lacks(snap, &id)? {
+        for id in wanted {
+            let is_open = postponed.contains(&id) || intake.waiting.contains(&id);
+            if !is_open && wanted::lacks(snap, &id)? {
                 self.unavailable.insert(id);
             }
         }
@@ -352,11 +363,19 @@ impl Session {
 
     /// Writes down what was asked for in vain, for later sessions. It is a hint: a file that cannot be written now
     /// does without.
-    pub(super) fn note_missed(&self, repo: &mut Repo, cx: &Cx<'_>) -> Result<(), SyncError> {
+    pub(super) fn note_missed(&mut self, repo: &mut Repo, cx: &Cx<'_>) -> Result<(), SyncError> {
         if self.unavailable.is_empty() {
             return Ok(());
         }
-        let missed = wanted::to_miss(&repo.snapshot()?, self.unavailable.iter(), cx.limits.gimmes)?;
+        let snap = repo.snapshot()?;
+        // What was sent as a delta of something that came later is here.
+        for id in std::mem::take(&mut self.unavailable) {
+            if wanted::lacks(&snap, &id)? {
+                self.unavailable.insert(id);
+            }
+        }
+        let missed = wanted::to_miss(&snap, self.unavailable.iter(), cx.limits.gimmes)?;
+        drop(snap);
         if missed.is_empty() {
             return Ok(());
         }

@@ -101,6 +101,9 @@ impl Session {
         }
         let most = cx.limits.gimmes;
         self.wanted = inbox::choose(snap, &[], self.deepest(), most, most, |_| true)?;
+        if self.wanted.is_empty() {
+            self.wanted = inbox::choose_stuck(snap, self.deepest(), most, |_| true)?;
+        }
         Ok(())
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Intake {
     pub(crate) new: u64,
     /// Their bytes, as they travelled.
     pub(crate) bytes: u64,
+    /// Those of them that wait for their delta source, unless that came later in the message.
+    pub(crate) waiting: BTreeSet<ArtifactId>,
     /// Artifacts that this file does not take: shunned, or named in a way it does not allow.
     pub(crate) refused: Vec<ArtifactId>,
     /// Names that the peer announced and that nobody had told us of.
@@ -37,9 +39,12 @@ pub(crate) fn store(
     let mut intake = Intake::default();
     for file in files.iter().filter(|file| file.privacy <= deepest) {
         match content::put(tx, &file.id, &incoming(file), file.privacy).map_err(blame)? {
-            Stored::Accepted(_) | Stored::Dangling(_) => {
+            stored @ (Stored::Accepted(_) | Stored::Dangling(_)) => {
                 intake.new += 1;
                 intake.bytes += payload_bytes(&file.payload);
+                if let Stored::Dangling(_) = stored {
+                    intake.waiting.insert(file.id);
+                }
             }
             Stored::AlreadyHeld(_) => {}
             Stored::Refused => intake.refused.push(file.id),
@@ -125,7 +130,8 @@ pub(crate) fn choose(
         if promising.len() == limit {
             break;
         }
-        if is_wanted(&igot.id) && wanted::lacks(snap, &igot.id)? && known.insert(igot.id) {
+        let is_phantom = matches!(blob::presence(snap, &igot.id)?, Presence::Phantom(_));
+        if is_phantom && is_wanted(&igot.id) && wanted::lacks(snap, &igot.id)? && known.insert(igot.id) {
             promising.push(igot.id);
         }
     }
@@ -135,6 +141,40 @@ pub(crate) fn choose(
     promising.append(&mut others(Hope::New, limit - promising.len())?);
     let missed = others(Hope::Missed, missed.min(limit - promising.len()))?;
     Ok(Choice { promising, missed })
+}
+
+/// Names what is_wanted and waits for something that hardly comes: after all else, since it may come as it came before.
+pub(crate) fn choose_stuck(
+    snap: &Snapshot<'_>,
+    deepest: Privacy,
+    limit: usize,
+    is_wanted: impl Fn(&ArtifactId) -> bool,
+) -> Result<Choice, RepoError> {
+    let stuck = |hope: Hope, most: usize| wanted::stuck(snap, deepest, hope, most, |id| !is_wanted(id));
+    let promising = stuck(Hope::New, limit)?;
+    let missed = stuck(Hope::Missed, limit - promising.len())?;
+    Ok(Choice { promising, missed })
+}
+
+impl Choice {
+    /// Adds what the peer announces and what waits here for something that may come: if the peer lacks that, it
+    /// sends the other in another form. What waits for something that is not kept would come in the same form.
+    pub(crate) fn add_waiting(
+        &mut self,
+        snap: &Snapshot<'_>,
+        igots: &[&Igot],
+        limit: usize,
+    ) -> Result<(), RepoError> {
+        for igot in igots.iter().filter(|igot| igot.privacy == Privacy::Public) {
+            if self.len() >= limit {
+                break;
+            }
+            if wanted::awaited(snap, &igot.id)?.is_some() && wanted::lacks(snap, &igot.id)? {
+                self.promising.push(igot.id);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn incoming(file: &FileCard) -> Incoming<'_> {

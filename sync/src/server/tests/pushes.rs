@@ -1,5 +1,7 @@
 //! Replies to pushes. Numbers are those of the table of limits and edge cases.
 
+use xfer::card::Privacy;
+
 use crate::testing::{Fixture, check_reply, cx, holding, message, over, signed, spelled};
 use crate::{Event, NoFaults, Observer, handle_sync};
 
@@ -45,6 +47,16 @@ fn a_server_asks_for_what_it_lacks_and_the_client_does_not() {
     check_reply(of_bob("A", "i").phantom("B"), &by_bob(PUSH), "gimme {B}\n");
     check_reply(of_bob("A", "i").phantom("B"), &by_bob(&format!("{PUSH}gimme {{B}}\n")), "");
     check_reply(of_bob("A", "i"), &by_bob(&format!("{PUSH}igot {{A}}\nigot {{B}}\n")), "gimme {B}\n");
+}
+
+/// A client that cannot send what it is a delta of sends it whole. That of something shunned would come as before,
+/// again and again.
+#[test]
+fn what_waits_here_and_is_announced_is_asked_for_but_not_as_a_delta_of_something_shunned() {
+    let waiting = || of_bob("", "i").delta("B", "A", Privacy::Public);
+    check_reply(waiting(), &by_bob(PUSH), "gimme {A}\n");
+    check_reply(waiting(), &by_bob(&format!("{PUSH}igot {{B}}\n")), "gimme {A}\ngimme {B}\n");
+    check_reply(waiting().shunned("A"), &by_bob(&format!("{PUSH}igot {{B}}\n")), "");
 }
 
 /// Artifacts that were taken, request by request.

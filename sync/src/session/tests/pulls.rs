@@ -257,3 +257,49 @@ fn the_observer_hears_each_event_once() {
     let stats = session.result().stats;
     assert_eq!((stats.bytes_sent, stats.bytes_received), (20, 40));
 }
+
+#[test]
+fn what_waits_for_something_that_the_peer_lacks_is_asked_for_itself() {
+    let mut client = holding("").delta("B", "A", Privacy::Public).delta("C", "B", Privacy::Public);
+    let result = pulled(&mut client, &mut holding("B")).unwrap();
+    assert!(client.holds("B") && client.holds("C"));
+    assert_eq!((result.unavailable, result.first_unavailable), (1, Some(id("A"))));
+}
+
+#[test]
+fn what_waits_for_something_that_was_missed_before_is_asked_for_all_the_same() {
+    let mut client = holding("").delta("B", "A", Privacy::Public);
+    let result = pulled(&mut client, &mut holding("")).unwrap();
+    assert_eq!(result.unavailable, 2);
+    pulled(&mut client, &mut holding("B")).unwrap();
+    assert!(client.holds("B"));
+}
+
+#[test]
+fn a_delta_of_something_that_is_shunned_here_counts_as_missing() {
+    let mut client = holding("").shunned("A");
+    let mut asked = Vec::new();
+    let mut server = script(|_, request| {
+        asked.push(gimmes(request).len());
+        if gimmes(request).is_empty() { "igot {B}\n".to_owned() } else { delta_card("B", "A") }
+    });
+    for rounds in [3, 1] {
+        let result = pulled(&mut client, &mut server).unwrap();
+        assert_eq!((result.rounds, result.unavailable, result.first_unavailable), (rounds, 1, Some(id("B"))));
+    }
+    assert_eq!(asked, [0, 1, 1, 1]);
+    pulled(&mut client, &mut holding("B")).unwrap();
+    assert!(client.holds("B"));
+}
+
+/// What it is asked for comes meanwhile from elsewhere.
+#[test]
+fn what_finds_no_room_beside_something_that_is_here_already_is_asked_for_again() {
+    let mut server = holding("A B").limited(|limits| limits.reply_bytes = 1);
+    let mut client = holding("");
+    let mut session = Session::sync(pull(), SEED);
+    step(&mut session, &mut client, &mut server).unwrap();
+    let mut client = client.with("B");
+    let result = converse(&mut session, &mut client, &mut server).unwrap();
+    assert_eq!((client.all(), result.unavailable), (server.all(), 0));
+}
