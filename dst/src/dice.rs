@@ -1,7 +1,8 @@
-//! Chance, decided by the seed: every site has a generator of its own, so that one more draw in one place shifts
-//! no other. No floats: chances are ratios.
+//! Chance, decided by the seed: every site has a generator of its own for each turn (an action, a session, a message),
+//! so that one more draw in one place, or a turn that is left out, shifts no other. No floats: chances are ratios.
 
-use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 /// A chance of `part` in `whole`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,14 +23,56 @@ impl Ratio {
     }
 }
 
-/// The generator of one site (SplitMix64).
+/// Which of those that a site decides about: an action, a session, a message of a session. It is written `3`, `3.2`
+/// or `3.2.1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Turn {
+    /// Which action, session, peer.
+    pub number: u64,
+    /// Which request of the session, or the reply to which; else 0.
+    pub part: u64,
+    /// Which copy of that message; else 0.
+    pub copy: u64,
+}
+
+impl From<u64> for Turn {
+    fn from(number: u64) -> Self {
+        Self { number, ..Self::default() }
+    }
+}
+
+impl fmt::Display for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { number, part: 0, copy: 0 } => write!(f, "{number}"),
+            Self { number, part, copy: 0 } => write!(f, "{number}.{part}"),
+            Self { number, part, copy } => write!(f, "{number}.{part}.{copy}"),
+        }
+    }
+}
+
+impl FromStr for Turn {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.splitn(3, '.');
+        let mut next = || parts.next().map_or(Ok(0), str::parse);
+        Ok(Self { number: next()?, part: next()?, copy: next()? })
+    }
+}
+
+/// The generator of one turn at one site (SplitMix64).
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
 
 impl Dice {
-    /// The generator of a site under a seed; `index` tells sites of one name apart.
-    pub fn of(seed: u64, site: &str, index: u64) -> Self {
-        let mut dice = Self(fnv(fnv(FNV_START, site.as_bytes()), &index.to_le_bytes()));
+    /// The generator of a site under a seed, for one turn.
+    pub fn of(seed: u64, site: &str, turn: impl Into<Turn>) -> Self {
+        let Turn { number, part, copy } = turn.into();
+        let mut dice = Self(fnv(FNV_START, site.as_bytes()));
+        for number in [number, part, copy] {
+            dice.0 = fnv(dice.0, &number.to_le_bytes());
+        }
         dice.0 ^= Self(seed).bits();
         dice
     }
@@ -70,25 +113,6 @@ impl Dice {
     }
 }
 
-/// The generators of all sites of one run.
-#[derive(Debug)]
-pub struct Cup {
-    seed: u64,
-    dice: BTreeMap<(&'static str, usize), Dice>,
-}
-
-impl Cup {
-    /// All sites under a seed.
-    pub fn new(seed: u64) -> Self {
-        Self { seed, dice: BTreeMap::new() }
-    }
-
-    /// The generator of a site.
-    pub fn at(&mut self, site: &'static str, index: usize) -> &mut Dice {
-        self.dice.entry((site, index)).or_insert_with(|| Dice::of(self.seed, site, index as u64))
-    }
-}
-
 /// Where a hash begins.
 pub(crate) const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 
@@ -102,18 +126,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_draw_at_one_site_shifts_no_other() {
-        let (mut one, mut other) = (Cup::new(7), Cup::new(7));
-        one.at("net", 1).bits();
-        assert_eq!(one.at("work", 1).bits(), other.at("work", 1).bits());
-        assert_eq!(one.at("net", 2).bits(), other.at("net", 2).bits());
-        assert_ne!(one.at("net", 1).bits(), other.at("net", 1).bits());
+    fn a_turn_is_read_as_it_is_written() {
+        for (number, part, copy, text) in
+            [(3, 0, 0, "3"), (3, 2, 0, "3.2"), (3, 2, 1, "3.2.1"), (3, 0, 1, "3.0.1")]
+        {
+            let turn = Turn { number, part, copy };
+            assert_eq!(turn.to_string(), text);
+            assert_eq!(text.parse(), Ok(turn));
+        }
+        for text in ["", "x", "1.", "1.2.3.4", "-1", "1..2"] {
+            assert!(text.parse::<Turn>().is_err(), "{text}");
+        }
     }
 
     #[test]
     fn seeds_and_sites_differ() {
-        let first = |seed, site, index| Dice::of(seed, site, index).bits();
-        let all = [first(1, "a", 0), first(2, "a", 0), first(1, "b", 0), first(1, "a", 1)];
+        let first = |seed, site, index: u64| Dice::of(seed, site, index).bits();
+        let copy = Dice::of(1, "a", Turn { copy: 1, ..Turn::default() }).bits();
+        let all = [first(1, "a", 0), first(2, "a", 0), first(1, "b", 0), first(1, "a", 1), copy];
         let distinct: std::collections::BTreeSet<u64> = all.into_iter().collect();
         assert_eq!(distinct.len(), all.len());
     }

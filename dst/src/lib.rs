@@ -6,6 +6,7 @@
 //! ```text
 //!   dice, queue, trace     chance by seed and site; events in virtual time; the record
 //!   plan, shape            what a seed decides beforehand
+//!   script, site, shrink   a run of which something is left out; what can be; the least that still fails
 //!   node, known, work      a peer; what it holds; what its users do
 //!   talk, watch            a session; its events
 //!   sim                    a run: exchange (rounds), mishap (faults), settle (the end without faults)
@@ -29,8 +30,11 @@ pub mod node;
 pub mod plan;
 pub mod queue;
 pub mod rights;
+pub mod script;
 pub mod shape;
+pub mod shrink;
 pub mod sim;
+pub mod site;
 pub mod talk;
 pub mod trace;
 pub mod watch;

@@ -1,12 +1,13 @@
 //! What a seed decides before a run begins: who talks to whom, with which rights, under which limits, and which
 //! faults are on at which ratio (a swarm: each seed has a selection of its own).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sync::Limits;
 
 use crate::dice::{Dice, Ratio};
 use crate::queue::Moment;
+use crate::script::{Item, Script};
 use crate::shape::{self, Shape};
 
 /// How rough the world is.
@@ -90,6 +91,28 @@ impl Fault {
         Self::Crowd,
         Self::Rights,
     ];
+
+    /// As it is written: in small letters, with dashes.
+    pub fn name(self) -> String {
+        dashed(&format!("{self:?}"))
+    }
+
+    /// Reads what [`Fault::name`] writes.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.name() == name)
+    }
+}
+
+/// `TwoWords` as `two-words`.
+pub(crate) fn dashed(name: &str) -> String {
+    let mut dashed = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !dashed.is_empty() {
+            dashed.push('-');
+        }
+        dashed.push(letter.to_ascii_lowercase());
+    }
+    dashed
 }
 
 /// One peer that is asked by another.
@@ -140,6 +163,8 @@ pub struct Plan {
     pub shape: Shape,
     /// Pairs of peers that talk.
     pub edges: Vec<Edge>,
+    /// Those of them that nobody uses, as the script leaves them out.
+    pub unused: BTreeSet<usize>,
     /// How each peer begins.
     pub births: Vec<Birth>,
     /// Letters of who does not log in, by peer.
@@ -166,6 +191,32 @@ const FULL: [&str; 6] = ["gio", "gio", "gioy", "giox", "gioxy", "gv"];
 const LESS: [&str; 4] = ["go", "gu", "", "g"];
 
 impl Plan {
+    /// What a script has: what its seed decides, without what is left out.
+    pub fn of(script: &Script) -> Self {
+        let mut plan = Self::draw(script.seed, script.level);
+        for item in &script.without {
+            plan.leave_out(item);
+        }
+        plan
+    }
+
+    /// What of the plan can be left out. What happens later is in [`crate::sim::Outcome::done`].
+    pub fn items(&self) -> Vec<Item> {
+        let numbers = |count: usize| 0..count as u64;
+        let at = |number: u64| number as usize;
+        let peers = || numbers(self.births.len());
+        let mut items: Vec<Item> = self.faults.keys().copied().map(Item::Fault).collect();
+        items.extend(peers().filter(|&peer| self.is_busy(at(peer))).map(Item::Peer));
+        items.extend(
+            numbers(self.edges.len()).filter(|&edge| !self.unused.contains(&at(edge))).map(Item::Edge),
+        );
+        items.extend((self.bulk > 0).then_some(Item::Bulk));
+        items.extend(peers().filter(|&peer| self.births[at(peer)] == Birth::Clone).map(Item::Clone));
+        items.extend(peers().filter(|&peer| self.limits[at(peer)] != usual_limits()).map(Item::Limits));
+        items.extend(peers().filter(|&peer| self.skews[at(peer)] != 0).map(Item::Skew));
+        items
+    }
+
     /// What a seed decides at a level.
     pub fn draw(seed: u64, level: Level) -> Self {
         let dice = &mut Dice::of(seed, "plan", 0);
@@ -182,6 +233,7 @@ impl Plan {
             level,
             shape,
             edges: Vec::new(),
+            unused: BTreeSet::new(),
             births: vec![Birth::Empty; nodes],
             nobody: (0..nodes).map(|_| *dice.pick(&["go", "", "g", "gio"])).collect(),
             limits: limits(seed, level, nodes),
@@ -205,6 +257,32 @@ impl Plan {
         self.faults.get(&fault).copied().unwrap_or(Ratio::NEVER)
     }
 
+    /// Whether a peer has anybody to talk with.
+    fn is_busy(&self, peer: usize) -> bool {
+        let edges = self.edges.iter().enumerate();
+        let mut used = edges.filter(|(edge, _)| !self.unused.contains(edge));
+        used.any(|(_, edge)| edge.client == peer || edge.server == peer)
+    }
+
+    fn leave_out(&mut self, item: &Item) {
+        match *item {
+            Item::Fault(fault) => drop(self.faults.remove(&fault)),
+            Item::Peer(peer) => {
+                let peer = peer as usize;
+                let edges = self.edges.iter().enumerate();
+                let its = edges.filter(|(_, edge)| edge.client == peer || edge.server == peer);
+                self.unused.extend(its.map(|(edge, _)| edge));
+            }
+            Item::Edge(edge) => drop(self.unused.insert(edge as usize)),
+            Item::Bulk => self.bulk = 0,
+            Item::Clone(peer) => set(&mut self.births, peer, Birth::Empty),
+            Item::Limits(peer) => set(&mut self.limits, peer, usual_limits()),
+            Item::Skew(peer) => set(&mut self.skews, peer, 0),
+            // These are left out when they would happen.
+            Item::Visit(_) | Item::Strike(..) | Item::Session(_) | Item::Action(_) | Item::Hit(..) => {}
+        }
+    }
+
     /// A clone needs an edge with the right to clone and pull, and a server that was there before.
     fn draw_births(&mut self, dice: &mut Dice) {
         for node in 1..self.births.len() {
@@ -221,6 +299,16 @@ impl Plan {
             }
         }
     }
+}
+
+fn set<T>(places: &mut [T], peer: u64, value: T) {
+    if let Some(place) = places.get_mut(peer as usize) {
+        *place = value;
+    }
+}
+
+fn usual_limits() -> Limits {
+    Limits { round_artifacts: 1, ..Limits::default() }
 }
 
 fn edge(dice: &mut Dice, client: usize, server: usize, level: Level) -> Edge {
@@ -244,7 +332,7 @@ fn limits(seed: u64, level: Level, nodes: usize) -> Vec<Limits> {
         Level::Hostile => Ratio::new(3, 4),
     };
     let mut draw = || {
-        let usual = Limits { round_artifacts: 1, ..Limits::default() };
+        let usual = usual_limits();
         if !dice.hits(extreme) {
             return usual;
         }
@@ -274,8 +362,9 @@ fn skews(seed: u64, level: Level, nodes: usize) -> Vec<i64> {
 
 fn faults(seed: u64, level: Level) -> BTreeMap<Fault, Ratio> {
     let mut faults = BTreeMap::new();
-    for (index, fault) in Fault::ALL.into_iter().enumerate() {
-        let dice = &mut Dice::of(seed, "faults", index as u64);
+    for fault in Fault::ALL {
+        // By name: one more fault changes no other.
+        let dice = &mut Dice::of(seed, &format!("is there {fault:?}"), 0);
         let (chance, least) = match level {
             Level::Calm => (Ratio::NEVER, 1),
             Level::Rough => (Ratio::new(1, 3), 8),

@@ -4,23 +4,26 @@ mod exchange;
 mod mishap;
 mod settle;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use repo::RepoError;
 use repo::author::AuthorError;
+use repo::{Repo, RepoError};
 use xfer::ArtifactId;
 use xfer::body::Body;
 
 use crate::check::content::{self, Maker};
 use crate::check::rights::Came;
 use crate::check::{clusters, kept, private, shunned};
-use crate::dice::{Cup, Ratio};
+use crate::dice::{Dice, Ratio, Turn};
 use crate::known::Known;
 use crate::model::{Model, Violation};
 use crate::node::{Node, Power, Stage, Templates, name};
 use crate::plan::{Fault, Level, Plan};
 use crate::queue::{Moment, Queue};
+use crate::script::{Item, Script};
 use crate::shape::Shape;
+use crate::site::Site;
 use crate::talk::{Kind, Soundness, Talk, allowed};
 use crate::trace::Trace;
 use crate::work::Worker;
@@ -38,6 +41,10 @@ pub struct Outcome {
     pub trace: Trace,
     /// What there was.
     pub tally: Tally,
+    /// What was decided beforehand.
+    pub plan: Plan,
+    /// What happened that can be left out, beside what is in the plan.
+    pub done: BTreeSet<Item>,
 }
 
 /// How much happened in a run.
@@ -71,22 +78,34 @@ impl Tally {
 
 /// Runs a seed at a level, and keeps this many lines of its trace.
 pub fn run(seed: u64, level: Level, templates: &Templates, kept: usize) -> Result<Outcome, RepoError> {
-    let mut sim = Sim::new(Plan::draw(seed, level), templates, kept)?;
-    let violation = sim.run().err();
+    play(&Script::new(seed, level), templates, kept)
+}
+
+/// Runs a script, and keeps this many lines of its trace. A panic breaks a rule too.
+pub fn play(script: &Script, templates: &Templates, kept: usize) -> Result<Outcome, RepoError> {
+    let mut sim = Sim::new(script.clone(), templates, kept)?;
+    let end = catch_unwind(AssertUnwindSafe(|| sim.run()));
+    let violation = end.unwrap_or_else(|panic| Err(Violation::new("panic", said(&*panic)))).err();
     if let Some(violation) = &violation {
         sim.tell(&format!("VIOLATION {violation}"));
     }
     sim.tally.artifacts = sim.model.len() as u64;
     sim.tally.clusters = sim.model.clusters() as u64;
-    Ok(Outcome { seed, level, violation, trace: sim.trace, tally: sim.tally })
+    let Sim { plan, trace, tally, done, .. } = sim;
+    Ok(Outcome { seed: script.seed, level: script.level, violation, trace, tally, plan, done })
+}
+
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text").to_owned()
 }
 
 /// Something that is to happen.
 enum Event {
-    /// A user does something.
-    Act(usize),
+    /// A user of a peer does something.
+    Act { number: u64, at: usize },
     /// A session begins over an edge.
-    Begin(usize),
+    Begin { number: u64, edge: usize },
     /// A request arrives.
     Request(Parcel),
     /// A reply arrives.
@@ -94,13 +113,13 @@ enum Event {
     /// A client waited long enough.
     Timeout { talk: u64, attempt: u32 },
     /// A fault strikes a peer or an edge.
-    Strike(Fault, usize),
+    Strike { fault: Fault, number: u64, place: usize },
     /// It is over.
     Heal(Fault, usize),
     /// A peer keeps a copy of its repository.
     BackUp(usize),
     /// A peer goes.
-    Leave(usize),
+    Leave { number: u64, at: usize },
     /// A peer comes.
     Return(usize),
 }
@@ -110,22 +129,29 @@ enum Event {
 struct Parcel {
     talk: u64,
     attempt: u32,
+    /// Which of several that are the same, or the reply to which of them.
+    copy: u64,
     edge: usize,
     /// None: the other side says that it failed.
     body: Option<Body>,
     soundness: Soundness,
 }
 
+impl Parcel {
+    fn turn(&self) -> Turn {
+        Turn { number: self.talk, part: self.attempt.into(), copy: self.copy }
+    }
+}
+
 struct Sim {
+    script: Script,
     plan: Plan,
-    cup: Cup,
     queue: Queue<Event>,
     now: Moment,
     nodes: Vec<Node>,
     model: Model,
     talks: BTreeMap<u64, Talk>,
-    begun: u64,
-    acted: u64,
+    done: BTreeSet<Item>,
     /// One-way links that are down, and how often.
     down: BTreeMap<(usize, usize), u32>,
     trace: Trace,
@@ -133,26 +159,55 @@ struct Sim {
 }
 
 impl Sim {
-    fn new(plan: Plan, templates: &Templates, kept: usize) -> Result<Self, RepoError> {
+    fn new(script: Script, templates: &Templates, kept: usize) -> Result<Self, RepoError> {
+        let plan = Plan::of(&script);
         let nodes = (0..plan.births.len()).map(|index| Node::new(&plan, index, templates));
         Ok(Self {
             nodes: nodes.collect::<Result<_, _>>()?,
-            cup: Cup::new(plan.seed),
             queue: Queue::default(),
             now: 0,
             model: Model::default(),
             talks: BTreeMap::new(),
-            begun: 0,
-            acted: 0,
+            done: BTreeSet::new(),
             down: BTreeMap::new(),
             trace: Trace::keeping(kept),
             tally: Tally::default(),
             plan,
+            script,
         })
     }
 
     fn tell(&mut self, line: &str) {
         self.trace.add(self.now, line);
+    }
+
+    /// The generator of a site for one turn.
+    fn dice(&self, site: &str, turn: impl Into<Turn>) -> Dice {
+        Dice::of(self.plan.seed, site, turn)
+    }
+
+    /// Whether a fault hits at a site this time.
+    fn hits(&mut self, site: Site, turn: Turn) -> bool {
+        let ratio = self.plan.ratio(site.fault());
+        let hit = Item::Hit(site, turn);
+        if ratio == Ratio::NEVER
+            || !self.dice(&format!("{site:?}"), turn).hits(ratio)
+            || self.script.lacks(&hit)
+        {
+            return false;
+        }
+        self.tally.faults += 1;
+        self.done.insert(hit);
+        true
+    }
+
+    /// The rule for trials.
+    fn check_planted(&self) -> Result<(), Violation> {
+        let planted = &self.script.planted;
+        if planted.is_empty() || !planted.is_subset(&self.done) {
+            return Ok(());
+        }
+        Err(Violation::new("planted", "all that it takes happened"))
     }
 
     fn run(&mut self) -> Result<(), Violation> {
@@ -169,52 +224,79 @@ impl Sim {
             self.now = self.now.max(now);
             self.happen(event)?;
         }
+        self.check_planted()?;
         self.settle()
     }
 
     /// Makes the first artifacts, and plans the rest.
     fn prepare(&mut self) -> Result<(), Violation> {
-        self.act(0)?;
+        if !self.script.lacks(&Item::Action(0)) {
+            self.act(0, 0)?;
+        }
         if self.plan.bulk > 0 {
             self.bulk(0)?;
         }
-        let nodes = self.nodes.len();
-        let span = self.plan.span as u64;
-        let dice = self.cup.at("schedule", 0);
-        for edge in 0..self.plan.edges.len() {
-            self.queue.plan(dice.below(1_000) as Moment, Event::Begin(edge));
-        }
-        for _ in 0..self.plan.actions {
-            self.queue.plan(dice.below(span) as Moment, Event::Act(dice.place(nodes)));
-        }
-        for _ in 0..self.plan.sessions {
-            let edge = dice.place(self.plan.edges.len());
-            self.queue.plan(dice.below(span) as Moment, Event::Begin(edge));
-        }
-        if self.plan.shape == Shape::Visitor {
-            for _ in 0..2 {
-                let when = dice.below(span) as Moment;
-                self.queue.plan(when, Event::Leave(nodes - 1));
-                self.queue.plan(when + dice.between(5_000, 20_000) as Moment, Event::Return(nodes - 1));
-            }
-        }
+        self.plan_actions();
+        self.plan_sessions();
+        self.plan_visits();
         self.plan_strikes();
         Ok(())
     }
 
+    fn plan_actions(&mut self) {
+        for number in (1..=self.plan.actions).filter(|&number| !self.script.lacks(&Item::Action(number))) {
+            let mut dice = self.dice("action", number);
+            let (when, at) = (self.moment(&mut dice), dice.place(self.nodes.len()));
+            if !self.script.lacks(&Item::Peer(at as u64)) {
+                self.queue.plan(when, Event::Act { number, at });
+            }
+        }
+    }
+
+    /// The first sessions go over one edge each.
+    fn plan_sessions(&mut self) {
+        let edges = self.plan.edges.len();
+        for number in 0..edges as u64 + self.plan.sessions {
+            let mut dice = self.dice("session", number);
+            let (when, edge) = match number < edges as u64 {
+                true => (dice.below(1_000) as Moment, number as usize),
+                false => (self.moment(&mut dice), dice.place(edges)),
+            };
+            if !self.script.lacks(&Item::Session(number)) && !self.plan.unused.contains(&edge) {
+                self.queue.plan(when, Event::Begin { number, edge });
+            }
+        }
+    }
+
+    fn plan_visits(&mut self) {
+        let visits = if self.plan.shape == Shape::Visitor { 2 } else { 0 };
+        for number in (0..visits).filter(|&number| !self.script.lacks(&Item::Visit(number))) {
+            let mut dice = self.dice("visit", number);
+            let (when, at) = (self.moment(&mut dice), self.nodes.len() - 1);
+            self.queue.plan(when, Event::Leave { number, at });
+            self.queue.plan(when + dice.between(5_000, 20_000) as Moment, Event::Return(at));
+        }
+    }
+
+    /// Some time while faults are on.
+    fn moment(&self, dice: &mut Dice) -> Moment {
+        dice.below(self.plan.span as u64) as Moment
+    }
+
     fn happen(&mut self, event: Event) -> Result<(), Violation> {
         match event {
-            Event::Act(node) => self.act(node),
-            Event::Begin(edge) => self.begin(edge),
+            Event::Act { number, at } => self.act(number, at),
+            Event::Begin { number, edge } => self.begin(number, edge),
             Event::Request(parcel) => self.request_arrives(&parcel),
             Event::Reply(parcel) => self.reply_arrives(&parcel),
             Event::Timeout { talk, attempt } => self.time_out(talk, attempt),
-            Event::Strike(fault, place) => self.strike(fault, place),
+            Event::Strike { fault, number, place } => self.strike(fault, number, place),
             Event::Heal(fault, place) => self.heal(fault, place),
             Event::BackUp(node) => self.nodes[node].back_up().map_err(broken),
-            Event::Leave(node) => {
-                self.tell(&format!("peer {node} goes"));
-                self.nodes[node].power = Power::Off;
+            Event::Leave { number, at } => {
+                self.done.insert(Item::Visit(number));
+                self.tell(&format!("peer {at} goes"));
+                self.nodes[at].power = Power::Off;
                 Ok(())
             }
             Event::Return(node) => self.restart(node),
@@ -222,48 +304,54 @@ impl Sim {
     }
 
     /// A user does something to a peer's repository.
-    fn act(&mut self, at: usize) -> Result<(), Violation> {
+    fn act(&mut self, number: u64, at: usize) -> Result<(), Violation> {
         if self.nodes[at].power == Power::Off || self.nodes[at].stage == Stage::Unborn {
             return Ok(());
         }
-        self.acted += 1;
-        let strange = self.strange_name(at);
-        let node = &mut self.nodes[at];
-        let mut worker = Worker {
-            now: node.time(self.now),
-            user: &name(at),
-            count: self.acted,
-            large: node.limits.reply_bytes.min(20_000) + 500,
-            dice: self.cup.at("work", at),
-        };
-        let done = match strange {
-            Some(id) => worker.shun_name(&mut node.repo, &id),
-            None => worker.act(&mut node.repo),
-        };
-        self.acted_on(at, done)
+        self.done.insert(Item::Action(number));
+        let strange = self.strange_name(number);
+        self.work(number, at, |mut worker, repo| match strange {
+            Some(id) => worker.shun_name(repo, &id),
+            None => worker.act(repo),
+        })
     }
 
     /// Now and then a name that this peer may never have heard of, to be shunned.
-    fn strange_name(&mut self, at: usize) -> Option<ArtifactId> {
-        let dice = self.cup.at("strange name", at);
+    fn strange_name(&self, number: u64) -> Option<ArtifactId> {
+        let mut dice = self.dice("strange name", number);
         if dice.hits(Ratio::new(1, 25)) { self.model.some(dice.bits()) } else { None }
     }
 
     fn bulk(&mut self, at: usize) -> Result<(), Violation> {
-        self.acted += 1;
-        let (files, node) = (self.plan.bulk, &mut self.nodes[at]);
-        let mut worker = Worker {
-            now: node.time(self.now),
-            user: &name(at),
-            count: self.acted,
-            large: 0,
-            dice: self.cup.at("work", at),
-        };
-        let done = worker.bulk(&mut node.repo, files);
-        self.acted_on(at, done)
+        let (number, files) = (self.plan.actions + 1, self.plan.bulk);
+        self.work(number, at, |mut worker, repo| worker.bulk(repo, files))
     }
 
-    fn acted_on(&mut self, at: usize, done: Result<String, AuthorError>) -> Result<(), Violation> {
+    fn work(
+        &mut self,
+        number: u64,
+        at: usize,
+        job: impl FnOnce(Worker<'_>, &mut Repo) -> Result<String, AuthorError>,
+    ) -> Result<(), Violation> {
+        let mut dice = self.dice("work", number);
+        let node = &mut self.nodes[at];
+        let worker = Worker {
+            now: node.time(self.now),
+            user: &name(at),
+            count: number,
+            large: node.limits.reply_bytes.min(20_000) + 500,
+            dice: &mut dice,
+        };
+        let done = job(worker, &mut node.repo);
+        self.acted_on(number, at, done)
+    }
+
+    fn acted_on(
+        &mut self,
+        number: u64,
+        at: usize,
+        done: Result<String, AuthorError>,
+    ) -> Result<(), Violation> {
         match done {
             Ok(what) => self.tell(&format!("peer {at} {what}")),
             // What there is to build on may be shunned, or not all here.
@@ -277,8 +365,8 @@ impl Sim {
             Err(error) => return Err(Violation::new("work", format!("peer {at}: {error}"))),
         }
         self.audit(at, Maker::User)?;
-        let crash = self.plan.ratio(Fault::Crash);
-        if self.cup.at("crash after work", at).hits(crash) { self.crash(at) } else { Ok(()) }
+        self.may_crash(Site::CrashAfterWork, number.into(), at);
+        Ok(())
     }
 
     /// Whether a failure of a repository is one that a fault made.
@@ -313,14 +401,13 @@ impl Sim {
         Err(Violation::new("atomic", format!("peer {at}: a transaction that failed changed something")))
     }
 
-    fn begin(&mut self, edge: usize) -> Result<(), Violation> {
+    fn begin(&mut self, number: u64, edge: usize) -> Result<(), Violation> {
         let (client, server) = (self.plan.edges[edge].client, self.plan.edges[edge].server);
         if self.nodes[client].power == Power::Off {
             return Ok(());
         }
         let busy = self.talks.values().any(|talk| self.plan.edges[talk.edge].client == client);
-        let crowd = self.plan.ratio(Fault::Crowd);
-        if busy && (self.nodes[client].stage == Stage::Unborn || !self.cup.at("crowd", client).hits(crowd)) {
+        if busy && (self.nodes[client].stage == Stage::Unborn || !self.hits(Site::Crowd, number.into())) {
             return Ok(());
         }
         let kind = match self.nodes[client].stage {
@@ -334,7 +421,7 @@ impl Sim {
         };
         let letters = self.nodes[server].letters(client, self.plan.edges[edge].login);
         let mut options = allowed(&self.plan.edges[edge], &letters);
-        let dice = self.cup.at("options", edge);
+        let mut dice = self.dice("options", number);
         (options.pull, options.push) =
             *dice.pick(&[(true, true), (true, true), (true, false), (false, true)]);
         options.verily = dice.hits(Ratio::new(1, 8));
@@ -343,14 +430,13 @@ impl Sim {
         if kind == Kind::Clone {
             (options.pull, options.push, options.private) = (true, false, false);
         }
-        let mut talk = Talk::new(edge, kind, options, self.cup.at("talk", edge));
+        let mut talk = Talk::new(edge, kind, options, &mut self.dice("talk", number));
         (talk.life, talk.server_life) = (self.nodes[client].life, self.nodes[server].life);
         talk.server_stage = self.nodes[server].stage;
         talk.commits = Some(self.nodes[client].commits);
-        let id = self.begun;
-        self.begun += 1;
-        self.tell(&format!("#{id} {} of {client} with {server}", talk.name()));
-        self.send_request(id, talk)
+        self.done.insert(Item::Session(number));
+        self.tell(&format!("#{number} {} of {client} with {server}", talk.name()));
+        self.send_request(number, talk)
     }
 }
 

@@ -6,6 +6,7 @@ use sync::{Cx, Limits, NoFaults, NoGuard, Progress, SyncError, handle_sync, repl
 use xfer::body::{Body, ContentType, pack, unpack};
 use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
 
+use super::mishap::Way;
 use super::{Event, Parcel, Sim, broken};
 use crate::check::content::{self, Maker};
 use crate::check::wire::{Leave, Sending};
@@ -17,6 +18,7 @@ use crate::node::{Power, Stage};
 use crate::plan::{Fault, Login};
 use crate::queue::Moment;
 use crate::rights::Right;
+use crate::site::Site;
 use crate::talk::{Kind, Soundness, Talk, is_refused};
 use crate::watch::Watch;
 
@@ -39,9 +41,10 @@ impl Sim {
         let (attempt, edge) = (talk.attempt, talk.edge);
         self.tell(&format!("#{id} asks, {}", shown(&body)));
         self.queue.plan(self.now + TIMEOUT, Event::Timeout { talk: id, attempt });
-        let parcel = Parcel { talk: id, attempt, edge, body: Some(body), soundness: Soundness::Sound };
+        let parcel =
+            Parcel { talk: id, attempt, copy: 0, edge, body: Some(body), soundness: Soundness::Sound };
         self.talks.insert(id, talk);
-        self.travel(parcel, Event::Request);
+        self.travel(parcel, Way::Request);
         Ok(())
     }
 
@@ -50,19 +53,17 @@ impl Sim {
         if self.nodes[server].power == Power::Off {
             return Ok(());
         }
-        let crash = self.plan.ratio(Fault::Crash);
-        if self.cup.at("crash before request", server).hits(crash) {
-            return self.crash(server);
+        if self.may_crash(Site::CrashBeforeRequest, parcel.turn(), server) {
+            return Ok(());
         }
         let body = parcel.body.as_ref().expect("a request has a body");
         let reply = self.serve(parcel.edge, body, parcel.soundness)?;
         let told =
             reply.as_ref().map_or_else(|| "fails".to_owned(), |body| format!("answers, {}", shown(body)));
         self.tell(&format!("#{} peer {server} {told}", parcel.talk));
-        if self.cup.at("crash after request", server).hits(crash) {
-            return self.crash(server);
+        if !self.may_crash(Site::CrashAfterRequest, parcel.turn(), server) {
+            self.travel(Parcel { body: reply, copy: 2 * parcel.copy, ..parcel.clone() }, Way::Reply);
         }
-        self.travel(Parcel { body: reply, ..parcel.clone() }, Event::Reply);
         Ok(())
     }
 
@@ -71,9 +72,8 @@ impl Sim {
         let client = self.plan.edges[talk.edge].client;
         let Some(body) = &parcel.body else { return self.abandon(talk, "the server failed") };
         let progress = self.absorb(&mut talk, body, parcel.soundness)?;
-        let crash = self.plan.ratio(Fault::Crash);
-        if self.cup.at("crash after reply", client).hits(crash) {
-            return self.crash(client);
+        if self.may_crash(Site::CrashAfterReply, parcel.turn(), client) {
+            return Ok(());
         }
         match progress {
             Some(Progress::Continue) => self.send_request(parcel.talk, talk),

@@ -6,10 +6,13 @@ use xfer::card::Payload;
 use xfer::{Card, DecodeLimits, decode, encode};
 
 use super::{Event, Parcel, Sim, broken};
+use crate::dice::Turn;
 use crate::model::Violation;
 use crate::node::{Power, Stage};
-use crate::plan::Fault;
+use crate::plan::{Edge, Fault};
 use crate::queue::Moment;
+use crate::script::Item;
+use crate::site::Site;
 use crate::talk::Soundness;
 
 /// The message with another content under the name of its last artifact, if that is there as it is. No checksum of
@@ -27,53 +30,70 @@ fn forge(body: &Body) -> Option<Body> {
     Some(pack(encode(&message), body.content_type))
 }
 
+/// Which way a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Request,
+    Reply,
+}
+
+impl Way {
+    fn ends(self, edge: &Edge) -> (usize, usize) {
+        match self {
+            Self::Request => (edge.client, edge.server),
+            Self::Reply => (edge.server, edge.client),
+        }
+    }
+
+    fn pick<T>(self, request: T, reply: T) -> T {
+        match self {
+            Self::Request => request,
+            Self::Reply => reply,
+        }
+    }
+}
+
 impl Sim {
     /// Sends a message on its way, where anything may happen to it.
-    pub(super) fn travel(&mut self, parcel: Parcel, arrive: fn(Parcel) -> Event) {
-        let (client, server) = (self.plan.edges[parcel.edge].client, self.plan.edges[parcel.edge].server);
-        let is_request = matches!(arrive(parcel.clone()), Event::Request(_));
-        let (way, loss) = match is_request {
-            true => ((client, server), Fault::LoseRequest),
-            false => ((server, client), Fault::LoseReply),
-        };
-        let loss = self.plan.ratio(loss);
-        let site = if is_request { "lose request" } else { "lose reply" };
-        if self.down.get(&way).is_some_and(|&down| down > 0) || self.cup.at(site, parcel.edge).hits(loss) {
-            self.tally.faults += 1;
-            self.tell(&format!("#{} lost from {} to {}", parcel.talk, way.0, way.1));
+    pub(super) fn travel(&mut self, parcel: Parcel, way: Way) {
+        let (from, to) = way.ends(&self.plan.edges[parcel.edge]);
+        let is_down = self.down.get(&(from, to)).is_some_and(|&down| down > 0);
+        if is_down || self.hits(way.pick(Site::LoseRequest, Site::LoseReply), parcel.turn()) {
+            self.tally.faults += u64::from(is_down);
+            self.tell(&format!("#{} lost from {from} to {to}", parcel.talk));
             return;
         }
-        let twice = self.plan.ratio(Fault::Duplicate);
-        if self.cup.at("duplicate", parcel.edge).hits(twice) {
-            self.tally.faults += 1;
-            let when = self.arrival(parcel.edge);
-            self.queue.plan(when, arrive(parcel.clone()));
+        if self.hits(way.pick(Site::DoubleRequest, Site::DoubleReply), parcel.turn()) {
+            self.plan_arrival(Parcel { copy: parcel.copy + 1, ..parcel.clone() }, way);
         }
-        let parcel = self.damage(parcel);
-        let when = self.arrival(parcel.edge);
-        self.queue.plan(when, arrive(parcel));
+        let parcel = self.damage(parcel, way);
+        self.plan_arrival(parcel, way);
     }
 
-    fn arrival(&mut self, edge: usize) -> Moment {
-        let late = self.plan.ratio(Fault::Delay);
-        let dice = self.cup.at("delay", edge);
-        let longest = if dice.hits(late) { 40_000 } else { 200 };
-        self.now + dice.between(1, longest) as Moment
-    }
-
-    /// Cuts a message short, or turns a bit of it over.
-    fn damage(&mut self, parcel: Parcel) -> Parcel {
-        let (cut, flip) = (self.plan.ratio(Fault::Truncate), self.plan.ratio(Fault::Flip));
-        let dice = self.cup.at("damage", parcel.edge);
-        let (cut, flip) = (dice.hits(cut), dice.hits(flip));
-        let Some(body) = parcel.body.as_ref().filter(|body| !body.bytes.is_empty() && (cut || flip)) else {
-            return parcel;
+    fn plan_arrival(&mut self, parcel: Parcel, way: Way) {
+        let turn = parcel.turn();
+        let is_late = self.hits(way.pick(Site::DelayRequest, Site::DelayReply), turn);
+        let longest = if is_late { 40_000 } else { 200 };
+        let takes = self.dice(way.pick("request takes", "reply takes"), turn).between(1, longest);
+        let arrive = match way {
+            Way::Request => Event::Request,
+            Way::Reply => Event::Reply,
         };
+        self.queue.plan(self.now + takes as Moment, arrive(parcel));
+    }
+
+    /// Cuts a message short, or changes something in it.
+    fn damage(&mut self, parcel: Parcel, way: Way) -> Parcel {
+        let Some(body) = parcel.body.as_ref().filter(|body| !body.bytes.is_empty()) else { return parcel };
+        let cut = self.hits(way.pick(Site::CutRequest, Site::CutReply), parcel.turn());
+        if !cut && !self.hits(way.pick(Site::FlipRequest, Site::FlipReply), parcel.turn()) {
+            return parcel;
+        }
         if !cut && let Some(body) = forge(body) {
-            self.tally.faults += 1;
             self.tell(&format!("#{} forged", parcel.talk));
             return Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel };
         }
+        let mut dice = self.dice(way.pick("damage of request", "damage of reply"), parcel.turn());
         let mut bytes = body.bytes.to_vec();
         let place = dice.place(bytes.len());
         if cut {
@@ -84,7 +104,6 @@ impl Sim {
             // Nothing but the transport protects the cards of an uncompressed reply. What it lets pass is cut short.
             bytes.truncate(place);
         }
-        self.tally.faults += 1;
         self.tell(&format!("#{} damaged at {place} of {}", parcel.talk, body.bytes.len()));
         let body = Body { content_type: body.content_type, bytes: Bytes::from(bytes) };
         Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel }
@@ -100,38 +119,45 @@ impl Sim {
                 Fault::Crash | Fault::DiskFull | Fault::ClockJump | Fault::Restore => nodes,
                 _ => continue,
             };
-            let dice = self.cup.at("strikes", fault as usize);
-            for _ in 0..dice.between(1, 3) {
+            let site = format!("strikes of {fault:?}");
+            for number in 0..self.dice(&site, 0).between(1, 3) {
+                // Strike 0 has not the generator that decides how many there are.
+                let mut dice = self.dice(&site, number + 1);
                 let (when, place) = (dice.below(span) as Moment, dice.place(places));
                 let until = when + dice.between(1_000, 15_000) as Moment;
+                if self.script.lacks(&Item::Strike(fault, number)) {
+                    continue;
+                }
+                let strike = Event::Strike { fault, number, place };
                 if fault == Fault::Restore {
                     self.queue.plan(when, Event::BackUp(place));
-                    self.queue.plan(until, Event::Strike(fault, place));
+                    self.queue.plan(until, strike);
                 } else {
-                    self.queue.plan(when, Event::Strike(fault, place));
+                    self.queue.plan(when, strike);
                     self.queue.plan(until, Event::Heal(fault, place));
                 }
             }
         }
     }
 
-    pub(super) fn strike(&mut self, fault: Fault, place: usize) -> Result<(), Violation> {
+    pub(super) fn strike(&mut self, fault: Fault, number: u64, place: usize) -> Result<(), Violation> {
         self.tally.faults += 1;
+        self.done.insert(Item::Strike(fault, number));
         self.tell(&format!("{fault:?} strikes {place}"));
+        let mut dice = self.dice(&format!("strength of {fault:?}"), number);
         match fault {
             Fault::LinkDown | Fault::OneWay => self.switch(fault, place, |down| down + 1),
-            Fault::Crash => return self.crash(place),
-            Fault::DiskFull => {
-                let more = self.cup.at("disk", place).below(6);
-                self.nodes[place].limit_pages(Some(more)).map_err(broken)?;
-            }
+            Fault::Crash => self.crash(place, dice.between(100, 10_000)),
+            Fault::DiskFull => self.nodes[place].limit_pages(Some(dice.below(6))).map_err(broken)?,
             Fault::ClockJump => {
-                let dice = self.cup.at("jump", place);
                 let by = dice.between(1, 7_200_000) as i64;
                 self.nodes[place].skew += if dice.below(2) == 0 { by } else { -by };
             }
             Fault::Restore => return self.restore(place),
-            Fault::Rights => return self.change_rights(place),
+            Fault::Rights => {
+                let letters = *dice.pick(&["gio", "gioxy", "go", "gioy"]);
+                return self.change_rights(place, letters);
+            }
             _ => {}
         }
         Ok(())
@@ -160,14 +186,21 @@ impl Sim {
         }
     }
 
-    /// A peer dies: what it was about to do is gone, what it committed is not.
-    pub(super) fn crash(&mut self, at: usize) -> Result<(), Violation> {
-        self.tally.faults += 1;
+    /// Says whether a peer dies here by chance.
+    pub(super) fn may_crash(&mut self, site: Site, turn: Turn, at: usize) -> bool {
+        let crashes = self.hits(site, turn);
+        if crashes {
+            let pause = self.dice(&format!("pause at {site:?}"), turn).between(100, 10_000);
+            self.crash(at, pause);
+        }
+        crashes
+    }
+
+    /// A peer dies for a while: what it was about to do is gone, what it committed is not.
+    fn crash(&mut self, at: usize, pause: u64) {
         self.tell(&format!("peer {at} crashes"));
         self.nodes[at].power = Power::Off;
-        let pause = self.cup.at("pause", at).between(100, 10_000) as Moment;
-        self.queue.plan(self.now + pause, Event::Return(at));
-        Ok(())
+        self.queue.plan(self.now + pause as Moment, Event::Return(at));
     }
 
     pub(super) fn restart(&mut self, at: usize) -> Result<(), Violation> {
@@ -186,12 +219,11 @@ impl Sim {
         Ok(())
     }
 
-    fn change_rights(&mut self, edge: usize) -> Result<(), Violation> {
+    fn change_rights(&mut self, edge: usize, letters: &str) -> Result<(), Violation> {
         let (client, server) = (self.plan.edges[edge].client, self.plan.edges[edge].server);
         if self.nodes[server].stage == Stage::Unborn || self.nodes[server].power == Power::Off {
             return Ok(());
         }
-        let letters = *self.cup.at("letters", edge).pick(&["gio", "gioxy", "go", "gioy"]);
         let time = self.nodes[server].time(self.now);
         match self.nodes[server].set_letters(client, letters, time) {
             Err(error) if !self.is_excused(&error) => Err(broken(error)),

@@ -7,7 +7,7 @@ use sync::Progress;
 use super::Sim;
 use crate::check::convergence::{self, Flows};
 use crate::check::{budget, derived};
-use crate::dice::Ratio;
+use crate::dice::{Ratio, Turn};
 use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Power, Stage};
@@ -21,7 +21,7 @@ impl Sim {
         self.talks.clear();
         self.down.clear();
         for at in 0..self.nodes.len() {
-            let by_the_way = self.cup.at("last restart", at).hits(Ratio::new(1, 8));
+            let by_the_way = self.dice("last restart", at as u64).hits(Ratio::new(1, 8));
             if self.nodes[at].power == Power::Off || by_the_way {
                 self.restart(at)?;
             }
@@ -48,7 +48,9 @@ impl Sim {
             let before: Vec<u64> = self.nodes.iter().map(|node| node.commits).collect();
             for edge in 0..self.plan.edges.len() {
                 self.now += 1_000;
-                self.exchange(edge)?;
+                if !self.plan.unused.contains(&edge) {
+                    self.exchange(edge, pass)?;
+                }
             }
             if self.nodes.iter().map(|node| node.commits).eq(before) {
                 return Ok(());
@@ -58,7 +60,7 @@ impl Sim {
     }
 
     /// One whole session, in which nothing fails.
-    fn exchange(&mut self, at: usize) -> Result<(), Violation> {
+    fn exchange(&mut self, at: usize, pass: usize) -> Result<(), Violation> {
         let edge = self.plan.edges[at].clone();
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
         let mut options = allowed(&edge, &letters);
@@ -76,7 +78,8 @@ impl Sim {
             }
             (options.push, options.private) = (false, false);
         }
-        let mut talk = Talk::new(at, kind, options, self.cup.at("last talk", at));
+        let turn = Turn { number: at as u64, part: pass as u64, copy: 0 };
+        let mut talk = Talk::new(at, kind, options, &mut self.dice("last talk", turn));
         (talk.life, talk.server_life) = (self.nodes[edge.client].life, self.nodes[edge.server].life);
         talk.commits = Some(self.nodes[edge.client].commits);
         self.tell(&format!("{} of {} with {}", talk.name(), edge.client, edge.server));
@@ -95,7 +98,7 @@ impl Sim {
     /// Which way things go while nothing fails.
     fn flows(&self) -> Flows {
         let mut flows = Flows::default();
-        for edge in &self.plan.edges {
+        for (_, edge) in self.plan.edges.iter().enumerate().filter(|(at, _)| !self.plan.unused.contains(at)) {
             let whole = |node: usize| self.nodes[node].stage == Stage::Whole;
             if edge.login == Login::Wrong || !whole(edge.client) || !whole(edge.server) {
                 continue;
@@ -131,7 +134,7 @@ impl Sim {
             let (before, after) = self.nodes.split_at_mut(at);
             derived::check_same(&mut before[first].repo, &mut after[0].repo)?;
         }
-        let (dice, nodes) = (self.cup.at("rebuild", 0), self.nodes.len());
+        let (mut dice, nodes) = (self.dice("rebuild", 0), self.nodes.len());
         let some = match dice.below(12) {
             0 => 0..nodes,
             1..=3 => {

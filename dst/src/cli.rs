@@ -1,0 +1,129 @@
+//! Reads the command line. A file a command.
+
+mod clock;
+mod meta;
+mod pool;
+mod replay;
+mod report;
+mod run;
+mod shrink;
+mod soak;
+mod sweep;
+
+use std::io::{self, Write};
+use std::ops::Range;
+use std::process::ExitCode;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use dst::plan::Level;
+use repo::RepoError;
+
+/// Simulates whole fleets of peers under injected faults, and checks what must always be true.
+///
+/// A seed and a level decide a run: the same seed does the same again, byte for byte.
+///
+/// Exit codes: 0 no rule was broken; 1 a rule was broken, or a run was not the same twice; 2 the command line or a
+/// file is wrong; 3 the simulator itself failed.
+#[derive(Parser)]
+#[command(name = "frond-dst", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Run),
+    Sweep(sweep::Sweep),
+    Soak(soak::Soak),
+    Meta(meta::Meta),
+    Shrink(shrink::Shrink),
+    Replay(replay::Replay),
+}
+
+/// What a command found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// No rule was broken.
+    Fine,
+    /// One was.
+    Broken,
+}
+
+/// Why a command could not do what it is for.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// What the user gave is wrong.
+    #[error("{0}")]
+    Given(String),
+    /// The repositories that the simulator works with failed.
+    #[error("the simulator failed: {0}")]
+    Repo(#[from] RepoError),
+    /// Nothing can be written.
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    fn code(&self) -> ExitCode {
+        match self {
+            Self::Given(_) => ExitCode::from(2),
+            Self::Repo(_) | Self::Output(_) => ExitCode::from(3),
+        }
+    }
+}
+
+/// At which levels.
+#[derive(Args)]
+struct Levels {
+    /// How rough the world is; without it, at all three levels.
+    #[arg(long, value_parser = parse_level())]
+    level: Option<Level>,
+}
+
+impl Levels {
+    fn all(&self) -> Vec<Level> {
+        self.level.map_or_else(|| Level::ALL.to_vec(), |level| vec![level])
+    }
+}
+
+/// Reads the command line, and does what it says.
+pub(crate) fn main() -> ExitCode {
+    let out = &mut io::stdout().lock();
+    let verdict = match Cli::parse().command {
+        Command::Run(command) => command.run(out),
+        Command::Sweep(command) => command.run(out),
+        Command::Soak(command) => command.run(out),
+        Command::Meta(command) => command.run(out),
+        Command::Shrink(command) => command.run(out),
+        Command::Replay(command) => command.run(out),
+    };
+    match verdict {
+        Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::Broken) => ExitCode::FAILURE,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "frond-dst: {failure}");
+            failure.code()
+        }
+    }
+}
+
+fn parse_level() -> impl TypedValueParser<Value = Level> {
+    let names = PossibleValuesParser::new(Level::ALL.map(Level::name));
+    names.try_map(|name| Level::parse(&name).ok_or("no such level"))
+}
+
+/// Reads `A..B`.
+fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+    let Some((first, end)) = text.split_once("..") else {
+        return Err("write A..B: from seed A on, below seed B".to_owned());
+    };
+    let number = |text: &str| text.parse::<u64>().map_err(|error| format!("'{text}': {error}"));
+    let seeds = number(first)?..number(end)?;
+    if seeds.is_empty() {
+        Err("there is no seed in it: B must be greater than A".to_owned())
+    } else {
+        Ok(seeds)
+    }
+}

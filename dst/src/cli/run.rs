@@ -1,0 +1,63 @@
+//! `frond-dst run`: one seed.
+
+use std::io::Write;
+
+use clap::Args;
+use dst::node::Templates;
+use dst::sim::{self, Outcome};
+
+use super::report::{self, SHOWN};
+use super::{Failure, Levels, Verdict};
+
+/// Run one seed, and say what it came to.
+#[derive(Args)]
+pub(super) struct Run {
+    /// Decides what happens.
+    #[arg(long, value_name = "N")]
+    seed: u64,
+    #[command(flatten)]
+    levels: Levels,
+    /// Show the whole trace.
+    #[arg(long)]
+    trace: bool,
+}
+
+impl Run {
+    pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
+        let templates = Templates::new()?;
+        let kept = if self.trace { usize::MAX } else { SHOWN };
+        for level in self.levels.all() {
+            let outcome = sim::run(self.seed, level, &templates, kept)?;
+            if outcome.violation.is_some() {
+                report::seed_broken(out, outcome)?;
+                return Ok(Verdict::Broken);
+            }
+            passed(out, outcome, self.trace.into())?;
+        }
+        Ok(Verdict::Fine)
+    }
+}
+
+/// Whether the whole trace is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    Trace,
+    Hash,
+}
+
+impl From<bool> for Shown {
+    fn from(trace: bool) -> Self {
+        if trace { Self::Trace } else { Self::Hash }
+    }
+}
+
+/// Tells of a run that broke no rule.
+pub(super) fn passed(out: &mut impl Write, outcome: Outcome, shown: Shown) -> std::io::Result<()> {
+    let (seed, level, hash, lines) =
+        (outcome.seed, outcome.level.name(), outcome.trace.hash(), outcome.trace.lines());
+    if shown == Shown::Trace {
+        write!(out, "{}", report::options(&outcome.plan))?;
+        outcome.trace.last().iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    }
+    writeln!(out, "seed {seed} {level}: {lines} lines, hash {hash:016x}")
+}

@@ -1,0 +1,116 @@
+//! `frond-dst shrink`: the least that still fails.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+use std::{fs, iter};
+
+use clap::Args;
+use dst::node::Templates;
+use dst::plan::Level;
+use dst::script::{Item, Script};
+use dst::shrink::{End, Player, Shrunk, shrink};
+use dst::sim::{self, Outcome};
+use repo::RepoError;
+
+use super::clock::Clock;
+use super::report::{self, SHOWN};
+use super::{Failure, Verdict, parse_level};
+
+/// Find the smallest workload and fault list of a seed that still breaks the same rule.
+///
+/// Writes a script: a text that `frond-dst replay` runs, and that may be changed by hand.
+#[derive(Args)]
+pub(super) struct Shrink {
+    /// A seed that breaks a rule.
+    #[arg(long, value_name = "N")]
+    seed: u64,
+    /// The level at which it does.
+    #[arg(long, value_parser = parse_level())]
+    level: Level,
+    /// Where to write the script; without it, to stdout.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Runs at most.
+    #[arg(long, value_name = "N", default_value_t = 5_000)]
+    runs: u64,
+    /// Seconds at most.
+    #[arg(long, value_name = "S", default_value_t = 300)]
+    seconds: u64,
+    /// For trials: breaks a rule when these happened, as in `action 3, hit lose-reply 5.1`.
+    #[arg(long, value_name = "ITEMS", value_delimiter = ',', hide = true)]
+    plant: Vec<String>,
+}
+
+impl Shrink {
+    pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
+        let script = self.script()?;
+        let mut player = Shown { templates: Templates::new()?, clock: Clock::start(), bounds: self, told: 0 };
+        let Some(shrunk) = shrink(&script, &mut player)? else {
+            let (seed, level) = (self.seed, self.level.name());
+            return Err(Failure::Given(format!("seed {seed} breaks no rule at level {level}")));
+        };
+        let text = shrunk.script.text(&notes(&shrunk));
+        match &self.output {
+            None => write!(out, "{text}")?,
+            Some(path) => {
+                let failed = |error| Failure::Given(format!("{}: {error}", path.display()));
+                fs::write(path, text).map_err(failed)?;
+                report::broken(out, shrunk.outcome, &format!("replay {}", path.display()))?;
+            }
+        }
+        Ok(Verdict::Fine)
+    }
+
+    fn script(&self) -> Result<Script, Failure> {
+        let bare = Script::new(self.seed, self.level);
+        let planted: String = self.plant.iter().flat_map(|item| ["planted ", item, "\n"]).collect();
+        let script = format!("{}{planted}", bare.text("")).parse();
+        script.map_err(|error| Failure::Given(format!("--plant: {error}")))
+    }
+}
+
+/// Runs scripts, and says now and then how far it is.
+struct Shown<'a> {
+    templates: Templates,
+    clock: Clock,
+    bounds: &'a Shrink,
+    told: u64,
+}
+
+impl Player for Shown<'_> {
+    fn play(&mut self, script: &Script) -> Result<Outcome, RepoError> {
+        sim::play(script, &self.templates, SHOWN)
+    }
+
+    fn is_over(&mut self, runs: u64) -> bool {
+        let passed = self.clock.passed();
+        if passed.as_secs() >= self.told + 5 {
+            self.told = passed.as_secs();
+            let _ = writeln!(io::stderr(), "{} s: {runs} runs", self.told);
+        }
+        runs >= self.bounds.runs || passed >= Duration::from_secs(self.bounds.seconds)
+    }
+}
+
+/// What a reader of the script wants to know.
+fn notes(shrunk: &Shrunk) -> String {
+    let mut notes = String::from(
+        "Run it by 'frond-dst replay FILE'. What is not named below happens as the seed says.\n",
+    );
+    if let Some(violation) = &shrunk.outcome.violation {
+        let _ = writeln!(notes, "Broken: {violation}");
+    }
+    let left: Vec<String> = shrunk.outcome.done.iter().map(Item::to_string).collect();
+    let end = match shrunk.end {
+        End::Least => "nothing more can be left out",
+        End::Bound => "perhaps more can be left out: the search ended for its bounds",
+    };
+    let _ = writeln!(notes, "After {} runs {end}. What is left:", shrunk.runs);
+    let options = report::options(&shrunk.outcome.plan);
+    for line in options.lines().chain(iter::once(left.join(", ").as_str())) {
+        let _ = writeln!(notes, "  {line}");
+    }
+    notes
+}

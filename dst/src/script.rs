@@ -1,0 +1,111 @@
+//! What is run: a seed at a level, and what of it is left out. Whatever is left out leaves the rest as it was, so that
+//! a run that fails can be made smaller item by item. As a text it is a file that a person can read and change.
+
+mod text;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::dice::Turn;
+use crate::plan::{Fault, Level, Plan};
+use crate::site::Site;
+
+pub use text::ScriptError;
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Decides what happens.
+    pub seed: u64,
+    /// How rough the world is.
+    pub level: Level,
+    /// What does not happen.
+    pub without: BTreeSet<Item>,
+    /// A rule for trials: `planted` is broken when all of these happened. Empty: there is no such rule.
+    pub planted: BTreeSet<Item>,
+    /// What it came to when it was written.
+    pub expected: Option<Expected>,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// The rule that it broke.
+    pub invariant: String,
+    /// The hash of its trace; another version of the product or of the simulator has another.
+    pub hash: u64,
+}
+
+/// Something that can be left out of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Item {
+    /// A kind of fault.
+    Fault(Fault),
+    /// A peer talks with nobody.
+    Peer(u64),
+    /// Nobody talks over an edge.
+    Edge(u64),
+    /// The large check-in at the beginning.
+    Bulk,
+    /// A peer begins with a clone; without, with an empty repository.
+    Clone(u64),
+    /// A peer has unusual limits.
+    Limits(u64),
+    /// The clock of a peer is wrong.
+    Skew(u64),
+    /// A visitor goes and comes back.
+    Visit(u64),
+    /// A fault strikes a peer or an edge at a certain time.
+    Strike(Fault, u64),
+    /// A session.
+    Session(u64),
+    /// A user does something.
+    Action(u64),
+    /// A fault hits by chance.
+    Hit(Site, Turn),
+}
+
+impl Script {
+    /// All that a seed has.
+    pub fn new(seed: u64, level: Level) -> Self {
+        Self { seed, level, without: BTreeSet::new(), planted: BTreeSet::new(), expected: None }
+    }
+
+    /// Whether something is not to happen.
+    pub fn lacks(&self, item: &Item) -> bool {
+        self.without.contains(item)
+    }
+
+    /// The first item that the seed does not have at all: the script was written for another version of the simulator,
+    /// or by hand.
+    pub fn unknown(&self) -> Option<Item> {
+        let plan = Plan::draw(self.seed, self.level);
+        let (peers, edges) = (plan.births.len() as u64, plan.edges.len() as u64);
+        let is_known = |item: &&Item| match item {
+            Item::Peer(peer) | Item::Clone(peer) | Item::Limits(peer) | Item::Skew(peer) => *peer < peers,
+            Item::Edge(edge) => *edge < edges,
+            _ => true,
+        };
+        self.without.iter().chain(&self.planted).find(|item| !is_known(item)).copied()
+    }
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind();
+        match self {
+            Self::Bulk => f.write_str(&kind),
+            Self::Fault(fault) => write!(f, "{kind} {}", fault.name()),
+            Self::Hit(_, turn) => write!(f, "{kind} {turn}"),
+            Self::Peer(number)
+            | Self::Edge(number)
+            | Self::Clone(number)
+            | Self::Limits(number)
+            | Self::Skew(number)
+            | Self::Visit(number)
+            | Self::Strike(_, number)
+            | Self::Session(number)
+            | Self::Action(number) => write!(f, "{kind} {number}"),
+        }
+    }
+}

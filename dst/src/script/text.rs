@@ -1,0 +1,395 @@
+//! The text of a script.
+//!
+//! ```text
+//! frond-dst script 1
+//! # Whatever follows a # is for people.
+//! seed 876
+//! level hostile
+//! expect convergence 0123456789abcdef
+//! without fault delay crash
+//! without action 1-4 6
+//! without hit lose-reply 3.2 7.1
+//! ```
+//!
+//! The first line says the version. `without` and `planted` may come any number of times, all else at most once.
+//! `expect` has the rule that was broken and the hash of the trace.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::num::IntErrorKind;
+use std::str::FromStr;
+
+use super::{Expected, Item, Script};
+use crate::dice::Turn;
+use crate::plan::{Fault, Level};
+use crate::site::Site;
+
+/// Why a text is no script.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct ScriptError {
+    /// Which line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+const HEADER: &str = "frond-dst script 1";
+
+/// Items that one script may name.
+const MAX_ITEMS: usize = 100_000;
+
+type ItemOf = fn(u64) -> Item;
+
+/// Kinds of items that have nothing but a number.
+const NUMBERED: [(&str, ItemOf); 8] = [
+    ("peer", Item::Peer),
+    ("edge", Item::Edge),
+    ("clone", Item::Clone),
+    ("limits", Item::Limits),
+    ("skew", Item::Skew),
+    ("visit", Item::Visit),
+    ("session", Item::Session),
+    ("action", Item::Action),
+];
+
+impl Script {
+    /// Writes it. `notes` become lines for people, below the header.
+    pub fn text(&self, notes: &str) -> String {
+        let mut text = format!("{HEADER}\n");
+        for note in notes.lines() {
+            text.push_str(format!("# {note}").trim_end());
+            text.push('\n');
+        }
+        let _ = writeln!(text, "seed {}\nlevel {}", self.seed, self.level.name());
+        if let Some(Expected { invariant, hash }) = &self.expected {
+            let _ = writeln!(text, "expect {invariant} {hash:016x}");
+        }
+        write_items(&mut text, "planted", &self.planted);
+        write_items(&mut text, "without", &self.without);
+        text
+    }
+}
+
+impl FromStr for Script {
+    type Err = ScriptError;
+
+    fn from_str(text: &str) -> Result<Self, ScriptError> {
+        let mut reader = Reader::default();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            reader.read(index, line).map_err(|what| ScriptError { line: index + 1, what })?;
+        }
+        let end = |what: &str| ScriptError { line: text.lines().count().max(1), what: what.to_owned() };
+        let Some(seed) = reader.seed else { return Err(end("the file ends without a line 'seed NUMBER'")) };
+        let Some(level) = reader.level else { return Err(end("the file ends without a line 'level LEVEL'")) };
+        let Reader { without, planted, expected, .. } = reader;
+        Ok(Self { seed, level, without, planted, expected })
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    seed: Option<u64>,
+    level: Option<Level>,
+    without: BTreeSet<Item>,
+    planted: BTreeSet<Item>,
+    expected: Option<Expected>,
+}
+
+impl Reader {
+    fn read(&mut self, index: usize, line: &str) -> Result<(), String> {
+        if index == 0 {
+            return if line == HEADER {
+                Ok(())
+            } else {
+                Err(format!("this is no script: it does not begin with '{HEADER}'"))
+            };
+        }
+        let mut words = line.split_whitespace();
+        let Some(word) = words.next() else { return Ok(()) };
+        let words: Vec<&str> = words.collect();
+        match word {
+            "seed" => once(&mut self.seed, word, parse_number(single(word, &words)?)?),
+            "level" => once(&mut self.level, word, parse_level(single(word, &words)?)?),
+            "expect" => once(&mut self.expected, word, parse_expected(&words)?),
+            "without" => read_items(&mut self.without, &words),
+            "planted" => read_items(&mut self.planted, &words),
+            _ => Err(format!("'{word}' is none of seed, level, expect, without, planted")),
+        }
+    }
+}
+
+impl Item {
+    /// The words that its line of a script begins with.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::Fault(_) => "fault".to_owned(),
+            Self::Peer(_) => "peer".to_owned(),
+            Self::Edge(_) => "edge".to_owned(),
+            Self::Bulk => "bulk".to_owned(),
+            Self::Clone(_) => "clone".to_owned(),
+            Self::Limits(_) => "limits".to_owned(),
+            Self::Skew(_) => "skew".to_owned(),
+            Self::Visit(_) => "visit".to_owned(),
+            Self::Strike(fault, _) => format!("strike {}", fault.name()),
+            Self::Session(_) => "session".to_owned(),
+            Self::Action(_) => "action".to_owned(),
+            Self::Hit(site, _) => format!("hit {}", site.name()),
+        }
+    }
+}
+
+/// A line for all items of a kind; numbers that follow each other are written `1-4`.
+fn write_items(text: &mut String, word: &str, items: &BTreeSet<Item>) {
+    let mut kind = String::new();
+    let mut rest = items.iter().copied().peekable();
+    while let Some(item) = rest.next() {
+        if kind != item.kind() {
+            if !kind.is_empty() {
+                text.push('\n');
+            }
+            kind = item.kind();
+            let _ = write!(text, "{word} {kind}");
+        }
+        let mut last = item;
+        while let Some(next) = rest.next_if(|next| follows(&last, next)) {
+            last = next;
+        }
+        text.push_str(&item.to_string()[kind.len()..]);
+        if last != item {
+            text.push('-');
+            text.push_str(last.to_string()[kind.len()..].trim_start());
+        }
+    }
+    if !kind.is_empty() {
+        text.push('\n');
+    }
+}
+
+fn follows(item: &Item, next: &Item) -> bool {
+    let number =
+        |item: &Item| item.to_string().rsplit(' ').next().and_then(|number| number.parse::<u64>().ok());
+    let is_counted = !matches!(item, Item::Hit(..) | Item::Fault(_) | Item::Bulk);
+    is_counted
+        && item.kind() == next.kind()
+        && number(item).and_then(|number| number.checked_add(1)) == number(next)
+}
+
+fn read_items(items: &mut BTreeSet<Item>, words: &[&str]) -> Result<(), String> {
+    let Some((&kind, names)) = words.split_first() else { return Err("what?".to_owned()) };
+    match kind {
+        "bulk" if names.is_empty() => add(items, Item::Bulk),
+        "bulk" => Err("nothing may follow 'bulk'".to_owned()),
+        "fault" => {
+            named(kind, names)?.iter().try_for_each(|name| add(items, Item::Fault(parse_fault(name)?)))
+        }
+        "strike" => {
+            let Some((fault, numbers)) = names.split_first() else {
+                return Err("a strike of what?".to_owned());
+            };
+            let fault = parse_fault(fault)?;
+            read_numbers(items, kind, numbers, &|number| Item::Strike(fault, number))
+        }
+        "hit" => {
+            let Some((site, turns)) = names.split_first() else { return Err("a hit at what?".to_owned()) };
+            let site = parse_site(site)?;
+            named(kind, turns)?.iter().try_for_each(|turn| add(items, Item::Hit(site, parse_turn(turn)?)))
+        }
+        _ => {
+            let Some((_, item)) = NUMBERED.iter().find(|(name, _)| *name == kind) else {
+                let known: Vec<&str> = NUMBERED.iter().map(|(name, _)| *name).collect();
+                return Err(format!("'{kind}' is none of fault, bulk, strike, hit, {}", known.join(", ")));
+            };
+            read_numbers(items, kind, names, item)
+        }
+    }
+}
+
+fn read_numbers(
+    items: &mut BTreeSet<Item>,
+    kind: &str,
+    words: &[&str],
+    item: &dyn Fn(u64) -> Item,
+) -> Result<(), String> {
+    for word in named(kind, words)? {
+        let (first, last) = word.split_once('-').unwrap_or((word, word));
+        let (first, last) = (parse_number(first)?, parse_number(last)?);
+        if last < first {
+            return Err(format!("'{word}' ends before it begins"));
+        }
+        (first..=last).try_for_each(|number| add(items, item(number)))?;
+    }
+    Ok(())
+}
+
+fn named<'a>(kind: &str, names: &'a [&'a str]) -> Result<&'a [&'a str], String> {
+    if names.is_empty() { Err(format!("which {kind}?")) } else { Ok(names) }
+}
+
+fn add(items: &mut BTreeSet<Item>, item: Item) -> Result<(), String> {
+    if items.len() >= MAX_ITEMS {
+        return Err(format!("there are more than {MAX_ITEMS} items"));
+    }
+    items.insert(item);
+    Ok(())
+}
+
+fn once<T>(place: &mut Option<T>, word: &str, value: T) -> Result<(), String> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(format!("there is a second line '{word}'")),
+    }
+}
+
+fn single<'a>(word: &str, words: &[&'a str]) -> Result<&'a str, String> {
+    match words {
+        [only] => Ok(only),
+        _ => Err(format!("'{word}' takes one word")),
+    }
+}
+
+fn parse_expected(words: &[&str]) -> Result<Expected, String> {
+    let [invariant, hash] = words else {
+        return Err("'expect' takes a rule and the hash of a trace".to_owned());
+    };
+    let Ok(hash) = u64::from_str_radix(hash, 16) else {
+        return Err(format!("'{hash}' is no hash of a trace"));
+    };
+    Ok(Expected { invariant: (*invariant).to_owned(), hash })
+}
+
+fn parse_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|error: std::num::ParseIntError| match error.kind() {
+        IntErrorKind::PosOverflow => format!("'{text}' is too large"),
+        _ => format!("'{text}' is no number"),
+    })
+}
+
+fn parse_turn(text: &str) -> Result<Turn, String> {
+    text.parse().map_err(|_| format!("'{text}' is none of N, N.N, N.N.N"))
+}
+
+fn parse_level(name: &str) -> Result<Level, String> {
+    Level::parse(name).ok_or_else(|| format!("'{name}' is none of calm, rough, hostile"))
+}
+
+fn parse_fault(name: &str) -> Result<Fault, String> {
+    let known = || Fault::ALL.map(Fault::name).join(", ");
+    Fault::parse(name).ok_or_else(|| format!("'{name}' is none of {}", known()))
+}
+
+fn parse_site(name: &str) -> Result<Site, String> {
+    let known = || Site::ALL.map(Site::name).join(", ");
+    Site::parse(name).ok_or_else(|| format!("'{name}' is none of {}", known()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = "frond-dst script 1
+seed 876
+level hostile
+expect convergence 00000000000000ff
+planted action 3
+planted hit lose-reply 5.1
+without fault delay crash
+without peer 2
+without edge 1
+without bulk
+without clone 1
+without limits 0-1
+without skew 2
+without visit 0-1
+without strike link-down 0 2
+without strike crash 1
+without session 4-6 8
+without action 1-2 18446744073709551615
+without hit lose-reply 3.2 7.1.1
+without hit crash-after-work 5
+";
+
+    #[test]
+    fn a_script_is_read_as_it_is_written() {
+        let script: Script = WHOLE.parse().unwrap();
+        assert_eq!((script.seed, script.level), (876, Level::Hostile));
+        assert_eq!((script.without.len(), script.planted.len()), (24, 2));
+        assert_eq!(script.text(""), WHOLE);
+        let noted = script.text("why\n\n# and how");
+        assert!(noted.starts_with("frond-dst script 1\n# why\n#\n# # and how\nseed 876\n"), "{noted}");
+        assert_eq!(noted.parse(), Ok(script));
+    }
+
+    #[test]
+    fn every_kind_of_item_is_read_as_it_is_written() {
+        let hits = Site::ALL.map(|site| Item::Hit(site, Turn { number: 1, part: 2, copy: 3 }));
+        let strikes = Fault::ALL.map(|fault| Item::Strike(fault, 7));
+        let faults = Fault::ALL.map(Item::Fault);
+        let numbered = NUMBERED.map(|(_, item)| item(9));
+        let without = hits.into_iter().chain(strikes).chain(faults).chain(numbered).collect();
+        let script = Script { without, ..Script::new(u64::MAX, Level::Calm) };
+        assert_eq!(script.text("").parse(), Ok(script));
+    }
+
+    #[test]
+    fn what_people_add_does_not_matter() {
+        let text = "frond-dst script 1   # of today\r\n\r\n  level calm\n\tseed  7 # the best\n#seed 8";
+        assert_eq!(text.parse(), Ok(Script::new(7, Level::Calm)));
+    }
+
+    #[test]
+    fn a_text_that_is_no_script_says_where_and_why() {
+        let cases = [
+            ("", 1, "'seed NUMBER'"),
+            ("\0\0\0", 1, "no script"),
+            ("frond-dst script 2\nseed 1\nlevel calm", 1, "no script"),
+            ("frond-dst script 1\nseed 1", 2, "'level LEVEL'"),
+            ("frond-dst script 1\nlevel calm", 2, "'seed NUMBER'"),
+            ("frond-dst script 1\nseed 1\nseed 1\nlevel calm", 3, "second line 'seed'"),
+            ("frond-dst script 1\nseed -1", 2, "'-1' is no number"),
+            ("frond-dst script 1\nseed 18446744073709551616", 2, "too large"),
+            ("frond-dst script 1\nseed", 2, "one word"),
+            ("frond-dst script 1\nlevel mild", 2, "'mild' is none of calm"),
+            ("frond-dst script 1\nwith action 1", 2, "'with' is none of seed"),
+            ("frond-dst script 1\nexpect kept", 2, "a rule and the hash"),
+            ("frond-dst script 1\nexpect kept xyz", 2, "'xyz' is no hash"),
+            ("frond-dst script 1\nwithout", 2, "what?"),
+            ("frond-dst script 1\nwithout bulk 3", 2, "nothing may follow"),
+            ("frond-dst script 1\nwithout action", 2, "which action?"),
+            ("frond-dst script 1\nwithout action 3-1", 2, "ends before"),
+            ("frond-dst script 1\nwithout action 0-18446744073709551615", 2, "more than 100000"),
+            ("frond-dst script 1\nwithout actions 1", 2, "'actions' is none of fault"),
+            ("frond-dst script 1\nwithout fault Crash", 2, "'Crash' is none of lose-request"),
+            ("frond-dst script 1\nwithout strike", 2, "a strike of what?"),
+            ("frond-dst script 1\nwithout strike crash", 2, "which strike?"),
+            ("frond-dst script 1\nwithout hit nowhere 1", 2, "'nowhere' is none of lose-request"),
+            ("frond-dst script 1\nwithout hit lose-reply 1.x", 2, "'1.x' is none of N, N.N"),
+        ];
+        for (text, line, what) in cases {
+            let error = text.parse::<Script>().expect_err(text);
+            assert_eq!(error.line, line, "{text}: {error}");
+            assert!(error.what.contains(what), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic() {
+        let mut dice = crate::dice::Dice::of(1, "texts", 0);
+        for _ in 0..20_000 {
+            let mut bytes = WHOLE.as_bytes().to_vec();
+            for _ in 0..dice.between(1, 4) {
+                let place = dice.place(bytes.len());
+                match dice.below(3) {
+                    0 => bytes[place] = *dice.pick(b"0123456789. -#\nalz\xff"),
+                    1 => drop(bytes.remove(place)),
+                    _ => bytes.insert(place, *dice.pick(b"0123456789. -#\nalz")),
+                }
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            if let Ok(script) = text.parse::<Script>() {
+                assert_eq!(script.text("").parse(), Ok(script));
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Where a fault may hit by chance, each time that it is asked.
+
+use crate::plan::{Fault, dashed};
+
+/// A place where chance decides whether a fault hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Site {
+    /// A request is lost.
+    LoseRequest,
+    /// A reply is lost.
+    LoseReply,
+    /// A request arrives twice.
+    DoubleRequest,
+    /// A reply arrives twice.
+    DoubleReply,
+    /// A request is late.
+    DelayRequest,
+    /// A reply is late.
+    DelayReply,
+    /// A request is cut short.
+    CutRequest,
+    /// A reply is cut short.
+    CutReply,
+    /// A request arrives with another content.
+    FlipRequest,
+    /// A reply arrives with another content.
+    FlipReply,
+    /// A peer dies after an action of its user.
+    CrashAfterWork,
+    /// A server dies when a request arrives.
+    CrashBeforeRequest,
+    /// A server dies after its commit, before the reply.
+    CrashAfterRequest,
+    /// A client dies when it has taken in a reply.
+    CrashAfterReply,
+    /// A session begins beside one that is under way.
+    Crowd,
+}
+
+impl Site {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::LoseRequest,
+        Self::LoseReply,
+        Self::DoubleRequest,
+        Self::DoubleReply,
+        Self::DelayRequest,
+        Self::DelayReply,
+        Self::CutRequest,
+        Self::CutReply,
+        Self::FlipRequest,
+        Self::FlipReply,
+        Self::CrashAfterWork,
+        Self::CrashBeforeRequest,
+        Self::CrashAfterRequest,
+        Self::CrashAfterReply,
+        Self::Crowd,
+    ];
+
+    /// The fault whose ratio decides how often it hits here.
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::LoseRequest => Fault::LoseRequest,
+            Self::LoseReply => Fault::LoseReply,
+            Self::DoubleRequest | Self::DoubleReply => Fault::Duplicate,
+            Self::DelayRequest | Self::DelayReply => Fault::Delay,
+            Self::CutRequest | Self::CutReply => Fault::Truncate,
+            Self::FlipRequest | Self::FlipReply => Fault::Flip,
+            Self::CrashAfterWork
+            | Self::CrashBeforeRequest
+            | Self::CrashAfterRequest
+            | Self::CrashAfterReply => Fault::Crash,
+            Self::Crowd => Fault::Crowd,
+        }
+    }
+
+    /// As it is written: in small letters, with dashes.
+    pub fn name(self) -> String {
+        dashed(&format!("{self:?}"))
+    }
+
+    /// Reads what [`Site::name`] writes.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|site| site.name() == name)
+    }
+}

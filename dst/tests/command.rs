@@ -1,0 +1,127 @@
+//! The command: what it prints, and how it ends.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use dst::node::Templates;
+use dst::plan::Level;
+use dst::script::{Item, Script};
+use dst::site::Site;
+
+fn frond_dst(words: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } =
+        Command::new(env!("CARGO_BIN_EXE_frond-dst")).args(words).output().expect("the command starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (status.code().expect("it ends by itself"), text(&stdout), text(&stderr))
+}
+
+#[track_caller]
+fn check(words: &[&str], code: i32, says: &[&str]) -> String {
+    let (ended, out, err) = frond_dst(words);
+    let all = format!("{out}{err}");
+    assert_eq!(ended, code, "{words:?}: {all}");
+    for text in says {
+        assert!(all.contains(text), "{words:?} does not say {text}: {all}");
+    }
+    out
+}
+
+/// A seed, and words that break a rule in it.
+fn planted() -> (String, String) {
+    let templates = Templates::new().expect("repositories in memory");
+    for seed in 0..1_000 {
+        let outcome = dst::sim::play(&Script::new(seed, Level::Rough), &templates, 0).expect("a run");
+        let mut done = outcome.done.iter();
+        let hit = done.find(|item| matches!(item, Item::Hit(Site::LoseReply, turn) if turn.part == 1));
+        if let Some(hit) = hit {
+            return (seed.to_string(), format!("action 0,{hit}"));
+        }
+    }
+    panic!("no seed lost a reply");
+}
+
+#[test]
+fn a_seed_that_breaks_no_rule_ends_with_0() {
+    check(&["run", "--seed", "1", "--level", "calm"], 0, &["seed 1 calm: ", "hash "]);
+    check(&["sweep", "--seeds", "0..3"], 0, &["calm: 3 seeds, 0 broken", "hostile: 3 seeds"]);
+    check(&["meta", "--seeds", "0..3", "--level", "rough"], 0, &["rough: 3 seeds, each the same twice"]);
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let sweep = |jobs| check(&["sweep", "--seeds", "0..12", "--jobs", jobs], 0, &[]);
+    assert_eq!(sweep("1"), sweep("3"));
+}
+
+#[test]
+fn a_soak_ends_with_its_time_and_says_where_it_began() {
+    let says = ["from seed 5 on", "at calm, rough, hostile", "seeds 5 to ", " runs in ", "0 broken"];
+    check(&["soak", "--minutes", "0.01", "--from", "5"], 0, &says);
+    check(&["soak", "--minutes", "0.01", "--level", "calm"], 0, &["from seed 1", "at calm\n"]);
+}
+
+#[test]
+fn what_shrink_writes_replay_breaks_again() {
+    let (seed, plant) = planted();
+    let dir = std::env::temp_dir().join(format!("frond-dst-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let file = dir.join("least.script");
+    let path = file.to_str().expect("a name in UTF-8");
+    let shrink = ["shrink", "--seed", &seed, "--level", "rough", "--plant", &plant];
+    let again = format!("again: cargo run --release -p frond-dst -- replay {path} --trace");
+    check(&[&shrink[..], &["-o", path]].concat(), 0, &["broken: planted", &again]);
+    check(&["replay", path], 1, &["broken again: planted, by the same trace", &again]);
+    let text = std::fs::read_to_string(&file).expect("the script");
+    assert_eq!(check(&shrink, 0, &[]), text);
+
+    replace(&file, "expect planted", "expect kept");
+    check(&["replay", path], 1, &["broken: planted; the script expects kept"]);
+    replace(&file, "planted action 0", "");
+    replace(&file, "\nseed ", "\nwithout hit lose-reply 0-1.1\nseed ");
+    check(&["replay", path], 2, &["'0-1.1' is none of N, N.N"]);
+    std::fs::write(&file, "frond-dst script 1\nseed 1\nlevel calm\nexpect kept 0\n").expect("a file");
+    check(&["replay", path], 0, &["not broken again: kept"]);
+    std::fs::write(&file, "frond-dst script 1\nseed 1\nlevel calm\nwithout peer 900\n").expect("a file");
+    check(&["replay", path], 2, &["least.script: seed 1 has no peer 900"]);
+    std::fs::write(&file, b"\xff\xfe").expect("a file");
+    check(&["replay", path], 2, &["not text in UTF-8"]);
+    std::fs::write(&file, vec![b'#'; 2 << 20]).expect("a file");
+    check(&["replay", path], 2, &["longer than 1048576 bytes"]);
+    std::fs::remove_dir_all(&dir).expect("the directory goes");
+}
+
+fn replace(file: &Path, what: &str, with: &str) {
+    let text = std::fs::read_to_string(file).expect("a script");
+    assert!(text.contains(what), "{text}");
+    std::fs::write(file, text.replacen(what, with, 1)).expect("a file");
+}
+
+#[test]
+fn a_wrong_word_says_what_is_wrong_with_it() {
+    let cases: [(&[&str], &str); 12] = [
+        (&[], "Usage: frond-dst <COMMAND>"),
+        (&["walk"], "'walk'"),
+        (&["run"], "--seed <N>"),
+        (&["run", "--seed", "x"], "invalid digit"),
+        (&["run", "--seed", "1", "--level", "mild"], "calm, rough, hostile"),
+        (&["sweep", "--seeds", "5"], "write A..B"),
+        (&["sweep", "--seeds", "5..5"], "B must be greater than A"),
+        (&["sweep", "--seeds", "5..x"], "'x': invalid digit"),
+        (&["sweep", "--seeds", "0..1", "--jobs", "0"], "--jobs <N>"),
+        (&["soak", "--minutes", "-"], "write a number of minutes"),
+        (&["shrink", "--seed", "1", "--level", "calm"], "seed 1 breaks no rule at level calm"),
+        (&["replay", "/nowhere/at/all"], "No such file"),
+    ];
+    for (words, says) in cases {
+        check(words, 2, &[says]);
+    }
+}
+
+#[test]
+fn help_tells_of_every_command_and_of_the_exit_codes() {
+    let commands = ["run", "sweep", "soak", "meta", "shrink", "replay"];
+    check(&["--help"], 0, &[&commands[..], &["Exit codes"]].concat());
+    for command in commands {
+        check(&[command, "--help"], 0, &["Usage: frond-dst"]);
+    }
+}

@@ -1,0 +1,103 @@
+//! A run that breaks a rule is made as small as it can be, and the least of it is a file that runs again.
+
+use dst::node::Templates;
+use dst::plan::Level;
+use dst::script::{Item, Script};
+use dst::shrink::{End, Player, shrink};
+use dst::sim::{self, Outcome};
+use dst::site::Site;
+use repo::RepoError;
+
+struct Bounded {
+    templates: Templates,
+    runs: u64,
+}
+
+impl Player for Bounded {
+    fn play(&mut self, script: &Script) -> Result<Outcome, RepoError> {
+        sim::play(script, &self.templates, 0)
+    }
+
+    fn is_over(&mut self, runs: u64) -> bool {
+        runs >= self.runs
+    }
+}
+
+fn player(runs: u64) -> Bounded {
+    Bounded { templates: Templates::new().expect("repositories in memory"), runs }
+}
+
+/// A seed in which a user did something and the first reply of a session was lost, and both together break a rule.
+fn planted(player: &mut Bounded) -> (Script, Item, Item) {
+    for seed in 0..1_000 {
+        let mut script = Script::new(seed, Level::Rough);
+        let done = player.play(&script).expect("a run").done;
+        let mut hits = done.iter().copied();
+        let hit = hits.find(
+            |item| matches!(item, Item::Hit(Site::LoseReply, turn) if turn.part == 1 && turn.copy == 0),
+        );
+        let action = done.iter().copied().find(|item| matches!(item, Item::Action(2..)));
+        if let (Some(hit), Some(action)) = (hit, action) {
+            script.planted = [hit, action].into();
+            return (script, action, hit);
+        }
+    }
+    panic!("no seed lost a reply");
+}
+
+#[test]
+fn a_planted_rule_shrinks_to_what_breaks_it() {
+    let mut player = player(2_000);
+    let (script, action, hit) = planted(&mut player);
+    let shrunk = shrink(&script, &mut player).expect("runs").expect("a rule is broken");
+    assert_eq!(shrunk.end, End::Least);
+    assert_eq!(shrunk.outcome.violation.as_ref().map(|violation| violation.invariant), Some("planted"));
+    let Item::Hit(site, turn) = hit else { panic!("{hit}") };
+    let least = [Item::Session(turn.number), action, hit];
+    assert!(shrunk.outcome.done.iter().eq(&least), "{:?}", shrunk.outcome.done);
+    let plan = shrunk.outcome.plan.items();
+    assert!(plan.starts_with(&[Item::Fault(site.fault())]), "{plan:?}");
+    let kinds: Vec<String> = plan.iter().map(Item::kind).collect();
+    assert_eq!(kinds, ["fault", "peer", "peer", "edge"]);
+    for item in least {
+        let mut smaller = shrunk.script.clone();
+        smaller.without.insert(item);
+        assert_eq!(player.play(&smaller).expect("a run").violation, None, "without {item}");
+    }
+}
+
+#[test]
+fn what_was_written_runs_again_as_it_did() {
+    let mut player = player(300);
+    let (script, ..) = planted(&mut player);
+    let shrunk = shrink(&script, &mut player).expect("runs").expect("a rule is broken");
+    let again: Script = shrunk.script.text("why").parse().expect("a script");
+    assert_eq!(again, shrunk.script);
+    let hash = player.play(&again).expect("a run").trace.hash();
+    assert_eq!(Some(hash), again.expected.map(|expected| expected.hash));
+    let other = shrink(&script, &mut player).expect("runs").expect("a rule is broken");
+    assert_eq!((other.script, other.runs), (shrunk.script, shrunk.runs));
+}
+
+#[test]
+fn the_search_ends_at_its_bound() {
+    let mut player = player(5);
+    let (script, ..) = planted(&mut player);
+    let shrunk = shrink(&script, &mut player).expect("runs").expect("a rule is broken");
+    assert_eq!(shrunk.end, End::Bound);
+    let sound = Script { planted: [].into(), ..script };
+    assert!(shrink(&sound, &mut player).expect("a run").is_none());
+}
+
+#[test]
+fn what_is_left_out_does_not_happen_and_shifts_nothing_else() {
+    let mut player = player(0);
+    let script = Script::new(7, Level::Calm);
+    let whole = player.play(&script).expect("a run").done;
+    let last = *whole.iter().rfind(|item| matches!(item, Item::Action(_))).expect("an action");
+    let mut smaller = script.clone();
+    smaller.without.insert(last);
+    let rest = player.play(&smaller).expect("a run").done;
+    let expected: Vec<Item> = whole.into_iter().filter(|item| *item != last).collect();
+    assert!(rest.iter().eq(&expected), "{rest:?}");
+}
