@@ -1,6 +1,6 @@
 //! What must always be true. A file a rule, which its first sentence states.
 //!
-//! After every commit: [`content`], [`kept`], [`private`], [`shunned`], [`clusters`]. Of every message: [`wire`], with
+//! After every commit: [`content`], [`kept`], [`private`], [`shunned`], [`clusters`], [`tables`]. Of every message: [`wire`], with
 //! [`rights`] and [`budget`]. At the end of a session: [`completeness`], [`events`]. At the end of a run:
 //! [`convergence`], [`derived`].
 
@@ -15,4 +15,5 @@ pub mod kept;
 pub mod private;
 pub mod rights;
 pub mod shunned;
+pub mod tables;
 pub mod wire;

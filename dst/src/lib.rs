@@ -8,6 +8,7 @@
 //!   plan, shape            what a seed decides beforehand
 //!   script, site, shrink   a run of which something is left out; what can be; the least that still fails
 //!   node, known, work      a peer; what it holds; what its users do
+//!   feature, beside        what a run has beside artifacts and files: synced tables
 //!   talk, watch            a session; its events
 //!   sim                    a run: exchange (rounds), mishap (faults), settle (the end without faults)
 //!   check                  what must always be true, a file a rule
@@ -22,8 +23,10 @@
 //! # Ok::<(), repo::RepoError>(())
 //! ```
 
+pub mod beside;
 pub mod check;
 pub mod dice;
+pub mod feature;
 pub mod known;
 pub mod model;
 pub mod node;

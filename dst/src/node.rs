@@ -6,6 +6,7 @@ use repo::{Genesis, Repo, RepoError, UnixTime, config, user};
 use sync::Limits;
 use xfer::Secret;
 
+use crate::beside::Beside;
 use crate::known::Known;
 use crate::plan::{Birth, Edge, Login, Plan};
 use crate::queue::Moment;
@@ -66,6 +67,8 @@ pub struct Node {
     pub repo: Repo,
     /// What the repository held after the last commit.
     pub known: Known,
+    /// What it had beside artifacts and files.
+    pub beside: Beside,
     /// Whether it has the project.
     pub stage: Stage,
     /// Whether it runs.
@@ -102,6 +105,7 @@ impl Node {
         let mut node = Self {
             repo,
             known: Known::default(),
+            beside: Beside::default(),
             stage,
             power: Power::On,
             life: 0,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sync::Limits;
 
 use crate::dice::{Dice, Ratio};
+use crate::feature::{self, Feature};
 use crate::queue::Moment;
 use crate::script::{Item, Script};
 use crate::shape::{self, Shape};
@@ -175,6 +176,8 @@ pub struct Plan {
     pub skews: Vec<i64>,
     /// Faults that are on.
     pub faults: BTreeMap<Fault, Ratio>,
+    /// Parts of the product beside artifacts and files that the run has.
+    pub features: BTreeSet<Feature>,
     /// Changes that users make.
     pub actions: u64,
     /// Sessions that begin while faults are on.
@@ -187,6 +190,8 @@ pub struct Plan {
 
 /// Letters that let a client pull and push.
 const FULL: [&str; 6] = ["gio", "gio", "gioy", "giox", "gioxy", "gv"];
+/// Letters of who may do everything, or nearly.
+const ADMIN: [&str; 4] = ["gioa", "gioax", "gioasxy", "s"];
 /// Letters that do not.
 const LESS: [&str; 4] = ["go", "gu", "", "g"];
 
@@ -239,6 +244,7 @@ impl Plan {
             limits: limits(seed, level, nodes),
             skews: skews(seed, level, nodes),
             faults: faults(seed, level),
+            features: feature::draw(seed, level),
             actions: dice.between(3, if level == Level::Calm { 6 } else { 14 }),
             sessions: pairs.len() as u64 * dice.between(1, if level == Level::Calm { 2 } else { 4 }),
             bulk: if dice.hits(Ratio::new(1, 20)) { dice.between(100, 130) } else { 0 },
@@ -249,6 +255,7 @@ impl Plan {
             plan.edges.push(edge);
         }
         plan.draw_births(dice);
+        plan.draw_admins();
         plan
     }
 
@@ -283,6 +290,19 @@ impl Plan {
         }
     }
 
+    /// Where rows and settings travel, some clients may do everything.
+    fn draw_admins(&mut self) {
+        if !self.features.contains(&Feature::Tables) && !self.features.contains(&Feature::Configuration) {
+            return;
+        }
+        for (number, edge) in self.edges.iter_mut().enumerate() {
+            let dice = &mut Dice::of(self.seed, "admin", number as u64);
+            if edge.login == Login::Password && dice.hits(Ratio::new(1, 3)) {
+                edge.letters = *dice.pick(&ADMIN);
+            }
+        }
+    }
+
     /// A clone needs an edge with the right to clone and pull, and a server that was there before.
     fn draw_births(&mut self, dice: &mut Dice) {
         for node in 1..self.births.len() {
@@ -308,7 +328,8 @@ fn set<T>(places: &mut [T], peer: u64, value: T) {
 }
 
 fn usual_limits() -> Limits {
-    Limits { round_artifacts: 1, ..Limits::default() }
+    // Under small ones a row of a table takes two rounds.
+    Limits { round_artifacts: 1, rounds: 2_000, ..Limits::default() }
 }
 
 fn edge(dice: &mut Dice, client: usize, server: usize, level: Level) -> Edge {

@@ -18,6 +18,12 @@ pub enum Right {
     Private,
     /// Give unversioned files.
     WriteFiles,
+    /// See the addresses that tickets hide.
+    Addresses,
+    /// Give configuration, and rows of others.
+    Admin,
+    /// Make users who may do everything.
+    SetUp,
 }
 
 impl Letters {
@@ -42,6 +48,9 @@ impl Letters {
             Right::Write => any("ias"),
             Right::Private => any("x"),
             Right::WriteFiles => any("y"),
+            Right::Addresses => any("eas"),
+            Right::Admin => any("as"),
+            Right::SetUp => any("s"),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod exchange;
 mod mishap;
 mod settle;
+mod side;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,10 +13,12 @@ use repo::{Repo, RepoError};
 use xfer::ArtifactId;
 use xfer::body::Body;
 
+use self::side::Side;
 use crate::check::content::{self, Maker};
 use crate::check::rights::Came;
 use crate::check::{clusters, kept, private, shunned};
 use crate::dice::{Dice, Ratio, Turn};
+use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::{Model, Violation};
 use crate::node::{Node, Power, Stage, Templates, name};
@@ -104,6 +107,8 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
 enum Event {
     /// A user of a peer does something.
     Act { number: u64, at: usize },
+    /// A user does something beside artifacts and files.
+    Side { feature: Feature, at: usize, number: u64 },
     /// A session begins over an edge.
     Begin { number: u64, edge: usize },
     /// A request arrives.
@@ -152,6 +157,9 @@ struct Sim {
     model: Model,
     talks: BTreeMap<u64, Talk>,
     done: BTreeSet<Item>,
+    side: Side,
+    /// When the last pass over all edges began.
+    passed: Moment,
     /// One-way links that are down, and how often.
     down: BTreeMap<(usize, usize), u32>,
     trace: Trace,
@@ -169,6 +177,8 @@ impl Sim {
             model: Model::default(),
             talks: BTreeMap::new(),
             done: BTreeSet::new(),
+            side: Side::default(),
+            passed: 0,
             down: BTreeMap::new(),
             trace: Trace::keeping(kept),
             tally: Tally::default(),
@@ -239,6 +249,7 @@ impl Sim {
         self.plan_actions();
         self.plan_sessions();
         self.plan_visits();
+        self.plan_side();
         self.plan_strikes();
         Ok(())
     }
@@ -287,6 +298,7 @@ impl Sim {
         match event {
             Event::Act { number, at } => self.act(number, at),
             Event::Begin { number, edge } => self.begin(number, edge),
+            Event::Side { feature, at, number } => self.act_aside(feature, at, number),
             Event::Request(parcel) => self.request_arrives(&parcel),
             Event::Reply(parcel) => self.reply_arrives(&parcel),
             Event::Timeout { talk, attempt } => self.time_out(talk, attempt),
@@ -424,6 +436,7 @@ impl Sim {
         let mut dice = self.dice("options", number);
         (options.pull, options.push) =
             *dice.pick(&[(true, true), (true, true), (true, false), (false, true)]);
+        options.tables = self.plan.features.contains(&Feature::Tables);
         options.verily = dice.hits(Ratio::new(1, 8));
         // Some ask for what they may not have.
         options.private |= dice.hits(Ratio::new(1, 12));

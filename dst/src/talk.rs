@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sync::{Session, SyncOptions};
 use xfer::{ArtifactId, Card, Message};
 
+use crate::check::tables::Rows;
 use crate::dice::Dice;
 use crate::node::{self, Stage};
 use crate::plan::Edge;
@@ -37,6 +38,8 @@ pub struct Talk {
     pub offered: BTreeSet<ArtifactId>,
     /// What the replies took off the list of unsent artifacts.
     pub released: BTreeSet<ArtifactId>,
+    /// Rows of tables that the last request gave.
+    pub given: Rows,
     /// Whether a reply was damaged on the way.
     pub soundness: Soundness,
     /// Commits of the client when this session last did something; none if another came between.
@@ -85,6 +88,7 @@ impl Talk {
             watch: Watch::default(),
             offered: BTreeSet::new(),
             released: BTreeSet::new(),
+            given: Rows::new(),
             soundness: Soundness::Sound,
             commits: None,
         }

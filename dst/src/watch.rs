@@ -1,5 +1,7 @@
 //! An observer that looks whether events come in order and in pairs.
 
+use std::collections::BTreeSet;
+
 use sync::{Event, Observer};
 
 /// What one session, or one request, told so far.
@@ -9,6 +11,8 @@ pub struct Watch {
     round: u32,
     /// The first event that had no place.
     broken: Option<String>,
+    /// Tables whose comparison began and did not end yet.
+    tables: BTreeSet<String>,
     /// Artifacts that were refused.
     pub refused: u64,
 }
@@ -26,8 +30,15 @@ enum Stage {
 impl Watch {
     /// The first event that had no place, or that what began did not end.
     pub fn complaint(&self) -> Option<String> {
+        if let Some(table) = self.tables.first() {
+            return Some(format!("table {table} began, and did not end"));
+        }
         let open = || (self.stage != Stage::After).then(|| format!("it ended {:?}", self.stage));
         self.broken.clone().or_else(open)
+    }
+
+    fn complain(&mut self, text: impl FnOnce() -> String) {
+        self.broken.get_or_insert_with(text);
     }
 
     fn expect(&mut self, stages: &[Stage], next: Stage, event: &Event<'_>) {
@@ -72,6 +83,18 @@ impl Observer for Watch {
             Event::Crosslinked { .. } | Event::PeerSaid { .. } => {
                 self.expect(&[Stage::InRound, Stage::Handling], self.stage, event);
             }
+            Event::TableStarted { table, .. } => {
+                self.expect(&[Stage::InRound], self.stage, event);
+                if !self.tables.insert(table.to_string()) {
+                    self.complain(|| format!("table {table} began twice"));
+                }
+            }
+            Event::TableFinished { table, .. } => {
+                self.expect(&[Stage::Between, Stage::InRound], self.stage, event);
+                if !self.tables.remove(table.as_str()) {
+                    self.complain(|| format!("table {table} ended, and did not begin"));
+                }
+            }
             _ => {}
         }
     }
@@ -85,6 +108,8 @@ fn name(event: &Event<'_>) -> &'static str {
         Event::SessionFinished { .. } => "the end of a session",
         Event::RequestStarted { .. } => "the start of a request",
         Event::RequestHandled { .. } => "the end of a request",
+        Event::TableStarted { .. } => "the start of a table",
+        Event::TableFinished { .. } => "the end of a table",
         _ => "news",
     }
 }

@@ -1,5 +1,7 @@
 //! What users do to a repository: everything that the product can make.
 
+pub mod rows;
+
 use repo::author::{self, AuthorError};
 use repo::checkin::{NewCheckin, NewFile, commit};
 use repo::manifest::{

@@ -8,6 +8,9 @@ use crate::talk::Talk;
 
 /// Rounds of a session beside those that move something: to ask, to hear of clusters, to hear that all is said.
 const USUAL_ROUNDS: u64 = 8;
+/// Rounds in a row that may move no row before tables are given up: with little room it takes so many to find that
+/// what differs is what the other side refuses.
+const IDLE_ROUNDS: u64 = 16;
 
 /// Looks at the payloads of a message.
 pub(super) fn check_bytes(message: &Message, budget: u64) -> Result<(), Violation> {
@@ -30,10 +33,17 @@ pub(super) fn check_bytes(message: &Message, budget: u64) -> Result<(), Violatio
 pub fn check_rounds(talk: &Talk) -> Result<(), Violation> {
     let result = talk.session.result();
     let stats = result.stats;
-    let moved = stats.files_sent + stats.files_received + stats.uv_files_sent + stats.uv_files_received;
-    let bound = USUAL_ROUNDS + moved + result.unavailable + talk.watch.refused;
+    let rows: u64 = result.tables.values().map(|table| table.sent + table.received).sum();
+    let moved =
+        stats.files_sent + stats.files_received + stats.uv_files_sent + stats.uv_files_received + rows;
+    // With little room a row is asked for in one round, and sent in the next.
+    let idle = if result.tables.is_empty() { 0 } else { IDLE_ROUNDS };
+    let tables = result.tables.len() as u64 + rows + idle;
+    let bound = USUAL_ROUNDS + moved + result.unavailable + talk.watch.refused + tables;
     if u64::from(result.rounds) <= bound {
         return Ok(());
     }
-    Err(Violation::new("budget", format!("{} rounds for {moved} artifacts and files", result.rounds)))
+    let (rounds, refused) = (result.rounds, result.refused_rows);
+    let text = format!("{rounds} rounds for {moved} artifacts, files and rows, {refused} refused rows");
+    Err(Violation::new("budget", text))
 }

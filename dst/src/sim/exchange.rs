@@ -9,6 +9,7 @@ use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
 use super::mishap::Way;
 use super::{Event, Parcel, Sim, broken};
 use crate::check::content::{self, Maker};
+use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
 use crate::check::{completeness, events, rights};
 use crate::dice::{FNV_START, fnv};
@@ -132,6 +133,7 @@ impl Sim {
             asked: BTreeSet::new(),
             budget: limits.send_bytes,
         };
+        talk.given = tables::given(&request);
         sending.check(&request)?;
         if talk.commits == Some(self.nodes[edge.client].commits) {
             content::check_gimmes(sending.known, &request)?;
@@ -142,11 +144,11 @@ impl Sim {
     /// The reply of a server as bytes; none if it failed.
     pub(super) fn serve(
         &mut self,
-        edge: usize,
+        at: usize,
         body: &Body,
         soundness: Soundness,
     ) -> Result<Option<Body>, Violation> {
-        let edge = self.plan.edges[edge].clone();
+        let edge = self.plan.edges[at].clone();
         let request = match read(body) {
             Ok(request) => request,
             Err(_) if soundness == Soundness::Damaged => return Ok(None),
@@ -164,11 +166,13 @@ impl Sim {
             Err(SyncError::Repo(error)) if self.is_excused(&error) => {
                 // A pull makes clusters in a transaction of its own, after what it brings is kept.
                 self.audit(edge.server, Maker::Peer)?;
+                self.served_aside(at, &letters, &request, None)?;
                 return Ok(None);
             }
             Err(error) => return Err(Violation::new("server", error)),
         };
         let mut came = self.audit(edge.server, Maker::Peer)?;
+        self.served_aside(at, &letters, &request, Some(&reply))?;
         // A pull makes clusters, perhaps such as others made before.
         came.artifacts.retain(|id| self.model.members(id).is_none() || brings(&request, id));
         rights::check_taken(&came, &letters)?;
@@ -227,6 +231,7 @@ impl Sim {
             &mut cx(time, &limits, &mut NoFaults, &mut talk.watch),
         );
         self.audit(client, Maker::Peer)?;
+        self.audit_aside(client, Cause::Reply { message: &reply, given: &talk.given })?;
         let node = &self.nodes[client];
         talk.commits = talk.commits.filter(|&last| last == commits).map(|_| node.commits);
         talk.released.extend(unsent.difference(&node.known.unsent));

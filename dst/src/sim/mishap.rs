@@ -208,6 +208,7 @@ impl Sim {
         let before = self.nodes[at].known.clone();
         self.nodes[at].restart().map_err(broken)?;
         self.nodes[at].look().map_err(broken)?;
+        self.unchanged_aside(at)?;
         if self.nodes[at].known == before {
             return Ok(());
         }
@@ -216,7 +217,7 @@ impl Sim {
 
     fn restore(&mut self, at: usize) -> Result<(), Violation> {
         self.nodes[at].restore().map_err(broken)?;
-        Ok(())
+        self.restored_aside(at)
     }
 
     fn change_rights(&mut self, edge: usize, letters: &str) -> Result<(), Violation> {

@@ -8,6 +8,7 @@ use super::Sim;
 use crate::check::convergence::{self, Flows};
 use crate::check::{budget, derived};
 use crate::dice::{Ratio, Turn};
+use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Power, Stage};
@@ -30,6 +31,7 @@ impl Sim {
         self.converge()?;
         let known: Vec<&Known> = self.nodes.iter().map(|node| &node.known).collect();
         convergence::check(&known, &self.flows())?;
+        self.check_aside()?;
         self.check_tables()
     }
 
@@ -45,6 +47,7 @@ impl Sim {
         let bound = self.bound();
         for pass in 1..=bound {
             self.tell(&format!("pass {pass} of {bound}"));
+            self.passed = self.now;
             let before: Vec<u64> = self.nodes.iter().map(|node| node.commits).collect();
             for edge in 0..self.plan.edges.len() {
                 self.now += 1_000;
@@ -64,6 +67,7 @@ impl Sim {
         let edge = self.plan.edges[at].clone();
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
         let mut options = allowed(&edge, &letters);
+        options.tables = self.plan.features.contains(&Feature::Tables);
         let kind = match (self.nodes[edge.client].stage, self.nodes[edge.server].stage) {
             (_, Stage::Unborn) => return Ok(()),
             (Stage::Unborn, _) => Kind::Clone,

@@ -32,6 +32,8 @@ pub(crate) struct TableSync {
     /// What is to be said.
     queue: VecDeque<Work>,
     request: Request,
+    /// Parts whose rows were listed to the peer.
+    listed: BTreeSet<(SqlName, KeyPrefix)>,
     /// Parts whose list was answered, and rows that were sent for: once is enough in a session.
     answered: BTreeSet<(SqlName, KeyPrefix)>,
     given: BTreeSet<(SqlName, ArtifactId)>,
@@ -59,6 +61,8 @@ enum Phase {
 enum Work {
     Schema(SqlName),
     Compare(SqlName, KeyPrefix, Option<ArtifactId>),
+    /// Names a part by its digest, so that the peer lists it.
+    Name(SqlName, KeyPrefix),
     Answer {
         table: SqlName,
         prefix: KeyPrefix,
@@ -74,6 +78,7 @@ enum Work {
 struct Request {
     /// What is left of the queue after it.
     rest: VecDeque<Work>,
+    listed: Vec<(SqlName, KeyPrefix)>,
     sent: BTreeSet<(SqlName, ArtifactId)>,
     asked: Vec<(SqlName, ArtifactId, Version)>,
     bytes: u64,
@@ -106,6 +111,7 @@ impl TableSync {
             phase: if flow.gives || flow.takes { Phase::Hello } else { Phase::Off },
             queue: VecDeque::new(),
             request: Request::default(),
+            listed: BTreeSet::new(),
             answered: BTreeSet::new(),
             given: BTreeSet::new(),
             blocked: BTreeSet::new(),
@@ -172,7 +178,9 @@ impl TableSync {
             }
         }
         let bytes = out.bytes();
-        self.request = Request { rest, sent: out.sent.into_iter().collect(), asked: out.asked, bytes };
+        let listed = out.cards.iter().filter_map(listed).collect();
+        self.request =
+            Request { rest, listed, sent: out.sent.into_iter().collect(), asked: out.asked, bytes };
         Ok(out.cards)
     }
 
@@ -209,7 +217,8 @@ impl TableSync {
         heard: &Heard<'_>,
         brought: Brought,
     ) -> Result<Vec<String>, RepoError> {
-        let Request { rest, sent, asked, bytes } = std::mem::take(&mut self.request);
+        let Request { rest, listed, sent, asked, bytes } = std::mem::take(&mut self.request);
+        self.listed.extend(listed);
         self.moved = Moved {
             received: brought.rows,
             received_bytes: brought.bytes,
@@ -290,8 +299,12 @@ impl TableSync {
             if !tables.contains_key(name) || table::digest(snap, name, prefix)? == theirs {
                 continue;
             }
+            let part = (name.clone(), prefix.clone());
             match theirs {
                 None => self.answer(name, prefix, BTreeMap::new()),
+                // It did not come to an end with our list: perhaps it asks for what it refuses, each time anew. With
+                // its own list we know what is left.
+                Some(_) if self.listed.contains(&part) => self.queue.push_back(Work::Name(part.0, part.1)),
                 theirs => self.queue.push_back(Work::Compare(name.clone(), prefix.clone(), theirs)),
             }
         }
@@ -323,6 +336,16 @@ impl TableSync {
     }
 }
 
+/// The part that a card says it lists.
+fn listed(card: &Card) -> Option<(SqlName, KeyPrefix)> {
+    match card {
+        Card::Pragma(Pragma::Table(TablePragma::List { table, prefix })) => {
+            Some((table.clone(), prefix.clone()))
+        }
+        _ => None,
+    }
+}
+
 /// Whether this version of a row, or a newer one, is not here.
 fn lacks(snap: &Snapshot<'_>, name: &SqlName, key: &ArtifactId, version: Version) -> Result<bool, RepoError> {
     Ok(table::version(snap, name, key)?.is_none_or(|held| held < version))
@@ -331,7 +354,8 @@ fn lacks(snap: &Snapshot<'_>, name: &SqlName, key: &ArtifactId, version: Version
 /// Says one thing; gives back what found no room.
 fn say(snap: &Snapshot<'_>, work: Work, out: &mut Exchange<'_>) -> Result<Option<Work>, RepoError> {
     let name = match &work {
-        Work::Schema(name) | Work::Compare(name, ..) | Work::Row(name, _) | Work::Gimme(name, ..) => name,
+        Work::Schema(name) | Work::Compare(name, ..) | Work::Name(name, _) => name,
+        Work::Row(name, _) | Work::Gimme(name, ..) => name,
         Work::Answer { table, .. } => table,
     };
     let Some(table) = table::find(snap, name)? else { return Ok(None) };
@@ -341,6 +365,7 @@ fn say(snap: &Snapshot<'_>, work: Work, out: &mut Exchange<'_>) -> Result<Option
             Fit::All
         }
         Work::Compare(_, prefix, theirs) => out.compare(&table, prefix, theirs.as_ref())?,
+        Work::Name(_, prefix) => out.name(&table, prefix)?,
         Work::Answer { prefix, theirs, after, .. } => out.answer(&table, prefix, theirs, *after)?,
         Work::Row(_, key) => out.send(&table, key)?,
         Work::Gimme(_, key, version) => out.gimme(&table, *key, *version)?,

@@ -95,6 +95,16 @@ impl<'a> Exchange<'a> {
         Ok(Fit::All)
     }
 
+    /// Says which digest a part has here, to a peer where it has another.
+    pub(super) fn name(&mut self, table: &SyncedTable, prefix: &KeyPrefix) -> Result<Fit, RepoError> {
+        if self.room == 0 {
+            return Ok(Fit::Cut(None));
+        }
+        let ours = table::digest(self.snap, &table.name, prefix)?;
+        self.node(&table.name, prefix, ours);
+        Ok(Fit::All)
+    }
+
     /// Asks for what is older here than in a list of rows that the peer has.
     pub(super) fn ask(
         &mut self,

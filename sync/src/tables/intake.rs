@@ -122,14 +122,15 @@ impl Intake {
         match writer.merge(&row, authority) {
             Ok(Merged::Stored) => *self.stored.entry(card.table.clone()).or_default() += 1,
             Ok(Merged::Kept) => {}
-            Err(error) => {
+            Err(error @ TableError::NotTheOwner(_)) => {
                 let held = table::get(tx, writer.table(), &card.key)?;
-                let is_anothers = held.is_some_and(|held| held.owner != row.owner);
-                if is_anothers && matches!(error, TableError::NotTheOwner(_)) {
+                if held.is_some_and(|held| held.owner != row.owner) {
                     self.disputed.push((card.table.clone(), card.key));
                 }
                 return Err(error);
             }
+            // After a full disk nothing of the transaction is there to be asked.
+            Err(error) => return Err(error),
         }
         Ok(())
     }

@@ -460,3 +460,40 @@ fn t9_expired_tombstones_neither_come_back_nor_keep_peers_apart() {
     assert_equal(&mut client, &mut server);
     assert_eq!(server.rows().len(), 9);
 }
+
+#[test]
+fn a_disk_that_is_full_is_told_as_such_wherever_it_fills() {
+    let mut client = Peer::new(Rule::LastWriter);
+    client.define("t", &definition(Rule::LastWriter, &["long"]));
+    for (key, bytes) in [("small", 1), ("large", 30_000)] {
+        let mut row = flag(key, 1);
+        row.insert(name("long"), Value::Text("x".repeat(bytes)));
+        client.put("a", row);
+    }
+    let snap = client.repo.snapshot().unwrap();
+    let hashes = [Card::Pragma(Pragma::Table(TablePragma::Known(1)))];
+    let mut heard = Heard::default();
+    read(&hashes, &mut heard);
+    let cards = reply(&snap, &heard, &Intake::default(), BOTH, REPLY_BYTES).unwrap();
+    drop(snap);
+    let mut heard = Heard::default();
+    read(&cards, &mut heard);
+    assert!(heard.brings_rows());
+
+    let mut stored = Vec::new();
+    for more in 0..30 {
+        let mut server = Peer::bare();
+        let snap = server.repo.snapshot().unwrap();
+        let pages: i64 = snap.conn().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let limit = format!("PRAGMA max_page_count={}", pages + more);
+        snap.conn().query_row(&limit, [], |_| Ok(())).unwrap();
+        drop(snap);
+        let tx = server.repo.begin().unwrap();
+        match take_in(&tx, &heard, |_| Authority::Peer, NOW) {
+            Ok(intake) => stored.push(intake.stored[&name("t")]),
+            Err(error) => assert!(matches!(error, repo::RepoError::DiskFull { .. }), "{more}: {error}"),
+        }
+    }
+    assert!((1..30).contains(&stored.len()), "{stored:?}");
+    assert!(stored.iter().all(|&rows| rows == 2), "{stored:?}");
+}

@@ -1,0 +1,259 @@
+//! What users do to synced tables.
+
+use repo::table::{self, Column, Definition, Rule, TableError, Type, Value, Values, Writer};
+use repo::{Repo, Tx, UnixTime};
+use rusqlite::types::ToSqlOutput;
+use xfer::SqlName;
+
+use crate::beside::shown;
+use crate::beside::tables::{Row, Tables};
+use crate::dice::{Dice, Ratio};
+use crate::node;
+
+/// A user at work on tables.
+pub struct Scribe<'a> {
+    /// Decides what to do.
+    pub dice: &'a mut Dice,
+    /// The peer.
+    pub peer: usize,
+    /// How many peers there are.
+    pub peers: usize,
+    /// The time that is written down.
+    pub now: UnixTime,
+    /// Bytes that exceed a budget.
+    pub large: u64,
+    /// What is there.
+    pub tables: &'a Tables,
+}
+
+/// What was done, or refused.
+#[derive(Debug)]
+pub struct Done {
+    /// Under which name.
+    pub user: String,
+    /// What, for the trace.
+    pub what: String,
+    /// How it is counted.
+    pub kind: Kind,
+    /// A refusal that there is no reason for, or a deed that should have been refused.
+    pub wrong: Option<String>,
+}
+
+/// Kinds of work on tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A table is made.
+    Define,
+    /// A table gets columns.
+    Extend,
+    /// A definition does not go with what is here.
+    Quarrel,
+    /// A row is written.
+    Put,
+    /// Many rows are.
+    PutMany,
+    /// A row is deleted.
+    Remove,
+    /// A row was another user's.
+    Denied,
+    /// A row was too long.
+    TooLong,
+    /// There was nothing to do.
+    Nothing,
+}
+
+/// Tables that everybody may make, with what their rows belong to.
+const TABLES: [(&str, Rule); 4] =
+    [("notes", Rule::LastWriter), ("profile", Rule::Own), ("claims", Rule::Owner), ("odd", Rule::LastWriter)];
+
+/// Columns that only some peers know of at first.
+const MORE: [(&str, Type); 4] =
+    [("more", Type::Text), ("rank", Type::Integer), ("share", Type::Real), ("photo", Type::Blob)];
+
+impl Scribe<'_> {
+    /// Does something, in a transaction of its own.
+    pub fn act(&mut self, repo: &mut Repo) -> Result<Done, TableError> {
+        if self.dice.hits(Ratio::new(1, 2)) {
+            // Several rows are to have one time.
+            self.now = UnixTime(self.now.0 / 20_000 * 20_000);
+        }
+        let tx = repo.begin()?;
+        let choice = if self.tables.is_empty() { 0 } else { self.dice.below(12) };
+        let done = match choice {
+            0 | 1 => self.define(&tx),
+            2..=7 => self.put(&tx, 1),
+            8 => {
+                let many = if self.dice.hits(Ratio::new(1, 4)) { self.dice.between(40, 300) } else { 5 };
+                self.put(&tx, many)
+            }
+            _ => self.remove(&tx),
+        };
+        let done = done?;
+        if matches!(done.kind, Kind::Denied | Kind::TooLong | Kind::Quarrel) {
+            return Ok(done);
+        }
+        tx.commit()?;
+        Ok(done)
+    }
+
+    fn done(&self, user: &str, kind: Kind, what: String) -> Done {
+        Done { user: user.to_owned(), what, kind, wrong: None }
+    }
+
+    fn define(&mut self, tx: &Tx<'_>) -> Result<Done, TableError> {
+        let (table, rule) = *self.dice.pick(&TABLES);
+        let is_odd = table == "odd" && self.dice.hits(Ratio::new(1, 2));
+        let rule = if is_odd { *self.dice.pick(&Rule::ALL) } else { rule };
+        let mut columns: Vec<Column> = [("who", Type::Text), ("slot", Type::Integer), ("body", Type::Text)]
+            .into_iter()
+            .map(|(name, kind)| Column { name: sql(name), kind })
+            .collect();
+        for (name, kind) in MORE {
+            if self.dice.hits(Ratio::new(1, 3)) {
+                let kind = if is_odd && table == "odd" { *self.dice.pick(&Type::ALL) } else { kind };
+                columns.push(Column { name: sql(name), kind });
+            }
+        }
+        let definition = Definition::new(columns, &[sql("who"), sql("slot")], rule)
+            .map_err(|reason| TableError::Definition { table: sql(table), reason })?;
+        let what = format!("defines {table} {}", definition.to_json());
+        let kind = match table::define(tx, &sql(table), &definition, self.now.0) {
+            Ok(table::Defined::Created) => Kind::Define,
+            Ok(table::Defined::Extended) => Kind::Extend,
+            Ok(table::Defined::Unchanged) => Kind::Nothing,
+            Err(TableError::Definition { .. }) if table == "odd" => Kind::Quarrel,
+            Err(error) => return Err(error),
+        };
+        Ok(self.done(&node::name(self.peer), kind, what))
+    }
+
+    /// Some write in the name of others: whoever has the file can.
+    fn user(&mut self) -> String {
+        let is_forged = self.dice.hits(Ratio::new(1, 6));
+        node::name(if is_forged { self.dice.place(self.peers) } else { self.peer })
+    }
+
+    fn key(&mut self, user: &str) -> Values {
+        let who = if self.dice.hits(Ratio::new(3, 4)) {
+            user.to_owned()
+        } else {
+            node::name(self.dice.place(self.peers))
+        };
+        let slot = self.dice.below(3) as i64;
+        Values::from([(sql("who"), Value::Text(who)), (sql("slot"), Value::Integer(slot))])
+    }
+
+    fn put(&mut self, tx: &Tx<'_>, count: u64) -> Result<Done, TableError> {
+        let names: Vec<&String> = self.tables.keys().collect();
+        let name = sql(self.dice.pick(&names).as_str());
+        let user = self.user();
+        let mut writer = Writer::open(tx, &name, self.now)?;
+        let columns: Vec<Column> = writer.table().definition.columns().cloned().collect();
+        let mut what = format!("writes {count} to {name} as {user}:");
+        for number in 0..count {
+            let mut row = self.key(&user);
+            if count > 1 {
+                row.insert(sql("who"), Value::Text(user.clone()));
+                row.insert(sql("slot"), Value::Integer(100 + number as i64));
+            }
+            for column in columns.iter().filter(|column| !["who", "slot"].contains(&column.name.as_str())) {
+                if let Some(value) = self.value(column.kind, count) {
+                    row.insert(column.name.clone(), value);
+                }
+            }
+            what.push_str(&format!(" {:.60}", key_shown(&row)));
+            let expected = self.is_allowed(name.as_str(), &row, &user);
+            match writer.put(row, &user) {
+                Ok(_) => {}
+                Err(TableError::RowTooLong(_)) => return Ok(self.done(&user, Kind::TooLong, what)),
+                Err(TableError::NotTheOwner(_)) => return Ok(self.denied(&user, what, expected)),
+                Err(error) => return Err(error),
+            }
+        }
+        writer.finish()?;
+        Ok(self.done(&user, if count > 1 { Kind::PutMany } else { Kind::Put }, what))
+    }
+
+    fn remove(&mut self, tx: &Tx<'_>) -> Result<Done, TableError> {
+        let names: Vec<&String> = self.tables.keys().collect();
+        let name = sql(self.dice.pick(&names).as_str());
+        let user = self.user();
+        let key = self.key(&user);
+        let mut writer = Writer::open(tx, &name, self.now)?;
+        let what = format!("removes {} from {name} as {user}", key_shown(&key));
+        let expected = self.is_allowed(name.as_str(), &key, &user);
+        let kind = match writer.remove(key, &user) {
+            Ok(true) => Kind::Remove,
+            Ok(false) => Kind::Nothing,
+            Err(TableError::NotTheOwner(_)) => return Ok(self.denied(&user, what, expected)),
+            Err(error) => return Err(error),
+        };
+        writer.finish()?;
+        Ok(self.done(&user, kind, what))
+    }
+
+    fn denied(&self, user: &str, what: String, expected: bool) -> Done {
+        let wrong = expected.then(|| format!("{user} may write, and was refused: {what}"));
+        Done { wrong, ..self.done(user, Kind::Denied, what) }
+    }
+
+    /// Whether a user may write the row with this key here.
+    fn is_allowed(&self, table: &str, row: &Values, user: &str) -> bool {
+        let Some(table) = self.tables.get(table) else { return false };
+        let wanted = key_shown(row);
+        let held = table.rows.values().find(|held| held.content.starts_with(&wanted));
+        let first = row.get(&sql("who")).map(value_shown).unwrap_or_default();
+        let owner = user.to_owned();
+        let row = Row { version: (0, [0; 20]), owner, deleted: false, first, content: String::new() };
+        table.may_write(&row, held, user)
+    }
+
+    /// Mostly small ones, now and then one that exceeds a budget, or what a row may have.
+    fn value(&mut self, kind: Type, count: u64) -> Option<Value> {
+        let bits = self.dice.bits();
+        Some(match kind {
+            Type::Text => Value::Text(match self.dice.below(12) {
+                0 => return None,
+                1 => String::new(),
+                2 => "it's \"quoted\", \\ and\nÜber \u{1F980}".to_owned(),
+                3 if count == 1 => "x".repeat(self.large as usize),
+                4 if count == 1 && bits.is_multiple_of(8) => "y".repeat(table::MAX_ROW_BYTES),
+                _ => format!("text {bits:x}"),
+            }),
+            Type::Integer => {
+                Value::Integer(*self.dice.pick(&[0, 1, -1, i64::MAX, i64::MIN, 1 << 53, bits as i64]))
+            }
+            Type::Real => Value::Real(*self.dice.pick(&[
+                0.0,
+                1.5,
+                -0.1,
+                f64::MAX,
+                f64::MIN_POSITIVE,
+                5e-324,
+                (bits >> 11) as f64 / 3.0,
+            ])),
+            Type::Blob => Value::Blob(match self.dice.below(4) {
+                0 => return None,
+                1 => Vec::new(),
+                _ => bits.to_le_bytes()[..self.dice.place(9)].to_vec(),
+            }),
+        })
+    }
+}
+
+fn sql(name: &str) -> SqlName {
+    SqlName::new(name).expect("a name of a table or column")
+}
+
+/// The columns of the key, as the content of a row shows them.
+fn key_shown(row: &Values) -> String {
+    let column = |name: &str| row.get(&sql(name)).map(|value| format!("\"{name}\"={}\n", value_shown(value)));
+    ["who", "slot"].into_iter().filter_map(column).collect()
+}
+
+fn value_shown(value: &Value) -> String {
+    match rusqlite::ToSql::to_sql(value) {
+        Ok(ToSqlOutput::Borrowed(value)) => shown(value),
+        other => format!("{other:?}"),
+    }
+}
