@@ -9,3 +9,4 @@ run frond-repo --test fuzz_delta
 run frond-repo --test fuzz_manifest
 run frond-repo --test fuzz_table
 run frond-sync --lib http::fuzz
+run frond-sync --lib nats::fuzz

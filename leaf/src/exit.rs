@@ -7,7 +7,8 @@ use repo::RepoError;
 use repo::author::AuthorError;
 use repo::error::Fault;
 use sync::client::{ClientError, FileError};
-use sync::{SyncError, TransportError};
+use sync::nats::NatsServeError;
+use sync::{PeerFault, SyncError, TransportError};
 
 /// Exit codes. Any other that is not 0 is a failure too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,10 +188,25 @@ impl From<SyncError> for Failure {
     }
 }
 
+impl From<NatsServeError> for Failure {
+    fn from(error: NatsServeError) -> Self {
+        let what = error.to_string();
+        let hint = match error {
+            NatsServeError::Broker(error) => return error.into(),
+            NatsServeError::NoProject(_) => "only a repository with a project code can be served on a broker",
+            NatsServeError::Word(_) => "choose another prefix",
+            _ => "run `frond verify` on what is served",
+        };
+        Self::new(Code::Failed, what, hint)
+    }
+}
+
 impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
         let code = match &error {
             TransportError::Status { status: 401 | 403 | 407, .. } => Code::Refused,
+            TransportError::Access { .. } => Code::Refused,
+            TransportError::PeerFailed { fault: PeerFault::Gone, .. } => Code::NoRepository,
             TransportError::Status { status: 404 | 410, .. } => Code::NoRepository,
             error if error.may_retry() => Code::Network,
             _ => Code::Failed,
@@ -223,6 +239,16 @@ impl From<TransportError> for Failure {
             TransportError::NotFossil { .. } => "check the URL: it must be that of a Fossil repository",
             TransportError::TooLong { .. } => "ask whoever runs the server",
             TransportError::Redirect { .. } => "give the address the repository has now",
+            TransportError::Access { .. } => {
+                "check who asks: in the URL, in a context or a file of credentials, or in NATS_* variables"
+            }
+            TransportError::WrongPort { .. } => "give the broker's port for clients, 4222 as a rule",
+            TransportError::NobodyAnswers { .. } => {
+                "check the project code and the prefix, and that a leaf serves it on this broker"
+            }
+            TransportError::PeerFailed { fault: PeerFault::Failed, .. } => SERVER_FAILED,
+            TransportError::PeerFailed { fault: PeerFault::TooLong, .. } => "ask whoever runs the server",
+            TransportError::PeerFailed { .. } => "try again later",
             TransportError::Exhausted => "try again",
         };
         Self::new(code, error.to_string(), hint)

@@ -6,11 +6,12 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _};
 use std::path::Path;
 
-use sync::http::{Password, Url};
+use sync::http::Password;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Code, Failure};
 use crate::network;
+use crate::remote::Remote;
 
 /// Holds the password.
 const PASSWORD: &str = "FROND_PASSWORD";
@@ -42,11 +43,11 @@ pub(crate) enum Origin {
 
 /// The login that an address stands for. Its password is that of the address, else that of the environment,
 /// else `kept`, else it is asked for.
-pub(crate) fn find(url: &Url, kept: Option<String>) -> Result<Login, Failure> {
-    let user = url.user.clone();
+pub(crate) fn find(url: &Remote, kept: Option<String>) -> Result<Login, Failure> {
+    let user = url.user().map(str::to_owned);
     let login = |password, origin| Login { user: user.clone(), password, origin };
     let Some(name) = &user else { return Ok(login(None, Origin::Elsewhere)) };
-    let given = url.password.as_ref().map(|Password(text)| text.clone()).filter(|text| !text.is_empty());
+    let given = url.password().map(|Password(text)| text.clone()).filter(|text| !text.is_empty());
     if given.is_some() {
         return Ok(login(given, Origin::Given));
     }
@@ -179,7 +180,7 @@ mod tests {
             ("http://h/", kept(), None, Origin::Elsewhere),
         ];
         for (url, kept, password, origin) in cases {
-            let login = find(&url.parse().unwrap(), kept).unwrap();
+            let login = find(&Remote::read(url).unwrap(), kept).unwrap();
             assert_eq!((login.password.as_deref(), login.origin), (password, origin), "{url}");
         }
     }

@@ -7,6 +7,7 @@ mod login;
 mod network;
 mod output;
 mod progress;
+mod remote;
 mod tree;
 mod waiting;
 

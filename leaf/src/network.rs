@@ -9,7 +9,8 @@ use repo::Repo;
 use serde::Serialize;
 use sync::SyncResult;
 use sync::client::{self, Remember, Setting};
-use sync::http::{HttpOptions, Proxies, ProxyError, Url};
+use sync::http::{HttpOptions, Proxies, ProxyError};
+use sync::nats::{ConnectOptions, NatsOptions};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -20,6 +21,7 @@ use crate::exit::{Code, Failure};
 use crate::login::{self, Login, Origin};
 use crate::output::{self, Output};
 use crate::progress::Reporter;
+use crate::remote::Remote;
 
 /// What goes beside public artifacts.
 #[derive(Debug, Default, Args)]
@@ -66,6 +68,17 @@ impl Network {
         })
     }
 
+    pub(crate) fn nats(&self) -> NatsOptions {
+        let idle_timeout = Duration::from_secs(self.timeout);
+        let default = ConnectOptions::default();
+        NatsOptions {
+            connect: ConnectOptions { connect_timeout: default.connect_timeout.min(idle_timeout), ..default },
+            idle_timeout,
+            exchange_timeout: idle_timeout * 30,
+            ..NatsOptions::default()
+        }
+    }
+
     /// What the repository is to know of this session for the next one.
     pub(crate) fn remember(&self, login: &Login) -> Result<Remember, Failure> {
         Ok(match login.origin {
@@ -81,9 +94,9 @@ fn proxy(text: &str) -> Result<Proxies, ProxyError> {
 }
 
 /// Reads an address of the command line, where others can see it.
-pub(crate) fn given_url(text: &str, output: &Output) -> Result<Url, Failure> {
-    let url = url(text)?;
-    if url.password.is_some() {
+pub(crate) fn given_url(text: &str, output: &Output) -> Result<Remote, Failure> {
+    let url = Remote::read(text)?;
+    if url.has_secret() {
         output.warn(
             "other users of this machine can see a password on the command line; leave it out to be asked \
              for it, or put it in FROND_PASSWORD or in a file that FROND_PASSWORD_FILE names",
@@ -92,18 +105,9 @@ pub(crate) fn given_url(text: &str, output: &Output) -> Result<Url, Failure> {
     Ok(url)
 }
 
-/// Reads an address.
-pub(crate) fn url(text: &str) -> Result<Url, Failure> {
-    text.parse().map_err(|error| {
-        let shown = text.rsplit_once('@').map_or(text, |(_, rest)| rest);
-        let what = format!("{shown:?} is no URL of a repository: {error}");
-        Failure::new(Code::Usage, what, "write it as http://HOST/PATH or https://USER@HOST/PATH")
-    })
-}
-
 /// Whom a repository is synchronized with, and as whom.
 pub(crate) struct Peer {
-    pub(crate) url: Url,
+    pub(crate) url: Remote,
     pub(crate) login: Login,
 }
 
@@ -112,7 +116,7 @@ pub(crate) fn peer(given: Option<&str>, repo: &mut Repo, output: &Output) -> Res
     let remembered = client::remembered_url(&repo.snapshot()?)?;
     let url = match (given, &remembered) {
         (Some(text), _) => given_url(text, output)?,
-        (None, Some(text)) => url(text)?,
+        (None, Some(text)) => Remote::read(text)?,
         (None, None) => {
             let file = repo.path().unwrap_or(Path::new("")).display();
             let hint = format!("give one: frond pull URL -R {file}");
@@ -120,7 +124,7 @@ pub(crate) fn peer(given: Option<&str>, repo: &mut Repo, output: &Output) -> Res
         }
     };
     // Stock may have written the same address in another way.
-    let known = remembered.and_then(|text| text.parse::<Url>().ok());
+    let known = remembered.and_then(|text| Remote::read(&text).ok());
     let is_known = known.is_some_and(|known| known.to_string() == url.to_string());
     let kept = if is_known { client::remembered_password(repo)? } else { None };
     let login = login::find(&url, kept)?;
@@ -257,7 +261,7 @@ impl Summary {
     }
 
     /// The same for people, in stock's words, which scripts look for.
-    pub(crate) fn text(&self, url: &Url) -> String {
+    pub(crate) fn text(&self, url: &Remote) -> String {
         let mut operation = self.operation.to_owned();
         if let Some(first) = operation.get_mut(..1) {
             first.make_ascii_uppercase();
@@ -279,7 +283,7 @@ impl Summary {
             self.artifacts_received,
             self.bytes_sent,
             self.bytes_received,
-            url.host
+            url.host()
         )
     }
 }

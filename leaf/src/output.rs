@@ -165,9 +165,10 @@ pub(crate) fn interrupted(code: Code, text: &str) -> ! {
 /// Logs go to stderr; RUST_LOG says which, else `-v` and `-q` do.
 pub(crate) fn start_logs(global: &Global) {
     let level = match (global.quiet, global.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "info",
+        // What the client of brokers finds worth telling is told again by who uses it.
+        (true, _) => "error,async_nats=off",
+        (false, 0) => "warn,async_nats=off",
+        (false, 1) => "info,async_nats=off",
         (false, _) => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));

@@ -2,7 +2,7 @@
 //!
 //! The core is pure: [`Session`] drives a client, [`handle_sync`] answers for a server, both are functions
 //! of a repository, a message and a [`Cx`], and write in one SQLite transaction at most. The shell moves the
-//! bytes: [`client`] over any [`Transport`], [`http`] for both ends of HTTP.
+//! bytes: [`client`] over any [`Transport`], [`http`] for both ends of HTTP, [`nats`] for both ends of a NATS broker.
 
 pub mod buggify;
 pub mod cx;
@@ -27,6 +27,8 @@ mod testing;
 pub mod client;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "nats")]
+pub mod nats;
 
 pub use buggify::{Buggify, NoFaults, Site};
 pub use cx::Cx;
@@ -39,4 +41,4 @@ pub use session::{
     CheckinLock, CheckinLockFailure, CloneVersion, Preview, Progress, Session, SyncOptions, SyncResult,
 };
 pub use tables::TableStats;
-pub use transport::{Transport, TransportError};
+pub use transport::{PeerFault, Transport, TransportError};

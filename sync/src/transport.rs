@@ -176,9 +176,62 @@ pub enum TransportError {
         /// Where to, and what is wrong with it.
         reason: String,
     },
+    /// The broker lets us not in, or not do this.
+    #[error("the broker {broker} refuses: {reason}")]
+    Access {
+        /// Host and port, or several.
+        broker: String,
+        /// Why; never a secret.
+        reason: String,
+    },
+    /// The port belongs to something else than the clients of a broker.
+    #[error("{peer} is no port for clients of a broker: {reason}")]
+    WrongPort {
+        /// Host and port.
+        peer: String,
+        /// What it is.
+        reason: String,
+    },
+    /// The broker is well, and nobody there answers for the project.
+    #[error("nobody answers for {project} at {broker}{}", said(reason))]
+    NobodyAnswers {
+        /// The project code, and the peer if one was asked for.
+        project: String,
+        /// Host and port, or several.
+        broker: String,
+        /// More about it; empty if there is nothing more.
+        reason: String,
+    },
+    /// A peer answered that it could not do it.
+    #[error("{peer} could not answer: {text}")]
+    PeerFailed {
+        /// The peer.
+        peer: String,
+        /// In which way.
+        fault: PeerFault,
+        /// What it said.
+        text: String,
+    },
     /// [`Mock`] ran out of replies.
     #[error("no reply is left to play")]
     Exhausted,
+}
+
+/// In which way a peer failed that said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerFault {
+    /// It has no time or no room now.
+    Busy,
+    /// It has no such repository any more.
+    Gone,
+    /// It failed; its own people can tell why.
+    Failed,
+    /// The request was more than it takes.
+    TooLong,
+    /// The request was none, or was broken on its way.
+    Malformed,
+    /// It is the one who asked.
+    Own,
 }
 
 impl TransportError {
@@ -190,7 +243,9 @@ impl TransportError {
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::TooSlow { .. }
-            | Self::CutShort { .. } => true,
+            | Self::CutShort { .. }
+            | Self::NobodyAnswers { .. } => true,
+            Self::PeerFailed { fault, .. } => matches!(fault, PeerFault::Busy | PeerFault::Malformed),
             Self::Status { status, .. } => matches!(status, 408 | 429 | 502 | 503 | 504),
             Self::Proxy { .. }
             | Self::Tls { .. }
@@ -199,6 +254,8 @@ impl TransportError {
             | Self::Empty { .. }
             | Self::TooLong { .. }
             | Self::Redirect { .. }
+            | Self::Access { .. }
+            | Self::WrongPort { .. }
             | Self::Exhausted => false,
         }
     }

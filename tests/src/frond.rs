@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::Scratch;
 use crate::process::{Said, Server, line};
+use crate::{Nats, Scratch};
 
 /// Exit code: failed, in a way that has no code of its own.
 pub const FAILED: i32 = 1;
@@ -49,6 +49,9 @@ impl Frond {
         }
         for name in ["FROND_PASSWORD", "FROND_PASSWORD_FILE"] {
             command.env_remove(name);
+        }
+        for name in ["USER", "PASSWORD", "TOKEN", "CREDS", "NKEY", "CA", "CERT", "KEY", "CONTEXT"] {
+            command.env_remove(format!("NATS_{name}"));
         }
         for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
             command.env_remove(name).env_remove(name.to_ascii_uppercase());
@@ -114,6 +117,17 @@ impl Frond {
         Server::start(|port| {
             let listen = format!("127.0.0.1:{port}");
             self.command([OsStr::new("serve"), path.as_os_str(), "--listen".as_ref(), listen.as_ref()])
+        })
+    }
+
+    /// Serves a repository on a broker too, with a line in the log for each request.
+    #[track_caller]
+    pub fn server_on(&self, broker: &Nats, path: &Path) -> Server {
+        Server::start(|port| {
+            let (listen, url) = (format!("127.0.0.1:{port}"), broker.url());
+            let mut command = self.command(["serve", "-v", "--listen", &listen, "--nats", &url]);
+            command.arg(path);
+            command
         })
     }
 

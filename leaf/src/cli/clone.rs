@@ -7,7 +7,6 @@ use clap::Args;
 use repo::user;
 use serde::Serialize;
 use sync::client::{self, CloneOptions};
-use sync::http::HttpTransport;
 use sync::{CloneVersion, SyncOptions, SyncResult};
 
 use super::commit::local_users;
@@ -23,7 +22,8 @@ use crate::output::{Form, Output};
 /// Interrupted in any way, the same command goes on where it stopped. The file appears only when it is whole.
 #[derive(Debug, Args)]
 pub(crate) struct Clone {
-    /// The repository: http[s]://[USER@]HOST[:PORT]/PATH. The password of USER is taken from FROND_PASSWORD, or
+    /// The repository: http[s]://[USER@]HOST[:PORT]/PATH, or nats://HOST[:PORT]/PROJECT-CODE[?login=USER] for whoever
+    /// serves the project on that broker. The password of USER is taken from FROND_PASSWORD, or
     /// from the first line of the file that FROND_PASSWORD_FILE names, or asked for
     #[arg(value_name = "URL")]
     url: String,
@@ -54,7 +54,7 @@ impl Clone {
         let begun = Instant::now();
         let url = network::given_url(&self.url, output)?;
         let login = login::find(&url, None)?;
-        let remote_user = url.user.clone().filter(|user| !user::is_special(user));
+        let remote_user = url.user().filter(|user| !user::is_special(user)).map(str::to_owned);
         let admin = first_user(self.admin_user.or(remote_user))?;
         let options = CloneOptions {
             session: SyncOptions {
@@ -67,7 +67,7 @@ impl Clone {
                 ..SyncOptions::default()
             },
             version: CloneVersion::default(),
-            source: url.without_user(),
+            source: url.source(),
             remember: self.network.remember(&login)?,
             server: chance::code()?,
             admin: admin.clone(),
@@ -75,7 +75,7 @@ impl Clone {
         };
         let admin_password = options.admin_password.clone();
         let mut setting = network::setting(output)?;
-        let mut transport = HttpTransport::new(url.clone(), self.network.http()?);
+        let mut transport = url.wire(&self.network, None)?;
         let (_, result) = network::run(client::clone(&self.file, &mut transport, options, &mut setting))??;
         let session = SyncResult { resumed: result.is_resumed, ..result.sync.clone() };
         let summary = Summary::new("clone", &session, End::Done, begun);

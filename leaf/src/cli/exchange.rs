@@ -5,13 +5,13 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 use sync::client::{self, ClientError};
-use sync::http::{HttpTransport, Url};
 use sync::{Preview, SyncError, SyncOptions, SyncResult};
 
 use super::Repository;
 use crate::exit::{Code, Failure};
 use crate::network::{self, Beside, End, Network, Peer, Summary};
 use crate::output::Output;
+use crate::remote::{self, Remote};
 
 /// Options of one session.
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ impl Meeting {
             ..options
         };
         let mut setting = network::setting(output)?;
-        let mut transport = HttpTransport::new(url.clone(), self.network.http()?);
+        let mut transport = url.wire(&self.network, remote::own_name(&mut repo)?)?;
         let session = client::sync(&mut repo, &mut transport, options, remember, &mut setting);
         let outcome = network::run(session)?;
         let (result, end) = match &outcome {
@@ -149,7 +149,7 @@ struct Moves {
     tables_that_differ: usize,
 }
 
-fn show(preview: &Preview, url: &Url, output: &Output) {
+fn show(preview: &Preview, url: &Remote, output: &Output) {
     let r#type = "move";
     for (direction, ids) in [("send", &preview.send), ("receive", &preview.receive)] {
         for id in ids {
@@ -182,7 +182,7 @@ fn show(preview: &Preview, url: &Url, output: &Output) {
 }
 
 impl Moves {
-    fn text(&self, url: &Url) -> String {
+    fn text(&self, url: &Remote) -> String {
         let (send, receive) = (self.artifacts_to_send, self.artifacts_to_receive);
         let artifacts = format!("Would send {send} and receive {receive} artifacts");
         let files = match (self.unversioned_to_send, self.unversioned_to_receive) {
@@ -193,6 +193,6 @@ impl Moves {
             0 => String::new(),
             tables => format!(", rows of {tables} tables"),
         };
-        format!("{artifacts}{files}{tables}; remote: {}\n", url.host)
+        format!("{artifacts}{files}{tables}; remote: {}\n", url.host())
     }
 }

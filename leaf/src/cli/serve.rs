@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use sync::http::serve::{self, Repos, ServeOptions, XferService};
+use sync::nats::{Address, ConnectOptions, Connection, NatsServeOptions, NatsServer, Topic};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::exit::{Code, Failure};
 use crate::network::{self, Signals};
 use crate::output::Output;
+use crate::remote;
 
 /// Serve a repository, or every *.fossil of a directory
 ///
@@ -26,6 +29,12 @@ pub(crate) struct Serve {
     /// Serve everything under this path
     #[arg(long, value_name = "/PATH", default_value = "", value_parser = base_path)]
     base_path: String,
+    /// Answer on this broker too: nats://HOST[:PORT] or tls://HOST[:PORT]
+    #[arg(long, value_name = "URL")]
+    nats: Option<String>,
+    /// What subjects on the broker begin with
+    #[arg(long, value_name = "PREFIX", default_value = Topic::PREFIX, requires = "nats")]
+    prefix: String,
 }
 
 #[derive(Serialize)]
@@ -40,6 +49,8 @@ impl Serve {
         let options = ServeOptions { base_path: self.base_path.clone(), ..ServeOptions::default() };
         let service = XferService::new(repos, options);
         network::runtime(2)?.block_on(async {
+            let (end, ended) = watch::channel(());
+            let over_broker = self.over_broker(&service, ended, output).await?;
             let cannot = |error: std::io::Error| {
                 let what = format!("cannot listen on {}: {error}", self.listen);
                 Failure::new(Code::Failed, what, "choose another address or port with --listen")
@@ -51,8 +62,42 @@ impl Serve {
             output.answer(&Listening { r#type: "listening", url: url.clone() }, || {
                 format!("Serving {} at {url}", self.path.display())
             });
-            serve::run(listener, service, stop).await;
+            let over_http = serve::run(listener, service, async {
+                stop.await;
+                drop(end);
+            });
+            tokio::join!(over_http, over_broker);
             Ok(Code::Ok)
+        })
+    }
+
+    /// Tells the broker what is served. What it gives answers there until `ended` is closed.
+    async fn over_broker(
+        &self,
+        service: &XferService,
+        mut ended: watch::Receiver<()>,
+        output: &Output,
+    ) -> Result<impl Future<Output = ()> + use<>, Failure> {
+        let server = match &self.nats {
+            None => None,
+            Some(url) => {
+                let broker = remote::broker(url)?;
+                let connection = Connection::open(&broker, &ConnectOptions::default()).await?;
+                let options = NatsServeOptions { prefix: self.prefix.clone(), ..NatsServeOptions::default() };
+                let server = NatsServer::open(&connection, service, &options).await?;
+                for served in server.served() {
+                    let (broker, topic) = (broker.clone(), served.topic);
+                    let url = Address { broker, topic, peer: None, login: None }.to_string();
+                    output.answer(&Listening { r#type: "listening", url: url.clone() }, || {
+                        format!("Serving {} at {url}\n", served.file.display())
+                    });
+                }
+                Some(server)
+            }
+        };
+        Ok(async move {
+            let Some(server) = server else { return };
+            server.run(async move { while ended.changed().await.is_ok() {} }).await;
         })
     }
 }

@@ -93,12 +93,14 @@ use tower_service::Service;
 use xfer::DecodeLimits;
 use xfer::body::{Body, ContentType};
 
-use self::desk::{Desk, Letter, Trouble};
+use self::desk::Desk;
+pub(crate) use self::desk::{Form, Letter, Trouble};
 pub use self::listen::{listen, run};
-use self::memory::{Memory, Share, kib};
+use self::memory::kib;
+pub(crate) use self::memory::{Memory, Share};
 use self::pace::Pace;
 pub use self::reply::ReplyBody;
-use self::repos::Place;
+pub(crate) use self::repos::Place;
 pub use self::repos::Repos;
 use self::route::{Refusal, Route, route};
 use super::page;
@@ -108,7 +110,7 @@ use crate::{Guard, Handler, Limits, NoObserver, Observer};
 /// The shortest line that becomes a card: `#` and its LF.
 const LEAST_CARD_BYTES: u64 = 2;
 
-const FULL: Refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server has no room now, try again");
+const FULL: Refusal = Refusal::new(Trouble::Full.status(), Trouble::Full.text());
 
 /// Memory of a decoded card, about.
 const CARD_BYTES: u64 = 128;
@@ -276,22 +278,44 @@ impl XferService {
             Ok(read) => read,
             Err(refusal) => return reply::refusal(refusal),
         };
-        let request = Body { content_type, bytes };
-        let opened = self.opened(opened_bytes(&request, &self.options().decode)).await;
         let peer = head.extensions.get::<RemoteAddress>().cloned();
-        let letter = Letter { body: request, peer, login: cookie::login_card(head) };
-        let answer = self.work(move |desk| desk.answer(&place, letter)).await;
-        drop((share, opened));
-        match answer {
-            Ok(body) => {
-                let Some(share) = self.reply_share(body.bytes.len() as u64).await else {
-                    return reply::refusal(FULL);
-                };
+        let (body, login) = (Body { content_type, bytes }, cookie::login_card(head));
+        let letter = Letter { body, peer, login, form: Form::AsAsked };
+        match self.exchange(&place, letter, share).await {
+            Ok((body, share)) => {
                 let content_type = body.content_type.as_str();
                 reply::reply(StatusCode::OK, content_type, ReplyBody::new(body.bytes, share))
             }
             Err(trouble) => reply::line(trouble.status(), trouble.text()),
         }
+    }
+
+    /// Answers a letter that holds a share of memory for requests. The reply holds one for replies.
+    pub(crate) async fn exchange(
+        &self,
+        place: &Place,
+        letter: Letter,
+        share: Share,
+    ) -> Result<(Body, Share), Trouble> {
+        let opened = self.opened(opened_bytes(&letter.body, &self.options().decode)).await;
+        let place = place.clone();
+        let answer = self.work(move |desk| desk.answer(&place, letter)).await;
+        drop((share, opened));
+        let body = answer?;
+        let share = self.reply_share(body.bytes.len() as u64).await.ok_or(Trouble::Full)?;
+        Ok((body, share))
+    }
+
+    /// The repositories that are served now.
+    #[cfg(feature = "nats")]
+    pub(crate) fn repos(&self) -> &Repos {
+        &self.inner.desk.repos
+    }
+
+    /// What requests take that are being read.
+    #[cfg(feature = "nats")]
+    pub(crate) fn requests(&self) -> &Memory {
+        &self.inner.requests
     }
 
     async fn page(&self, head: &Parts) -> Response<ReplyBody> {

@@ -2,9 +2,9 @@
 
 use repo::{Snapshot, Text, config, user};
 use sync::client::remembered_url;
-use sync::http::Url;
 
 use crate::exit::{Code, Failure};
+use crate::remote::Remote;
 
 /// The user that was named, who must be one of the file, else the one of [`known_user`].
 pub(super) fn author(snap: &Snapshot<'_>, named: Option<&str>) -> Result<Text, Failure> {
@@ -24,8 +24,8 @@ pub(super) fn author(snap: &Snapshot<'_>, named: Option<&str>) -> Result<Text, F
 /// first of them that is a user of the file. A file without users takes any.
 pub(crate) fn known_user(snap: &Snapshot<'_>) -> Result<Option<Text>, Failure> {
     let of_file = config::get(snap, "default-user")?;
-    let address = remembered_url(snap)?.and_then(|url| url.parse::<Url>().ok());
-    let remote = address.and_then(|url| url.user);
+    let address = remembered_url(snap)?.and_then(|url| Remote::read(&url).ok());
+    let remote = address.and_then(|url| url.user().map(str::to_owned));
     for login in of_file.into_iter().chain(local_users()).chain(remote) {
         if is_known(snap, &login)? {
             return Ok(Some(login[..].into()));

@@ -5,13 +5,13 @@ use repo::configuration::Group;
 use serde::Serialize;
 use sync::SyncOptions;
 use sync::client;
-use sync::http::HttpTransport;
 
 use super::super::Repository;
 use super::{group, warn_of_unusable};
 use crate::exit::{Code, Failure};
 use crate::network::{self, Network, Peer};
 use crate::output::Output;
+use crate::remote;
 
 /// Get a group from a server, where it is newer there
 #[derive(Debug, Args)]
@@ -76,7 +76,7 @@ impl Exchange {
         let asks = options.config_pull.is_some();
         let options = SyncOptions { user: login.user, password: login.password, ..options };
         let mut setting = network::setting(output)?;
-        let mut transport = HttpTransport::new(url.clone(), self.network.http()?);
+        let mut transport = url.wire(&self.network, remote::own_name(&mut repo)?)?;
         let session = client::sync(&mut repo, &mut transport, options, remember, &mut setting);
         let result = network::run(session)??;
         warn_of_unusable(&result.unusable_settings, output);
@@ -98,7 +98,9 @@ impl Exchange {
         output.answer(&summary, || {
             format!(
                 "Records sent: {}  new from there: {}  remote: {}\n",
-                summary.records_sent, summary.records_received, url.host
+                summary.records_sent,
+                summary.records_received,
+                url.host()
             )
         });
         Ok(Code::Ok)

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 use repo::RepoError;
-use xfer::body::{Body, pack, unpack};
+use xfer::body::{Body, ContentType, pack, unpack};
 use xfer::{Card, DecodeErrorKind, Message, decode, encode};
 
 use super::repos::{Open, OpenError, Place, Repos};
@@ -23,6 +23,17 @@ pub(crate) struct Letter {
     pub(crate) peer: Option<RemoteAddress>,
     /// A login card from outside the body.
     pub(crate) login: Option<Vec<u8>>,
+    pub(crate) form: Form,
+}
+
+/// What the reply is to be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Framed as suits it, as long as the limits say.
+    AsAsked,
+    /// Compressed, and with so many bytes of artifacts at most where there is more than one.
+    #[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "for peers that know nothing else"))]
+    Plain { reply_bytes: u64 },
 }
 
 /// What two logins get, wherever they are.
@@ -35,6 +46,8 @@ pub(crate) enum Trouble {
     Gone,
     /// Another process holds the file; a retry helps.
     Busy,
+    /// No memory for the reply now; a retry helps.
+    Full,
     /// We failed.
     Failed,
 }
@@ -43,7 +56,7 @@ impl Trouble {
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::Gone => StatusCode::NOT_FOUND,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -52,6 +65,7 @@ impl Trouble {
         match self {
             Self::Gone => "no such repository",
             Self::Busy => "the repository is busy, try again",
+            Self::Full => "the server has no room now, try again",
             Self::Failed => "the server failed; its log says why",
         }
     }
@@ -60,16 +74,20 @@ impl Trouble {
 impl Desk {
     /// Answers one round. A request that cannot be read is answered with an error card.
     pub(crate) fn answer(&self, place: &Place, letter: Letter) -> Result<Body, Trouble> {
-        let Letter { body, peer, login } = letter;
+        let Letter { body, peer, login, form } = letter;
         let asked = body.content_type;
         let message = match self.read(body, login.as_deref()) {
             Ok(message) => message,
             Err(text) => return Ok(pack(encode(&refusal(text)), asked)),
         };
-        let framing = reply_content_type(&message, asked);
+        let framing = match form {
+            Form::AsAsked => reply_content_type(&message, asked),
+            Form::Plain { .. } => ContentType::Compressed,
+        };
         let opened = self.repos.open(&place.file, &self.options.repo_limits);
         let mut open = opened.map_err(|error| trouble(place, error))?;
-        let reply = self.handle(&mut open, &message, peer.as_ref()).map_err(|error| trouble(place, error))?;
+        let reply =
+            self.handle(&mut open, &message, peer.as_ref(), form).map_err(|error| trouble(place, error))?;
         drop(message);
         self.repos.keep(place.file.clone(), open);
         let text = encode(&reply);
@@ -105,12 +123,17 @@ impl Desk {
         open: &mut Open,
         message: &Message,
         peer: Option<&RemoteAddress>,
+        form: Form,
     ) -> Result<Message, SyncError> {
         let mut observer = (self.options.observer)();
+        let mut limits = self.options.limits.clone();
+        if let Form::Plain { reply_bytes } = form {
+            limits.reply_bytes = limits.reply_bytes.min(reply_bytes);
+        }
         let mut cx = Cx {
             now: now(),
             clock: Some(&now),
-            limits: &self.options.limits,
+            limits: &limits,
             peer: peer.map(|RemoteAddress(address)| address.as_str()),
             guard: &*self.options.guard,
             buggify: &mut NoFaults,

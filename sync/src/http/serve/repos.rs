@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+#[cfg(feature = "nats")]
+use repo::config;
 use repo::{Limits, Repo, RepoError};
 
 use super::verdicts::Verdicts;
@@ -39,6 +41,16 @@ pub(crate) struct Place {
     pub(crate) name: String,
     /// The part of the path that picks it, escaped: empty, or `/name`.
     pub(crate) path: String,
+}
+
+/// A repository, and what it calls itself.
+#[cfg(feature = "nats")]
+pub(crate) struct Project {
+    pub(crate) place: Place,
+    /// Its project code; empty if it has none.
+    pub(crate) project: String,
+    /// Its server code; empty if it has none.
+    pub(crate) server: String,
 }
 
 /// An open repository, and the file it was opened from: another file under the same name is another one.
@@ -116,6 +128,20 @@ impl Repos {
         }
         places.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(places)
+    }
+
+    /// Every repository with its project code and server code.
+    #[cfg(feature = "nats")]
+    pub(crate) fn projects(&self) -> Result<Vec<Project>, OpenError> {
+        let places = if self.is_directory { self.list()? } else { self.locate("/").into_iter().collect() };
+        let read = |place: Place| {
+            let mut repo = Repo::open_read_only(&place.file)?;
+            let snap = repo.snapshot()?;
+            let code = |code: Option<String>| code.unwrap_or_default();
+            let (project, server) = (code(config::project_code(&snap)?), code(config::server_code(&snap)?));
+            Ok(Project { place, project, server })
+        };
+        places.into_iter().map(read).collect()
     }
 
     /// Takes a kept connection, or opens one under `limits`, which are the same in every call.

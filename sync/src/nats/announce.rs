@@ -1,0 +1,192 @@
+//! Telling others that something new is there. A word that is lost is made up for by the next sync.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::pull::{Config as ConsumerConfig, Stream as Pulled};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use async_nats::jetstream::stream::{Config as StreamConfig, DiscardPolicy};
+use async_nats::{HeaderMap, Subscriber, jetstream};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+use xfer::ArtifactId;
+
+use super::connection::Connection;
+use super::topic::{PeerId, Topic};
+use crate::TransportError;
+
+/// Longest announcement that is read, in bytes.
+const MAX_BYTES: usize = 4096;
+
+/// How long a stream keeps announcements.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How many it keeps: the last ones.
+const KEPT_COUNT: i64 = 1000;
+
+/// How long a broker may take to say whether it keeps announcements.
+const STREAM_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Something new at a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// The newest artifact, a check-in as a rule.
+    pub hash: ArtifactId,
+    /// Where it is; none if who announced it does not say in a way that can be asked for.
+    pub peer: Option<PeerId>,
+}
+
+/// Whether announcements are kept for who is away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Durability {
+    /// They are not.
+    Passing,
+    /// They are, for the peer of this name, where the broker offers streams.
+    Kept(PeerId),
+}
+
+/// Announcements as they come.
+pub struct Announcements {
+    own: Option<PeerId>,
+    mail: Subscriber,
+    kept: Option<Box<Pulled>>,
+}
+
+impl Announcement {
+    /// `{"uuid": HASH, "peer_id": PEER}`; what else is in it means nothing here.
+    fn read(payload: &[u8]) -> Option<Self> {
+        if payload.len() > MAX_BYTES {
+            return None;
+        }
+        let value: Value = serde_json::from_slice(payload).ok()?;
+        let hash = value["uuid"].as_str()?.parse().ok()?;
+        let peer = value["peer_id"].as_str().and_then(|name| PeerId::new(name).ok());
+        Some(Self { hash, peer })
+    }
+
+    fn write(&self) -> Bytes {
+        let mut value = json!({ "uuid": self.hash.to_string() });
+        if let Some(peer) = &self.peer {
+            value["peer_id"] = peer.to_string().into();
+        }
+        Bytes::from(value.to_string())
+    }
+}
+
+/// Tells all who listen at `topic`.
+pub async fn announce(
+    connection: &Connection,
+    topic: &Topic,
+    announcement: &Announcement,
+) -> Result<(), TransportError> {
+    connection.send(&topic.commit(), None, HeaderMap::new(), announcement.write()).await
+}
+
+/// Listens at `topic`. Announcements of `own` are left out.
+pub async fn announcements(
+    connection: &Connection,
+    topic: &Topic,
+    own: Option<PeerId>,
+    durability: &Durability,
+) -> Result<Announcements, TransportError> {
+    let mail = connection.subscribe(&topic.commit()).await?;
+    let kept = match durability {
+        Durability::Passing => None,
+        Durability::Kept(peer) => kept(connection, topic, peer).await,
+    };
+    connection.flush().await?;
+    Ok(Announcements { own, mail, kept })
+}
+
+impl Announcements {
+    /// Whether the broker keeps announcements for who is away.
+    pub fn are_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// The next one, of somebody else. The same may come twice. None once the connection was closed.
+    pub async fn next(&mut self) -> Option<Announcement> {
+        loop {
+            let payload = tokio::select! {
+                message = self.mail.next() => message?.payload,
+                payload = next_kept(&mut self.kept) => payload,
+            };
+            let Some(announcement) = Announcement::read(&payload) else { continue };
+            if self.own.is_none() || announcement.peer != self.own {
+                return Some(announcement);
+            }
+        }
+    }
+}
+
+/// The next announcement that was kept. Without a stream that is never.
+async fn next_kept(kept: &mut Option<Box<Pulled>>) -> Bytes {
+    loop {
+        let Some(stream) = kept else { return std::future::pending().await };
+        match stream.next().await {
+            Some(Ok(message)) => {
+                if let Err(error) = message.ack().await {
+                    tracing::debug!(%error, "an announcement was not acknowledged");
+                }
+                return message.payload.clone();
+            }
+            Some(Err(error)) => tracing::debug!(%error, "announcements that were kept do not come now"),
+            None => *kept = None,
+        }
+    }
+}
+
+/// What was announced since the peer last listened, and will be. None where the broker keeps nothing.
+async fn kept(connection: &Connection, topic: &Topic, peer: &PeerId) -> Option<Box<Pulled>> {
+    let mut context = jetstream::new(connection.client().clone());
+    context.set_timeout(STREAM_PATIENCE);
+    let name = format!("FROND_{}_{}", topic.prefix().replace('.', "_"), topic.project());
+    let stream = StreamConfig {
+        name,
+        subjects: vec![topic.commit()],
+        max_age: KEPT,
+        max_messages: KEPT_COUNT,
+        discard: DiscardPolicy::Old,
+        ..StreamConfig::default()
+    };
+    let consumer = ConsumerConfig {
+        durable_name: Some(peer.to_string()),
+        deliver_policy: DeliverPolicy::Last,
+        ack_policy: AckPolicy::Explicit,
+        ..ConsumerConfig::default()
+    };
+    let pulled = async {
+        let stream = context.get_or_create_stream(stream).await.map_err(|error| error.to_string())?;
+        let consumer = stream.get_or_create_consumer(&peer.to_string(), consumer).await;
+        let messages = consumer.map_err(|error| error.to_string())?.messages().await;
+        messages.map_err(|error| error.to_string())
+    };
+    match pulled.await {
+        Ok(messages) => Some(Box::new(messages)),
+        Err(error) => {
+            tracing::info!(broker = connection.broker(), error, "the broker keeps no announcements");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+
+    #[test]
+    fn an_announcement_is_read_as_it_is_written_and_as_older_agents_write_it() {
+        let announcement =
+            Announcement { hash: HASH.parse().unwrap(), peer: Some(PeerId::new("p1").unwrap()) };
+        assert_eq!(Announcement::read(&announcement.write()), Some(announcement.clone()));
+        let older = format!(r#"{{"rid":7,"uuid":"{HASH}","peer_id":"p1"}}"#);
+        assert_eq!(Announcement::read(older.as_bytes()), Some(announcement.clone()));
+        let odd = format!(r#"{{"uuid":"{HASH}","peer_id":"p.*"}}"#);
+        assert_eq!(Announcement::read(odd.as_bytes()), Some(Announcement { peer: None, ..announcement }));
+        for text in ["", "{}", "[]", r#"{"uuid":7}"#, r#"{"uuid":"xyz"}"#] {
+            assert_eq!(Announcement::read(text.as_bytes()), None, "{text}");
+        }
+    }
+}

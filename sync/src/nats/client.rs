@@ -1,0 +1,259 @@
+//! A round over a broker, from the client's side.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::Message;
+use bytes::Bytes;
+use xfer::DecodeLimits;
+use xfer::body::{Body, ContentType};
+
+use super::address::Address;
+use super::connection::{ConnectOptions, Connection};
+use super::envelope::Envelope;
+use super::line::{Heard, Line, Room, fits, in_parts};
+use super::topic::{PeerId, Topic};
+use crate::{PeerFault, Transport, TransportError};
+
+/// How long a peer that answered before may be silent before it is looked after.
+const PROBE_AFTER: Duration = Duration::from_secs(5);
+
+/// How often a request goes out again because it came back to its sender.
+const OWN_TRIES: u32 = 8;
+
+/// Names and values of the headers that carry a trace: `traceparent`, and `tracestate` if there is one.
+pub type TraceSource = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
+
+/// Patience, bounds and hooks of a transport.
+#[derive(Clone)]
+pub struct NatsOptions {
+    /// How a broker is connected to, where the transport does it.
+    pub connect: ConnectOptions,
+    /// How long the peer may be silent. Default 60 seconds.
+    pub idle_timeout: Duration,
+    /// How long one exchange may take in all. Default 30 minutes.
+    pub exchange_timeout: Duration,
+    /// Longest reply, in bytes. Default that of [`DecodeLimits`].
+    pub reply_bytes: usize,
+    /// Who we are: a peer of this name never answers. None in a clone.
+    pub own: Option<PeerId>,
+    /// Tells where the trace of an exchange goes on; none: there is none.
+    pub trace: Option<TraceSource>,
+}
+
+impl Default for NatsOptions {
+    fn default() -> Self {
+        Self {
+            connect: ConnectOptions::default(),
+            idle_timeout: Duration::from_secs(60),
+            exchange_timeout: Duration::from_secs(30 * 60),
+            reply_bytes: DecodeLimits::default().body_bytes,
+            own: None,
+            trace: None,
+        }
+    }
+}
+
+impl fmt::Debug for NatsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsOptions")
+            .field("idle_timeout", &self.idle_timeout)
+            .field("own", &self.own)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Speaks to whichever peer answers first, and from then on to that one.
+///
+/// ```
+/// use sync::nats::{Address, NatsOptions, NatsTransport};
+///
+/// let address: Address = "nats://hub.example/0123456789abcdef0123456789abcdef01234567".parse()?;
+/// let transport = NatsTransport::new(address, NatsOptions::default());
+/// # let _ = transport;
+/// # Ok::<(), sync::nats::AddressError>(())
+/// ```
+pub struct NatsTransport {
+    topic: Topic,
+    options: NatsOptions,
+    /// The one peer that may answer.
+    wanted: Option<PeerId>,
+    /// The peer that answered before.
+    found: Option<PeerId>,
+    address: Option<Address>,
+    connection: Option<Connection>,
+}
+
+impl NatsTransport {
+    /// Will ask at `address`. Nothing is opened yet.
+    pub fn new(address: Address, options: NatsOptions) -> Self {
+        let (topic, wanted) = (address.topic.clone(), address.peer.clone());
+        Self { topic, options, wanted, found: None, address: Some(address), connection: None }
+    }
+
+    /// Will ask for `topic` over a connection that others use too: any peer, or the one `wanted`.
+    pub fn over(connection: Connection, topic: Topic, wanted: Option<PeerId>, options: NatsOptions) -> Self {
+        Self { topic, options, wanted, found: None, address: None, connection: Some(connection) }
+    }
+
+    /// The peer that answered last.
+    pub fn peer(&self) -> Option<&PeerId> {
+        self.found.as_ref()
+    }
+
+    async fn connected(&mut self) -> Result<Connection, TransportError> {
+        if let Some(connection) = &self.connection {
+            return Ok(connection.clone());
+        }
+        let Some(address) = &self.address else { return Err(TransportError::Exhausted) };
+        let connection = Connection::open(&address.broker, &self.options.connect).await?;
+        self.connection = Some(connection.clone());
+        Ok(connection)
+    }
+
+    async fn ask(&mut self, connection: &Connection, request: &Body) -> Result<Body, TransportError> {
+        let asked = self.found.clone().or_else(|| self.wanted.clone());
+        let subject = asked.as_ref().map_or_else(|| self.topic.sync(), |peer| self.topic.sync_with(peer));
+        let (idle, all) = (self.options.idle_timeout, self.options.exchange_timeout);
+        let mut line = Line::open(connection, &subject, idle, all).await?;
+        if let Some(peer) = &asked {
+            line.peer = peer.to_string();
+        }
+        let is_whole = fits(&request.bytes, connection.max_payload());
+        let envelope = Envelope {
+            content_type: Some(request.content_type),
+            peer: self.options.own.clone(),
+            takes: Some(self.options.reply_bytes as u64),
+            body: (!is_whole).then_some(request.bytes.len() as u64),
+            trace: self.options.trace.as_ref().map(|trace| trace()).unwrap_or_default(),
+            ..Envelope::default()
+        };
+        let payload = if is_whole { request.bytes.clone() } else { Bytes::new() };
+        line.tell(&subject, &envelope, payload).await?;
+        let (mut message, mut envelope) = self.answer(&mut line, asked.as_ref()).await?;
+        if !is_whole && envelope.error.is_none() {
+            let Some(ack) = envelope.ack else { return Err(takes_no_parts(&line)) };
+            let to = reply_subject(&line, &message)?;
+            let mut body = in_parts(request.bytes.clone(), connection.max_payload());
+            body.hear(ack).map_err(|flaw| line.malformed(&flaw))?;
+            let peer = envelope.peer.clone();
+            let next = line.send(&to, body).await?;
+            (message, envelope) = match next {
+                Some(next) => next,
+                None => self.answer(&mut line, peer.as_ref()).await?,
+            };
+        }
+        self.read(&mut line, message, envelope).await
+    }
+
+    /// Waits for what the peer says; looks after one that is known and silent.
+    async fn answer(
+        &self,
+        line: &mut Line,
+        peer: Option<&PeerId>,
+    ) -> Result<(Message, Envelope), TransportError> {
+        let (mut waited, mut probed) = (Duration::ZERO, false);
+        let step = PROBE_AFTER.min(self.options.idle_timeout);
+        loop {
+            match line.next(step).await? {
+                // It is there, and at work.
+                Heard::Message(_, envelope) if envelope.is_probe => waited = Duration::ZERO,
+                // What was said of parts that are all there by now.
+                Heard::Message(_, envelope) if envelope.ack.is_some() && line.is_past_parts() => {}
+                Heard::Message(message, envelope) => return Ok((message, envelope)),
+                Heard::Nobody if probed || self.found.is_some() => return Err(line.gone()),
+                Heard::Nobody => return Err(self.nobody(line, peer)),
+                Heard::Nothing => {
+                    waited += step;
+                    if waited >= self.options.idle_timeout {
+                        return Err(line.silent());
+                    }
+                    if let Some(peer) = peer {
+                        let probe = Envelope { is_probe: true, ..Envelope::default() };
+                        line.tell(&self.topic.sync_with(peer), &probe, Bytes::new()).await?;
+                        probed = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the reply that a message is, or announces.
+    async fn read(
+        &mut self,
+        line: &mut Line,
+        message: Message,
+        envelope: Envelope,
+    ) -> Result<Body, TransportError> {
+        let peer = line.peer.clone();
+        if let Some(fault) = envelope.error {
+            let text = String::from_utf8_lossy(&message.payload).chars().take(500).collect();
+            return Err(TransportError::PeerFailed { peer, fault, text });
+        }
+        let content_type = envelope.content_type.unwrap_or(ContentType::Compressed);
+        let limit = self.options.reply_bytes;
+        let bytes = match envelope.body {
+            None => message.payload.clone(),
+            Some(total) => {
+                let Some(total) = usize::try_from(total).ok().filter(|&total| total > 0 && total <= limit)
+                else {
+                    return Err(TransportError::TooLong { peer, limit });
+                };
+                let to = reply_subject(line, &message)?;
+                line.receive(&to, total, Envelope::default(), &mut Room::Granted).await?
+            }
+        };
+        if bytes.is_empty() {
+            return Err(TransportError::Empty { peer });
+        }
+        if bytes.len() > limit {
+            return Err(TransportError::TooLong { peer, limit });
+        }
+        self.found = envelope.peer.or(self.found.take());
+        Ok(Body { content_type, bytes })
+    }
+
+    fn nobody(&self, line: &Line, peer: Option<&PeerId>) -> TransportError {
+        let project = self.topic.project();
+        let project = peer.map_or_else(|| project.to_owned(), |peer| format!("{project}, peer {peer},"));
+        let broker = line.connection.broker().to_owned();
+        TransportError::NobodyAnswers { project, broker, reason: String::new() }
+    }
+}
+
+impl Transport for NatsTransport {
+    async fn exchange(&mut self, request: Body) -> Result<Body, TransportError> {
+        let connection = self.connected().await?;
+        for _ in 0..OWN_TRIES {
+            match self.ask(&connection, &request).await {
+                Ok(reply) => return Ok(reply),
+                Err(TransportError::PeerFailed { fault: PeerFault::Own, .. }) => {}
+                Err(error) => {
+                    // The session is over; the next one may be with somebody else.
+                    self.found = None;
+                    return Err(error);
+                }
+            }
+        }
+        let (project, broker) = (self.topic.project().to_owned(), connection.broker().to_owned());
+        let reason =
+            "nobody but this repository itself, or a copy of its file under the same server code".to_owned();
+        Err(TransportError::NobodyAnswers { project, broker, reason })
+    }
+
+    fn lasting_url(&self) -> Option<String> {
+        self.address.as_ref().map(ToString::to_string)
+    }
+}
+
+fn reply_subject(line: &Line, message: &Message) -> Result<String, TransportError> {
+    let subject = message.reply.as_ref().map(|subject| subject.as_str().to_owned());
+    subject.ok_or_else(|| line.malformed(&"it speaks of parts, and does not say where"))
+}
+
+fn takes_no_parts(line: &Line) -> TransportError {
+    let most = line.connection.max_payload();
+    let text = format!("it takes no requests of more than the {most} bytes that this broker carries at once");
+    TransportError::PeerFailed { peer: line.peer.clone(), fault: PeerFault::TooLong, text }
+}

@@ -1,0 +1,254 @@
+//! A talk with one peer about one round, at an inbox of its own.
+
+use std::time::Duration;
+
+use async_nats::{Message, StatusCode, Subscriber};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::connection::{Connection, News};
+use super::envelope::Envelope;
+use super::part::{Flaw, Inflow, MAX_PART_BYTES, Outflow};
+use crate::http::serve::{Memory, Share};
+use crate::{PeerFault, TransportError};
+
+/// Bytes of a message that are left for its headers, where it is large enough.
+const HEADER_ROOM: usize = 4096;
+
+/// How long nothing may come before parts are asked for again.
+const RESEND_AFTER: Duration = Duration::from_secs(3);
+
+/// An inbox, and how long to wait there.
+pub(super) struct Line {
+    pub(super) connection: Connection,
+    /// The peer as far as it is known, for messages.
+    pub(super) peer: String,
+    subject: String,
+    inbox: String,
+    mail: Subscriber,
+    news: watch::Receiver<News>,
+    seen: News,
+    idle_timeout: Duration,
+    begun: Instant,
+    timeout: Duration,
+    /// Whether a body went in parts, so that late words about them mean nothing.
+    sent_parts: bool,
+}
+
+/// Memory for a body that comes in parts.
+pub(super) enum Room {
+    /// The one who asked bounded it.
+    Granted,
+    /// A share of what a server has for requests.
+    Shared { memory: Memory, share: Share, patience: Duration },
+}
+
+impl Room {
+    async fn grow(&mut self, bytes: usize) -> Result<(), TransportError> {
+        let Self::Shared { memory, share, patience } = self else { return Ok(()) };
+        let grown = memory.grow(share, bytes as u64, *patience).await;
+        let full = || TransportError::TimedOut { peer: "memory for requests".to_owned(), after: *patience };
+        grown.ok_or_else(full)
+    }
+}
+
+/// What a wait brought.
+#[expect(clippy::large_enum_variant, reason = "it lives for a moment, once a message")]
+pub(super) enum Heard {
+    Message(Message, Envelope),
+    /// Nobody is there who could hear what was said last.
+    Nobody,
+    /// Nothing, for as long as was asked.
+    Nothing,
+}
+
+impl Line {
+    /// Opens an inbox for a talk that begins at `subject`. The talk may take `timeout`, a silence `idle_timeout`.
+    pub(super) async fn open(
+        connection: &Connection,
+        subject: &str,
+        idle_timeout: Duration,
+        timeout: Duration,
+    ) -> Result<Self, TransportError> {
+        let news = connection.news();
+        let inbox = connection.client().new_inbox();
+        let seen = news.borrow().clone();
+        Ok(Self {
+            seen,
+            mail: connection.subscribe(&inbox).await?,
+            connection: connection.clone(),
+            peer: connection.broker().to_owned(),
+            subject: subject.to_owned(),
+            inbox,
+            news,
+            idle_timeout,
+            begun: Instant::now(),
+            timeout,
+            sent_parts: false,
+        })
+    }
+
+    /// Says something, to be answered here.
+    pub(super) async fn tell(
+        &self,
+        to: &str,
+        envelope: &Envelope,
+        payload: Bytes,
+    ) -> Result<(), TransportError> {
+        self.connection.send(to, Some(&self.inbox), envelope.write(), payload).await
+    }
+
+    /// Waits for a message, no longer than `limit`.
+    pub(super) async fn next(&mut self, limit: Duration) -> Result<Heard, TransportError> {
+        let end = self.begun + self.timeout;
+        let until = end.min(Instant::now() + limit);
+        loop {
+            tokio::select! {
+                biased;
+                message = self.mail.next() => return self.read(message),
+                () = changed(&mut self.news) => self.check()?,
+                () = sleep_until(until) => {
+                    if Instant::now() >= end {
+                        return Err(TransportError::TooSlow { peer: self.peer.clone(), after: self.timeout });
+                    }
+                    return Ok(Heard::Nothing);
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, message: Option<Message>) -> Result<Heard, TransportError> {
+        let Some(message) = message else { return Err(self.connection.broke("it was closed")) };
+        if message.status == Some(StatusCode::NO_RESPONDERS) {
+            return Ok(Heard::Nobody);
+        }
+        let envelope = Envelope::read(message.headers.as_ref()).map_err(|error| self.malformed(&error))?;
+        if let Some(peer) = &envelope.peer {
+            self.peer = peer.to_string();
+        }
+        Ok(Heard::Message(message, envelope))
+    }
+
+    /// What was said may be lost once the connection broke; what was refused never arrives.
+    fn check(&mut self) -> Result<(), TransportError> {
+        let news = self.news.borrow_and_update().clone();
+        if news.breaks != self.seen.breaks {
+            return Err(self.connection.broke("the broker went away, or the network did"));
+        }
+        let is_ours = news.refused.contains(&self.subject) || news.refused.contains(&self.inbox);
+        if news.refusals != self.seen.refusals && is_ours {
+            let broker = self.connection.broker().to_owned();
+            return Err(TransportError::Access { broker, reason: news.refused });
+        }
+        self.seen = news;
+        Ok(())
+    }
+
+    /// Sends a body in parts to `to`, where the receiver grants credit. Gives what was said after it, if that came
+    /// before the receiver said that it has all.
+    pub(super) async fn send(
+        &mut self,
+        to: &str,
+        mut body: Outflow,
+    ) -> Result<Option<(Message, Envelope)>, TransportError> {
+        self.sent_parts = true;
+        loop {
+            while let Some((part, bytes)) = body.next_part() {
+                self.tell(to, &Envelope { part: Some(part), ..Envelope::default() }, bytes).await?;
+            }
+            if body.is_done() {
+                return Ok(None);
+            }
+            match self.next(self.idle_timeout).await? {
+                Heard::Message(_, Envelope { ack: Some(ack), .. }) => {
+                    body.hear(ack).map_err(|flaw| self.flawed(flaw))?;
+                }
+                Heard::Message(message, envelope) => return Ok(Some((message, envelope))),
+                Heard::Nobody => return Err(self.gone()),
+                Heard::Nothing => return Err(self.silent()),
+            }
+        }
+    }
+
+    /// Takes a body of `total` bytes in parts, which are asked for at `to`. Room for more bytes is made before they
+    /// are kept.
+    pub(super) async fn receive(
+        &mut self,
+        to: &str,
+        total: usize,
+        hello: Envelope,
+        room: &mut Room,
+    ) -> Result<Bytes, TransportError> {
+        let mut body = Inflow::new(total);
+        self.tell(to, &Envelope { ack: Some(body.wish()), ..hello }, Bytes::new()).await?;
+        let mut last = Instant::now();
+        while !body.is_done() {
+            let heard = self.next(RESEND_AFTER.min(self.idle_timeout)).await?;
+            let ack = match heard {
+                Heard::Message(message, Envelope { part: Some(part), .. }) => {
+                    last = Instant::now();
+                    room.grow(body.len() + message.payload.len()).await?;
+                    body.take(&part, &message.payload).map_err(|flaw| self.flawed(flaw))?
+                }
+                Heard::Message(_, Envelope { error: Some(fault), .. }) => {
+                    let text = "it gave up midway".to_owned();
+                    return Err(TransportError::PeerFailed { peer: self.peer.clone(), fault, text });
+                }
+                Heard::Message(..) => None,
+                Heard::Nobody => return Err(self.gone()),
+                Heard::Nothing if last.elapsed() >= self.idle_timeout => return Err(self.silent()),
+                Heard::Nothing => Some(body.wish()),
+            };
+            if ack.is_some() {
+                self.tell(to, &Envelope { ack, ..Envelope::default() }, Bytes::new()).await?;
+            }
+        }
+        self.connection.flush().await?;
+        Ok(body.into_bytes())
+    }
+
+    /// Whether a body went in parts here: late words about them may still come.
+    pub(super) fn is_past_parts(&self) -> bool {
+        self.sent_parts
+    }
+
+    pub(super) fn gone(&self) -> TransportError {
+        TransportError::CutShort { peer: self.peer.clone(), reason: "it is not there any more".to_owned() }
+    }
+
+    pub(super) fn silent(&self) -> TransportError {
+        TransportError::TimedOut { peer: self.peer.clone(), after: self.idle_timeout }
+    }
+
+    fn flawed(&self, flaw: Flaw) -> TransportError {
+        TransportError::CutShort { peer: self.peer.clone(), reason: flaw.to_string() }
+    }
+
+    pub(super) fn malformed(&self, error: &dyn std::fmt::Display) -> TransportError {
+        let (peer, text) = (self.peer.clone(), error.to_string());
+        TransportError::PeerFailed { peer, fault: PeerFault::Failed, text }
+    }
+}
+
+async fn changed(news: &mut watch::Receiver<News>) {
+    if news.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Bytes of headers that a message of at most `max_payload` bytes leaves room for.
+fn header_room(max_payload: usize) -> usize {
+    HEADER_ROOM.min(max_payload / 2)
+}
+
+/// Whether a body goes in one message, headers and all.
+pub(super) fn fits(body: &Bytes, max_payload: usize) -> bool {
+    body.len() + header_room(max_payload) <= max_payload
+}
+
+/// A body that does not.
+pub(super) fn in_parts(body: Bytes, max_payload: usize) -> Outflow {
+    Outflow::new(body, (max_payload - header_room(max_payload)).min(MAX_PART_BYTES))
+}

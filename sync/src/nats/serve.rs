@@ -1,0 +1,373 @@
+//! Answering rounds over a broker, from the same service that answers over HTTP.
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Message, Subscriber};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use xfer::body::{Body, ContentType, pack};
+use xfer::{Card, encode};
+
+use super::connection::Connection;
+use super::envelope::Envelope;
+use super::line::{Line, Room, fits, in_parts};
+use super::topic::{PeerId, Topic, WordError};
+use crate::http::serve::{Form, Letter, Place, Share, Trouble, XferService};
+use crate::{PeerFault, TransportError};
+
+/// How long one transfer in parts may take.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// What a server of rounds is called, and how much it takes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NatsServeOptions {
+    /// What subjects begin with. Default [`Topic::PREFIX`].
+    pub prefix: String,
+    /// Who answers; none: the server code of the repository. Several processes of one name, for one repository, share
+    /// the work.
+    pub peer: Option<PeerId>,
+    /// Requests that are read, answered or waiting at once. Who comes beside them is told to come again. Default 64.
+    pub concurrent: usize,
+}
+
+impl Default for NatsServeOptions {
+    fn default() -> Self {
+        Self { prefix: Topic::PREFIX.to_owned(), peer: None, concurrent: 64 }
+    }
+}
+
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NatsServeError {
+    /// A repository cannot be read.
+    #[error("what is to be served cannot be read: {0}")]
+    Repo(String),
+    /// A repository without a project code.
+    #[error("{}: it has no project code, so nobody can ask for it", .0.display())]
+    NoProject(PathBuf),
+    /// A prefix, project code or server code that can be no part of a subject.
+    #[error(transparent)]
+    Word(#[from] WordError),
+    /// The broker does not let us.
+    #[error(transparent)]
+    Broker(#[from] TransportError),
+}
+
+/// A repository that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// The repository file.
+    pub file: PathBuf,
+    /// Its subjects.
+    pub topic: Topic,
+    /// Who answers there.
+    pub peer: PeerId,
+}
+
+/// A server that the broker knows of already, and that answers once it runs.
+pub struct NatsServer {
+    counters: Vec<(Counter, [Subscriber; 2])>,
+    drain_timeout: Duration,
+}
+
+/// What one repository is served with.
+#[derive(Clone)]
+struct Counter {
+    connection: Connection,
+    service: XferService,
+    place: Place,
+    topic: Topic,
+    peer: PeerId,
+    free: Arc<Semaphore>,
+}
+
+/// Why a request gets no reply but a word.
+struct Refused {
+    fault: PeerFault,
+    text: String,
+}
+
+/// Serves every repository of `service` over `connection` until `shutdown` ends; then answers what has come, within
+/// the service's time for that.
+pub async fn serve(
+    connection: &Connection,
+    service: XferService,
+    options: NatsServeOptions,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), NatsServeError> {
+    NatsServer::open(connection, &service, &options).await?.run(shutdown).await;
+    Ok(())
+}
+
+impl NatsServer {
+    /// Tells the broker what is served: repositories that are there now.
+    pub async fn open(
+        connection: &Connection,
+        service: &XferService,
+        options: &NatsServeOptions,
+    ) -> Result<Self, NatsServeError> {
+        let projects = service.repos().projects().map_err(|error| NatsServeError::Repo(error.to_string()))?;
+        let free = Arc::new(Semaphore::new(options.concurrent.max(1)));
+        let mut counters = Vec::new();
+        for project in projects {
+            if project.project.is_empty() {
+                return Err(NatsServeError::NoProject(project.place.file));
+            }
+            let topic = Topic::new(&options.prefix, &project.project)?;
+            let peer = match &options.peer {
+                Some(peer) => peer.clone(),
+                None => PeerId::new(&project.server)?,
+            };
+            let any = connection.join(&topic.sync(), &topic.queue()).await?;
+            let own = connection.join(&topic.sync_with(&peer), &peer.to_string()).await?;
+            let counter = Counter {
+                connection: connection.clone(),
+                service: service.clone(),
+                place: project.place,
+                topic,
+                peer,
+                free: Arc::clone(&free),
+            };
+            counters.push((counter, [any, own]));
+        }
+        connection.flush().await?;
+        Ok(Self { counters, drain_timeout: service.options().drain_timeout })
+    }
+
+    /// What is served.
+    pub fn served(&self) -> Vec<Served> {
+        let served = |(counter, _): &(Counter, _)| Served {
+            file: counter.place.file.clone(),
+            topic: counter.topic.clone(),
+            peer: counter.peer.clone(),
+        };
+        self.counters.iter().map(served).collect()
+    }
+
+    /// Answers until `shutdown` ends; then what has come, within the service's time for that.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let (stop, stopped) = watch::channel(false);
+        let mut running = JoinSet::new();
+        for (counter, subscribers) in self.counters {
+            running.spawn(counter.run(subscribers, stopped.clone()));
+        }
+        shutdown.await;
+        let _ = stop.send(true);
+        let all = async { while running.join_next().await.is_some() {} };
+        if timeout(self.drain_timeout, all).await.is_err() {
+            tracing::warn!("stopped before every request of the broker was answered");
+        }
+    }
+}
+
+impl Counter {
+    async fn run(self, [mut any, mut own]: [Subscriber; 2], mut stopped: watch::Receiver<bool>) {
+        let mut answers = JoinSet::new();
+        loop {
+            let message = tokio::select! {
+                message = any.next() => message,
+                message = own.next() => message,
+                _ = answers.join_next(), if !answers.is_empty() => continue,
+                _ = stopped.wait_for(|stopped| *stopped) => break,
+            };
+            let Some(message) = message else { break };
+            self.begin(message, &mut answers).await;
+        }
+        // What the broker gave us before it learnt that we take no more is still answered.
+        let _ = (any.drain().await, own.drain().await);
+        for mail in [&mut any, &mut own] {
+            while let Some(message) = mail.next().await {
+                self.begin(message, &mut answers).await;
+            }
+        }
+        while answers.join_next().await.is_some() {}
+        let _ = self.connection.flush().await;
+    }
+
+    async fn begin(&self, message: Message, answers: &mut JoinSet<()>) {
+        let Some(reply) = message.reply.as_ref().map(|reply| reply.as_str().to_owned()) else { return };
+        match Arc::clone(&self.free).try_acquire_owned() {
+            Ok(permit) => {
+                answers.spawn(self.clone().attend(message, reply, permit));
+            }
+            Err(_) => {
+                let busy = Refused { fault: PeerFault::Busy, text: Trouble::Full.text().to_owned() };
+                let is_plain = Envelope::read(message.headers.as_ref()).is_ok_and(|e| e.takes.is_none());
+                self.refuse(&reply, &busy, is_plain).await;
+            }
+        }
+    }
+
+    /// Answers one request and logs it.
+    async fn attend(self, message: Message, reply: String, _permit: OwnedSemaphorePermit) {
+        let begun = Instant::now();
+        let envelope = match Envelope::read(message.headers.as_ref()) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                let text = error.to_string();
+                return self.refuse(&reply, &Refused { fault: PeerFault::Malformed, text }, false).await;
+            }
+        };
+        if envelope.is_probe {
+            let here = Envelope { peer: Some(self.peer.clone()), is_probe: true, ..Envelope::default() };
+            let _ = self.connection.send(&reply, None, here.write(), Bytes::new()).await;
+            return;
+        }
+        let is_plain = envelope.takes.is_none();
+        let from = envelope.peer.as_ref().map(tracing::field::display);
+        let outcome = if is_plain {
+            self.answer_plain(message, &reply).await
+        } else {
+            self.answer(message, &envelope, &reply).await
+        };
+        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let subject = self.topic.sync();
+        match outcome {
+            Ok(bytes) => tracing::info!(from, subject, bytes, milliseconds, "answered"),
+            Err(Refused { fault, text }) => {
+                tracing::info!(from, subject, ?fault, text, milliseconds, "not answered");
+                self.refuse(&reply, &Refused { fault, text }, is_plain).await;
+            }
+        }
+    }
+
+    /// Answers a peer that knows nothing but one message each way, without headers.
+    async fn answer_plain(&self, message: Message, reply: &str) -> Result<usize, Refused> {
+        let most = self.connection.max_payload();
+        let body = Body { content_type: ContentType::Compressed, bytes: message.payload };
+        let share = self.share(body.bytes.len()).await?;
+        // A quarter is left for what is no artifact.
+        let form = Form::Plain { reply_bytes: most as u64 / 4 * 3 };
+        let letter = Letter { body, peer: None, login: None, form };
+        let (body, _share) = self.service.exchange(&self.place, letter, share).await?;
+        let length = body.bytes.len();
+        if length > most {
+            let text = format!("the reply has {length} bytes, and this broker carries {most} at once");
+            return Err(Refused { fault: PeerFault::TooLong, text });
+        }
+        self.connection.send(reply, None, Envelope::default().write(), body.bytes).await?;
+        Ok(length)
+    }
+
+    async fn answer(&self, message: Message, envelope: &Envelope, reply: &str) -> Result<usize, Refused> {
+        if envelope.peer.as_ref() == Some(&self.peer) {
+            let text = "this is the repository that asks".to_owned();
+            return Err(Refused { fault: PeerFault::Own, text });
+        }
+        let (bytes, share) = match envelope.body {
+            None => {
+                let share = self.share(message.payload.len()).await?;
+                (message.payload, share)
+            }
+            Some(total) => self.read(total, reply).await?,
+        };
+        let content_type = envelope.content_type.unwrap_or(ContentType::Compressed);
+        let letter =
+            Letter { body: Body { content_type, bytes }, peer: None, login: None, form: Form::AsAsked };
+        let (body, share) = self.service.exchange(&self.place, letter, share).await?;
+        let length = body.bytes.len();
+        if length as u64 > envelope.takes.unwrap_or_default() {
+            let text = format!("the reply has {length} bytes, more than are taken");
+            return Err(Refused { fault: PeerFault::TooLong, text });
+        }
+        self.write(body, share, reply).await?;
+        Ok(length)
+    }
+
+    /// Takes a request in parts.
+    async fn read(&self, total: u64, reply: &str) -> Result<(Bytes, Share), Refused> {
+        let limit = self.service.options().decode.body_bytes;
+        let Some(total) = usize::try_from(total).ok().filter(|&total| total > 0 && total <= limit) else {
+            let text = format!("the request is longer than the {limit} bytes that this server takes");
+            return Err(Refused { fault: PeerFault::TooLong, text });
+        };
+        let mut line = self.line().await?;
+        let hello = Envelope { peer: Some(self.peer.clone()), ..Envelope::default() };
+        let (memory, patience) = (self.service.requests().clone(), self.service.options().idle_timeout);
+        let mut room = Room::Shared { memory, share: Share::default(), patience };
+        let bytes = line.receive(reply, total, hello, &mut room).await?;
+        let share = match room {
+            Room::Shared { share, .. } => share,
+            Room::Granted => Share::default(),
+        };
+        Ok((bytes, share))
+    }
+
+    /// Sends a reply, in parts if need be.
+    async fn write(&self, body: Body, _share: Share, reply: &str) -> Result<(), TransportError> {
+        let envelope = Envelope {
+            content_type: Some(body.content_type),
+            peer: Some(self.peer.clone()),
+            ..Envelope::default()
+        };
+        let most = self.connection.max_payload();
+        if fits(&body.bytes, most) {
+            return self.connection.send(reply, None, envelope.write(), body.bytes).await;
+        }
+        let mut line = self.line().await?;
+        let offer = Envelope { body: Some(body.bytes.len() as u64), ..envelope };
+        line.tell(reply, &offer, Bytes::new()).await?;
+        line.send(reply, in_parts(body.bytes, most)).await.map(drop)
+    }
+
+    async fn line(&self) -> Result<Line, TransportError> {
+        let idle = self.service.options().idle_timeout;
+        Line::open(&self.connection, &self.topic.sync(), idle, TRANSFER_TIMEOUT).await
+    }
+
+    /// Memory for a request that is there already.
+    async fn share(&self, bytes: usize) -> Result<Share, Refused> {
+        let (mut share, idle) = (Share::default(), self.service.options().idle_timeout);
+        let grown = self.service.requests().grow(&mut share, bytes as u64, idle).await;
+        grown.ok_or_else(|| Refused::from(Trouble::Full))?;
+        Ok(share)
+    }
+
+    /// Says why there is no reply: in the headers, or as an error card to whom reads none.
+    async fn refuse(&self, reply: &str, refused: &Refused, is_plain: bool) {
+        let Refused { fault, text } = refused;
+        let (envelope, payload) = if is_plain {
+            let message = xfer::Message { login: None, cards: vec![Card::Error(text.clone())] };
+            (Envelope::default(), pack(encode(&message), ContentType::Compressed).bytes)
+        } else {
+            let peer = Some(self.peer.clone());
+            let envelope = Envelope { peer, error: Some(*fault), ..Envelope::default() };
+            (envelope, Bytes::from(text.clone()))
+        };
+        if let Err(error) = self.connection.send(reply, None, envelope.write(), payload).await {
+            tracing::debug!(%error, "a refusal was not sent");
+        }
+    }
+}
+
+impl From<Trouble> for Refused {
+    fn from(trouble: Trouble) -> Self {
+        let fault = match trouble {
+            Trouble::Gone => PeerFault::Gone,
+            Trouble::Busy | Trouble::Full => PeerFault::Busy,
+            Trouble::Failed => PeerFault::Failed,
+        };
+        Self { fault, text: trouble.text().to_owned() }
+    }
+}
+
+/// The talk itself failed: as a rule nobody hears it.
+impl From<TransportError> for Refused {
+    fn from(error: TransportError) -> Self {
+        Self { fault: PeerFault::Malformed, text: error.to_string() }
+    }
+}
+
+impl fmt::Debug for NatsServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.served()).finish()
+    }
+}

@@ -1,0 +1,94 @@
+//! What is announced reaches who listens, and who comes back.
+
+use std::future::Future;
+
+use frond_tests::Nats;
+use frond_tests::corpus::PROJECT;
+use frond_tests::nats::ByHand;
+use sync::nats::{
+    Announcement, ConnectOptions, Connection, Durability, PeerId, Topic, announce, announcements,
+};
+
+fn run<T>(task: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(task)
+}
+
+async fn connect(broker: &Nats) -> Connection {
+    Connection::open(&broker.url().parse().unwrap(), &ConnectOptions::default()).await.unwrap()
+}
+
+fn topic() -> Topic {
+    Topic::new(Topic::PREFIX, PROJECT).unwrap()
+}
+
+fn peer(name: &str) -> PeerId {
+    PeerId::new(name).unwrap()
+}
+
+/// What `name` has to tell: an artifact whose name is made of one digit.
+fn news(digit: char, name: &str) -> Announcement {
+    Announcement { hash: digit.to_string().repeat(40).parse().unwrap(), peer: Some(peer(name)) }
+}
+
+#[test]
+fn an_announcement_reaches_all_others_and_older_agents_are_understood() {
+    let broker = Nats::start();
+    run(async {
+        let (here, there) = (connect(&broker).await, connect(&broker).await);
+        let mut heard =
+            announcements(&here, &topic(), Some(peer("here")), &Durability::Passing).await.unwrap();
+        // One of this peer, though of another process; one of another peer; one of an older agent.
+        announce(&there, &topic(), &news('1', "here")).await.unwrap();
+        announce(&there, &topic(), &news('2', "there")).await.unwrap();
+        there.flush().await.unwrap();
+        assert_eq!(heard.next().await, Some(news('2', "there")));
+        let mut hand = ByHand::connect(&broker);
+        let text = format!(r#"{{"rid":12,"uuid":"{}","peer_id":"old"}}"#, "3".repeat(40));
+        hand.publish(&topic().commit(), "", text.as_bytes());
+        hand.flush();
+        assert_eq!(heard.next().await, Some(news('3', "old")));
+    });
+}
+
+#[test]
+fn who_was_away_hears_what_was_announced_where_the_broker_keeps_it() {
+    let broker = Nats::with("jetstream { store_dir: \"{STORE}\" }\n");
+    run(async {
+        let kept = Durability::Kept(peer("here"));
+        let here = connect(&broker).await;
+        let heard = announcements(&here, &topic(), Some(peer("here")), &kept).await.unwrap();
+        assert!(heard.are_kept());
+        drop((heard, here));
+        let there = connect(&broker).await;
+        for digit in ['1', '2', '3'] {
+            announce(&there, &topic(), &news(digit, "there")).await.unwrap();
+        }
+        there.flush().await.unwrap();
+        for left in [&['1', '2', '3'][..], &[]] {
+            let here = connect(&broker).await;
+            let mut heard = announcements(&here, &topic(), Some(peer("here")), &kept).await.unwrap();
+            for digit in left {
+                assert_eq!(heard.next().await, Some(news(*digit, "there")));
+            }
+            // What was heard does not come again; what is new does.
+            announce(&there, &topic(), &news('4', "there")).await.unwrap();
+            assert_eq!(heard.next().await, Some(news('4', "there")));
+            // It comes twice: as it is said, and as it is kept.
+            assert_eq!(heard.next().await, Some(news('4', "there")));
+            here.flush().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_broker_that_keeps_nothing_does_for_who_is_there() {
+    let broker = Nats::start();
+    run(async {
+        let (here, there) = (connect(&broker).await, connect(&broker).await);
+        let kept = Durability::Kept(peer("here"));
+        let mut heard = announcements(&here, &topic(), None, &kept).await.unwrap();
+        assert!(!heard.are_kept());
+        announce(&there, &topic(), &news('1', "there")).await.unwrap();
+        assert_eq!(heard.next().await, Some(news('1', "there")));
+    });
+}
