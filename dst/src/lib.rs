@@ -9,6 +9,7 @@
 //!   script, site, shrink   a run of which something is left out; what can be; the least that still fails
 //!   node, known, work      a peer; what it holds; what its users do
 //!   feature, beside        what a run has beside artifacts and files: synced tables
+//!   templates              repositories to begin with
 //!   talk, watch            a session; its events
 //!   sim                    a run: exchange (rounds), mishap (faults), settle (the end without faults)
 //!   check                  what must always be true, a file a rule
@@ -39,6 +40,7 @@ pub mod shrink;
 pub mod sim;
 pub mod site;
 pub mod talk;
+pub mod templates;
 pub mod trace;
 pub mod watch;
 pub mod work;

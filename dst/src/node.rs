@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use repo::{Genesis, Repo, RepoError, UnixTime, config, user};
+use repo::{Repo, RepoError, UnixTime, config, user};
 use sync::Limits;
 use xfer::Secret;
 
@@ -11,37 +11,14 @@ use crate::known::Known;
 use crate::plan::{Birth, Edge, Login, Plan};
 use crate::queue::Moment;
 use crate::rights::Letters;
+use crate::templates::Model;
+pub use crate::templates::Templates;
 
 /// The project of every run.
 pub const PROJECT: &str = "abababababababababababababababababababab";
 /// When every run begins.
-const START: UnixTime = UnixTime::from_seconds(1_795_229_633);
+pub(crate) const START: UnixTime = UnixTime::from_seconds(1_795_229_633);
 const PASSWORD: &str = "correct horse";
-
-/// New repositories, made once: a copy is much cheaper.
-pub struct Templates {
-    empty: Repo,
-    fresh: Repo,
-}
-
-impl Templates {
-    /// Makes them.
-    pub fn new() -> Result<Self, RepoError> {
-        let make = |project: &str| {
-            let genesis = Genesis {
-                project: project.to_owned(),
-                server: "5e".repeat(20),
-                user: "admin".to_owned(),
-                now: START,
-                ..Genesis::default()
-            };
-            let mut repo = Repo::in_memory(&genesis)?;
-            repo.set_limits(repo::Limits { threads: 1, cache_bytes: 1 << 20, ..repo::Limits::default() })?;
-            Ok::<_, RepoError>(repo)
-        };
-        Ok(Self { empty: make(PROJECT)?, fresh: make("")? })
-    }
-}
 
 /// Whether a peer runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +46,8 @@ pub struct Node {
     pub known: Known,
     /// What it had beside artifacts and files.
     pub beside: Beside,
+    /// What its repository was like at the beginning.
+    pub model: Model,
     /// Whether it has the project.
     pub stage: Stage,
     /// Whether it runs.
@@ -83,8 +62,8 @@ pub struct Node {
     pub commits: u64,
     /// Letters of its users.
     accounts: BTreeMap<String, String>,
-    /// Rows that its connection changed, when it was looked at last.
-    pub changes: u64,
+    /// Rows that were written when it was looked at last; none if all has to be looked at.
+    written: Option<u64>,
     /// An earlier state.
     backup: Option<Backup>,
 }
@@ -98,12 +77,15 @@ struct Backup {
 impl Node {
     /// The peer of this number at the beginning.
     pub fn new(plan: &Plan, index: usize, templates: &Templates) -> Result<Self, RepoError> {
-        let (repo, stage) = match plan.births[index] {
-            Birth::Empty => (templates.empty.copy_in_memory()?, Stage::Whole),
-            Birth::Clone => (templates.fresh.copy_in_memory()?, Stage::Unborn),
+        let birth = plan.births[index];
+        let model = Model::draw(plan, birth);
+        let stage = match birth {
+            Birth::Empty => Stage::Whole,
+            Birth::Clone => Stage::Unborn,
         };
         let mut node = Self {
-            repo,
+            repo: templates.lend(model, plan)?,
+            model,
             known: Known::default(),
             beside: Beside::default(),
             stage,
@@ -113,7 +95,7 @@ impl Node {
             limits: plan.limits[index].clone(),
             commits: 0,
             accounts: BTreeMap::new(),
-            changes: 0,
+            written: None,
             backup: None,
         };
         node.found(plan, index)?;
@@ -164,11 +146,11 @@ impl Node {
 
     /// Whether something was written since it was looked at last; then it is looked at again.
     pub fn look(&mut self) -> Result<Option<Known>, RepoError> {
-        let changes = self.repo.snapshot()?.conn().total_changes();
-        if changes == self.changes {
+        let written = Some(self.repo.rows_written());
+        if written == self.written {
             return Ok(None);
         }
-        self.changes = changes;
+        self.written = written;
         let known = Known::read(&mut self.repo)?;
         if known == self.known {
             return Ok(None);
@@ -181,8 +163,12 @@ impl Node {
     pub fn restart(&mut self) -> Result<(), RepoError> {
         self.life += 1;
         self.power = Power::On;
-        self.repo = self.repo.copy_in_memory()?;
-        self.changes = 0;
+        if self.repo.is_held() {
+            self.repo.forget();
+        } else {
+            self.repo = self.repo.copy_in_memory()?;
+        }
+        self.written = None;
         Ok(())
     }
 
@@ -198,7 +184,7 @@ impl Node {
         let Some(backup) = self.backup.take() else { return Ok(false) };
         (self.repo, self.stage, self.accounts) = (backup.repo, backup.stage, backup.accounts);
         self.life += 1;
-        self.changes = 0;
+        self.written = None;
         self.known = Known::read(&mut self.repo)?;
         self.commits += 1;
         Ok(true)

@@ -145,7 +145,7 @@ pub enum Login {
 }
 
 /// How a peer begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Birth {
     /// With an empty repository of the project.
     Empty,

@@ -94,7 +94,11 @@ pub fn play(script: &Script, templates: &Templates, kept: usize) -> Result<Outco
     }
     sim.tally.artifacts = sim.model.len() as u64;
     sim.tally.clusters = sim.model.clusters() as u64;
-    let Sim { plan, trace, tally, done, .. } = sim;
+    let Sim { plan, trace, tally, done, nodes, .. } = sim;
+    // What a run left that broke down is in no order that one can rely on.
+    if violation.is_none() {
+        nodes.into_iter().for_each(|node| templates.give_back(node.model, node.repo));
+    }
     Ok(Outcome { seed: script.seed, level: script.level, violation, trace, tally, plan, done })
 }
 

@@ -15,11 +15,11 @@
 mod attachment;
 mod backlink;
 mod changes;
-mod checkin;
+pub(crate) mod checkin;
 mod cluster;
 mod control;
 mod event;
-mod forum;
+pub(crate) mod forum;
 pub(crate) mod leaf;
 mod listing;
 mod mlink;
@@ -163,6 +163,7 @@ pub(crate) fn read(content: &[u8]) -> Option<Artifact> {
 }
 
 fn last_linked(tx: &Tx<'_>) -> Result<Rid, RepoError> {
-    let last: Option<Rid> = tx.conn().query_row("SELECT max(objid) FROM event", [], |row| row.get(0))?;
+    let mut last = tx.conn().prepare_cached("SELECT max(objid) FROM event")?;
+    let last: Option<Rid> = last.query_row([], |row| row.get(0))?;
     Ok(last.unwrap_or(Rid(0)))
 }

@@ -117,14 +117,14 @@ pub fn dump(conn: &Connection) -> Result<DerivedRows, RepoError> {
 }
 
 /// The names of the derived tables.
-pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
+pub fn tables() -> impl Iterator<Item = &'static str> {
     queries::tables()
 }
 
 /// Shows each row of a derived table, in no order. A table that does not exist has none.
-pub(crate) fn each_row(conn: &Connection, table: &str, visit: &mut dyn FnMut(&str)) -> Result<(), RepoError> {
+pub fn each_row(conn: &Connection, table: &str, visit: &mut dyn FnMut(&str)) -> Result<(), RepoError> {
     let Some(query) = queries::query(conn, table)? else { return Ok(()) };
-    let mut statement = conn.prepare(&query)?;
+    let mut statement = conn.prepare_cached(&query)?;
     let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query([])?;
     let mut text = String::new();

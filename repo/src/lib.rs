@@ -5,7 +5,7 @@
 //! that a call names its layer: `content::get(&tx, rid)`.
 //!
 //! ```text
-//!   repo, tx, schema        the file, transactions, tables
+//!   repo, tx, schema        the file, transactions, tables; hold: one that is used again and again
 //!   blob, content, delta    names, bytes, deltas
 //!   ingest                  store -> expand -> verify -> link: the one way in for artifacts
 //!   manifest                structural artifacts: parse and write
@@ -32,6 +32,7 @@ pub mod deltify;
 pub mod derived;
 pub mod error;
 pub mod history;
+mod hold;
 pub mod ingest;
 pub mod link;
 pub mod lock;

@@ -4,7 +4,7 @@
 //! a whole repository: it is neither served nor pulled into, and the next clone of the same project goes on
 //! where this one stopped.
 
-use crate::{RepoError, Snapshot, Tx};
+use crate::{RepoError, Snapshot, Tx, schema};
 
 /// How far a clone came.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,13 +26,11 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS fx_frond_clone(
 
 /// The state of an unfinished clone; none in a whole repository.
 pub fn load(snap: &Snapshot<'_>) -> Result<Option<Partial>, RepoError> {
-    let mut exists = snap
-        .conn()
-        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='fx_frond_clone'")?;
-    if !exists.exists([])? {
+    if !schema::has_table(snap, "fx_frond_clone")? {
         return Ok(None);
     }
-    let mut state = snap.conn().prepare("SELECT seqno, project, server FROM fx_frond_clone WHERE id=1")?;
+    let mut state =
+        snap.conn().prepare_cached("SELECT seqno, project, server FROM fx_frond_clone WHERE id=1")?;
     let mut rows = state.query([])?;
     let Some(row) = rows.next()? else {
         return Ok(Some(Partial { seqno: 1, ..Partial::default() }));
@@ -58,5 +56,5 @@ pub fn clear(tx: &Tx<'_>) -> Result<(), RepoError> {
 
 /// Whether a clone may begin in this file: it holds no artifact and knows of none.
 pub fn is_fresh(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
-    Ok(!snap.conn().prepare("SELECT 1 FROM blob")?.exists([])?)
+    Ok(!snap.conn().prepare_cached("SELECT 1 FROM blob")?.exists([])?)
 }

@@ -7,14 +7,14 @@ mod reading;
 
 use xfer::ArtifactId;
 
-use crate::crosslink::Linker;
+use crate::crosslink::{self, Linker};
 use crate::error::Fault;
 use crate::tx::Damage;
-use crate::{RepoError, Rid, Tx, UnixTime, config, content, dangling, ingest, schema, table};
+use crate::{RepoError, Rid, Tx, UnixTime, config, content, dangling, ingest, schema, table, tag};
 
 /// Tables that follow from the artifacts, without those of tickets, whose columns are the project's
 /// ([`schema::ticket`]).
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 14] = [
     "filename",
     "mlink",
     "plink",
@@ -29,9 +29,13 @@ const TABLES: [&str; 17] = [
     "backlink",
     "attachment",
     "cherrypick",
-    "forumpost",
-    "fx_frond_tag",
-    "fx_frond_cherrypick",
+];
+
+/// Those of them that are made when they are first needed.
+const LATER: [(&str, &str); 3] = [
+    ("forumpost", crosslink::forum::TABLE),
+    ("fx_frond_tag", tag::SHADOWS),
+    ("fx_frond_cherrypick", crosslink::checkin::WAITING),
 ];
 
 /// How far a rebuild has come.
@@ -114,7 +118,7 @@ impl Linking {
 
 /// The rids that a query gives.
 fn rids(tx: &Tx<'_>, sql: &str, of: Option<Rid>) -> Result<Vec<Rid>, RepoError> {
-    let mut statement = tx.conn().prepare(sql)?;
+    let mut statement = tx.conn().prepare_cached(sql)?;
     let rows = statement.query_map(rusqlite::params_from_iter(of), |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -156,11 +160,20 @@ fn drop_shunned(tx: &Tx<'_>) -> Result<(), RepoError> {
 }
 
 fn make_tables(tx: &Tx<'_>) -> Result<(), RepoError> {
-    for table in TABLES {
-        tx.conn().execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
+    if !schema::empty(tx, &TABLES, &schema::statements(schema::DERIVED))? {
+        TABLES.iter().try_for_each(|table| drop_table(tx, table))?;
+        tx.conn().execute_batch(schema::DERIVED)?;
     }
-    tx.conn().execute_batch(schema::DERIVED)?;
+    for (table, script) in LATER {
+        if !schema::empty(tx, &[table], &schema::statements(script))? {
+            drop_table(tx, table)?;
+        }
+    }
     schema::ticket::make(tx)
+}
+
+fn drop_table(tx: &Tx<'_>, table: &str) -> Result<(), RepoError> {
+    Ok(tx.conn().execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?)
 }
 
 /// Phantoms, and what is to be announced but for members of clusters, which leave when those are linked.

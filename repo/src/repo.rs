@@ -8,13 +8,14 @@ use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::tx::{Memory, Mode};
+use crate::tx::{Ground, Memory, Mode};
 use crate::{RepoError, Snapshot, Tx, UnixTime, schema};
 
 /// An open repository file.
 pub struct Repo {
-    conn: Connection,
-    memory: RefCell<Memory>,
+    pub(crate) conn: Connection,
+    pub(crate) memory: RefCell<Memory>,
+    pub(crate) ground: Ground,
     /// None for a repository in memory.
     path: Option<PathBuf>,
 }
@@ -77,8 +78,9 @@ impl Repo {
         Ok(repo)
     }
 
-    /// Copies what is committed into a new repository in memory.
+    /// Copies what is committed into a new repository in memory. Nothing is in one that is held.
     pub fn copy_in_memory(&self) -> Result<Self, RepoError> {
+        assert!(self.ground == Ground::File, "nothing of what is held is committed");
         let mut conn = Connection::open_in_memory()?;
         Backup::new(&self.conn, &mut conn)?.run_to_completion(i32::MAX, Duration::ZERO, None)?;
         let copy = Self::over(conn, None)?;
@@ -154,12 +156,21 @@ impl Repo {
 
     /// Starts a transaction that may write; waits a bounded time for other writers.
     pub fn begin(&mut self) -> Result<Tx<'_>, RepoError> {
-        Ok(Tx::over(Snapshot::start(&self.conn, &self.memory, self.path.as_deref(), Mode::Write)?))
+        self.start(Mode::Write).map(Tx::over)
     }
 
     /// Takes a consistent view.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>, RepoError> {
-        Snapshot::start(&self.conn, &self.memory, self.path.as_deref(), Mode::Read)
+        self.start(Mode::Read)
+    }
+
+    fn start(&mut self, mode: Mode) -> Result<Snapshot<'_>, RepoError> {
+        Snapshot::start(&self.conn, &self.memory, self.path.as_deref(), self.ground, mode)
+    }
+
+    /// How many rows were written through this since it was opened, those included that were rolled back.
+    pub fn rows_written(&self) -> u64 {
+        self.conn.total_changes()
     }
 
     fn over(conn: Connection, path: Option<&Path>) -> Result<Self, RepoError> {
@@ -172,7 +183,8 @@ impl Repo {
             "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA foreign_keys=OFF;
              PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000;",
         )?;
-        Ok(Self { conn, memory: RefCell::new(Memory::new(limits)), path: path.map(Path::to_owned) })
+        let (memory, ground) = (RefCell::new(Memory::new(limits)), Ground::File);
+        Ok(Self { conn, memory, ground, path: path.map(Path::to_owned) })
     }
 
     fn populate(&mut self, genesis: &Genesis) -> Result<(), RepoError> {

@@ -2,7 +2,8 @@
 
 pub(crate) mod ticket;
 
-use rusqlite::OptionalExtension as _;
+use std::collections::{BTreeMap, BTreeSet};
+
 use rusqlite::params;
 use xfer::login::Secret;
 
@@ -63,10 +64,75 @@ pub(crate) fn check(snap: &Snapshot<'_>) -> Result<(), RepoError> {
 
 /// Whether the file has a table of this name.
 pub fn has_table(snap: &Snapshot<'_>, name: &str) -> Result<bool, RepoError> {
+    let mut version = snap.conn().prepare_cached("PRAGMA schema_version")?;
+    let version = version.query_row([], |row| row.get(0))?;
+    if let Some(has) = snap.memory().borrow_mut().tables.get(version, name) {
+        return Ok(has);
+    }
     let mut statement = snap
         .conn()
         .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type='table' AND lower(name)=lower(?1)")?;
-    Ok(statement.query_row([name], |_| Ok(())).optional()?.is_some())
+    let has = statement.exists([name])?;
+    snap.memory().borrow_mut().tables.put(name, has);
+    Ok(has)
+}
+
+/// Which tables there are, as far as it was asked, in one version of the schema.
+#[derive(Default)]
+pub(crate) struct Tables {
+    version: i64,
+    known: BTreeMap<String, bool>,
+}
+
+impl Tables {
+    fn get(&mut self, version: i64, name: &str) -> Option<bool> {
+        if self.version != version {
+            *self = Self { version, known: BTreeMap::new() };
+        }
+        self.known.get(name).copied()
+    }
+
+    fn put(&mut self, name: &str, has: bool) {
+        self.known.insert(name.to_owned(), has);
+    }
+
+    /// A version that was rolled back may come again and be another.
+    pub(crate) fn forget(&mut self) {
+        self.known.clear();
+    }
+}
+
+/// The statements of a script, each of which ends a line.
+pub(crate) fn statements(script: &str) -> Vec<String> {
+    let code = |line: &&str| !line.starts_with("--");
+    let plain: Vec<&str> = script.lines().filter(code).collect();
+    let statements = plain.join("\n").replace("IF NOT EXISTS ", "");
+    let statements = statements.trim_end_matches(['\n', ';']).split(";\n");
+    statements.filter(|sql| !sql.is_empty()).map(str::to_owned).collect()
+}
+
+/// Empties tables if they are as these statements make them, and says whether. To make them anew has SQLite prepare
+/// every statement anew.
+pub(crate) fn empty(tx: &Tx<'_>, tables: &[&str], statements: &[String]) -> Result<bool, RepoError> {
+    let is_definition = |sql: &&String| sql.starts_with("CREATE ");
+    let wanted: BTreeSet<String> = statements.iter().filter(is_definition).cloned().collect();
+    let sql = "SELECT sql FROM sqlite_schema WHERE tbl_name=?1 AND sql NOT NULL";
+    let mut present = BTreeSet::new();
+    for table in tables {
+        for sql in tx.conn().prepare_cached(sql)?.query_map([table], |row| row.get::<_, String>(0))? {
+            present.insert(sql?);
+        }
+    }
+    if present != wanted {
+        return Ok(false);
+    }
+    for table in tables {
+        tx.conn().prepare_cached(&format!("DELETE FROM {table}"))?.execute([])?;
+    }
+    for sql in statements.iter().filter(|sql| !is_definition(sql)) {
+        tx.conn().prepare_cached(sql)?.execute([])?;
+    }
+    Ok(true)
 }
 
 fn create_config(tx: &Tx<'_>, genesis: &Genesis) -> Result<(), RepoError> {

@@ -8,6 +8,7 @@ mod batch;
 mod nodes;
 mod replay;
 
+pub(crate) use self::replay::SHADOWS;
 use rusqlite::OptionalExtension;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 

@@ -9,6 +9,7 @@ use crate::cache::Cache;
 use crate::dangling::Dangling;
 use crate::ingest::Unsettled;
 use crate::repo::Limits;
+use crate::schema::Tables;
 use crate::zlib::Codec;
 use crate::{RepoError, UnixTime};
 
@@ -17,6 +18,7 @@ pub struct Snapshot<'r> {
     conn: &'r Connection,
     memory: &'r RefCell<Memory>,
     path: Option<&'r Path>,
+    ground: Ground,
     mode: Mode,
     committed: Cell<bool>,
 }
@@ -44,6 +46,7 @@ pub(crate) struct Memory {
     pub(crate) limits: Limits,
     pub(crate) cache: Cache,
     pub(crate) codec: Codec,
+    pub(crate) tables: Tables,
     pub(crate) dangling: Option<Dangling>,
     pub(crate) unsettled: Unsettled,
     pub(crate) origin: Option<Origin>,
@@ -68,6 +71,15 @@ pub(crate) enum Mode {
     Write,
 }
 
+/// What a transaction changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ground {
+    /// The file.
+    File,
+    /// What is to be undone later, together: see [`crate::Repo::hold`].
+    Held,
+}
+
 impl<'r> Snapshot<'r> {
     /// The connection, for SQL that only reads.
     pub fn conn(&self) -> &'r Connection {
@@ -78,9 +90,10 @@ impl<'r> Snapshot<'r> {
         conn: &'r Connection,
         memory: &'r RefCell<Memory>,
         path: Option<&'r Path>,
+        ground: Ground,
         mode: Mode,
     ) -> Result<Self, RepoError> {
-        let snapshot = Self { conn, memory, path, mode, committed: Cell::new(false) };
+        let snapshot = Self { conn, memory, path, ground, mode, committed: Cell::new(false) };
         snapshot.begin().map_err(|error| snapshot.place(error))?;
         Ok(snapshot)
     }
@@ -97,26 +110,58 @@ impl<'r> Snapshot<'r> {
         }
     }
 
+    /// A statement of every transaction.
+    fn execute(&self, sql: &str) -> rusqlite::Result<usize> {
+        self.conn.prepare_cached(sql)?.execute([])
+    }
+
     fn begin(&self) -> Result<(), RepoError> {
-        match self.mode {
-            Mode::Read => self.conn.execute_batch("BEGIN")?,
-            Mode::Write => self.conn.execute_batch("BEGIN IMMEDIATE")?,
-        }
+        assert!(self.ground == Ground::File || !self.conn.is_autocommit(), "what was held is gone");
+        match (self.ground, self.mode) {
+            (Ground::File, Mode::Read) => self.execute("BEGIN")?,
+            (Ground::File, Mode::Write) => self.execute("BEGIN IMMEDIATE")?,
+            // Nobody else writes.
+            (Ground::Held, Mode::Read) => {
+                self.memory.borrow_mut().begin();
+                return Ok(());
+            }
+            (Ground::Held, Mode::Write) => self.execute("SAVEPOINT held")?,
+        };
         // This also takes the view: a deferred transaction has none before its first read.
-        let version = self.conn.query_row("PRAGMA data_version", [], |row| row.get(0))?;
-        self.memory.borrow_mut().forget_transaction(version);
+        let mut version = self.conn.prepare_cached("PRAGMA data_version")?;
+        let version = version.query_row([], |row| row.get(0))?;
+        let mut memory = self.memory.borrow_mut();
+        memory.heed(version);
+        memory.begin();
         Ok(())
+    }
+}
+
+impl Snapshot<'_> {
+    fn roll_back(&self) -> rusqlite::Result<usize> {
+        match (self.ground, self.mode) {
+            // SQLite may have rolled back by itself.
+            (Ground::File, _) if self.conn.is_autocommit() => Ok(0),
+            (Ground::File, _) => self.execute("ROLLBACK"),
+            (Ground::Held, Mode::Read) => Ok(0),
+            (Ground::Held, Mode::Write) => {
+                self.execute("ROLLBACK TO held")?;
+                self.execute("RELEASE held")
+            }
+        }
     }
 }
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
-        if !self.conn.is_autocommit() {
+        if !self.committed.get() {
             // A rollback that fails leaves SQLite to roll back when the file is opened next.
-            let _ = self.conn.execute_batch("ROLLBACK");
+            let _ = self.roll_back();
         }
         if self.mode == Mode::Write && !self.committed.get() {
-            self.memory.borrow_mut().cache.clear();
+            let mut memory = self.memory.borrow_mut();
+            memory.cache.clear();
+            memory.tables.forget();
         }
     }
 }
@@ -147,7 +192,11 @@ impl Tx<'_> {
     /// [`crate::ingest::settle`] are a mistake of the caller.
     pub fn commit(self) -> Result<(), RepoError> {
         assert!(self.memory.borrow().unsettled.is_empty(), "artifacts were put and not settled");
-        self.conn.execute_batch("COMMIT").map_err(|error| self.place(error.into()))?;
+        let end = match self.ground {
+            Ground::File => "COMMIT",
+            Ground::Held => "RELEASE held",
+        };
+        self.execute(end).map_err(|error| self.place(error.into()))?;
         self.committed.set(true);
         Ok(())
     }
@@ -159,6 +208,7 @@ impl Memory {
             cache: Cache::new(limits.cache_bytes),
             limits,
             codec: Codec::new(),
+            tables: Tables::default(),
             dangling: None,
             unsettled: Unsettled::default(),
             origin: None,
@@ -173,12 +223,23 @@ impl Memory {
         self.limits = limits;
     }
 
-    /// Starts anew. What others changed meanwhile may have given a rid to another artifact.
-    fn forget_transaction(&mut self, data_version: i64) {
+    /// Lets go of everything.
+    pub(crate) fn forget(&mut self) {
+        self.cache.clear();
+        self.tables.forget();
+        self.begin();
+    }
+
+    /// What others changed meanwhile may have given a rid to another artifact.
+    fn heed(&mut self, data_version: i64) {
         if self.data_version != data_version {
             self.cache.clear();
             self.data_version = data_version;
         }
+    }
+
+    /// Starts anew.
+    fn begin(&mut self) {
         self.dangling = None;
         self.unsettled = Unsettled::default();
         self.origin = None;

@@ -54,7 +54,7 @@ pub fn find(snap: &Snapshot<'_>, login: &str) -> Result<Option<User>, RepoError>
 /// Every user, by name.
 pub fn list(snap: &Snapshot<'_>) -> Result<Vec<User>, RepoError> {
     let sql = format!("SELECT {COLUMNS} FROM user WHERE login NOT NULL ORDER BY login");
-    let mut statement = snap.conn().prepare(&sql)?;
+    let mut statement = snap.conn().prepare_cached(&sql)?;
     Ok(statement.query_map([], read)?.collect::<Result<_, _>>()?)
 }
 

@@ -6,6 +6,7 @@ use xfer::ArtifactId;
 use xfer::card::Privacy;
 
 use crate::blob::Hex;
+use crate::schema::has_table;
 use crate::{Presence, RepoError, Snapshot, Tx, blob, dangling, shun};
 
 /// Phantoms, the youngest first: whoever may push can make names that nobody has the content of, and these
@@ -210,8 +211,7 @@ fn is_missed(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
 }
 
 fn has_missed(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
-    let sql = "SELECT 1 FROM sqlite_schema WHERE type='table' AND name='fx_frond_missed'";
-    Ok(snap.conn().prepare_cached(sql)?.exists([])?)
+    has_table(snap, "fx_frond_missed")
 }
 
 /// How many deltas wait for a source that is not here, and the first of them by name.

@@ -37,26 +37,29 @@ pub enum FrameError {
 
 /// Deflates and inflates containers. Keeps its tables from one to the next.
 pub struct Codec {
-    compress: Compress,
+    /// Tables of 300 KB, made when they are first needed.
+    compress: Option<Compress>,
     decompress: Decompress,
 }
 
 impl Codec {
     /// A codec of compression level 6.
     pub fn new() -> Self {
-        Self { compress: Compress::new(Compression::new(6), true), decompress: Decompress::new(true) }
+        Self { compress: None, decompress: Decompress::new(true) }
     }
 
     /// Packs `plain`, which must be shorter than 2^32 bytes.
     pub fn pack(&mut self, plain: &[u8]) -> Vec<u8> {
         let size = u32::try_from(plain.len()).expect("artifacts are bounded far below 2^32 bytes");
-        self.compress.reset();
+        if let Some(used) = &mut self.compress {
+            used.reset();
+        }
+        let compress = self.compress.get_or_insert_with(|| Compress::new(Compression::new(6), true));
         let mut frame = Vec::with_capacity(64 + plain.len() + plain.len() / 512);
         frame.extend_from_slice(&size.to_be_bytes());
         loop {
-            let rest = &plain[self.compress.total_in() as usize..];
-            let status = self
-                .compress
+            let rest = &plain[compress.total_in() as usize..];
+            let status = compress
                 .compress_vec(rest, &mut frame, FlushCompress::Finish)
                 .expect("deflating memory into memory does not fail");
             if status == Status::StreamEnd {

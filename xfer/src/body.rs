@@ -1,6 +1,7 @@
 //! The body of an HTTP request or reply (reference: wire.md section 1.3).
 
 use std::borrow::Cow;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
@@ -128,15 +129,32 @@ pub fn unpack(body: &Body, limits: &DecodeLimits) -> Result<Bytes, BodyError> {
 
 fn deflate(text: &[u8]) -> Vec<u8> {
     let size = u32::try_from(text.len()).expect("a message has less than 4 GiB");
-    let level = if text.len() <= SMALL { Compression::new(6) } else { Compression::new(3) };
     let mut out = Vec::with_capacity(PREFIX + 64 + text.len() / 2);
     out.extend(size.to_be_bytes());
-    let mut zlib = Compress::new(level, true);
+    if text.len() > SMALL {
+        deflate_with(&mut Compress::new(Compression::new(3), true), text, &mut out);
+        return out;
+    }
+    let used = spare().take();
+    let mut zlib = used.unwrap_or_else(|| Compress::new(Compression::new(6), true));
+    deflate_with(&mut zlib, text, &mut out);
+    zlib.reset();
+    *spare() = Some(zlib);
+    out
+}
+
+/// The tables of the last small message, 300 KB: to make them takes longer than to deflate as little.
+fn spare() -> MutexGuard<'static, Option<Compress>> {
+    static SPARE: Mutex<Option<Compress>> = Mutex::new(None);
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn deflate_with(zlib: &mut Compress, text: &[u8], out: &mut Vec<u8>) {
     loop {
         let rest = &text[at(zlib.total_in())..];
-        let status = zlib.compress_vec(rest, &mut out, FlushCompress::Finish).expect("deflating into memory");
+        let status = zlib.compress_vec(rest, out, FlushCompress::Finish).expect("deflating into memory");
         if status == Status::StreamEnd {
-            return out;
+            return;
         }
         // Exactly: room that is not needed would be memory held until the body is sent.
         out.reserve_exact((text.len() - at(zlib.total_in())) / 2 + 1024);

@@ -15,8 +15,9 @@ use crate::model::Violation;
 /// those where the order of rids decides.
 const MAY_DIFFER: [&str; 6] = ["unsent", "filename", "tag", "leaf", "tagxref", "event"];
 
-/// Looks at each content of one repository anew, and at its derived tables.
-pub fn check_rebuild(repo: &Repo, now: UnixTime) -> Result<(), Violation> {
+/// Looks at each content of one repository anew, and at its derived tables. It shuns nothing afterwards: that would have
+/// a rebuild drop what is shunned.
+pub fn check_rebuild(repo: &mut Repo, now: UnixTime) -> Result<(), Violation> {
     let report = rebuilt(repo, now).map_err(|error| Violation::new("derived", error))?;
     match report.findings.first() {
         None => Ok(()),
@@ -24,40 +25,51 @@ pub fn check_rebuild(repo: &Repo, now: UnixTime) -> Result<(), Violation> {
     }
 }
 
-/// On a copy that shuns nothing of what it has: a rebuild drops that. To names that it never knew nothing is linked.
-fn rebuilt(repo: &Repo, now: UnixTime) -> Result<verify::Report, RepoError> {
-    let mut copy = repo.copy_in_memory()?;
-    let known = Known::read(&mut copy)?;
+fn rebuilt(repo: &mut Repo, now: UnixTime) -> Result<verify::Report, RepoError> {
+    let known = Known::read(repo)?;
     let is_here = |id: &&ArtifactId| {
         [&known.phantoms, &known.waiting].iter().any(|set| set.contains(id)) || known.held.contains_key(id)
     };
-    let tx = copy.begin()?;
+    let tx = repo.begin()?;
     known.shunned.iter().filter(is_here).try_for_each(|id| shun::remove(&tx, id))?;
     tx.commit()?;
-    verify::all(&mut copy, now)
+    verify::all(repo, now)
 }
 
-/// Compares the derived tables of two repositories that hold the same.
-pub fn check_same(one: &mut Repo, other: &mut Repo) -> Result<(), Violation> {
-    let failed = |error: RepoError| Violation::new("derived", error);
-    let (one, other) = (rows(one).map_err(failed)?, rows(other).map_err(failed)?);
-    if let Some((row, _)) = one.iter().find(|(row, count)| other.get(*row) != Some(*count)) {
-        return Err(Violation::new("derived", format!("of two peers that hold the same one has {row:?}")));
-    }
-    match other.iter().find(|(row, count)| one.get(*row) != Some(*count)) {
-        None => Ok(()),
-        Some((row, _)) => {
-            Err(Violation::new("derived", format!("of two peers that hold the same one lacks {row:?}")))
-        }
-    }
-}
+/// Rows of derived tables, sorted, but for tables that may differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows(BTreeMap<&'static str, Vec<String>>);
 
-fn rows(repo: &mut Repo) -> Result<BTreeMap<(String, String), usize>, RepoError> {
-    let mut rows = BTreeMap::new();
-    for (table, row) in derived::dump(repo.snapshot()?.conn())?.rows() {
-        if !MAY_DIFFER.contains(&table) {
-            *rows.entry((table.to_owned(), row.to_owned())).or_default() += 1;
+impl Rows {
+    /// Reads a repository.
+    pub fn read(repo: &mut Repo) -> Result<Self, Violation> {
+        let failed = |error: RepoError| Violation::new("derived", error);
+        let snap = repo.snapshot().map_err(failed)?;
+        let mut all = BTreeMap::new();
+        for table in derived::tables().filter(|table| !MAY_DIFFER.contains(table)) {
+            let mut rows = Vec::new();
+            derived::each_row(snap.conn(), table, &mut |row| rows.push(row.to_owned())).map_err(failed)?;
+            rows.sort_unstable();
+            all.insert(table, rows);
         }
+        Ok(Self(all))
     }
-    Ok(rows)
+
+    /// Compares them with those of a repository that holds the same.
+    pub fn check_same(&self, other: &Self) -> Result<(), Violation> {
+        let alone = |these: &Self, those: &Self| {
+            let missing = |(table, row): &(&'static str, &String)| !those.0[table].contains(row);
+            these.each().find(missing).map(|(table, row)| format!("{row:?} in {table}"))
+        };
+        if self == other {
+            return Ok(());
+        }
+        let (ours, theirs) = (alone(self, other), alone(other, self));
+        let text = format!("of two peers that hold the same one has {ours:?}, the other {theirs:?}");
+        Err(Violation::new("derived", text))
+    }
+
+    fn each(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        self.0.iter().flat_map(|(&table, rows)| rows.iter().map(move |row| (table, row)))
+    }
 }

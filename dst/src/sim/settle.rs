@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use sync::Progress;
 
 use super::Sim;
+use crate::check::budget;
 use crate::check::convergence::{self, Flows};
-use crate::check::{budget, derived};
+use crate::check::derived::{self, Rows};
 use crate::dice::{Ratio, Turn};
 use crate::feature::Feature;
 use crate::known::Known;
@@ -128,15 +129,15 @@ impl Sim {
     /// Peers that hold the same have the same derived tables. In a third of the runs those of one are compared with
     /// a rebuild, or those of all.
     fn check_tables(&mut self) -> Result<(), Violation> {
-        let mut alike: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
-        for at in 0..self.nodes.len() {
-            let print = print(&self.nodes[at].known);
-            let Some(&first) = alike.get(&print) else {
-                alike.insert(print, at);
-                continue;
-            };
-            let (before, after) = self.nodes.split_at_mut(at);
-            derived::check_same(&mut before[first].repo, &mut after[0].repo)?;
+        let mut alike: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            alike.entry(print(&node.known)).or_default().push(at);
+        }
+        for peers in alike.values().filter(|peers| peers.len() > 1) {
+            let first = Rows::read(&mut self.nodes[peers[0]].repo)?;
+            for &other in &peers[1..] {
+                first.check_same(&Rows::read(&mut self.nodes[other].repo)?)?;
+            }
         }
         let (mut dice, nodes) = (self.dice("rebuild", 0), self.nodes.len());
         let some = match dice.below(12) {
@@ -149,7 +150,7 @@ impl Sim {
         };
         for at in some {
             let time = self.nodes[at].time(self.now);
-            derived::check_rebuild(&self.nodes[at].repo, time).map_err(|violation| Violation {
+            derived::check_rebuild(&mut self.nodes[at].repo, time).map_err(|violation| Violation {
                 text: format!("peer {at}: {}", violation.text),
                 ..violation
             })?;

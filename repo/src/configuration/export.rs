@@ -19,7 +19,8 @@ pub fn export(snap: &Snapshot<'_>, groups: Groups, authority: &Authority) -> Res
         if kind == Kind::Setting {
             exported.settings(groups)?;
         } else if kind.groups().meets(groups) && has_table(snap, kind.shape().table)? {
-            exported.rows(kind, if kind == Kind::Subscriber { "sverified" } else { "1" }, [])?;
+            let which = if kind == Kind::Subscriber { "sverified" } else { "1" };
+            exported.rows(&Table::of(snap, kind)?, which, [])?;
         }
     }
     Ok(exported.records)
@@ -31,35 +32,56 @@ struct Export<'a> {
     records: Vec<Config>,
 }
 
+/// What a file's table of a kind is like.
+struct Table {
+    kind: Kind,
+    columns: Vec<&'static str>,
+    /// What its rows come by.
+    order: &'static str,
+}
+
+impl Table {
+    fn of(snap: &Snapshot<'_>, kind: Kind) -> Result<Self, RepoError> {
+        let shape = kind.shape();
+        // The tables of newer versions of stock have no rowid.
+        let order = if has_rowid(snap, shape.table)? { "rowid" } else { shape.key };
+        Ok(Self { kind, columns: merge::columns(snap, kind)?, order })
+    }
+}
+
 impl Export<'_> {
     fn settings(&mut self, groups: Groups) -> Result<(), RepoError> {
+        let table = Table::of(self.snap, Kind::Setting)?;
         for (group, prefix) in group::PREFIXES {
             if groups.meets(group) {
-                self.rows(Kind::Setting, "name GLOB ?1", [format!("{prefix}*")])?;
+                self.rows(&table, "name GLOB ?1", [format!("{prefix}*")])?;
             }
         }
         for name in group::settings(groups) {
-            self.rows(Kind::Setting, "name=?1", [name.to_owned()])?;
+            self.rows(&table, "name=?1", [name.to_owned()])?;
         }
         Ok(())
     }
 
-    fn rows<const N: usize>(&mut self, kind: Kind, which: &str, bound: [String; N]) -> Result<(), RepoError> {
+    fn rows<const N: usize>(
+        &mut self,
+        table: &Table,
+        which: &str,
+        bound: [String; N],
+    ) -> Result<(), RepoError> {
+        let Table { kind, columns, order } = table;
         let shape = kind.shape();
-        let columns = merge::columns(self.snap, kind)?;
         let listed: String = columns.iter().map(|column| format!(", {column}")).collect();
         let sql = format!(
             "SELECT CAST(mtime AS TEXT), {}{listed} FROM {}
-             WHERE typeof(mtime) IN ('integer', 'real') AND mtime>=0 AND {which} ORDER BY rowid",
+             WHERE typeof(mtime) IN ('integer', 'real') AND mtime>=0 AND {which} ORDER BY {order}",
             shape.key, shape.table
         );
-        // The tables of newer versions of stock have no rowid.
-        let sql = if has_rowid(self.snap, shape.table)? { sql } else { sql.replace("rowid", shape.key) };
-        let mut statement = self.snap.conn().prepare(&sql)?;
+        let mut statement = self.snap.conn().prepare_cached(&sql)?;
         let mut rows = statement.query(rusqlite::params_from_iter(bound))?;
         while let Some(row) = rows.next()? {
-            let hides = kind == Kind::User && !self.may_see_secret(row, &columns)?;
-            let record = record(kind, row, &columns, if hides { "pw" } else { "" })?;
+            let hides = *kind == Kind::User && !self.may_see_secret(row, columns)?;
+            let record = record(*kind, row, columns, if hides { "pw" } else { "" })?;
             self.records.push(Config { name: shape.card.to_owned(), record: record.into() });
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::event::Event;
 use super::{Linker, backlink, event, listing, mlink, version};
 use crate::manifest::{Artifact, Checkin, Direction};
 use crate::tag;
-use crate::{RepoError, Rid, Text, Tx, UnixTime, blob, config, manifest};
+use crate::{RepoError, Rid, Text, Tx, UnixTime, blob, config, manifest, schema};
 
 /// Links a check-in, and the delta manifests that waited for it as their baseline.
 pub(super) fn arrived(
@@ -116,6 +116,11 @@ fn orphans(tx: &Tx<'_>, baseline: Rid) -> Result<Vec<Rid>, RepoError> {
     Ok(statement.query_map([baseline], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
+/// Cherry-picks of artifacts that are not known yet.
+pub(crate) const WAITING: &str = "CREATE TABLE IF NOT EXISTS fx_frond_cherrypick(
+  target TEXT, childid INTEGER, isExclude INTEGER, PRIMARY KEY(target, childid)
+) WITHOUT ROWID";
+
 /// Links cherry-picks. One of an unknown artifact gives no row and no phantom until the artifact is known:
 /// it waits in a table that stock's rebuild leaves alone.
 fn link_cherrypicks(tx: &Tx<'_>, rid: Rid, checkin: &Checkin) -> Result<(), RepoError> {
@@ -125,10 +130,7 @@ fn link_cherrypicks(tx: &Tx<'_>, rid: Rid, checkin: &Checkin) -> Result<(), Repo
             insert_cherrypick(tx, target, rid, excluded.into())?;
             continue;
         }
-        tx.conn().execute_batch(
-            "CREATE TABLE IF NOT EXISTS fx_frond_cherrypick(target TEXT, childid INTEGER, isExclude INTEGER,
-             PRIMARY KEY(target, childid)) WITHOUT ROWID",
-        )?;
+        tx.conn().execute_batch(WAITING)?;
         tx.conn()
             .prepare_cached(
                 "REPLACE INTO fx_frond_cherrypick(target, childid, isExclude) VALUES(?1, ?2, ?3)",
@@ -147,11 +149,7 @@ fn insert_cherrypick(tx: &Tx<'_>, target: Rid, child: Rid, excluded: i64) -> Res
 
 /// Links the cherry-picks whose target has become known.
 pub(super) fn complete_cherrypicks(linker: &mut Linker, tx: &Tx<'_>) -> Result<(), RepoError> {
-    if !tx
-        .conn()
-        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='fx_frond_cherrypick'")?
-        .exists([])?
-    {
+    if !schema::has_table(tx, "fx_frond_cherrypick")? {
         return Ok(());
     }
     let mut statement = tx.conn().prepare_cached(

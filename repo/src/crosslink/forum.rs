@@ -7,10 +7,10 @@ use super::backlink::{self, Source};
 use super::event::{self, Event};
 use super::{Linker, mlink, version};
 use crate::manifest::ForumPost;
-use crate::{RepoError, Rid, Text, Tx, blob};
+use crate::{RepoError, Rid, Text, Tx, blob, schema};
 
 /// Stock makes the table when it meets the first post.
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS forumpost(
+pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS forumpost(
   fpid INTEGER PRIMARY KEY,
   froot INT,
   fprev INT,
@@ -102,10 +102,7 @@ pub(super) fn finish(linker: &Linker, tx: &Tx<'_>) -> Result<(), RepoError> {
 }
 
 fn has_table(tx: &Tx<'_>) -> Result<bool, RepoError> {
-    Ok(tx
-        .conn()
-        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='forumpost'")?
-        .exists([])?)
+    schema::has_table(tx, "forumpost")
 }
 
 /// The post that names a thread, and the name.

@@ -37,7 +37,8 @@ pub(super) fn tag_name(ticket: &[u8]) -> Text {
 
 /// The names of all tickets.
 pub(super) fn all(tx: &Tx<'_>) -> Result<BTreeSet<String>, RepoError> {
-    let mut statement = tx.conn().prepare("SELECT substr(tagname, 5) FROM tag WHERE tagname GLOB 'tkt-*'")?;
+    let mut statement =
+        tx.conn().prepare_cached("SELECT substr(tagname, 5) FROM tag WHERE tagname GLOB 'tkt-*'")?;
     let names = statement.query_map([], |row| row.get::<_, Text>(0))?;
     names.map(|name| Ok(name?.to_str_lossy().into_owned())).collect()
 }

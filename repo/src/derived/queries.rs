@@ -184,7 +184,7 @@ pub(super) fn query(conn: &Connection, table: &str) -> Result<Option<String>, Re
 
 /// A query for all columns of a ticket table.
 fn ticket_query(conn: &Connection, name: &str) -> Result<String, RepoError> {
-    let mut statement = conn.prepare("SELECT name FROM pragma_table_info(?1)")?;
+    let mut statement = conn.prepare_cached("SELECT name FROM pragma_table_info(?1)")?;
     let columns = statement.query_map([name], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
     let selected: Vec<String> = columns.iter().filter_map(|column| ticket_column(name, column)).collect();
     Ok(format!("SELECT {} FROM {name} t", selected.join(",")))

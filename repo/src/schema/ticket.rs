@@ -19,12 +19,15 @@ const DEFAULT: &str = include_str!("ticket.sql");
 /// Makes the tables anew and empty, as the setting says. A setting that cannot be used leaves their columns.
 pub(crate) fn make(tx: &Tx<'_>) -> Result<(), RepoError> {
     let statements = match config::get(tx, SETTING)?.filter(|sql| !sql.trim().is_empty()) {
-        None => vec![DEFAULT.to_owned()],
+        None => super::statements(DEFAULT),
         Some(sql) => match statements(&sql)? {
             Some(statements) => statements,
             None => present(tx)?,
         },
     };
+    if super::empty(tx, &TABLES, &statements)? {
+        return Ok(());
+    }
     for table in TABLES {
         tx.conn().execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
     }

@@ -9,7 +9,12 @@ use std::collections::BTreeSet;
 use super::batch::{Branches, Item, Order, Walk, What, children};
 use super::{BRANCH, Statement, TagId, kind};
 use crate::manifest::TagKind;
-use crate::{RepoError, Rid, Tx, UnixTime, blob};
+use crate::{RepoError, Rid, Tx, UnixTime, blob, schema};
+
+/// Where they are kept.
+pub(crate) const SHADOWS: &str = "CREATE TABLE IF NOT EXISTS fx_frond_tag(
+  rid INTEGER, tagname TEXT, srcid INTEGER, tagtype INTEGER, value TEXT, mtime REAL, PRIMARY KEY(rid, tagname, srcid)
+) WITHOUT ROWID";
 
 /// Statements that do not hold.
 pub(super) struct Shadows {
@@ -25,19 +30,12 @@ pub(super) struct Replayed {
 
 impl Shadows {
     pub(super) fn of(tx: &Tx<'_>) -> Result<Self, RepoError> {
-        let exist = tx
-            .conn()
-            .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='fx_frond_tag'")?
-            .exists([])?;
-        Ok(Self { exist })
+        Ok(Self { exist: schema::has_table(tx, "fx_frond_tag")? })
     }
 
     pub(super) fn remember(&mut self, tx: &Tx<'_>, statement: &Statement) -> Result<(), RepoError> {
         if !self.exist {
-            tx.conn().execute_batch(
-                "CREATE TABLE fx_frond_tag(rid INTEGER, tagname TEXT, srcid INTEGER, tagtype INTEGER,
-                 value TEXT, mtime REAL, PRIMARY KEY(rid, tagname, srcid)) WITHOUT ROWID",
-            )?;
+            tx.conn().execute_batch(SHADOWS)?;
             self.exist = true;
         }
         let mut insert = tx.conn().prepare_cached(

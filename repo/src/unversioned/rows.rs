@@ -3,7 +3,7 @@
 use rusqlite::types::ValueRef;
 
 use super::*;
-use crate::Snapshot;
+use crate::{Snapshot, schema};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS unversioned(
   uvid INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -23,8 +23,7 @@ const CONTAINER: i64 = 1;
 
 /// Whether any file was ever here.
 pub(super) fn has_table(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
-    let sql = "SELECT 1 FROM sqlite_schema WHERE type='table' AND name='unversioned'";
-    Ok(snap.conn().prepare_cached(sql)?.exists([])?)
+    schema::has_table(snap, "unversioned")
 }
 
 /// Columns of an [`Entry`]; the casts because a column of another's table may hold anything.

@@ -1,0 +1,140 @@
+//! Repositories to begin with. One that a run is done with goes back to where it began, and the next run has it: that
+//! is much cheaper than a copy, and SQLite has its statements ready.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use repo::author::{self, AuthorError};
+use repo::manifest::ForumPost;
+use repo::{Genesis, Repo, RepoError, unversioned};
+use xfer::UvName;
+
+use crate::dice::{Dice, Ratio};
+use crate::node::{PROJECT, START};
+use crate::plan::{Birth, Fault, Plan};
+
+/// New repositories, made once, and those that are ready to be used again.
+pub struct Templates {
+    originals: BTreeMap<Model, Repo>,
+    spare: RefCell<BTreeMap<Model, Vec<Repo>>>,
+}
+
+/// What a repository is like at the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Model {
+    birth: Birth,
+    tables: Tables,
+}
+
+/// Tables that are made when they are first needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Tables {
+    /// They are still to be made.
+    Few,
+    /// Some are there, as in a repository that was used for a while. Most runs begin so: when a table is made, SQLite
+    /// prepares every statement anew.
+    Usual,
+}
+
+impl Model {
+    /// What the repository of a peer is like.
+    pub fn draw(plan: &Plan, birth: Birth) -> Self {
+        let few = !may_share(plan) || Dice::of(plan.seed, "few tables", 0).hits(Ratio::new(1, 8));
+        Self { birth, tables: if few { Tables::Few } else { Tables::Usual } }
+    }
+}
+
+impl Templates {
+    /// Makes them.
+    pub fn new() -> Result<Self, RepoError> {
+        let mut originals = BTreeMap::new();
+        for (birth, project) in [(Birth::Empty, PROJECT), (Birth::Clone, "")] {
+            for tables in [Tables::Few, Tables::Usual] {
+                let mut repo = make(project)?;
+                if tables == Tables::Usual {
+                    furnish(&mut repo)?;
+                }
+                originals.insert(Model { birth, tables }, repo);
+            }
+        }
+        Ok(Self { originals, spare: RefCell::default() })
+    }
+
+    /// A repository for a peer.
+    pub fn lend(&self, model: Model, plan: &Plan) -> Result<Repo, RepoError> {
+        let original = &self.originals[&model];
+        if !may_share(plan) {
+            return original.copy_in_memory();
+        }
+        if let Some(spare) = self.spare.borrow_mut().get_mut(&model).and_then(Vec::pop) {
+            return Ok(spare);
+        }
+        let mut repo = original.copy_in_memory()?;
+        repo.hold()?;
+        Ok(repo)
+    }
+
+    /// Takes a repository back.
+    pub fn give_back(&self, model: Model, mut repo: Repo) {
+        if repo.is_held() && repo.go_back().is_ok() {
+            self.spare.borrow_mut().entry(model).or_default().push(repo);
+        }
+    }
+}
+
+/// A full disk takes back more than one may lose who goes back, and a backup is a copy of what is committed.
+fn may_share(plan: &Plan) -> bool {
+    [Fault::DiskFull, Fault::Restore].iter().all(|fault| !plan.faults.contains_key(fault))
+}
+
+/// Makes the tables that an unversioned file and a post need.
+fn furnish(repo: &mut Repo) -> Result<(), RepoError> {
+    let mut used = make(PROJECT)?;
+    let tx = used.begin()?;
+    let name = UvName::new("file").expect("a name that all peers take");
+    unversioned::put(&tx, &name, b"", START)?;
+    author::post(&tx, post()).map_err(|error| match error {
+        AuthorError::Repo(error) => error,
+        error => unreachable!("anybody may post: {error}"),
+    })?;
+    tx.commit()?;
+    let (before, after) = (schema(repo)?, schema(&mut used)?);
+    let tx = repo.begin()?;
+    for sql in after.iter().filter(|sql| !before.contains(sql)) {
+        tx.conn().execute_batch(sql)?;
+    }
+    tx.commit()
+}
+
+fn schema(repo: &mut Repo) -> Result<Vec<String>, RepoError> {
+    let snap = repo.snapshot()?;
+    let sql = "SELECT sql FROM sqlite_schema WHERE sql NOT NULL AND name NOT GLOB 'sqlite_*' ORDER BY rowid";
+    let mut statement = snap.conn().prepare(sql)?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+fn post() -> ForumPost {
+    ForumPost {
+        date: START,
+        root: None,
+        title: Some("A thread".into()),
+        in_reply_to: None,
+        mimetype: None,
+        parent: None,
+        user: Some("admin".into()),
+        text: "A post".into(),
+    }
+}
+
+fn make(project: &str) -> Result<Repo, RepoError> {
+    let genesis = Genesis {
+        project: project.to_owned(),
+        server: "5e".repeat(20),
+        user: "admin".to_owned(),
+        now: START,
+        ..Genesis::default()
+    };
+    let mut repo = Repo::in_memory(&genesis)?;
+    repo.set_limits(repo::Limits { threads: 1, cache_bytes: 1 << 20, ..repo::Limits::default() })?;
+    Ok(repo)
+}
