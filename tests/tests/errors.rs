@@ -116,7 +116,8 @@ fn not_a_url() {
         ("http://host:99999/", "\"99999\" is no port"),
     ] {
         let line = format!(
-            "{url:?} is no URL of a repository: {why}; write it as http://HOST/PATH or https://USER@HOST/PATH"
+            "{url:?} is no URL of a repository: {why}; write it as http://HOST/PATH, https://USER@HOST/PATH or \
+             nats://HOST/PROJECT-CODE"
         );
         says_exactly(&pair.clone(url), USAGE, &line);
         says_exactly(&pair.pull(url, &pair.stale), USAGE, &line);
