@@ -208,6 +208,7 @@ impl From<TransportError> for Failure {
             TransportError::Access { .. } => Code::Refused,
             TransportError::PeerFailed { fault: PeerFault::Gone, .. } => Code::NoRepository,
             TransportError::Status { status: 404 | 410, .. } => Code::NoRepository,
+            TransportError::Status { status: 400, text, .. } if of_database(text) => Code::Network,
             error if error.may_retry() => Code::Network,
             _ => Code::Failed,
         };
@@ -230,10 +231,23 @@ impl From<TransportError> for Failure {
                 "give the proxy's user and password in its address: http://USER:PASSWORD@HOST:PORT"
             }
             TransportError::Status { status: 401 | 403, .. } => "log in as a user who may do this",
+            TransportError::Status { status: 507, .. } => {
+                "tell whoever runs the server to make room, then try again"
+            }
             TransportError::Status { status: 500.., .. } if !error.may_retry() => SERVER_FAILED,
             TransportError::Empty { .. } => SERVER_FAILED,
+            TransportError::Status { status: 400, text, .. } if of_database(text) => {
+                "the server's file was in use by others: try again"
+            }
             TransportError::Status { .. } if error.may_retry() => {
                 "try again later, or ask whoever runs the server"
+            }
+            TransportError::Status { status: 413, .. } => {
+                "what stands before the server takes no request as long as this: its limit must be raised (nginx: \
+                 client_max_body_size 128m)"
+            }
+            TransportError::Status { status: 400, .. } => {
+                "try again; if it stays so, check the URL, and tell whoever runs the server"
             }
             TransportError::Status { .. } => "check the URL: it must be that of a Fossil repository",
             TransportError::NotFossil { .. } => "check the URL: it must be that of a Fossil repository",
@@ -253,6 +267,11 @@ impl From<TransportError> for Failure {
         };
         Self::new(code, error.to_string(), hint)
     }
+}
+
+/// Whether a stock server gave up a request because another one, or another program, was at its file.
+fn of_database(text: &str) -> bool {
+    text.contains("Database error") || text.contains("database is locked")
 }
 
 /// What to do where only the server's own people can tell whether a retry helps.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 use xfer::ArtifactId;
 
 use crate::Rid;
@@ -178,6 +178,11 @@ impl RepoError {
         matches!(self, Self::Locked { .. })
     }
 
+    /// Whether the file can only be read, at least now. What need not be written can do without.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Self::ReadOnly { .. } | Self::Locked { .. } | Self::DiskFull { .. })
+    }
+
     /// Names the file, if the error does not know it yet.
     #[must_use]
     pub fn at(mut self, file: &Path) -> Self {
@@ -226,6 +231,10 @@ impl From<rusqlite::Error> for RepoError {
     fn from(error: rusqlite::Error) -> Self {
         let path = Place::default();
         let reason = error.to_string();
+        if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) {
+            // The index of a write-ahead log finds no room.
+            return Self::DiskFull { path };
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
             Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },

@@ -1,6 +1,7 @@
 //! The repository file.
 
 use std::cell::RefCell;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::tx::{Ground, Memory, Mode};
 use crate::{RepoError, Snapshot, Tx, UnixTime, schema};
+
+/// Room that a shared file needs beside it: the index takes 32 KiB, and nothing can be read without it.
+const ROOM_BYTES: usize = 128 << 10;
 
 /// An open repository file.
 pub struct Repo {
@@ -120,14 +124,16 @@ impl Repo {
     /// whether [`Repo::unshare`] is to follow: not if the file's owner chose this, but if a daemon did that was
     /// killed.
     ///
-    /// It is a property of the file, which stock heeds. What cannot be changed now stays as it is.
+    /// It is a property of the file, which stock heeds. What cannot be changed now stays as it is; so does a file on
+    /// a disk that is all but full: who finds no room for what stands beside such a file can not even read it.
     pub fn share(&mut self) -> bool {
+        let has_room = self.path.as_deref().is_some_and(has_room_beside);
         self.in_no_time(|conn| {
             if journal_mode(conn, None)? == "wal" {
                 let mark = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_shared'";
                 return conn.prepare(mark)?.exists([]);
             }
-            let set = journal_mode(conn, Some("wal"))? == "wal";
+            let set = has_room && journal_mode(conn, Some("wal"))? == "wal";
             if set {
                 conn.execute_batch("CREATE TABLE IF NOT EXISTS fx_frond_shared(mark)")?;
             }
@@ -193,6 +199,16 @@ impl Repo {
         schema::create(&tx, genesis)?;
         tx.commit()
     }
+}
+
+/// Whether the log of a shared file and its index find room beside it.
+fn has_room_beside(file: &Path) -> bool {
+    let probe = with_suffix(file, "-frond-room");
+    let _ = std::fs::remove_file(&probe);
+    let opened = std::fs::File::create_new(&probe);
+    // Without a name, nothing stays behind if we are killed.
+    let named = std::fs::remove_file(&probe);
+    opened.and_then(|mut file| named.and_then(|()| file.write_all(&[0; ROOM_BYTES]))).is_ok()
 }
 
 /// What a file is opened for.

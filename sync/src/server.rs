@@ -12,7 +12,7 @@ mod unversioned;
 use std::sync::Arc;
 
 use repo::manifest::date;
-use repo::{Repo, RepoError, UnixTime, cluster, config, partial};
+use repo::{Repo, UnixTime, cluster, config, partial};
 use xfer::body::ContentType;
 use xfer::card::CloneRequest;
 use xfer::{Card, Message};
@@ -169,8 +169,8 @@ fn make_clusters(repo: &mut Repo, cx: &Cx<'_>) -> Result<(), SyncError> {
         return Ok(());
     }
     match repo.begin().and_then(|tx| cluster::create(&tx, cx.now).and_then(|_| tx.commit())) {
-        Err(RepoError::ReadOnly { .. } | RepoError::Locked { .. }) | Ok(()) => Ok(()),
-        Err(error) => Err(error.into()),
+        Err(error) if !error.is_read_only() => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

@@ -61,8 +61,8 @@ pub(crate) fn expire(repo: &mut Repo, now: UnixTime) -> Result<(), RepoError> {
         return Ok(());
     }
     match forget(repo, &due, now) {
-        Err(RepoError::ReadOnly { .. } | RepoError::Locked { .. }) | Ok(()) => Ok(()),
-        Err(error) => Err(error),
+        Err(error) if !error.is_read_only() => Err(error),
+        _ => Ok(()),
     }
 }
 

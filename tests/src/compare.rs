@@ -107,3 +107,23 @@ pub fn are_sound(fossil: &Fossil, files: impl IntoIterator<Item: AsRef<Path>>) {
         derived_tables_equal_after_stock_rebuild(fossil, file.as_ref());
     }
 }
+
+/// Names, times and contents of the unversioned files that a file holds.
+#[track_caller]
+pub fn unversioned(file: &Path) -> BTreeSet<Vec<String>> {
+    let table = "SELECT count(*) FROM sqlite_schema WHERE name='unversioned'";
+    if sql::number(file, table) == 0 {
+        return BTreeSet::new();
+    }
+    let sql = "SELECT name, mtime, hash, sz FROM unversioned WHERE hash IS NOT NULL";
+    sql::rows(file, sql).into_iter().collect()
+}
+
+/// What is private in one file is not in the other.
+#[track_caller]
+pub fn nothing_private_went(from: &Path, to: &Path) {
+    let private = sql::column(from, "SELECT uuid FROM blob JOIN private USING(rid)");
+    let held = artifacts(to);
+    let gone: Vec<_> = private.iter().filter(|name| held.contains(*name)).collect();
+    assert!(gone.is_empty(), "{} has what is private in {}: {gone:?}", to.display(), from.display());
+}

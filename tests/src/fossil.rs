@@ -132,6 +132,22 @@ impl Fossil {
         assert!(clean && !said.contains("skipping"), "test-integrity of {}:\n{said}", file.display());
     }
 
+    /// Runs stock Fossil again and again while somebody else has the file, or what it writes down for itself: it gives
+    /// up at once, or soon.
+    #[track_caller]
+    pub fn patiently(&self, dir: Option<&Path>, words: &[&str]) {
+        for _ in 0..200 {
+            let said = self.try_run_in(dir, words, b"");
+            let all = said.all();
+            if said.code == Some(0) && !all.contains("database is locked") && !all.contains("Database error")
+            {
+                return;
+            }
+            assert!(all.contains("database is locked") || all.contains("Database error"), "{said}");
+        }
+        panic!("the file is locked all the time: {words:?}");
+    }
+
     /// Makes all derived tables anew.
     #[track_caller]
     pub fn rebuild(&self, file: &Path) {

@@ -123,8 +123,8 @@ fn pass(mut client: TcpStream, server: SocketAddr, lines: &Mutex<Vec<String>>) -
         let server = TcpStream::connect(server)?;
         client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n")?;
         let (up, down) = (server.try_clone()?, client.try_clone()?);
-        std::thread::spawn(move || proxy::copy(client, up, |_| {}));
-        proxy::copy(server, down, |_| {});
+        std::thread::spawn(move || proxy::copy(client, up));
+        proxy::copy(server, down);
         return Ok(());
     }
     let Some((host, _)) = line.split_once("//").and_then(|(_, rest)| rest.split_once('/')) else {

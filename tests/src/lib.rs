@@ -6,6 +6,7 @@
 pub mod artifact;
 pub mod compare;
 pub mod corpus;
+pub mod disk;
 pub mod fossil;
 pub mod frond;
 pub mod gateway;
@@ -23,6 +24,7 @@ pub mod shared;
 pub mod sql;
 pub mod terminal;
 
+pub use disk::Disk;
 pub use fossil::Fossil;
 pub use frond::Frond;
 pub use gateway::{Gateway, Tls};

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::process::{Said, line};
+use crate::process::{Said, line, within};
 
 /// What a process took at most, in bytes, as Linux counts it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,17 +46,6 @@ pub fn run(command: &mut Command) -> (Said, Peak) {
 /// The same command, which the system gives no more than so many bytes of address space, used or not. One that
 /// asks for more is ended by a signal.
 pub fn limited(command: &Command, bytes: u64) -> Command {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("ulimit -v {} && exec \"$0\" \"$@\"", bytes / 1024)]);
-    shell.arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    if let Some(dir) = command.get_current_dir() {
-        shell.current_dir(dir);
-    }
-    shell
+    let script = format!("ulimit -v {} && exec \"$0\" \"$@\"", bytes / 1024);
+    within("sh", ["-c", &script], command)
 }

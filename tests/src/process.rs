@@ -1,8 +1,10 @@
 //! Programs that tests start, and what becomes of them.
 
+use std::ffi::OsStr;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -49,10 +51,135 @@ pub fn line(command: &Command) -> String {
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
+/// The same command, run by another program that is given `args` before it.
+pub fn within<S: AsRef<OsStr>>(
+    program: &str,
+    args: impl IntoIterator<Item = S>,
+    command: &Command,
+) -> Command {
+    let mut outer = Command::new(program);
+    outer.args(args).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    if let Some(dir) = command.get_current_dir() {
+        outer.current_dir(dir);
+    }
+    outer
+}
+
+/// A process that a test started. A clone is the same process.
+#[derive(Debug, Clone)]
+pub struct Process(Arc<Mutex<Child>>);
+
+impl Process {
+    fn of(child: Child) -> Self {
+        Self(Arc::new(Mutex::new(child)))
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.child().id()
+    }
+
+    /// Kills it and those that it started, by their ids: stock has a process for each connection.
+    pub fn kill(&self) {
+        let mut child = self.child();
+        let Ok(None) = child.try_wait() else { return };
+        let started = children(child.id());
+        let _ = child.kill();
+        for id in started {
+            let _ = Command::new("kill").args(["-KILL", &id.to_string()]).stderr(Stdio::null()).status();
+        }
+    }
+
+    /// Whether it ended.
+    pub fn has_ended(&self) -> bool {
+        !matches!(self.child().try_wait(), Ok(None))
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(&self) -> ExitStatus {
+        self.child().wait().expect("a child that was started can be waited for")
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The processes that a process started and that have not ended.
+fn children(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(|id| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // ID (NAME) STATE PARENT; the name may hold anything.
+        let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+        rest.split_whitespace().nth(1) == Some(parent.to_string().as_str())
+    })
+    .collect()
+}
+
+/// A command that is under way.
+#[derive(Debug)]
+pub struct Running {
+    command: String,
+    process: Process,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+}
+
+impl Running {
+    /// Starts it, with nothing to read.
+    #[track_caller]
+    pub fn start(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("cannot run {}: {error}", line(command)));
+        let (stdout, stderr) = (child.stdout.take().map(read), child.stderr.take().map(read));
+        let (stdout, stderr) = (stdout.expect("a pipe"), stderr.expect("a pipe"));
+        Self { command: line(command), process: Process::of(child), stdout, stderr }
+    }
+
+    /// The process.
+    pub fn process(&self) -> Process {
+        self.process.clone()
+    }
+
+    /// What it said when it was done. One that is not done after so long is killed, and fails the test.
+    #[track_caller]
+    pub fn end(self, limit: Duration) -> Said {
+        let deadline = Instant::now() + limit;
+        while !self.process.has_ended() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let in_time = self.process.has_ended();
+        self.process.kill();
+        let code = self.process.wait().code();
+        let text = |thread: JoinHandle<String>| thread.join().unwrap_or_default();
+        let said = Said { command: self.command, code, stdout: text(self.stdout), stderr: text(self.stderr) };
+        assert!(in_time, "not done after {limit:?}\n{said}");
+        said
+    }
+}
+
+fn read(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = pipe.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    })
+}
+
 /// A server that a test started. Dropped, it is killed, by its id.
 #[derive(Debug)]
 pub struct Server {
-    child: Child,
+    process: Process,
     /// Where it listens.
     pub address: SocketAddr,
     output: Option<JoinHandle<String>>,
@@ -77,19 +204,13 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let child = command.spawn();
         let mut child = child.unwrap_or_else(|error| panic!("cannot run {}: {error}", line(command)));
-        let output = child.stderr.take().map(|mut stderr| {
-            std::thread::spawn(move || {
-                let mut text = Vec::new();
-                let _ = stderr.read_to_end(&mut text);
-                String::from_utf8_lossy(&text).into_owned()
-            })
-        });
+        let output = child.stderr.take().map(read);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut server = Self { child, address, output };
+        let server = Self { process: Process::of(child), address, output };
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             // A port taken meanwhile by another process ends the child: another port then.
-            if server.child.try_wait().ok()?.is_some() {
+            if server.process.has_ended() {
                 return None;
             }
             if TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok() {
@@ -112,7 +233,12 @@ impl Server {
 
     /// Its process id.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.process.id()
+    }
+
+    /// Its process.
+    pub fn process(&self) -> Process {
+        self.process.clone()
     }
 
     /// Ends it, and gives what it wrote to stderr.
@@ -123,16 +249,16 @@ impl Server {
 
     /// Asks it to end, and waits until it has.
     #[track_caller]
-    pub fn terminate(mut self) {
+    pub fn terminate(self) {
         let id = self.id().to_string();
         let told = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
         assert!(told.success(), "cannot end process {id}");
-        self.child.wait().expect("a child that was started can be waited for");
+        self.process.wait();
     }
 
-    fn end(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn end(&self) {
+        self.process.kill();
+        self.process.wait();
     }
 }
 

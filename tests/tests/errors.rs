@@ -4,12 +4,11 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use frond_tests::corpus::{Extras, PROJECT, Shape, by_stock};
 use frond_tests::frond::{FAILED, LOCKED, NO_REPOSITORY, REFUSED, UNREACHABLE, USAGE};
 use frond_tests::process::free_port;
-use frond_tests::{Fossil, Frond, Reply, Said, Scratch, Scripted, Server, compare, frond, sql};
+use frond_tests::{Disk, Fossil, Frond, Reply, Said, Scratch, Scripted, compare, frond, sql};
 
 /// A small repository, and one that lacks its last check-ins.
 struct Pair {
@@ -155,6 +154,23 @@ fn a_server_that_failed() {
 }
 
 #[test]
+fn a_request_longer_than_a_proxy_takes() {
+    let page = "<html><head><title>413 Request Entity Too Large</title></head></html>";
+    let headers = [("Content-Type", "text/html"), ("Connection", "close")];
+    let server = Scripted::start(move |_| Reply::http("413 Request Entity Too Large", &headers, page));
+    let words = ["413", "(the request has ", " bytes)", "before the server", "nginx: client_max_body_size"];
+    Pair::new().fails(&server.url(), FAILED, &words);
+}
+
+/// Stock's words where its file was in use, or where its first two requests met.
+#[test]
+fn a_stock_server_whose_database_was_in_use() {
+    let page = "<html><body><h1>Database error: database is locked: {BEGIN IMMEDIATE}</h1></body></html>";
+    let server = Scripted::start(move |_| Reply::http("400 Bad Request", &[("Connection", "close")], page));
+    Pair::new().fails(&server.url(), UNREACHABLE, &["database is locked", "in use by others: try again"]);
+}
+
+#[test]
 fn https_to_a_port_without_tls_and_the_other_way_round() {
     let pair = Pair::new();
     let server = pair.frond.server(&pair.whole);
@@ -288,91 +304,21 @@ fn repository_locked_by_another_process() {
     compare::contents_equal(&pair.stale, &pair.whole);
 }
 
-/// Runs a shell script where file systems may be mounted that nobody else sees.
-#[track_caller]
-fn in_own_mounts(pair: &Pair, script: &str, server: &Server) -> Said {
-    let is_root =
-        std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    let mut command = Command::new("unshare");
-    command.arg("--mount");
-    if !is_root {
-        command.arg("--map-root-user");
-    }
-    command.args(["sh", "-e", "-c", script]).current_dir(pair.scratch.path());
-    command.env("FROND", frond::binary()).env("URL", server.url()).env("HOME", pair.scratch.path());
-    pair.scratch.dir("small");
-    let said = frond::run(&mut command);
-    assert!(
-        !said.stderr.contains("unshare:") && !said.stderr.contains("mount:"),
-        "cannot mount a small disk\n{said}"
-    );
-    said
-}
-
-/// The exit codes that a script printed as `code N`, and its stderr.
-fn codes(said: &Said) -> Vec<i32> {
-    said.stdout
-        .lines()
-        .filter_map(|line| line.strip_prefix("code "))
-        .filter_map(|code| code.parse().ok())
-        .collect()
-}
-
-#[test]
-fn disk_full() {
-    let pair = Pair::new();
-    let server = pair.fossil.server(&pair.whole);
-    // A clone: the disk is too small, then large enough. What came is not lost.
-    let script = "mount -t tmpfs -o size=300k tmpfs small\n\
-        code=0; $FROND clone $URL small/clone.fossil >/dev/null || code=$?; echo code $code\n\
-        code=0; $FROND verify -R small/clone.fossil >/dev/null 2>&1 || code=$?; echo code $code\n\
-        mount -o remount,size=64m small\n\
-        code=0; $FROND clone -q $URL small/clone.fossil >/dev/null || code=$?; echo code $code\n\
-        cp small/clone.fossil clone.fossil";
-    let said = in_own_mounts(&pair, script, &server);
-    let codes_found = codes(&said);
-    assert!(
-        codes_found.len() == 3 && codes_found[0] == FAILED && codes_found[1] != 0 && codes_found[2] == 0,
-        "{said}"
-    );
-    assert!(said.stderr.to_lowercase().contains("full") && said.stderr.trim().lines().count() == 1, "{said}");
-    compare::is_whole_copy(&pair.fossil, &pair.scratch.file("clone.fossil"), &pair.whole);
-
-    // A pull: the file stays as sound as it was, and the next pull goes on.
-    let script = "mount -t tmpfs -o size=$((`wc -c <stale.fossil` / 1024 + 40))k tmpfs small\n\
-        cp stale.fossil small/stale.fossil\n\
-        code=0; $FROND pull $URL -R small/stale.fossil >/dev/null || code=$?; echo code $code\n\
-        mount -o remount,size=64m small\n\
-        cp small/stale.fossil after.fossil\n\
-        code=0; $FROND pull -q $URL -R small/stale.fossil >/dev/null || code=$?; echo code $code\n\
-        cp small/stale.fossil pulled.fossil";
-    let said = in_own_mounts(&pair, script, &server);
-    assert_eq!(codes(&said), [FAILED, 0], "{said}");
-    assert!(said.stderr.to_lowercase().contains("full") && said.stderr.trim().lines().count() == 1, "{said}");
-    let after = pair.scratch.file("after.fossil");
-    pair.fossil.test_integrity(&after);
-    compare::holds_all_of(&after, &pair.stale);
-    compare::contents_equal(&pair.scratch.file("pulled.fossil"), &pair.whole);
-}
-
 #[test]
 fn read_only_file() {
     let pair = Pair::new();
     let server = pair.fossil.server(&pair.whole);
-    let script = "mount -t tmpfs -o size=64m tmpfs small\n\
-        cp stale.fossil small/stale.fossil\n\
-        mount -o remount,ro small\n\
-        code=0; $FROND pull $URL -R small/stale.fossil >/dev/null || code=$?; echo code $code\n\
-        code=0; $FROND timeline -R small/stale.fossil >/dev/null || code=$?; echo code $code\n\
-        cmp stale.fossil small/stale.fossil";
-    let said = in_own_mounts(&pair, script, &server);
-    assert_eq!(codes(&said), [FAILED, 0], "{said}");
-    // The last command of the script compared the files.
-    says_exactly(
-        &said,
-        0,
-        "small/stale.fossil: read-only; make the file and its directory writable, or work on a copy",
-    );
+    let disk = Disk::of(&pair.scratch, 64 * 1024);
+    let file = disk.take(&pair.stale, "stale.fossil");
+    disk.remount("ro");
+    let path = file.to_string_lossy();
+    let run = |words: &[&str]| disk.run(&pair.frond.command(words));
+    let line = format!("{path}: read-only; make the file and its directory writable, or work on a copy");
+    says_exactly(&run(&["pull", &server.url(), "-R", &path]), FAILED, &line);
+    assert_eq!(run(&["timeline", "-R", &path]).code, Some(0));
+    let after = pair.scratch.file("after.fossil");
+    disk.give("stale.fossil", &after);
+    assert!(std::fs::read(after).unwrap() == std::fs::read(&pair.stale).unwrap(), "the file changed");
 }
 
 #[test]

@@ -125,19 +125,22 @@ impl HttpTransport {
                     matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
                 self.target(&response).map(|to| Answer::Moved { to, for_ever })
             }
-            _ => Err(self.refused(response, deadline).await),
+            _ => Err(self.refused(response, body.bytes.len(), deadline).await),
         }
     }
 
-    /// What a status means that is no reply.
-    async fn refused(&self, response: Response<Incoming>, deadline: Instant) -> TransportError {
+    /// What a status means that is no reply to a request of so many bytes.
+    async fn refused(&self, response: Response<Incoming>, sent: usize, deadline: Instant) -> TransportError {
         let status = response.status();
         let said = self.read_text(response, deadline).await;
         if self.url.scheme == Scheme::Http && status == StatusCode::BAD_REQUEST && wants_tls(&said) {
             return wrong_scheme(&self.url);
         }
-        let text =
+        let mut text =
             if said.is_empty() { status.canonical_reason().unwrap_or_default().to_owned() } else { said };
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            text = format!("{text} (the request has {sent} bytes)");
+        }
         let proxy = self.connections.proxy(&self.url);
         let peer = match (status, proxy) {
             (StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some(proxy)) => format!("the proxy {proxy}"),

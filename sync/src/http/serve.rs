@@ -358,7 +358,13 @@ impl XferService {
             let Ok(frame) = frame.map(|frame| frame.map(Result::ok)) else { continue };
             let data = match frame {
                 None if bytes.len() == length => return Ok((bytes.freeze(), share)),
-                None | Some(None) => break,
+                // Nobody means to send half a request: the line broke, and perhaps only this way.
+                None | Some(None) => {
+                    return Err(Refusal::new(
+                        StatusCode::REQUEST_TIMEOUT,
+                        "the request broke off on its way",
+                    ));
+                }
                 Some(Some(frame)) => frame.into_data().unwrap_or_default(),
             };
             if data.len() > length - bytes.len() {

@@ -353,7 +353,7 @@ impl From<Trouble> for Refused {
         let fault = match trouble {
             Trouble::Gone => PeerFault::Gone,
             Trouble::Busy | Trouble::Full => PeerFault::Busy,
-            Trouble::Failed => PeerFault::Failed,
+            Trouble::DiskFull | Trouble::Failed => PeerFault::Failed,
         };
         Self { fault, text: trouble.text().to_owned() }
     }

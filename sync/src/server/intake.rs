@@ -30,7 +30,7 @@ pub(super) fn take_in(repo: &mut Repo, orders: &mut Orders<'_>, cx: &mut Cx<'_>)
             return Ok(());
         }
         // Locks and places are hints: a file that can only be read does without.
-        Err(SyncError::Repo(RepoError::ReadOnly { .. })) => return Ok(()),
+        Err(SyncError::Repo(error)) if !pushes && error.is_read_only() => return Ok(()),
         stored => stored?,
     };
     orders.notes.extend(configuration::remarks(&taken));

@@ -17,22 +17,9 @@ fn by_stock(site: &Site, name: &str) {
         // Stock takes a file of the same size and second for the same.
         std::fs::write(dir.join("stock.txt"), "line\n".repeat(number + 2)).unwrap();
         let text = format!("stock {number}");
-        patiently(&fossil, &dir, &["update"]);
-        patiently(&fossil, &dir, &["commit", "-m", &text, "--no-warnings", "--user-override", "admin"]);
+        fossil.patiently(Some(&dir), &["update"]);
+        fossil.patiently(Some(&dir), &["commit", "-m", &text, "--no-warnings", "--user-override", "admin"]);
     }
-}
-
-/// Stock gives up where somebody else writes at that moment, another stock too; it is asked again.
-#[track_caller]
-fn patiently(fossil: &Fossil, dir: &Path, words: &[&str]) {
-    for _ in 0..200 {
-        let said = fossil.try_run_in(Some(dir), words, b"");
-        if said.code == Some(0) {
-            return;
-        }
-        assert!(said.all().contains("database is locked"), "{said}");
-    }
-    panic!("the file is locked all the time");
 }
 
 fn by_frond(site: &Site, name: &str, branch: &str) {

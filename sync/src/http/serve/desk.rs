@@ -48,6 +48,8 @@ pub(crate) enum Trouble {
     Busy,
     /// No memory for the reply now; a retry helps.
     Full,
+    /// What was sent finds no room on the disk.
+    DiskFull,
     /// We failed.
     Failed,
 }
@@ -57,6 +59,7 @@ impl Trouble {
         match self {
             Self::Gone => StatusCode::NOT_FOUND,
             Self::Busy | Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -66,6 +69,7 @@ impl Trouble {
             Self::Gone => "no such repository",
             Self::Busy => "the repository is busy, try again",
             Self::Full => "the server has no room now, try again",
+            Self::DiskFull => "the server's disk is full; nothing of the request was kept",
             Self::Failed => "the server failed; its log says why",
         }
     }
@@ -204,6 +208,7 @@ impl From<SyncError> for Cause {
 fn from_repo(error: &RepoError) -> Trouble {
     match error {
         RepoError::NotFound { .. } | RepoError::NotARepository { .. } => Trouble::Gone,
+        RepoError::DiskFull { .. } => Trouble::DiskFull,
         error if error.may_retry() => Trouble::Busy,
         _ => Trouble::Failed,
     }
