@@ -27,6 +27,7 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	sh tests/lint-dependencies.sh
+	sh tests/lint-faults.sh
 
 bench:
 	$(CARGO) build --locked --release -p frond-leaf -p frond-tests --bins

@@ -6,6 +6,7 @@
 //! ```text
 //!   dice, queue, trace     chance by seed and site; events in virtual time; the record
 //!   plan, shape            what a seed decides beforehand
+//!   rare                   legal choices that peers seldom make
 //!   script, site, shrink   a run of which something is left out; what can be; the least that still fails
 //!   node, known, work      a peer; what it holds; what its users do
 //!   feature, beside        what a run has beside artifacts and files: synced tables
@@ -33,6 +34,7 @@ pub mod model;
 pub mod node;
 pub mod plan;
 pub mod queue;
+pub mod rare;
 pub mod rights;
 pub mod script;
 pub mod shape;

@@ -20,6 +20,31 @@ pub const PROJECT: &str = "abababababababababababababababababababab";
 pub(crate) const START: UnixTime = UnixTime::from_seconds(1_795_229_633);
 const PASSWORD: &str = "correct horse";
 
+/// What a failure at a [`Mine`] says.
+pub const TRIPPED: &str = "the peer died";
+
+/// Where in a transaction a peer dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mine {
+    /// The table.
+    pub table: &'static str,
+    /// What is done to a row of it.
+    pub change: &'static str,
+}
+
+/// One place in every transaction that a half-round has: what is stored, what is linked, what counts as sent, what
+/// is settled about clusters, what was asked for in vain.
+pub const MINES: [Mine; 8] = [
+    Mine { table: "blob", change: "INSERT" },
+    Mine { table: "event", change: "INSERT" },
+    Mine { table: "unsent", change: "DELETE" },
+    Mine { table: "unclustered", change: "DELETE" },
+    Mine { table: "unversioned", change: "INSERT" },
+    Mine { table: "config", change: "INSERT" },
+    Mine { table: "tagxref", change: "INSERT" },
+    Mine { table: "fx_frond_missed", change: "INSERT" },
+];
+
 /// Whether a peer runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Power {
@@ -170,6 +195,32 @@ impl Node {
         }
         self.written = None;
         Ok(())
+    }
+
+    /// Lets the peer die as soon as it writes to a table, until [`Node::disarm`]: what it is about to commit then
+    /// is lost, what it committed before is not. False if there is no such table yet.
+    pub fn arm(&mut self, mine: &Mine) -> Result<bool, RepoError> {
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name=?1";
+        let tables: i64 = self.repo.snapshot()?.conn().query_row(sql, [mine.table], |row| row.get(0))?;
+        if tables == 0 {
+            return Ok(false);
+        }
+        self.write_temporary(&format!(
+            "CREATE TEMP TRIGGER mine AFTER {} ON main.{} BEGIN SELECT RAISE(ABORT, '{TRIPPED}'); END",
+            mine.change, mine.table
+        ))?;
+        Ok(true)
+    }
+
+    /// Takes back [`Node::arm`].
+    pub fn disarm(&mut self) -> Result<(), RepoError> {
+        self.write_temporary("DROP TRIGGER IF EXISTS temp.mine")
+    }
+
+    fn write_temporary(&mut self, sql: &str) -> Result<(), RepoError> {
+        let tx = self.repo.begin()?;
+        tx.conn().execute_batch(sql)?;
+        tx.commit()
     }
 
     /// Keeps a copy.

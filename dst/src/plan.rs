@@ -8,6 +8,7 @@ use sync::Limits;
 use crate::dice::{Dice, Ratio};
 use crate::feature::{self, Feature};
 use crate::queue::Moment;
+use crate::rare;
 use crate::script::{Item, Script};
 use crate::shape::{self, Shape};
 
@@ -72,11 +73,17 @@ pub enum Fault {
     Crowd,
     /// The rights of a user change.
     Rights,
+    /// A peer takes long to answer, often longer than its clients wait.
+    Slow,
+    /// Messages overtake each other.
+    Reorder,
+    /// A peer dies in the midst of a half-round, before one of its transactions is committed.
+    CrashWithin,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::LoseRequest,
         Self::LoseReply,
         Self::Duplicate,
@@ -91,6 +98,9 @@ impl Fault {
         Self::Restore,
         Self::Crowd,
         Self::Rights,
+        Self::Slow,
+        Self::Reorder,
+        Self::CrashWithin,
     ];
 
     /// As it is written: in small letters, with dashes.
@@ -178,6 +188,8 @@ pub struct Plan {
     pub faults: BTreeMap<Fault, Ratio>,
     /// Parts of the product beside artifacts and files that the run has.
     pub features: BTreeSet<Feature>,
+    /// Rare choices that peers make.
+    pub choices: BTreeMap<sync::Site, Ratio>,
     /// Changes that users make.
     pub actions: u64,
     /// Sessions that begin while faults are on.
@@ -245,6 +257,7 @@ impl Plan {
             skews: skews(seed, level, nodes),
             faults: faults(seed, level),
             features: feature::draw(seed, level),
+            choices: rare::choices(seed, level),
             actions: dice.between(3, if level == Level::Calm { 6 } else { 14 }),
             sessions: pairs.len() as u64 * dice.between(1, if level == Level::Calm { 2 } else { 4 }),
             bulk: if dice.hits(Ratio::new(1, 20)) { dice.between(100, 130) } else { 0 },

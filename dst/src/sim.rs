@@ -4,6 +4,7 @@ mod exchange;
 mod mishap;
 mod settle;
 mod side;
+mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,6 +66,8 @@ pub struct Tally {
     pub clusters: u64,
     /// Faults that struck.
     pub faults: u64,
+    /// Rare choices that peers took.
+    pub choices: u64,
 }
 
 impl Tally {
@@ -76,6 +79,7 @@ impl Tally {
         self.artifacts += other.artifacts;
         self.clusters += other.clusters;
         self.faults += other.faults;
+        self.choices += other.choices;
     }
 }
 
@@ -166,6 +170,8 @@ struct Sim {
     passed: Moment,
     /// One-way links that are down, and how often.
     down: BTreeMap<(usize, usize), u32>,
+    /// Peers that answer slowly, and for how many reasons.
+    slow: BTreeMap<usize, u32>,
     trace: Trace,
     tally: Tally,
 }
@@ -184,6 +190,7 @@ impl Sim {
             side: Side::default(),
             passed: 0,
             down: BTreeMap::new(),
+            slow: BTreeMap::new(),
             trace: Trace::keeping(kept),
             tally: Tally::default(),
             plan,

@@ -35,11 +35,17 @@ pub enum Site {
     CrashAfterReply,
     /// A session begins beside one that is under way.
     Crowd,
+    /// A request takes a few seconds, so that others overtake it.
+    ReorderRequest,
+    /// A reply takes a few seconds.
+    ReorderReply,
+    /// A peer dies within a half-round.
+    CrashWithin,
 }
 
 impl Site {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::LoseRequest,
         Self::LoseReply,
         Self::DoubleRequest,
@@ -55,6 +61,9 @@ impl Site {
         Self::CrashAfterRequest,
         Self::CrashAfterReply,
         Self::Crowd,
+        Self::ReorderRequest,
+        Self::ReorderReply,
+        Self::CrashWithin,
     ];
 
     /// The fault whose ratio decides how often it hits here.
@@ -71,6 +80,8 @@ impl Site {
             | Self::CrashAfterRequest
             | Self::CrashAfterReply => Fault::Crash,
             Self::Crowd => Fault::Crowd,
+            Self::ReorderRequest | Self::ReorderReply => Fault::Reorder,
+            Self::CrashWithin => Fault::CrashWithin,
         }
     }
 

@@ -82,9 +82,10 @@ impl Templates {
     }
 }
 
-/// A full disk takes back more than one may lose who goes back, and a backup is a copy of what is committed.
+/// A full disk takes back more than one may lose who goes back, a backup is a copy of what is committed, and whoever
+/// dies within a transaction loses just that.
 fn may_share(plan: &Plan) -> bool {
-    [Fault::DiskFull, Fault::Restore].iter().all(|fault| !plan.faults.contains_key(fault))
+    [Fault::DiskFull, Fault::Restore, Fault::CrashWithin].iter().all(|fault| !plan.faults.contains_key(fault))
 }
 
 /// Makes the tables that an unversioned file and a post need.

@@ -85,7 +85,7 @@ impl Setting {
             limits: &self.limits,
             peer: None,
             guard: &NoGuard,
-            buggify: &mut *self.buggify,
+            buggify: &*self.buggify,
             observer: &mut *self.observer,
         })
     }

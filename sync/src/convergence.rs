@@ -59,9 +59,9 @@ fn server(case: &Case) -> Fixture {
 
 /// Runs a session whose replies are lost now and then: the request is then made again.
 fn run(mut session: Session, client: &mut Fixture, server: &mut Fixture, losses: &[u8]) -> u32 {
-    let (mut faults, mut observer) = (NoFaults, NoObserver);
+    let (faults, mut observer) = (NoFaults, NoObserver);
     let limits = client.limits.clone();
-    let mut cx = cx(&limits, &mut faults, &mut observer);
+    let mut cx = cx(&limits, &faults, &mut observer);
     for lost in losses.iter().cycle() {
         let mut reply = Message::default();
         for _ in 0..=*lost {

@@ -2,7 +2,7 @@
 
 use repo::UnixTime;
 
-use crate::{Buggify, Event, Guard, Limits, Observer};
+use crate::{Buggify, Event, Guard, Limits, Observer, Site};
 
 /// Time, bounds, faults and the observer of one half-round. Nothing else reaches the core.
 pub struct Cx<'a> {
@@ -17,12 +17,17 @@ pub struct Cx<'a> {
     /// Asked before a password is checked; [`crate::NoGuard`] in a client.
     pub guard: &'a dyn Guard,
     /// Asked at sites where a peer may make a rare but legal choice.
-    pub buggify: &'a mut dyn Buggify,
+    pub buggify: &'a dyn Buggify,
     /// Told what happens; cannot influence it.
     pub observer: &'a mut dyn Observer,
 }
 
 impl Cx<'_> {
+    /// Whether the rare choice is taken at a site.
+    pub(crate) fn fires(&self, site: Site) -> bool {
+        self.buggify.fires(site)
+    }
+
     /// Does something that another observer is told of too, after the one that is there.
     pub fn watched_by<T>(&mut self, other: &mut dyn Observer, job: impl FnOnce(&mut Cx<'_>) -> T) -> T {
         job(&mut Cx {
@@ -31,7 +36,7 @@ impl Cx<'_> {
             limits: self.limits,
             peer: self.peer,
             guard: self.guard,
-            buggify: &mut *self.buggify,
+            buggify: self.buggify,
             observer: &mut Both(&mut *self.observer, other),
         })
     }

@@ -14,7 +14,7 @@ use repo::{RepoError, Rid, Snapshot, UnixTime, config, content, delta};
 use xfer::card::{FileCard, Payload, Privacy, UvFile};
 use xfer::{ArtifactId, Card, UvName};
 
-use crate::Cx;
+use crate::{Buggify, Cx, Site};
 
 /// A delta that is made for a message saves at least as much; else the artifact itself is sent.
 const WORTH_BYTES: usize = 50;
@@ -36,6 +36,7 @@ pub(crate) struct Outbox<'a> {
     codec: Codec,
     budget: u64,
     clock: Option<&'a dyn Fn() -> UnixTime>,
+    buggify: &'a dyn Buggify,
     deadline: UnixTime,
     bytes: u64,
     files: u64,
@@ -73,6 +74,7 @@ impl<'a> Outbox<'a> {
             codec: Codec::new(),
             budget,
             clock: cx.clock,
+            buggify: cx.buggify,
             deadline: UnixTime(start.0.saturating_add(span)),
             bytes: 0,
             files: 0,
@@ -80,6 +82,11 @@ impl<'a> Outbox<'a> {
             settled: BTreeSet::new(),
             deepest: Privacy::Public,
         })
+    }
+
+    /// Whether the rare choice is taken at a site.
+    pub(crate) fn fires(&self, site: Site) -> bool {
+        self.buggify.fires(site)
     }
 
     /// Bytes that are left of the budget.
@@ -158,7 +165,7 @@ impl<'a> Outbox<'a> {
         }
         let target = content::get(self.snap, outgoing.rid)?;
         let delta = delta::create(&content::get(self.snap, before.rid)?, &target);
-        let worth = delta.len() + WORTH_BYTES <= target.len();
+        let worth = delta.len() + WORTH_BYTES <= target.len() && !self.fires(Site::Whole);
         let (source, bytes) = if worth { (Some(before.id), delta.into()) } else { (None, target) };
         if !self.has_room(bytes.len() as u64) {
             return Ok(None);
@@ -201,13 +208,15 @@ impl<'a> Outbox<'a> {
     /// The source of the stored delta, if whoever sees the artifact may see that too.
     fn usable_source<'o>(&self, outgoing: &'o Outgoing) -> Option<&'o Source> {
         let deepest = outgoing.privacy.min(self.deepest);
-        outgoing.source.as_ref().filter(|source| source.sendable && source.privacy <= deepest)
+        let usable = |source: &&Source| source.sendable && source.privacy <= deepest;
+        outgoing.source.as_ref().filter(usable).filter(|_| !self.fires(Site::Whole))
     }
 
     fn has_room(&self, bytes: u64) -> bool {
         self.files + self.uv_files == 0
             || (self.bytes.saturating_add(bytes) <= self.budget
-                && self.clock.is_none_or(|clock| clock() < self.deadline))
+                && self.clock.is_none_or(|clock| clock() < self.deadline)
+                && !self.fires(Site::Full))
     }
 
     fn card(&mut self, outgoing: &Outgoing, delta_source: Option<ArtifactId>, payload: Payload) -> Card {

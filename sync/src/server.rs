@@ -19,7 +19,7 @@ use xfer::{Card, Message};
 
 use self::answer::Answer;
 use self::orders::{Mode, Orders};
-use crate::{Cx, Event, RoundStats, SyncError, tables};
+use crate::{Cx, Event, RoundStats, Site, SyncError, tables};
 
 /// Answers one message from a repository: [`handle_sync`], unless a host wraps it to authorise, to log, or to
 /// announce what came. It runs on a thread that may block.
@@ -79,7 +79,7 @@ pub type Handler = Arc<dyn Fn(&mut Repo, &Message, &mut Cx<'_>) -> Result<Messag
 ///     limits: &Limits::default(),
 ///     peer: Some("203.0.113.7"),
 ///     guard: &NoGuard,
-///     buggify: &mut NoFaults,
+///     buggify: &NoFaults,
 ///     observer: &mut NoObserver,
 /// };
 /// let request = decode(&request.into(), &DecodeLimits::default())?;
@@ -165,7 +165,7 @@ fn refusal(text: &str, now: UnixTime) -> (Message, RoundStats) {
 /// Makes clusters if they are due. A file that can not be written now does without: then the whole list is
 /// announced.
 fn make_clusters(repo: &mut Repo, cx: &Cx<'_>) -> Result<(), SyncError> {
-    if !cluster::are_due(&repo.snapshot()?)? {
+    if !cluster::are_due(&repo.snapshot()?)? || cx.fires(Site::ClustersLater) {
         return Ok(());
     }
     match repo.begin().and_then(|tx| cluster::create(&tx, cx.now).and_then(|_| tx.commit())) {

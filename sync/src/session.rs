@@ -81,7 +81,7 @@ pub enum Progress {
 ///     limits: &Limits::default(),
 ///     peer: None,
 ///     guard: &NoGuard,
-///     buggify: &mut NoFaults,
+///     buggify: &NoFaults,
 ///     observer: &mut NoObserver,
 /// };
 /// let travel = |message: &Message| decode(&encode(message).into(), &DecodeLimits::default());

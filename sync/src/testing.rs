@@ -161,8 +161,8 @@ impl Fixture {
     }
 
     pub(crate) fn answer(&mut self, request: &Message) -> Result<Message, SyncError> {
-        let (mut faults, mut observer) = (NoFaults, crate::NoObserver);
-        crate::handle_sync(&mut self.repo, request, &mut cx(&self.limits, &mut faults, &mut observer))
+        let (faults, mut observer) = (NoFaults, crate::NoObserver);
+        crate::handle_sync(&mut self.repo, request, &mut cx(&self.limits, &faults, &mut observer))
     }
 
     /// The reply to a request, both in their own text, without the timestamp.
@@ -215,7 +215,7 @@ pub(crate) fn printed(message: &Message) -> String {
     String::from_utf8_lossy(&xfer::encode(message)).into_owned()
 }
 
-pub(crate) fn cx<'a>(limits: &'a Limits, faults: &'a mut NoFaults, observer: &'a mut dyn Observer) -> Cx<'a> {
+pub(crate) fn cx<'a>(limits: &'a Limits, faults: &'a NoFaults, observer: &'a mut dyn Observer) -> Cx<'a> {
     Cx { now: NOW, clock: None, limits, peer: None, guard: &crate::NoGuard, buggify: faults, observer }
 }
 
@@ -287,8 +287,8 @@ pub(crate) fn step(
     client: &mut Fixture,
     server: &mut dyn Peer,
 ) -> Result<Progress, SyncError> {
-    let (mut faults, mut observer) = (NoFaults, crate::NoObserver);
-    let mut cx = cx(&client.limits, &mut faults, &mut observer);
+    let (faults, mut observer) = (NoFaults, crate::NoObserver);
+    let mut cx = cx(&client.limits, &faults, &mut observer);
     let request = session.next_request(&mut client.repo, &mut cx)?;
     let reply = server.hear(&request);
     session.handle_reply(&mut client.repo, &reply, &mut cx)

@@ -30,7 +30,7 @@ use xfer::body::Body;
 ///             limits: &Limits::default(),
 ///             peer: None,
 ///             guard: &NoGuard,
-///             buggify: &mut NoFaults,
+///             buggify: &NoFaults,
 ///             observer: &mut NoObserver,
 ///         })?;
 ///         Ok(pack(encode(&reply), request.content_type))

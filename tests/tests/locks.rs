@@ -104,14 +104,14 @@ impl Site {
         let mut session = Session::sync(options, [seed; 20]);
         let limits = Limits::default();
         loop {
-            let (mut faults, mut observer) = (NoFaults, NoObserver);
+            let mut observer = NoObserver;
             let mut cx = Cx {
                 now: UnixTime::from_seconds(1_795_229_633),
                 clock: None,
                 limits: &limits,
                 peer: None,
                 guard: &NoGuard,
-                buggify: &mut faults,
+                buggify: &NoFaults,
                 observer: &mut observer,
             };
             let request = session.next_request(&mut repo, &mut cx).unwrap();

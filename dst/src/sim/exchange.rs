@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sync::{Cx, Limits, NoFaults, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
+use sync::{Cx, Limits, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
 use xfer::body::{Body, ContentType, pack, unpack};
 use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
 
@@ -18,6 +18,7 @@ use crate::model::Violation;
 use crate::node::{Power, Stage};
 use crate::plan::{Fault, Login};
 use crate::queue::Moment;
+use crate::rare::Rare;
 use crate::rights::Right;
 use crate::site::Site;
 use crate::talk::{Kind, Soundness, Talk, is_refused};
@@ -62,7 +63,8 @@ impl Sim {
         let told =
             reply.as_ref().map_or_else(|| "fails".to_owned(), |body| format!("answers, {}", shown(body)));
         self.tell(&format!("#{} peer {server} {told}", parcel.talk));
-        if !self.may_crash(Site::CrashAfterRequest, parcel.turn(), server) {
+        let lives = self.nodes[server].power == Power::On;
+        if lives && !self.may_crash(Site::CrashAfterRequest, parcel.turn(), server) {
             self.travel(Parcel { body: reply, copy: 2 * parcel.copy, ..parcel.clone() }, Way::Reply);
         }
         Ok(())
@@ -73,7 +75,8 @@ impl Sim {
         let client = self.plan.edges[talk.edge].client;
         let Some(body) = &parcel.body else { return self.abandon(talk, "the server failed") };
         let progress = self.absorb(&mut talk, body, parcel.soundness)?;
-        if self.may_crash(Site::CrashAfterReply, parcel.turn(), client) {
+        let lives = self.nodes[client].power == Power::On;
+        if !lives || self.may_crash(Site::CrashAfterReply, parcel.turn(), client) {
             return Ok(());
         }
         match progress {
@@ -106,7 +109,7 @@ impl Sim {
     fn abandon(&mut self, mut talk: Talk, reason: &'static str) -> Result<(), Violation> {
         let node = &self.nodes[self.plan.edges[talk.edge].client];
         let (time, limits) = (node.time(self.now), node.limits.clone());
-        talk.session.abandon(&Unreachable(reason), &mut cx(time, &limits, &mut NoFaults, &mut talk.watch));
+        talk.session.abandon(&Unreachable(reason), &mut cx(time, &limits, &Rare::default(), &mut talk.watch));
         self.tell(&format!("{} is given up: {reason}", talk.name()));
         self.tally.failed += 1;
         events::check(&talk.watch)
@@ -115,10 +118,12 @@ impl Sim {
     /// The next request of a session as bytes; none if it failed.
     pub(super) fn compose(&mut self, talk: &mut Talk) -> Result<Option<Body>, Violation> {
         let edge = self.plan.edges[talk.edge].clone();
+        let rare = self.rare(edge.client);
         let node = &mut self.nodes[edge.client];
         let (time, limits) = (node.time(self.now), node.limits.clone());
         let request =
-            talk.session.next_request(&mut node.repo, &mut cx(time, &limits, &mut NoFaults, &mut talk.watch));
+            talk.session.next_request(&mut node.repo, &mut cx(time, &limits, &rare, &mut talk.watch));
+        self.tally.choices += rare.fired();
         let request = match request {
             Ok(request) => request,
             Err(error) => return self.failed(talk, &error).map(|()| None),
@@ -155,14 +160,18 @@ impl Sim {
             Err(text) => return Err(Violation::new("codec", format!("a request: {text}"))),
         };
         self.tally.requests += 1;
+        let (armed, rare) = (self.arm(edge.server)?, self.rare(edge.server));
         let node = &mut self.nodes[edge.server];
         let (time, limits) = (node.time(self.now), node.limits.clone());
         let mut watch = Watch::default();
-        let reply = handle_sync(&mut node.repo, &request, &mut cx(time, &limits, &mut NoFaults, &mut watch));
+        let reply = handle_sync(&mut node.repo, &request, &mut cx(time, &limits, &rare, &mut watch));
+        self.tally.choices += rare.fired();
+        self.disarm(edge.server, armed)?;
         events::check(&watch)?;
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
         let reply = match reply {
             Ok(reply) => reply,
+            Err(SyncError::Repo(error)) if self.dies_of(edge.server, &error)? => return Ok(None),
             Err(SyncError::Repo(error)) if self.is_excused(&error) => {
                 // A pull makes clusters in a transaction of its own, after what it brings is kept.
                 self.audit(edge.server, Maker::Peer)?;
@@ -215,7 +224,7 @@ impl Sim {
             Err(_) if soundness == Soundness::Damaged => {
                 talk.session.abandon(
                     &Unreachable("the reply is no message"),
-                    &mut cx(time, &limits, &mut NoFaults, &mut talk.watch),
+                    &mut cx(time, &limits, &Rare::default(), &mut talk.watch),
                 );
                 self.tell(&format!("{} cannot read the reply", talk.name()));
                 self.tally.failed += 1;
@@ -224,12 +233,13 @@ impl Sim {
             Err(text) => return Err(Violation::new("codec", format!("a reply: {text}"))),
         };
         let (unsent, commits) = (node.known.unsent.clone(), node.commits);
+        let (armed, rare) = (self.arm(client)?, self.rare(client));
+        let node = &mut self.nodes[client];
         talk.session.travelled(0, body.bytes.len() as u64);
-        let progress = talk.session.handle_reply(
-            &mut node.repo,
-            &reply,
-            &mut cx(time, &limits, &mut NoFaults, &mut talk.watch),
-        );
+        let progress =
+            talk.session.handle_reply(&mut node.repo, &reply, &mut cx(time, &limits, &rare, &mut talk.watch));
+        self.tally.choices += rare.fired();
+        self.disarm(client, armed)?;
         self.audit(client, Maker::Peer)?;
         self.audit_aside(client, Cause::Reply { message: &reply, given: &talk.given })?;
         let node = &self.nodes[client];
@@ -252,6 +262,7 @@ impl Sim {
                 self.succeeded(talk)?;
                 Ok(Some(Progress::Done))
             }
+            Err(SyncError::Repo(error)) if self.dies_of(client, &error)? => Ok(None),
             Err(error) => self.failed(talk, &error).map(|()| None),
         }
     }
@@ -314,7 +325,9 @@ impl Sim {
                 !letters.allow(Right::WriteFiles) || on(Fault::Rights) || on(Fault::Restore) || damaged
             }
             SyncError::UnresolvedDeltas { .. } => {
-                self.nodes.iter().any(|node| !node.known.shunned.is_empty()) || on(Fault::Restore)
+                self.nodes.iter().any(|node| !node.known.shunned.is_empty())
+                    || on(Fault::Restore)
+                    || self.plan.choices.contains_key(&sync::Site::Unanswered)
             }
             SyncError::UnfinishedClone | SyncError::NoProject | SyncError::NotFresh => on(Fault::Restore),
             _ => damaged,
@@ -325,10 +338,10 @@ impl Sim {
 pub(super) fn cx<'a>(
     now: repo::UnixTime,
     limits: &'a Limits,
-    faults: &'a mut NoFaults,
+    rare: &'a Rare,
     watch: &'a mut Watch,
 ) -> Cx<'a> {
-    Cx { now, clock: None, limits, peer: None, guard: &NoGuard, buggify: faults, observer: watch }
+    Cx { now, clock: None, limits, peer: None, guard: &NoGuard, buggify: rare, observer: watch }
 }
 
 fn unreasonable(talk: &Talk, error: &SyncError) -> Violation {

@@ -73,8 +73,17 @@ impl Sim {
     fn plan_arrival(&mut self, parcel: Parcel, way: Way) {
         let turn = parcel.turn();
         let is_late = self.hits(way.pick(Site::DelayRequest, Site::DelayReply), turn);
-        let longest = if is_late { 40_000 } else { 200 };
-        let takes = self.dice(way.pick("request takes", "reply takes"), turn).between(1, longest);
+        // What takes a few seconds comes while the client still waits, or while it waits for what it asked next.
+        let longest = match is_late {
+            true => 40_000,
+            false if self.hits(way.pick(Site::ReorderRequest, Site::ReorderReply), turn) => 12_000,
+            false => 200,
+        };
+        let mut takes = self.dice(way.pick("request takes", "reply takes"), turn).between(1, longest);
+        let is_slow = self.slow.get(&self.plan.edges[parcel.edge].server).is_some_and(|&times| times > 0);
+        if way == Way::Reply && is_slow {
+            takes += self.dice("slow reply", turn).between(5_000, 40_000);
+        }
         let arrive = match way {
             Way::Request => Event::Request,
             Way::Reply => Event::Reply,
@@ -116,7 +125,7 @@ impl Sim {
         for fault in faults {
             let places = match fault {
                 Fault::LinkDown | Fault::OneWay | Fault::Rights => edges,
-                Fault::Crash | Fault::DiskFull | Fault::ClockJump | Fault::Restore => nodes,
+                Fault::Crash | Fault::DiskFull | Fault::ClockJump | Fault::Restore | Fault::Slow => nodes,
                 _ => continue,
             };
             let site = format!("strikes of {fault:?}");
@@ -124,7 +133,9 @@ impl Sim {
                 // Strike 0 has not the generator that decides how many there are.
                 let mut dice = self.dice(&site, number + 1);
                 let (when, place) = (dice.below(span) as Moment, dice.place(places));
-                let until = when + dice.between(1_000, 15_000) as Moment;
+                // A copy may be much older than a link is down.
+                let longest = if fault == Fault::Restore { 45_000 } else { 15_000 };
+                let until = when + dice.between(1_000, longest) as Moment;
                 if self.script.lacks(&Item::Strike(fault, number)) {
                     continue;
                 }
@@ -153,6 +164,7 @@ impl Sim {
                 let by = dice.between(1, 7_200_000) as i64;
                 self.nodes[place].skew += if dice.below(2) == 0 { by } else { -by };
             }
+            Fault::Slow => *self.slow.entry(place).or_default() += 1,
             Fault::Restore => return self.restore(place),
             Fault::Rights => {
                 let letters = *dice.pick(&["gio", "gioxy", "go", "gioy"]);
@@ -167,6 +179,7 @@ impl Sim {
         match fault {
             Fault::LinkDown | Fault::OneWay => self.switch(fault, place, |down| down.saturating_sub(1)),
             Fault::DiskFull => self.nodes[place].limit_pages(None).map_err(broken)?,
+            Fault::Slow => *self.slow.entry(place).or_default() -= 1,
             _ => {}
         }
         Ok(())
@@ -197,7 +210,7 @@ impl Sim {
     }
 
     /// A peer dies for a while: what it was about to do is gone, what it committed is not.
-    fn crash(&mut self, at: usize, pause: u64) {
+    pub(super) fn crash(&mut self, at: usize, pause: u64) {
         self.tell(&format!("peer {at} crashes"));
         self.nodes[at].power = Power::Off;
         self.queue.plan(self.now + pause as Moment, Event::Return(at));

@@ -22,6 +22,7 @@ impl Sim {
         self.tell("faults end");
         self.talks.clear();
         self.down.clear();
+        self.slow.clear();
         for at in 0..self.nodes.len() {
             let by_the_way = self.dice("last restart", at as u64).hits(Ratio::new(1, 8));
             if self.nodes[at].power == Power::Off || by_the_way {
@@ -29,6 +30,7 @@ impl Sim {
             }
         }
         self.plan.faults.clear();
+        self.plan.choices.clear();
         self.converge()?;
         let known: Vec<&Known> = self.nodes.iter().map(|node| &node.known).collect();
         convergence::check(&known, &self.flows())?;

@@ -12,10 +12,12 @@ use super::orders::{Mode, Orders, Outcome};
 use crate::outbox::Outbox;
 use crate::session::inbox;
 use crate::version::{PRIVATE_IGOT_SINCE, SHA3_SINCE};
-use crate::{Cx, RoundStats, SyncError, tables};
+use crate::{Cx, RoundStats, Site, SyncError, tables};
 
 /// Artifacts that are looked up at once.
 const PIECE: u32 = 500;
+/// Artifacts that are sent unasked at [`Site::Unasked`].
+const UNASKED: usize = 4;
 
 /// A reply under way.
 pub(super) struct Answer<'a, 'm> {
@@ -113,7 +115,7 @@ impl<'a, 'm> Answer<'a, 'm> {
         let mut asked = BTreeMap::new();
         for id in &self.orders.gimmes {
             let Some(outgoing) = self.outbox.outlet().find(id)? else { continue };
-            if self.outbox.is_settled(outgoing.rid) {
+            if self.outbox.is_settled(outgoing.rid) || self.outbox.fires(Site::Unanswered) {
                 continue;
             }
             if outgoing.privacy <= self.outbox.deepest {
@@ -128,6 +130,9 @@ impl<'a, 'm> Answer<'a, 'm> {
             }
         }
         self.send_asked(asked)?;
+        if self.orders.pull == Mode::On && self.outbox.fires(Site::Unasked) {
+            self.send_unasked()?;
+        }
         let Self { snap, orders, outbox, cards, stats } = self;
         Ok(orders.unversioned.answer(snap, outbox, cards, stats)?)
     }
@@ -148,6 +153,23 @@ impl<'a, 'm> Answer<'a, 'm> {
             self.outbox.settle(outgoing.rid);
             self.cards.push(Card::Igot(Igot { id: outgoing.id, privacy: outgoing.privacy }));
             self.stats.igots_sent += 1;
+        }
+        Ok(())
+    }
+
+    /// Sends the newest artifacts, as if the client had asked for them.
+    fn send_unasked(&mut self) -> Result<(), Stop> {
+        let mut newest = Vec::new();
+        self.outbox.outlet().list(List::Catalog, |rid, _| {
+            newest.push(rid);
+            if newest.len() < UNASKED { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        for rid in newest {
+            let Some(outgoing) = self.outbox.outlet().at(rid)? else { continue };
+            check_client(self.orders.client.0, &outgoing)?;
+            if !self.outbox.is_settled(rid) {
+                self.cards.extend(self.outbox.towards_older(&outgoing)?);
+            }
         }
         Ok(())
     }
@@ -191,18 +213,24 @@ impl<'a, 'm> Answer<'a, 'm> {
         wanted.add_waiting(self.snap, igots, most)?;
         self.stats.gimmes_sent = wanted.len() as u64;
         self.cards.extend(wanted.iter().map(Card::Gimme));
+        if cx.fires(Site::AskedTwice) {
+            self.cards.extend(wanted.iter().map(Card::Gimme));
+        }
         Ok(())
     }
 
     /// The lists at the end of a reply.
     fn announce(&mut self) -> Result<(), RepoError> {
-        if self.orders.clusters == Mode::On {
+        if self.orders.clusters == Mode::On && !self.outbox.fires(Site::ClustersUnknown) {
             self.announce_clusters()?;
         }
         // A clone by names hears all of them first; while it asks for them, only of what may have come meanwhile.
         let by_names = self.orders.clone == Some(CloneRequest::Announce);
         if by_names || self.orders.pull == Mode::On {
             let all = self.orders.catalog == Mode::On || by_names && self.orders.lacks.is_empty();
+            if !all && !self.orders.lacks.is_empty() && self.outbox.fires(Site::ListLeftOut) {
+                return Ok(());
+            }
             self.announce_list(if all { List::Catalog } else { List::Unclustered })?;
             if self.outbox.deepest == Privacy::Private {
                 self.announce_list(List::Private)?;
@@ -227,7 +255,7 @@ impl<'a, 'm> Answer<'a, 'm> {
         let Self { outbox, cards, stats, .. } = self;
         let privacy = if list == List::Private { Privacy::Private } else { Privacy::Public };
         outbox.outlet().list(list, |rid, id| {
-            if !outbox.is_settled(rid) {
+            if !outbox.is_settled(rid) || outbox.fires(Site::AnnouncedAgain) {
                 cards.push(Card::Igot(Igot { id, privacy }));
                 stats.igots_sent += 1;
             }

@@ -198,8 +198,8 @@ fn a_reply_takes_up_no_more_artifacts_when_its_time_is_over() {
         elapsed.set(elapsed.get() + 6);
         UnixTime(elapsed.get())
     };
-    let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
-    let mut cx = crate::testing::cx(&server.limits, &mut faults, &mut observer);
+    let (faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+    let mut cx = crate::testing::cx(&server.limits, &faults, &mut observer);
     cx.clock = Some(&clock);
     let reply = handle_sync(&mut server.repo, &message(&format!("{V}clone 2 1\n")), &mut cx).unwrap();
     assert!(reply.cards.contains(&Card::CloneSeqno(3)), "{reply:?}");
@@ -236,8 +236,8 @@ fn a_repository_may_shorten_the_time_of_its_replies() {
             elapsed.set(elapsed.get() + step);
             UnixTime(elapsed.get())
         };
-        let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
-        let mut cx = crate::testing::cx(&server.limits, &mut faults, &mut observer);
+        let (faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+        let mut cx = crate::testing::cx(&server.limits, &faults, &mut observer);
         cx.clock = Some(&clock);
         let reply = handle_sync(&mut server.repo, &message(&format!("{V}clone 2 1\n")), &mut cx).unwrap();
         reply.cards.iter().find_map(|card| if let Card::CloneSeqno(next) = card { Some(*next) } else { None })
@@ -436,8 +436,8 @@ fn only_a_batch_clone_of_version_3_changes_the_framing_of_the_reply() {
 #[test]
 fn the_observer_hears_of_each_request() {
     let mut server = holding("A");
-    let (mut faults, mut diary) = (crate::NoFaults, crate::testing::Diary::default());
-    let mut cx = crate::testing::cx(&server.limits, &mut faults, &mut diary);
+    let (faults, mut diary) = (crate::NoFaults, crate::testing::Diary::default());
+    let mut cx = crate::testing::cx(&server.limits, &faults, &mut diary);
     handle_sync(&mut server.repo, &message(&format!("{V}clone 3 1\n")), &mut cx).unwrap();
     assert_eq!(diary.0, ["clone request", "handled, 1 sent"]);
 }

@@ -7,7 +7,7 @@ use xfer::{ArtifactId, Card, Pragma, UvName};
 
 use crate::outbox::Outbox;
 use crate::session::inbox::blame;
-use crate::{RoundStats, SyncError};
+use crate::{RoundStats, Site, SyncError};
 
 /// What a request asks for and brings.
 #[derive(Default)]
@@ -68,7 +68,7 @@ impl Unversioned<'_> {
             }
         }
         let Some(theirs) = self.hash else { return Ok(()) };
-        if unversioned::catalog_hash(snap)? == theirs {
+        if unversioned::catalog_hash(snap)? == theirs && !outbox.fires(Site::CatalogAnyway) {
             return Ok(());
         }
         cards.push(Card::Pragma(if self.may_write { Pragma::UvPushOk } else { Pragma::UvPullOnly }));

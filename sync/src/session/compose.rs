@@ -10,7 +10,7 @@ use super::push::Scope;
 use super::{Goal, LoginState, Session, inbox};
 use crate::outbox::{self, Outbox};
 use crate::version::ADVERTISED;
-use crate::{Cx, SyncError};
+use crate::{Cx, Site, SyncError};
 
 /// The round in which stock asks for clusters, and announces its own.
 const CLUSTER_ROUND: u32 = 3;
@@ -32,6 +32,9 @@ impl Session {
         }
         cards.append(&mut self.linking.compose(self.result.rounds));
         cards.extend(self.wanted.iter().map(Card::Gimme));
+        if cx.fires(Site::AskedTwice) {
+            cards.extend(self.wanted.iter().map(Card::Gimme));
+        }
         if self.asks_for_clusters() {
             cards.push(Card::Pragma(Pragma::ReqClusters));
         }

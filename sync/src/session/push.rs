@@ -14,8 +14,8 @@ use xfer::{ArtifactId, Card};
 
 use super::locking::Rest;
 use super::reply::Reply;
-use crate::RoundStats;
 use crate::outbox::Outbox;
+use crate::{RoundStats, Site};
 
 /// Stock servers that let us pull and not push say so in a message that begins so.
 const PULL_ONLY: &str = "pull only ";
@@ -139,7 +139,7 @@ impl Pushing {
             outbox.settle(rid);
         }
         let mut cards = Vec::new();
-        if self.answer(outbox, &mut cards)? {
+        if self.answer(outbox, &mut cards)? && !outbox.fires(Site::NamesOnly) {
             self.send_unsent(snap, outbox, &mut cards)?;
         }
         stats.files_sent = cards.len() as u64;

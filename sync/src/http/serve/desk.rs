@@ -140,7 +140,7 @@ impl Desk {
             limits: &limits,
             peer: peer.map(|RemoteAddress(address)| address.as_str()),
             guard: &*self.options.guard,
-            buggify: &mut NoFaults,
+            buggify: &NoFaults,
             observer: &mut *observer,
         };
         (self.options.handler)(&mut open.repo, message, &mut cx)

@@ -23,14 +23,14 @@ impl Guarded {
 
     /// The first line of the reply to a request from somewhere.
     fn reply(&mut self, request: &str, peer: &str) -> String {
-        let (mut buggify, mut observer) = (NoFaults, NoObserver);
+        let mut observer = NoObserver;
         let mut cx = Cx {
             now: UnixTime::from_seconds(NOW.seconds() + self.seconds),
             clock: None,
             limits: &self.server.limits,
             peer: Some(peer),
             guard: &self.guard,
-            buggify: &mut buggify,
+            buggify: &NoFaults,
             observer: &mut observer,
         };
         let reply = crate::handle_sync(&mut self.server.repo, &message(request), &mut cx).unwrap();

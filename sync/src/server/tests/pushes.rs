@@ -73,10 +73,10 @@ impl Observer for Kept {
 #[test]
 fn the_observer_hears_what_was_taken() {
     let mut server = of_bob("", "i");
-    let (mut faults, mut kept) = (NoFaults, Kept(Vec::new()));
+    let (faults, mut kept) = (NoFaults, Kept(Vec::new()));
     for cards in [format!("{PUSH}{}{}", file("A"), file("B")), format!("{PUSH}{}# again\n", file("A"))] {
         let request = message(&by_bob(&cards));
-        handle_sync(&mut server.repo, &request, &mut cx(&server.limits, &mut faults, &mut kept)).unwrap();
+        handle_sync(&mut server.repo, &request, &mut cx(&server.limits, &faults, &mut kept)).unwrap();
     }
     assert_eq!(kept.0, [2, 0]);
 }

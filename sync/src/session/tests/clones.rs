@@ -65,8 +65,8 @@ fn a_clone_asks_first_for_the_version_that_was_chosen_and_gets_everything_by_any
     for (version, asked) in cases {
         let (mut client, mut server) = (fresh(), holding("A B").delta("C", "A", Privacy::Public));
         let mut session = Session::clone_into(pull(), SEED).asking_for(version);
-        let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
-        let mut cx = cx(&client.limits, &mut faults, &mut observer);
+        let (faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+        let mut cx = cx(&client.limits, &faults, &mut observer);
         let first = printed(&session.next_request(&mut client.repo, &mut cx).unwrap());
         converse(&mut session, &mut client, &mut server).unwrap();
         assert!(first.contains(asked), "{version:?}: {first}");
@@ -446,9 +446,9 @@ fn a_request_whose_reply_was_lost_may_be_sent_again() {
         let mut server = holding("A B C D E F").limited(|limits| limits.reply_bytes = 25);
         let mut client = fresh();
         let mut session = Session::clone_into(pull(), SEED);
-        let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+        let (faults, mut observer) = (crate::NoFaults, crate::NoObserver);
         let limits = Limits::default();
-        let mut cx = cx(&limits, &mut faults, &mut observer);
+        let mut cx = cx(&limits, &faults, &mut observer);
         let mut nonces = std::collections::BTreeSet::new();
         loop {
             let mut reply = Message::default();

@@ -83,8 +83,8 @@ fn a_request_composed_anew_says_the_same_of_locks() {
         [(locking(ONE), spelled(&format!("ci-lock {{A}} {ONE}"))), (options, format!("ci-unlock {ONE}"))]
     {
         let mut client = holding("A");
-        let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
-        let mut cx = cx(&client.limits, &mut faults, &mut observer);
+        let (faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+        let mut cx = cx(&client.limits, &faults, &mut observer);
         let mut session = Session::sync(options, SEED);
         for _ in 0..2 {
             let request = printed(&session.next_request(&mut client.repo, &mut cx).unwrap());

@@ -172,8 +172,8 @@ fn errors_of_the_peer_fail_the_pull() {
 #[test]
 fn a_reply_without_timestamp_failed_midway() {
     let mut client = holding("A");
-    let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
-    let mut cx = cx(&client.limits, &mut faults, &mut observer);
+    let (faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+    let mut cx = cx(&client.limits, &faults, &mut observer);
     let mut session = Session::sync(pull(), SEED);
     session.next_request(&mut client.repo, &mut cx).unwrap();
     let error = session.handle_reply(&mut client.repo, &message(&file("B")), &mut cx).unwrap_err();
@@ -191,8 +191,8 @@ fn a_login_is_sent_from_the_first_round_of_a_pull_on() {
     assert_eq!(error.to_string(), "the peer refused: not authorized to read");
     let anonymous = SyncOptions { user: Some("anonymous".to_owned()), ..bob(&pull()) };
     let mut session = Session::sync(anonymous, SEED);
-    let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
-    let mut cx = cx(&client.limits, &mut faults, &mut observer);
+    let (faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+    let mut cx = cx(&client.limits, &faults, &mut observer);
     assert_eq!(session.next_request(&mut client.repo, &mut cx).unwrap().login, None);
 }
 
@@ -216,8 +216,8 @@ fn shunned_artifacts_are_neither_asked_for_nor_kept() {
         assert_eq!(gimmes(request).len(), 0);
         "igot {B}\n".to_owned() + &file("B")
     });
-    let (mut faults, mut diary) = (crate::NoFaults, Diary::default());
-    let mut cx = cx(&client.limits, &mut faults, &mut diary);
+    let (faults, mut diary) = (crate::NoFaults, Diary::default());
+    let mut cx = cx(&client.limits, &faults, &mut diary);
     let mut session = Session::sync(pull(), SEED);
     let request = session.next_request(&mut client.repo, &mut cx).unwrap();
     let reply = crate::testing::Peer::hear(&mut server, &request);
@@ -230,9 +230,9 @@ fn shunned_artifacts_are_neither_asked_for_nor_kept() {
 fn the_observer_hears_each_event_once() {
     let mut client = holding("A");
     let mut server = holding("A B");
-    let (mut faults, mut diary) = (crate::NoFaults, Diary::default());
+    let (faults, mut diary) = (crate::NoFaults, Diary::default());
     let limits = Limits::default();
-    let mut cx = cx(&limits, &mut faults, &mut diary);
+    let mut cx = cx(&limits, &faults, &mut diary);
     let mut session = Session::sync(pull(), SEED);
     loop {
         let request = session.next_request(&mut client.repo, &mut cx).unwrap();

@@ -91,9 +91,9 @@ fn a_budget_is_kept_and_everything_goes_all_the_same() {
 fn nothing_counts_as_sent_before_the_reply_is_in() {
     let mut client = holding("").unsent("A B");
     let mut lost = session(&push(), 1);
-    let (mut faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+    let (faults, mut observer) = (crate::NoFaults, crate::NoObserver);
     let limits = Limits::default();
-    let mut cx = cx(&limits, &mut faults, &mut observer);
+    let mut cx = cx(&limits, &faults, &mut observer);
     lost.next_request(&mut client.repo, &mut cx).unwrap();
     lost.abandon(&SyncError::Unfinished, &mut cx);
     assert_eq!(client.waiting(), 2);

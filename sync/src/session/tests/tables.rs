@@ -196,11 +196,11 @@ fn the_observer_hears_of_each_table() {
     let mut server = table(holding("A"), Rule::LastWriter);
     put(&mut server, "a", "s", "1");
     let mut client = table(holding("A"), Rule::LastWriter);
-    let (mut faults, mut diary) = (crate::NoFaults, Diary::default());
+    let (faults, mut diary) = (crate::NoFaults, Diary::default());
     let mut session = Session::sync(with_tables(pull()), SEED);
     let mut progress = Progress::Continue;
     while progress == Progress::Continue {
-        let mut cx = cx(&client.limits, &mut faults, &mut diary);
+        let mut cx = cx(&client.limits, &faults, &mut diary);
         let request = session.next_request(&mut client.repo, &mut cx).unwrap();
         let reply = server.answer(&request).unwrap();
         progress = session.handle_reply(&mut client.repo, &reply, &mut cx).unwrap();

@@ -1,0 +1,75 @@
+//! The rare choices that peers make: which of them a seed turns on, how often, and the dice of each.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use sync::{Buggify, Site};
+
+use crate::dice::{Dice, Ratio, Turn};
+use crate::plan::Level;
+
+/// The sites that a seed turns on, each at a ratio of its own.
+pub fn choices(seed: u64, level: Level) -> BTreeMap<Site, Ratio> {
+    let (chance, least) = match level {
+        Level::Calm => (Ratio::new(1, 8), 4),
+        Level::Rough => (Ratio::new(1, 4), 3),
+        Level::Hostile => (Ratio::new(1, 2), 2),
+    };
+    let mut sites = BTreeMap::new();
+    for (index, site) in Site::ALL.into_iter().enumerate() {
+        let dice = &mut Dice::of(seed, "choices", index as u64);
+        if dice.hits(chance) {
+            sites.insert(site, Ratio::new(1, dice.between(least, 5 * least)));
+        }
+    }
+    sites
+}
+
+/// The choices of one peer in one half-round.
+#[derive(Debug, Default)]
+pub struct Rare {
+    sites: RefCell<BTreeMap<Site, (Ratio, Dice)>>,
+    fired: Cell<u64>,
+}
+
+impl Rare {
+    /// In one half-round.
+    pub fn new(seed: u64, sites: &BTreeMap<Site, Ratio>, turn: Turn) -> Self {
+        let dice = |site: Site| Dice::of(seed, &format!("{site:?}"), turn);
+        let sites = sites.iter().map(|(&site, &ratio)| (site, (ratio, dice(site)))).collect();
+        Self { sites: RefCell::new(sites), fired: Cell::new(0) }
+    }
+
+    /// How often a rare choice was taken.
+    pub fn fired(&self) -> u64 {
+        self.fired.get()
+    }
+}
+
+impl Buggify for Rare {
+    fn fires(&self, site: Site) -> bool {
+        let mut sites = self.sites.borrow_mut();
+        let fires = sites.get_mut(&site).is_some_and(|(ratio, dice)| dice.hits(*ratio));
+        self.fired.set(self.fired.get() + u64::from(fires));
+        fires
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_site_has_dice_of_its_own_and_every_site_is_turned_on_by_some_seed() {
+        let all: BTreeMap<Site, Ratio> = Site::ALL.map(|site| (site, Ratio::new(1, 2))).into();
+        let (one, other) = (Rare::new(1, &all, Turn::default()), Rare::new(1, &all, Turn::default()));
+        let draws = |rare: &Rare, site| (0..64).map(|_| rare.fires(site)).collect::<Vec<_>>();
+        draws(&one, Site::Full);
+        assert_eq!(draws(&one, Site::Whole), draws(&other, Site::Whole));
+        assert_ne!(draws(&one, Site::Full), draws(&one, Site::Whole));
+        for site in Site::ALL {
+            assert!((0..100).any(|seed| choices(seed, Level::Calm).contains_key(&site)), "{site:?}");
+        }
+        assert!(!Rare::default().fires(Site::Full));
+    }
+}

@@ -1,0 +1,50 @@
+//! What peers do within a half-round: rare choices, and dying, between two of its transactions or within one.
+
+use repo::RepoError;
+
+use super::{Sim, broken};
+use crate::check::content::Maker;
+use crate::dice::Turn;
+use crate::model::Violation;
+use crate::node::{MINES, TRIPPED};
+use crate::rare::Rare;
+use crate::site::Site;
+
+impl Sim {
+    /// Names the half-round that a peer is about to do.
+    fn half_round(&self, at: usize) -> Turn {
+        Turn { number: self.now.unsigned_abs(), part: at as u64, copy: 0 }
+    }
+
+    /// The rare choices of a peer in the half-round that follows.
+    pub(super) fn rare(&self, at: usize) -> Rare {
+        Rare::new(self.plan.seed, &self.plan.choices, self.half_round(at))
+    }
+
+    /// Perhaps lets a peer die in the half-round that follows. Says whether [`Sim::disarm`] has to follow.
+    pub(super) fn arm(&mut self, at: usize) -> Result<bool, Violation> {
+        let turn = self.half_round(at);
+        if !self.hits(Site::CrashWithin, turn) {
+            return Ok(false);
+        }
+        let mine = *self.dice("mine", turn).pick(&MINES);
+        self.nodes[at].arm(&mine).map_err(broken)
+    }
+
+    /// The half-round is over.
+    pub(super) fn disarm(&mut self, at: usize, armed: bool) -> Result<(), Violation> {
+        if armed { self.nodes[at].disarm().map_err(broken) } else { Ok(()) }
+    }
+
+    /// Whether a half-round failed since its peer died. What it committed before that is looked at.
+    pub(super) fn dies_of(&mut self, at: usize, error: &RepoError) -> Result<bool, Violation> {
+        if !error.to_string().contains(TRIPPED) {
+            return Ok(false);
+        }
+        self.audit(at, Maker::Peer)?;
+        self.tell(&format!("peer {at} dies within a half-round"));
+        let pause = self.dice("pause after a half-round", self.half_round(at)).between(100, 10_000);
+        self.crash(at, pause);
+        Ok(true)
+    }
+}
