@@ -27,6 +27,11 @@ pub(crate) fn byte() -> Result<u8, Failure> {
     Ok(random::<1>()?[0])
 }
 
+/// A number to draw others from.
+pub(crate) fn seed() -> Result<u64, Failure> {
+    Ok(u64::from_le_bytes(random()?))
+}
+
 fn random<const N: usize>() -> Result<[u8; N], Failure> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| {

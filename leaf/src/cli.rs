@@ -9,6 +9,7 @@ mod exchange;
 mod export;
 mod import;
 mod info;
+mod leaf;
 mod ls;
 mod name;
 mod new;
@@ -31,6 +32,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use crate::exit::{Code, Failure};
 use crate::output::Output;
 use crate::waiting;
+
+pub(crate) use self::clone::first_user;
 
 /// Clones, pulls and serves Fossil repositories.
 #[derive(Debug, Parser)]
@@ -90,6 +93,7 @@ pub(crate) enum Command {
     Sync(sync::Sync),
     Uv(uv::Uv),
     Serve(serve::Serve),
+    Leaf(Box<leaf::Leaf>),
     New(new::New),
     Info(info::Info),
     Timeline(timeline::Timeline),
@@ -118,6 +122,7 @@ impl Command {
         match self {
             Self::Clone(command) => &command.file,
             Self::Serve(command) => &command.path,
+            Self::Leaf(command) => command.file(),
             Self::New(command) => &command.file,
             Self::Pull(pull::Pull { exchange })
             | Self::Push(push::Push { exchange })
@@ -147,6 +152,7 @@ impl Command {
             Self::Sync(command) => command.run(output),
             Self::Uv(command) => command.run(output),
             Self::Serve(command) => command.run(output),
+            Self::Leaf(command) => command.run(output),
             Self::New(command) => command.run(output),
             Self::Info(command) => command.run(output),
             Self::Timeline(command) => command.run(output),

@@ -96,7 +96,8 @@ pub(crate) fn new_password(user: &str, from_stdin: bool) -> Result<String, Failu
     Ok(password)
 }
 
-fn from_environment() -> Result<Option<String>, Failure> {
+/// The password that the environment holds or names.
+pub(crate) fn from_environment() -> Result<Option<String>, Failure> {
     let value = |name| env::var_os(name).filter(|value| !value.is_empty());
     if let Some(password) = value(PASSWORD) {
         let no_text =
@@ -106,8 +107,8 @@ fn from_environment() -> Result<Option<String>, Failure> {
     value(PASSWORD_FILE).map(|file| first_line(Path::new(&file), PASSWORD_FILE)).transpose()
 }
 
-/// The first line of the file that a variable names.
-fn first_line(file: &Path, variable: &str) -> Result<String, Failure> {
+/// The first line of the file that a variable, or a key, names.
+pub(crate) fn first_line(file: &Path, variable: &str) -> Result<String, Failure> {
     let opened = File::open(file).map_err(|error| error.to_string());
     opened.and_then(line_of).map_err(|reason| {
         let what = format!("{}: no password can be read: {reason}", file.display());

@@ -1,5 +1,6 @@
 //! The `frond` command.
 
+mod agent;
 mod chance;
 mod cli;
 mod exit;

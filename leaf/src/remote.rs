@@ -12,7 +12,7 @@ use crate::exit::{Code, Failure};
 use crate::network::Network;
 
 /// The address of a repository.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Remote {
     Http(Url),
     Nats(Box<Address>),

@@ -160,6 +160,12 @@ impl Repo {
         done.unwrap_or(false)
     }
 
+    /// A number that is another one after anybody else, of this program or another, changed the file. It means
+    /// something only beside an earlier one of this very `Repo`.
+    pub fn version(&self) -> Result<i64, RepoError> {
+        Ok(self.conn.query_row("PRAGMA data_version", [], |row| row.get(0))?)
+    }
+
     /// Starts a transaction that may write; waits a bounded time for other writers.
     pub fn begin(&mut self) -> Result<Tx<'_>, RepoError> {
         self.start(Mode::Write).map(Tx::over)

@@ -22,14 +22,21 @@ const MAX_NAME_BYTES: usize = 128;
 /// What is escaped in the part of a path that picks a repository.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'+');
 
-/// What is served: one repository file, or every `*.fossil` of a directory that is a repository.
+/// What is served: one repository file, every `*.fossil` of a directory that is a repository, or a list of files.
 pub struct Repos {
-    root: PathBuf,
-    is_directory: bool,
+    root: Root,
     verdicts: Verdicts,
     idle: Mutex<BTreeMap<PathBuf, Vec<Open>>>,
     /// Files that are shared for as long as they are served ([`Repo::share`]).
     shared: Mutex<BTreeSet<PathBuf>>,
+}
+
+/// Where repositories are.
+enum Root {
+    File(PathBuf),
+    Directory(PathBuf),
+    /// Files by the name that picks them.
+    Named(BTreeMap<String, PathBuf>),
 }
 
 /// A repository that a path means.
@@ -75,65 +82,90 @@ impl Repos {
     /// Serves the repository file or the directory at `path`. A file is opened once, to fail now rather
     /// than at the first request.
     pub fn new(path: &Path) -> Result<Self, RepoError> {
-        let is_directory = path.is_dir();
-        if !is_directory {
-            readable(path, Repo::open(path))?;
+        if path.is_dir() {
+            return Ok(Self::at(Root::Directory(path.to_owned())));
         }
-        Ok(Self {
-            root: path.to_owned(),
-            is_directory,
-            verdicts: Verdicts::default(),
-            idle: Mutex::default(),
-            shared: Mutex::default(),
-        })
+        readable(path, Repo::open(path))?;
+        Ok(Self::at(Root::File(path.to_owned())))
+    }
+
+    /// Serves files under names, with `/` before them in paths; a single one on every path. They need not be there
+    /// yet.
+    pub fn named(files: impl IntoIterator<Item = (String, PathBuf)>) -> Self {
+        let mut files: BTreeMap<String, PathBuf> = files.into_iter().collect();
+        match files.pop_first() {
+            Some((_, file)) if files.is_empty() => Self::at(Root::File(file)),
+            Some((name, file)) => {
+                files.insert(name, file);
+                Self::at(Root::Named(files))
+            }
+            None => Self::at(Root::Named(files)),
+        }
+    }
+
+    fn at(root: Root) -> Self {
+        Self { root, verdicts: Verdicts::default(), idle: Mutex::default(), shared: Mutex::default() }
     }
 
     /// Whether the first segment of a path picks the repository.
     pub fn is_directory(&self) -> bool {
-        self.is_directory
+        !matches!(self.root, Root::File(_))
     }
 
     /// The file that `path` (without the base path) means. No other part of a path ever names a file. Whether
     /// it is a repository shows when it is opened.
     pub(crate) fn locate(&self, path: &str) -> Option<Place> {
-        if !self.is_directory {
-            return Some(Place { file: self.root.clone(), name: stem(&self.root), path: String::new() });
+        if let Root::File(file) = &self.root {
+            return Some(Place { file: file.clone(), name: stem(file), path: String::new() });
         }
         let segment = path.trim_start_matches('/').split('/').next()?;
-        self.named(&percent_decode_str(segment).decode_utf8().ok()?)
+        self.picked(&percent_decode_str(segment).decode_utf8().ok()?)
     }
 
-    /// The file of a directory that has this name.
-    fn named(&self, name: &str) -> Option<Place> {
+    /// The file that has this name.
+    fn picked(&self, name: &str) -> Option<Place> {
         if !is_name(name) {
             return None;
         }
-        let file = self.root.join(format!("{name}.fossil"));
+        let file = match &self.root {
+            Root::File(_) => return None,
+            Root::Directory(directory) => directory.join(format!("{name}.fossil")),
+            Root::Named(files) => files.get(name)?.clone(),
+        };
         let path = format!("/{}", utf8_percent_encode(name, ESCAPED));
         file.is_file().then(|| Place { file, name: name.to_owned(), path })
     }
 
     /// Whether the file at a place is a repository.
     pub(crate) fn holds_repository(&self, place: &Place) -> bool {
-        !self.is_directory || self.verdicts.is_repository(&place.file)
+        !self.is_directory() || self.verdicts.is_repository(&place.file)
     }
 
-    /// Every repository of a directory, by name.
+    /// Every repository that a name picks, by name.
     pub(crate) fn list(&self) -> io::Result<Vec<Place>> {
-        let mut places = Vec::new();
-        for entry in fs::read_dir(&self.root)? {
-            let name = entry?.file_name();
-            let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".fossil")) else { continue };
-            places.extend(self.named(name).filter(|place| self.holds_repository(place)));
+        let mut names = Vec::new();
+        match &self.root {
+            Root::File(_) => {}
+            Root::Named(files) => names.extend(files.keys().cloned()),
+            Root::Directory(directory) => {
+                for entry in fs::read_dir(directory)? {
+                    let name = entry?.file_name();
+                    names.extend(
+                        name.to_str().and_then(|name| name.strip_suffix(".fossil")).map(str::to_owned),
+                    );
+                }
+            }
         }
-        places.sort_by(|a, b| a.name.cmp(&b.name));
+        names.sort();
+        let places = names.iter().filter_map(|name| self.picked(name));
+        let places = places.filter(|place| self.holds_repository(place)).collect();
         Ok(places)
     }
 
     /// Every repository with its project code and server code.
     #[cfg(feature = "nats")]
     pub(crate) fn projects(&self) -> Result<Vec<Project>, OpenError> {
-        let places = if self.is_directory { self.list()? } else { self.locate("/").into_iter().collect() };
+        let places = if self.is_directory() { self.list()? } else { self.locate("/").into_iter().collect() };
         let read = |place: Place| {
             let mut repo = Repo::open_read_only(&place.file)?;
             let snap = repo.snapshot()?;
@@ -287,6 +319,28 @@ mod tests {
         ] {
             assert_eq!(found(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn files_under_names_are_picked_by_them_and_by_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| directory.path().join(name);
+        for name in ["a.fossil", "other"] {
+            drop(Repo::create(&file(name), &repo::Genesis::default()).unwrap());
+        }
+        let named = |name: &str, path: &str| (name.to_owned(), file(path));
+        let files = [named("a", "a.fossil"), named("b", "other"), named("gone", "gone.fossil")];
+        let repos = Repos::named(files);
+        let found = |path: &str| repos.locate(path).map(|place| place.file);
+        assert_eq!(found("/a/xfer"), Some(file("a.fossil")));
+        assert_eq!(found("/b"), Some(file("other")));
+        for path in ["/other", "/gone", "/", "/a.fossil", "/.."] {
+            assert_eq!(found(path), None, "{path}");
+        }
+        let listed: Vec<String> = repos.list().unwrap().into_iter().map(|place| place.path).collect();
+        assert_eq!(listed, ["/a", "/b"]);
+        let single = Repos::named([named("b", "other")]);
+        assert_eq!(single.locate("/any/path").map(|place| place.file), Some(file("other")));
     }
 
     #[test]

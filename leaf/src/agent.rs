@@ -1,0 +1,353 @@
+//! The leaf: a daemon that keeps repositories in step with their peers and serves them.
+//!
+//! One task ([`keeper`]) a repository and one a session, so that nobody's slowness holds up others. This task starts
+//! and stops them, and hears signals and calls.
+
+mod admin;
+mod board;
+mod clock;
+mod cloning;
+pub(crate) mod config;
+pub(crate) mod control;
+mod health;
+mod keeper;
+mod link;
+mod metrics;
+mod rate;
+mod serving;
+mod session;
+mod signals;
+mod stop;
+mod systemd;
+mod watch;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use sync::http::{HttpOptions, Proxies};
+use sync::schedule::Wake;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use self::board::{Board, Phase};
+use self::clock::Clock;
+use self::config::{Config, Flags, Repository};
+use self::control::{Call, Socket};
+use self::keeper::Keeper;
+use self::link::Routes;
+use self::serving::{Port, Server};
+use self::session::Errand;
+use self::signals::{Heard, Signals};
+use self::stop::Stopper;
+use self::watch::Watcher;
+use crate::chance;
+use crate::exit::{Code, Failure};
+use crate::output::{self, Output};
+
+/// Wakes of a repository that wait for its task: more of them say nothing new.
+const WAITING_WAKES: usize = 64;
+
+/// Time between two looks at the network.
+const LINK_EVERY: Duration = Duration::from_secs(5);
+
+/// Where the leaf can be reached, said once it runs.
+#[derive(Serialize)]
+struct Started {
+    r#type: &'static str,
+    repositories: usize,
+    url: Option<String>,
+    admin_url: Option<String>,
+    socket: String,
+}
+
+/// The leaf at work.
+struct Leaf {
+    flags: Flags,
+    config: Config,
+    clock: Clock,
+    board: Board,
+    watcher: Arc<Watcher>,
+    http: HttpOptions,
+    keepers: BTreeMap<String, Kept>,
+    port: Option<Port>,
+    server: Option<Server>,
+}
+
+/// A repository that is kept in step.
+struct Kept {
+    repository: Arc<Repository>,
+    wakes: mpsc::Sender<Wake>,
+    stopper: Stopper,
+    task: JoinHandle<()>,
+}
+
+/// What the leaf as a whole hears.
+enum Event {
+    Signal(Heard),
+    Call(Call),
+    /// It is time to look at the network.
+    Link,
+}
+
+/// Runs until a signal ends it.
+pub(crate) async fn run(flags: Flags, output: &Output) -> Result<Code, Failure> {
+    let config = config::load(&flags)?;
+    let mut signals = Signals::listen()?;
+    let socket = Socket::listen(&config.socket)?;
+    let mut leaf = Leaf::new(flags, config)?;
+    let admin = match leaf.config.admin {
+        Some(address) => Some(admin::listen(address).await?),
+        None => None,
+    };
+    let admin_url = admin.as_ref().map(|(_, at)| format!("http://{at}/"));
+    let mut beside = JoinSet::new();
+    if let Some((listener, _)) = admin {
+        beside.spawn(admin::serve(listener, leaf.board.clone()));
+    }
+    let (call, mut calls) = mpsc::channel(WAITING_WAKES);
+    let board = leaf.board.clone();
+    beside.spawn(async move { socket.serve(board, call).await });
+    systemd::keep_watchdog(&mut beside);
+    leaf.start()?;
+    let started = leaf.started(admin_url);
+    output.answer(&started, || started.text());
+    leaf.board.enter(Phase::Running);
+    systemd::ready();
+    leaf.until_told(&mut signals, &mut calls).await?;
+    tokio::spawn(async move {
+        output::interrupted(signals.last().await, "stopped at once");
+    });
+    leaf.drain().await;
+    // With its task goes the socket.
+    beside.shutdown().await;
+    Ok(Code::Ok)
+}
+
+impl Leaf {
+    fn new(flags: Flags, config: Config) -> Result<Self, Failure> {
+        let clock = Clock::start();
+        let board = Board::new(clock);
+        board.set(&config, |_| false);
+        let proxies = Proxies::from_variables(|name| std::env::var(name).ok()).map_err(|error| {
+            Failure::new(Code::Usage, error.to_string(), "mend http_proxy, https_proxy or all_proxy")
+        })?;
+        Ok(Self {
+            flags,
+            config,
+            clock,
+            board,
+            watcher: Arc::new(Watcher::start()),
+            http: HttpOptions { proxies, ..HttpOptions::default() },
+            keepers: BTreeMap::new(),
+            port: None,
+            server: None,
+        })
+    }
+
+    /// Starts what the configuration has and what does not run yet.
+    fn start(&mut self) -> Result<(), Failure> {
+        if self.port.is_none() {
+            self.port = self.config.listen.map(Port::take).transpose()?;
+        }
+        if self.server.is_none() {
+            self.server = self.port.as_ref().map(|port| port.serve(&self.config)).transpose()?;
+        }
+        for repository in &self.config.repositories {
+            if !self.keepers.contains_key(&repository.name) {
+                let kept = self.keep(Arc::new(repository.clone()))?;
+                self.keepers.insert(repository.name.clone(), kept);
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&self, repository: Arc<Repository>) -> Result<Kept, Failure> {
+        let (stopper, stop) = stop::pair();
+        let (wakes, woken) = mpsc::channel(WAITING_WAKES);
+        let errand = Errand {
+            repository: Arc::clone(&repository),
+            http: self.http.clone(),
+            clock: self.clock,
+            stop,
+            board: self.board.clone(),
+        };
+        let keeper =
+            Keeper { errand, watcher: Arc::clone(&self.watcher), wakes: woken, seed: chance::seed()? };
+        Ok(Kept { repository, wakes, stopper, task: tokio::spawn(keeper.run()) })
+    }
+
+    fn started(&self, admin_url: Option<String>) -> Started {
+        let url = self.port.as_ref().map(|port| format!("http://{}{}/", port.at, self.config.base_path));
+        Started {
+            r#type: "leaf",
+            repositories: self.config.repositories.len(),
+            url,
+            admin_url,
+            socket: self.config.socket.display().to_string(),
+        }
+    }
+
+    /// Does what signals and calls say, until one says to end.
+    async fn until_told(
+        &mut self,
+        signals: &mut Signals,
+        calls: &mut mpsc::Receiver<Call>,
+    ) -> Result<(), Failure> {
+        let mut routes = Routes::read();
+        let mut link = interval(LINK_EVERY);
+        link.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let event = tokio::select! {
+                heard = signals.next() => Event::Signal(heard),
+                Some(call) = calls.recv() => Event::Call(call),
+                _ = link.tick() => Event::Link,
+            };
+            match event {
+                Event::Signal(Heard::End) => return Ok(()),
+                Event::Signal(Heard::SyncNow) => self.wake_all(Wake::SyncNow(None)),
+                Event::Signal(Heard::Reload) => self.reload().await,
+                Event::Call(Call { repository, peer, answer }) => {
+                    let asked = self.sync_now(repository.as_deref(), peer.as_deref());
+                    // Whoever called may be gone.
+                    let _ = answer.send(asked);
+                }
+                Event::Link => {
+                    let now = Routes::read();
+                    if now.gained_over(&routes) {
+                        tracing::info!("the network is back");
+                        self.wake_all(Wake::NetworkReturned);
+                    }
+                    routes = now;
+                }
+            }
+        }
+    }
+
+    /// Where so many wakes wait that there is no room, this one would change nothing.
+    fn wake_all(&self, wake: Wake) {
+        for kept in self.keepers.values() {
+            let _ = kept.wakes.try_send(wake);
+        }
+    }
+
+    /// Asks for sessions of one repository or all with one peer or all; gives how many, or what there is none of.
+    fn sync_now(&self, repository: Option<&str>, peer: Option<&str>) -> Result<usize, String> {
+        let chosen =
+            self.keepers.values().filter(|kept| repository.is_none_or(|name| kept.repository.name == name));
+        let (mut repositories, mut sessions) = (0, 0);
+        for kept in chosen {
+            repositories += 1;
+            let peers = kept.repository.peers.iter().enumerate();
+            for (index, _) in
+                peers.filter(|(_, known)| peer.is_none_or(|url| known.address.to_string() == url))
+            {
+                sessions += 1;
+                let _ = kept.wakes.try_send(Wake::SyncNow(Some(index)));
+            }
+        }
+        match (repositories, sessions, repository, peer) {
+            (0, _, Some(name), _) => Err(format!("there is no repository {name:?}")),
+            (_, 0, _, Some(url)) => Err(format!("there is no peer {url:?}")),
+            _ => Ok(sessions),
+        }
+    }
+
+    /// Reads the configuration anew. What stays as it was goes on undisturbed; with an error everything does.
+    async fn reload(&mut self) {
+        systemd::reloading();
+        match config::load(&self.flags) {
+            Ok(config) => {
+                if let Err(failure) = self.change_to(config).await {
+                    tracing::error!(
+                        "the new configuration is in force, but in part: {}; {}",
+                        failure.what,
+                        failure.hint
+                    );
+                }
+            }
+            Err(failure) => {
+                tracing::error!("the configuration stays as it was: {}; {}", failure.what, failure.hint);
+            }
+        }
+        systemd::ready();
+    }
+
+    async fn change_to(&mut self, new: Config) -> Result<(), Failure> {
+        if new.admin != self.config.admin || new.socket != self.config.socket {
+            tracing::warn!("other addresses for admin and socket count from the next start");
+        }
+        let is_kept = |repository: &Repository| new.repositories.contains(repository);
+        let gone = self.keepers.iter().filter(|(_, kept)| !is_kept(&kept.repository));
+        let gone: Vec<String> = gone.map(|(name, _)| name.clone()).collect();
+        let stopped: Vec<Kept> = gone.iter().filter_map(|name| self.keepers.remove(name)).collect();
+        let files = |config: &Config| -> BTreeMap<String, std::path::PathBuf> {
+            config.repositories.iter().map(|one| (one.name.clone(), one.file.clone())).collect()
+        };
+        let serves_same = files(&new) == files(&self.config)
+            && (&new.base_path, new.drain) == (&self.config.base_path, self.config.drain)
+            && self.port.as_ref().is_none_or(|port| port.is_for(new.listen));
+        if !serves_same && let Some(server) = self.server.take() {
+            // The next one takes over at once; this one ends with its last request.
+            tokio::spawn(server.stop());
+        }
+        if self.port.as_ref().is_some_and(|port| !port.is_for(new.listen)) {
+            self.port = None;
+        }
+        stop_all(stopped, new.drain).await;
+        self.board.set(&new, |name| self.keepers.contains_key(name));
+        self.config = new;
+        tracing::warn!(repositories = self.config.repositories.len(), "the configuration was read anew");
+        self.start()
+    }
+
+    /// Begins nothing new, and waits for what is under way, for a bounded time.
+    async fn drain(mut self) {
+        self.board.enter(Phase::Draining);
+        systemd::stopping();
+        tracing::info!("finishing what was begun");
+        let keepers: Vec<Kept> = std::mem::take(&mut self.keepers).into_values().collect();
+        let server = self.server.take();
+        let served = async {
+            if let Some(server) = server {
+                server.stop().await;
+            }
+        };
+        tokio::join!(stop_all(keepers, self.config.drain), served);
+    }
+}
+
+/// Tells them to stop, and waits until they have.
+async fn stop_all(keepers: Vec<Kept>, patience: Duration) {
+    for kept in &keepers {
+        kept.stopper.stop();
+    }
+    let deadline = tokio::time::Instant::now() + patience;
+    for mut kept in keepers {
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        match timeout(left, &mut kept.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(repository = kept.repository.name, %error, "a task failed"),
+            Err(_) => {
+                tracing::warn!(
+                    repository = kept.repository.name,
+                    "stopped before its sessions finished their round"
+                );
+                kept.task.abort();
+            }
+        }
+    }
+}
+
+impl Started {
+    fn text(&self) -> String {
+        let mut text = format!("Leaf of {} repositories, socket {}", self.repositories, self.socket);
+        for (what, url) in [("serving at", &self.url), ("probes at", &self.admin_url)] {
+            text.extend(url.iter().map(|url| format!(", {what} {url}")));
+        }
+        text
+    }
+}

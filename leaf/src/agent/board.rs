@@ -1,0 +1,271 @@
+//! What is known of the leaf: written by its tasks, read by `status`, probes and metrics.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use repo::UnixTime;
+use serde::Serialize;
+use sync::RoundStats;
+use sync::client::now;
+
+use super::clock::Clock;
+use super::config::Config;
+use crate::exit::{Code, Failure};
+
+/// What is known, shared by all.
+#[derive(Debug, Clone)]
+pub(crate) struct Board {
+    clock: Clock,
+    inner: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    phase: Phase,
+    repositories: BTreeMap<String, Repository>,
+}
+
+/// How far the leaf is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Phase {
+    #[default]
+    Starting,
+    Running,
+    Draining,
+}
+
+/// What is known of a repository.
+#[derive(Debug, Clone)]
+pub(crate) struct Repository {
+    pub(crate) name: String,
+    pub(crate) file: String,
+    pub(crate) state: Condition,
+    pub(crate) project_code: Option<String>,
+    pub(crate) error: Option<Trouble>,
+    pub(crate) peers: Vec<Peer>,
+    /// When its task was last seen to turn.
+    pub(crate) turned: Duration,
+}
+
+/// Whether a repository can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Condition {
+    Opening,
+    /// It was not there, and is fetched from a peer.
+    Cloning,
+    Open,
+    Unusable,
+}
+
+/// What is known of a peer.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Peer {
+    pub(crate) url: String,
+    pub(crate) syncing: bool,
+    /// The leaf is ready only if a session went well so many seconds ago at most.
+    pub(crate) within_seconds: Option<u64>,
+    #[serde(skip)]
+    pub(crate) succeeded: Option<UnixTime>,
+    pub(crate) sessions: u64,
+    pub(crate) failed_sessions: u64,
+    /// Failures since the last session that went well.
+    pub(crate) failures: u32,
+    pub(crate) rounds: u64,
+    pub(crate) artifacts_sent: u64,
+    pub(crate) artifacts_received: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    /// Why the last session failed, if it did.
+    pub(crate) error: Option<Trouble>,
+    /// Why the last session began.
+    pub(crate) reason: Option<&'static str>,
+    #[serde(skip)]
+    pub(crate) next: Option<Duration>,
+    /// Milliseconds that the last session took.
+    pub(crate) milliseconds: Option<u64>,
+}
+
+/// What went wrong, and of what kind it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Trouble {
+    pub(crate) class: &'static str,
+    pub(crate) message: String,
+    pub(crate) hint: String,
+}
+
+/// All that is known at one time.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Report {
+    pub(crate) r#type: &'static str,
+    pub(crate) phase: Phase,
+    pub(crate) version: &'static str,
+    pub(crate) process: u32,
+    pub(crate) uptime_seconds: u64,
+    pub(crate) repositories: Vec<RepositoryReport>,
+}
+
+/// What is known of a repository at one time.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct RepositoryReport {
+    pub(crate) name: String,
+    pub(crate) file: String,
+    pub(crate) state: Condition,
+    pub(crate) project_code: Option<String>,
+    pub(crate) error: Option<Trouble>,
+    /// Since its task was last seen to turn.
+    pub(crate) turned_seconds: u64,
+    pub(crate) peers: Vec<PeerReport>,
+}
+
+/// What is known of a peer at one time.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct PeerReport {
+    #[serde(flatten)]
+    pub(crate) known: Peer,
+    pub(crate) last_sync: Option<String>,
+    /// Since the last session that went well.
+    pub(crate) lag_seconds: Option<u64>,
+    pub(crate) next_seconds: Option<u64>,
+}
+
+impl Board {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, inner: Arc::default() }
+    }
+
+    /// Takes the repositories of a configuration, and keeps what is known of those that stay as they were.
+    pub(crate) fn set(&self, config: &Config, stays: impl Fn(&str) -> bool) {
+        let mut state = self.lock();
+        let mut old = std::mem::take(&mut state.repositories);
+        for repository in &config.repositories {
+            let kept = old.remove(&repository.name).filter(|_| stays(&repository.name));
+            let known = kept.unwrap_or_else(|| blank(repository, self.clock.now()));
+            state.repositories.insert(repository.name.clone(), known);
+        }
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.lock().phase = phase;
+    }
+
+    /// Changes what is known of a repository. One that is not configured any more is of no interest.
+    pub(crate) fn note(&self, name: &str, change: impl FnOnce(&mut Repository)) {
+        if let Some(repository) = self.lock().repositories.get_mut(name) {
+            repository.turned = self.clock.now();
+            change(repository);
+        }
+    }
+
+    /// Changes what is known of a peer.
+    pub(crate) fn note_peer(&self, name: &str, index: usize, change: impl FnOnce(&mut Peer)) {
+        self.note(name, |repository| {
+            if let Some(peer) = repository.peers.get_mut(index) {
+                change(peer);
+            }
+        });
+    }
+
+    /// All that is known now.
+    pub(crate) fn report(&self) -> Report {
+        let state = self.lock();
+        let (elapsed, time) = (self.clock.now(), now());
+        Report {
+            r#type: "status",
+            phase: state.phase,
+            version: env!("CARGO_PKG_VERSION"),
+            process: std::process::id(),
+            uptime_seconds: elapsed.as_secs(),
+            repositories: state
+                .repositories
+                .values()
+                .map(|known| of_repository(known, elapsed, time))
+                .collect(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn blank(repository: &super::config::Repository, turned: Duration) -> Repository {
+    let peer = |peer: &super::config::Peer| Peer {
+        url: peer.address.to_string(),
+        syncing: false,
+        within_seconds: peer.within.map(|within| within.as_secs()),
+        succeeded: None,
+        sessions: 0,
+        failed_sessions: 0,
+        failures: 0,
+        rounds: 0,
+        artifacts_sent: 0,
+        artifacts_received: 0,
+        bytes_sent: 0,
+        bytes_received: 0,
+        error: None,
+        reason: None,
+        next: None,
+        milliseconds: None,
+    };
+    Repository {
+        name: repository.name.clone(),
+        file: repository.file.display().to_string(),
+        state: Condition::Opening,
+        project_code: None,
+        error: None,
+        peers: repository.peers.iter().map(peer).collect(),
+        turned,
+    }
+}
+
+fn of_repository(known: &Repository, elapsed: Duration, time: UnixTime) -> RepositoryReport {
+    let seconds = |milliseconds: i64| u64::try_from(milliseconds.max(0) / 1000).unwrap_or(0);
+    let peer = |peer: &Peer| PeerReport {
+        last_sync: peer.succeeded.and_then(shown),
+        lag_seconds: peer.succeeded.map(|at| seconds(time.0.saturating_sub(at.0))),
+        next_seconds: peer.next.map(|next| next.saturating_sub(elapsed).as_secs()),
+        known: peer.clone(),
+    };
+    RepositoryReport {
+        name: known.name.clone(),
+        file: known.file.clone(),
+        state: known.state,
+        project_code: known.project_code.clone(),
+        error: known.error.clone(),
+        turned_seconds: elapsed.saturating_sub(known.turned).as_secs(),
+        peers: known.peers.iter().map(peer).collect(),
+    }
+}
+
+fn shown(time: UnixTime) -> Option<String> {
+    let at = jiff::Timestamp::from_second(time.seconds()).ok()?;
+    Some(at.to_string())
+}
+
+impl Peer {
+    /// Adds what a session moved.
+    pub(crate) fn add(&mut self, rounds: u32, stats: &RoundStats) {
+        self.rounds += u64::from(rounds);
+        self.artifacts_sent += stats.files_sent;
+        self.artifacts_received += stats.files_received;
+        self.bytes_sent += stats.bytes_sent;
+        self.bytes_received += stats.bytes_received;
+    }
+}
+
+impl From<&Failure> for Trouble {
+    fn from(failure: &Failure) -> Self {
+        let class = match failure.code {
+            Code::Network => "network",
+            Code::Refused => "refused",
+            Code::NoRepository => "no-repository",
+            Code::Locked => "locked",
+            Code::Usage => "configuration",
+            Code::Ok | Code::Failed | Code::Partial | Code::Interrupted | Code::Terminated => "failed",
+        };
+        Self { class, message: failure.what.clone(), hint: failure.hint.clone() }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a leaf is to do: from flags, the environment, a file and defaults, in this order.
+
+mod file;
+mod flags;
+mod keys;
+mod reference;
+mod resolve;
+mod shown;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sync::http::Password;
+
+pub(crate) use self::flags::{Flags, Source};
+pub(crate) use self::reference::reference;
+pub(crate) use self::resolve::load;
+pub(crate) use self::shown::Shown;
+use crate::remote::Remote;
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// Where it was read from, if from a file.
+    pub(crate) file: Option<PathBuf>,
+    /// Where repositories are served; none: they are not.
+    pub(crate) listen: Option<SocketAddr>,
+    /// The path they are served under: empty, or `/p`.
+    pub(crate) base_path: String,
+    /// Where probes and metrics are; none: nowhere.
+    pub(crate) admin: Option<SocketAddr>,
+    /// The socket for `status` and `sync-now`.
+    pub(crate) socket: PathBuf,
+    /// How long a leaf that is to stop waits for what it has begun.
+    pub(crate) drain: Duration,
+    /// At least one.
+    pub(crate) repositories: Vec<Repository>,
+}
+
+/// A repository to be kept in step with its peers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Repository {
+    /// Its name in paths, status and metrics.
+    pub(crate) name: String,
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// The first user, should it have to be cloned.
+    pub(crate) admin_user: Option<String>,
+    /// With whom.
+    pub(crate) peers: Vec<Peer>,
+}
+
+/// A peer, and how it is dealt with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) address: Address,
+    pub(crate) password: Secret,
+    pub(crate) pull: bool,
+    pub(crate) push: bool,
+    pub(crate) private: bool,
+    pub(crate) unversioned: bool,
+    pub(crate) tables: bool,
+    /// Time between two sessions when nothing happens; none: no session then.
+    pub(crate) poll: Option<Duration>,
+    pub(crate) jitter_percent: u32,
+    pub(crate) retry: Duration,
+    pub(crate) retry_cap: Duration,
+    /// How long the peer may send nothing.
+    pub(crate) timeout: Duration,
+    /// Bytes of artifacts in one request.
+    pub(crate) send_bytes: u64,
+    /// Bytes a second, either way; none: as fast as it goes.
+    pub(crate) up_rate: Option<u64>,
+    pub(crate) down_rate: Option<u64>,
+    /// The leaf is ready only if the last good session is no longer ago.
+    pub(crate) within: Option<Duration>,
+}
+
+/// Where a peer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    Remote(Remote),
+    /// A repository file of this machine.
+    File(PathBuf),
+}
+
+/// A password, and where it was found. It never shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Secret {
+    /// There is none here: that of the repository is used, if it remembers one for this address.
+    None,
+    Found {
+        password: Password,
+        origin: &'static str,
+    },
+}
+
+impl Address {
+    /// Who logs in there, if anybody must.
+    pub(crate) fn user(&self) -> Option<&str> {
+        match self {
+            Self::Remote(remote) => remote.user(),
+            Self::File(_) => None,
+        }
+    }
+}
+
+/// As it may be shown: without a password.
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Remote(remote) => remote.fmt(f),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

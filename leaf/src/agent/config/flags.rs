@@ -1,0 +1,108 @@
+//! What the command line and the environment say of a leaf.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::file::Defaults;
+use super::value::{AdminAddress, BasePath, Every, Span};
+
+/// Which leaf is meant.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Source {
+    /// The configuration file; by default frond/leaf.toml in XDG_CONFIG_HOME, or /etc/frond/leaf.toml
+    #[arg(short, long, value_name = "FILE", env = "FROND_LEAF_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// One repository, without a configuration file
+    #[arg(
+        short = 'R',
+        long = "repository",
+        value_name = "FILE",
+        env = "FROND_LEAF_REPOSITORY",
+        conflicts_with = "config"
+    )]
+    pub(crate) repository: Option<PathBuf>,
+    /// The socket for `status` and `sync-now`
+    #[arg(long, value_name = "FILE", env = "FROND_LEAF_SOCKET")]
+    pub(crate) socket: Option<PathBuf>,
+}
+
+/// What the leaf is to do, before any file.
+#[derive(Clone, Default, Args)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// A peer of the repository: http[s]://[USER@]HOST[:PORT]/PATH, nats://HOST/PROJECT-CODE, or a repository file of this machine. May be
+    /// repeated; without any, the server that the repository remembers. The password of USER is taken from FROND_PASSWORD, or
+    /// from the first line of the file that FROND_PASSWORD_FILE names
+    #[arg(
+        long = "peer",
+        value_name = "URL",
+        env = "FROND_LEAF_PEERS",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub(crate) peers: Vec<String>,
+    /// Serve the repositories here; port 0 picks a free one
+    #[arg(long, value_name = "ADDR:PORT", env = "FROND_LEAF_LISTEN")]
+    pub(super) listen: Option<SocketAddr>,
+    /// Serve everything under this path
+    #[arg(long, value_name = "/PATH", env = "FROND_LEAF_BASE_PATH")]
+    pub(super) base_path: Option<BasePath>,
+    /// Answer /healthz, /readyz and /metrics here; a port alone is one of loopback
+    #[arg(long, value_name = "[ADDR:]PORT", env = "FROND_LEAF_ADMIN")]
+    pub(super) admin: Option<AdminAddress>,
+    /// How long a leaf that is to stop waits for what it has begun
+    #[arg(long, value_name = "TIME", env = "FROND_LEAF_DRAIN")]
+    pub(super) drain: Option<Span>,
+    /// Time between sessions when nothing happens, or off
+    #[arg(long, value_name = "TIME|off", env = "FROND_LEAF_POLL")]
+    pub(super) poll: Option<Every>,
+    /// Give a session up when the peer sends nothing for so long
+    #[arg(long, value_name = "TIME", env = "FROND_LEAF_TIMEOUT")]
+    pub(super) timeout: Option<Span>,
+    /// The leaf is ready only if a session with each peer went well so recently
+    #[arg(long, value_name = "TIME", env = "FROND_LEAF_WITHIN")]
+    pub(super) within: Option<Span>,
+    /// Get nothing
+    #[arg(long, conflicts_with = "no_push")]
+    pub(super) no_pull: bool,
+    /// Give nothing
+    #[arg(long)]
+    pub(super) no_push: bool,
+    /// Exchange private artifacts too (the user needs capability x)
+    #[arg(long)]
+    pub(super) private: bool,
+    /// Exchange unversioned files too (giving needs capability y)
+    #[arg(short, long)]
+    pub(super) unversioned: bool,
+}
+
+impl Flags {
+    /// Those that say which leaf is meant, and nothing else.
+    pub(crate) fn of(source: Source) -> Self {
+        Self { source, ..Self::default() }
+    }
+
+    /// What holds for every peer, whatever the file says.
+    pub(super) fn manner(&self) -> Defaults {
+        Defaults {
+            pull: self.no_pull.then_some(false),
+            push: self.no_push.then_some(false),
+            private: self.private.then_some(true),
+            unversioned: self.unversioned.then_some(true),
+            poll: self.poll,
+            timeout: self.timeout,
+            within: self.within,
+            ..Defaults::default()
+        }
+    }
+}
+
+/// Shows no address, which may hold a password.
+impl std::fmt::Debug for Flags {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Flags").field("source", &self.source).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+//! The keys of the configuration file, for people: what a wrong one is compared with, and the reference.
+
+/// A key of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    /// A value that it may have, as it is written in the file.
+    pub(super) example: &'static str,
+    /// What holds without it.
+    pub(super) default: &'static str,
+    pub(super) about: &'static str,
+}
+
+const fn key(name: &'static str, example: &'static str, default: &'static str, about: &'static str) -> Key {
+    Key { name, example, default, about }
+}
+
+/// Of the leaf as a whole.
+pub(super) const LEAF: &[Key] = &[
+    key(
+        "listen",
+        "\"0.0.0.0:8080\"",
+        "not served",
+        "serve the repositories here: one of them on every path, several under their names",
+    ),
+    key("base-path", "\"/code\"", "none", "serve everything under this path"),
+    key(
+        "admin",
+        "\"127.0.0.1:9090\"",
+        "none",
+        "answer /healthz, /readyz and /metrics here; a port alone is one of loopback",
+    ),
+    key("socket", "\"/run/frond/leaf.sock\"", "see below", "the socket for `status` and `sync-now`"),
+    key(
+        "drain",
+        "\"25s\"",
+        "25s",
+        "how long a leaf that is to stop waits for rounds and requests it has begun",
+    ),
+];
+
+/// Tables of the leaf. Their keys are below.
+pub(super) const TABLES: [&str; 2] = ["defaults", "repository"];
+
+/// Of a repository.
+pub(super) const REPOSITORY: &[Key] = &[
+    key(
+        "file",
+        "\"team.fossil\"",
+        "must be given",
+        "the repository file, from the directory of the configuration file; cloned from a peer if it is not there",
+    ),
+    key("name", "\"team\"", "that of the file", "its name in paths, status and metrics"),
+    key(
+        "admin-user",
+        "\"ann\"",
+        "user of the peer",
+        "the first user, should it be cloned; set a password with `frond user password`",
+    ),
+];
+
+/// Of a peer alone.
+pub(super) const ADDRESS: &[Key] = &[
+    key(
+        "url",
+        "\"https://bob@hub.example/team\"",
+        "must be given",
+        "where it is: http, https, nats (with the project code), or a repository file of this machine",
+    ),
+    key("password", "\"secret\"", "see below", "the password of the user in `url`"),
+    key("password-file", "\"hub.password\"", "none", "a file whose first line is that password"),
+];
+
+/// Of a peer, or of all in `[defaults]`.
+pub(super) const PEER: &[Key] = &[
+    key("pull", "true", "true", "get what the peer has"),
+    key("push", "true", "true", "give the peer what it lacks"),
+    key("private", "false", "false", "private artifacts too (the user needs capability x)"),
+    key("unversioned", "false", "false", "unversioned files too (giving needs capability y)"),
+    key("tables", "true", "true", "synced tables too"),
+    key("poll", "\"30s\"", "5s", "time between sessions when nothing happens, or \"off\""),
+    key("jitter", "10", "10", "how far `poll` may vary either way, in percent up to 50"),
+    key("retry", "\"1s\"", "1s", "wait after a failure, doubled by each further one"),
+    key("retry-cap", "\"5m\"", "5m", "longest such wait, and the wait after a refusal"),
+    key("timeout", "\"60s\"", "60s", "give a session up when the peer sends nothing for so long"),
+    key("send-bytes", "250000", "250000", "bytes of artifacts in one request; one artifact may exceed it"),
+    key("up-rate", "100000", "no limit", "bytes a second to the peer, on the average"),
+    key("down-rate", "100000", "no limit", "bytes a second from the peer, on the average"),
+    key("within", "\"10m\"", "not required", "the leaf is ready only if a session went well so recently"),
+];
+
+/// Which of `names` a wrong one resembles most.
+pub(super) fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let likeness = |name: &&str| strsim::jaro_winkler(wrong, name);
+    names.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+}

@@ -1,0 +1,230 @@
+//! Puts flags, environment, file and defaults together, and checks them.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sync::http::Password;
+
+use super::file::{self, Defaults};
+use super::flags::{Flags, Source};
+use super::{Address, Config, Peer, Repository, Secret};
+use crate::exit::{Code, Failure};
+use crate::login;
+use crate::remote::Remote;
+
+/// How far an interval may vary, in percent.
+const MAX_JITTER_PERCENT: u32 = 50;
+
+/// What the leaf is to do.
+pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
+    let path = match &flags.source.repository {
+        Some(_) => None,
+        None => Some(config_file(&flags.source)?),
+    };
+    let mut said = path.as_deref().map(file::read).transpose()?.unwrap_or_default();
+    let directory = path.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+    if let Some(file) = &flags.source.repository {
+        said.repository = vec![of_flags(file.clone(), flags)?];
+    } else if !flags.peers.is_empty() {
+        return Err(misuse(
+            "--peer is for the repository of -R FILE",
+            "put the peers into the configuration file",
+        ));
+    }
+    if said.repository.is_empty() {
+        return Err(misuse(
+            "there is no repository to keep in step",
+            "name one with -R FILE, or in a [[repository]] of the configuration file",
+        ));
+    }
+    let manner = flags.manner();
+    let repositories = said
+        .repository
+        .iter()
+        .map(|said_of| repository(said_of, &directory, |peer| manner.or(&peer.manner()).or(&said.defaults)));
+    let repositories = repositories.collect::<Result<Vec<_>, _>>()?;
+    check(&repositories)?;
+    let socket = flags.source.socket.clone().or_else(|| said.socket.map(|socket| directory.join(socket)));
+    Ok(Config {
+        listen: flags.listen.or(said.listen),
+        base_path: flags.base_path.clone().or(said.base_path).map(|path| path.0).unwrap_or_default(),
+        admin: flags.admin.or(said.admin).map(|address| address.0),
+        socket: socket.unwrap_or_else(|| default_socket(&repositories[0].file)),
+        drain: flags.drain.or(said.drain).map_or(Duration::from_secs(25), |span| span.0),
+        file: path,
+        repositories,
+    })
+}
+
+/// The configuration file that is meant.
+fn config_file(source: &Source) -> Result<PathBuf, Failure> {
+    if let Some(file) = &source.config {
+        return Ok(file.clone());
+    }
+    let home = env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
+    let user = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
+    let places = user.into_iter().chain([PathBuf::from("/etc")]).map(|place| place.join("frond/leaf.toml"));
+    let found = places.into_iter().find(|file| file.is_file());
+    found.ok_or_else(|| {
+        misuse("no repository and no configuration file is named", "give -R FILE or --config FILE")
+    })
+}
+
+/// The one repository that flags name.
+fn of_flags(file: PathBuf, flags: &Flags) -> Result<file::Repository, Failure> {
+    let mut peer = Vec::new();
+    for url in &flags.peers {
+        if Remote::read(url).is_ok_and(|remote| remote.has_secret()) {
+            return Err(misuse(
+                "a password on the command line or in FROND_LEAF_PEERS is seen by others",
+                "put it in FROND_PASSWORD, in a file that FROND_PASSWORD_FILE names, or in a configuration file",
+            ));
+        }
+        peer.push(file::Peer { url: url.clone(), ..file::Peer::default() });
+    }
+    if peer.is_empty() {
+        peer.extend(remembered(&file).map(|url| file::Peer { url, ..file::Peer::default() }));
+    }
+    Ok(file::Repository { file, name: None, admin_user: None, peer })
+}
+
+/// The server that a repository was synchronized with last.
+fn remembered(file: &Path) -> Option<String> {
+    let mut repo = repo::Repo::open_read_only(file).ok()?;
+    sync::client::remembered_url(&repo.snapshot().ok()?).ok()?
+}
+
+fn repository(
+    said: &file::Repository,
+    directory: &Path,
+    manner: impl Fn(&file::Peer) -> Defaults,
+) -> Result<Repository, Failure> {
+    let file = directory.join(&said.file);
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let name = said.name.clone().or(stem).unwrap_or_default();
+    if name.is_empty()
+        || name.starts_with(['.', '-'])
+        || name.contains(['/', '\\'])
+        || name.contains(char::is_control)
+    {
+        return Err(misuse(
+            &format!("{name:?} is no name for a repository"),
+            "give it one with the key name",
+        ));
+    }
+    let peers = said.peer.iter().map(|peer_said| peer(peer_said, &manner(peer_said), directory));
+    let peers = peers.collect::<Result<Vec<_>, _>>().map_err(|mut failure| {
+        failure.what = format!("repository {name}: {}", failure.what);
+        failure
+    })?;
+    Ok(Repository { name, file, admin_user: said.admin_user.clone(), peers })
+}
+
+fn peer(said: &file::Peer, manner: &Defaults, directory: &Path) -> Result<Peer, Failure> {
+    let address = address(&said.url, directory)?;
+    let peer = Peer {
+        password: password(said, &address, directory)?,
+        pull: manner.pull.unwrap_or(true),
+        push: manner.push.unwrap_or(true),
+        private: manner.private.unwrap_or(false),
+        unversioned: manner.unversioned.unwrap_or(false),
+        tables: manner.tables.unwrap_or(true),
+        poll: manner.poll.map_or(Some(Duration::from_secs(5)), super::value::Every::time),
+        jitter_percent: manner.jitter.unwrap_or(10),
+        retry: manner.retry.map_or(Duration::from_secs(1), |span| span.0),
+        retry_cap: manner.retry_cap.map_or(Duration::from_secs(300), |span| span.0),
+        timeout: manner.timeout.map_or(Duration::from_secs(60), |span| span.0),
+        send_bytes: manner.send_bytes.unwrap_or(250_000),
+        up_rate: manner.up_rate,
+        down_rate: manner.down_rate,
+        within: manner.within.map(|span| span.0),
+        address,
+    };
+    let wrong = |what: &str, hint: &str| Err(misuse(&format!("peer {}: {what}", peer.address), hint));
+    if !peer.pull && !peer.push && !peer.unversioned {
+        return wrong("neither pull nor push", "leave one of them on, or take the peer out");
+    }
+    if peer.jitter_percent > MAX_JITTER_PERCENT {
+        return wrong("jitter above 50", "an interval varies by 50 percent at most");
+    }
+    if peer.up_rate == Some(0) || peer.down_rate == Some(0) || peer.send_bytes == 0 {
+        return wrong("a rate or budget of 0 bytes", "leave the key out for no limit");
+    }
+    Ok(peer)
+}
+
+fn address(text: &str, directory: &Path) -> Result<Address, Failure> {
+    if text.is_empty() {
+        return Err(misuse("a peer has no url", "add url = \"...\" to its [[repository.peer]]"));
+    }
+    if let Some(path) = text.strip_prefix("file://") {
+        return Ok(Address::File(directory.join(path)));
+    }
+    if !text.contains("://") {
+        return Ok(Address::File(directory.join(text)));
+    }
+    Remote::read(text).map(Address::Remote)
+}
+
+/// The password of a peer: that of its address, else of its keys, else of the environment.
+fn password(said: &file::Peer, address: &Address, directory: &Path) -> Result<Secret, Failure> {
+    let found = |text: String, origin| Ok(Secret::Found { password: Password(text), origin });
+    let Address::Remote(remote) = address else { return Ok(Secret::None) };
+    if remote.user().is_none() {
+        return Ok(Secret::None);
+    }
+    if let Some(Password(text)) = remote.password().filter(|password| !password.0.is_empty()) {
+        return found(text.clone(), "its url");
+    }
+    if let Some(text) = &said.password {
+        return found(text.clone(), "the key password");
+    }
+    if let Some(file) = &said.password_file {
+        return found(login::first_line(&directory.join(file), "password-file")?, "its password-file");
+    }
+    login::from_environment()?.map_or(Ok(Secret::None), |text| found(text, "the environment"))
+}
+
+/// Nothing may be there twice, and no repository be its own peer.
+fn check(repositories: &[Repository]) -> Result<(), Failure> {
+    let (mut names, mut files) = (BTreeSet::new(), BTreeSet::new());
+    for repository in repositories {
+        if !names.insert(&repository.name) {
+            let what = format!("two repositories are called {:?}", repository.name);
+            return Err(misuse(&what, "give one of them another name with the key name"));
+        }
+        if !files.insert(&repository.file) {
+            let what = format!("{} is there twice", repository.file.display());
+            return Err(misuse(&what, "put all peers of a file under one [[repository]]"));
+        }
+        let mut addresses = BTreeSet::new();
+        for peer in &repository.peers {
+            let shown = peer.address.to_string();
+            if peer.address == Address::File(repository.file.clone()) {
+                return Err(misuse(&format!("{shown} is its own peer"), "name another file"));
+            }
+            if !addresses.insert(shown.clone()) {
+                let what = format!("repository {}: peer {shown} is there twice", repository.name);
+                return Err(misuse(&what, "keep one of them"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The socket that a leaf and its commands find without being told: that of the service, else of the session, else beside
+/// the first repository.
+fn default_socket(first: &Path) -> PathBuf {
+    if let Some(runtime) = env::var_os("RUNTIME_DIRECTORY").filter(|value| !value.is_empty()) {
+        return Path::new(&runtime).join("leaf.sock");
+    }
+    let mut name = first.as_os_str().to_owned();
+    name.push(".leaf");
+    PathBuf::from(name)
+}
+
+fn misuse(what: &str, hint: &str) -> Failure {
+    Failure::new(Code::Usage, what, hint)
+}

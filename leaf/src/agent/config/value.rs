@@ -1,0 +1,152 @@
+//! Values of the configuration in their own forms.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+/// A time: `5s`, `1m 30s`, `2h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span(pub(crate) Duration);
+
+/// How often: a time, or `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Every {
+    Off,
+    Time(Duration),
+}
+
+/// Where probes are: `ADDR:PORT`, or a port, which is one of loopback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AdminAddress(pub(crate) SocketAddr);
+
+/// A path to serve under: empty, or `/p` without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BasePath(pub(crate) String);
+
+/// Longest time that may be given: a year.
+const MAX_SPAN: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no time; write it as 5s, 1m30s or 2h");
+        let time: SignedDuration = text.parse().map_err(|_| wrong())?;
+        let time = Duration::try_from(time).map_err(|_| wrong())?;
+        match time {
+            Duration::ZERO => Err(format!("{text:?} is no time to wait")),
+            time if time >= MAX_SPAN => Err(format!("{text:?} is longer than a year")),
+            time => Ok(Self(time)),
+        }
+    }
+}
+
+impl FromStr for Every {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        let Span(time) = text.parse().map_err(|error| format!("{error}, or as off"))?;
+        Ok(Self::Time(time))
+    }
+}
+
+impl Every {
+    pub(crate) fn time(self) -> Option<Duration> {
+        match self {
+            Self::Off => None,
+            Self::Time(time) => Some(time),
+        }
+    }
+}
+
+impl FromStr for AdminAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(port) = text.trim_start_matches(':').parse() {
+            return Ok(Self(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)));
+        }
+        let wrong = |_| format!("{text:?} is no address; write it as 9090 or 127.0.0.1:9090");
+        text.parse().map(Self).map_err(wrong)
+    }
+}
+
+impl FromStr for BasePath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let path = text.trim_end_matches('/');
+        let fits =
+            path.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.' | b'~'));
+        if !fits || !(path.is_empty() || path.starts_with('/')) || path.contains("//") {
+            return Err(
+                "a base path begins with / and has letters, digits and -_.~ between its slashes".to_owned()
+            );
+        }
+        Ok(Self(path.to_owned()))
+    }
+}
+
+/// Reads a value from its text in a file.
+macro_rules! from_text {
+    ($($kind:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $kind {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                String::deserialize(from)?.parse().map_err(D::Error::custom)
+            }
+        }
+    )*};
+}
+from_text!(Span, Every, AdminAddress, BasePath);
+
+/// A time as people write it.
+pub(crate) fn shown(time: Duration) -> String {
+    SignedDuration::try_from(time).map_or_else(|_| "for ever".to_owned(), |time| format!("{time:#}"))
+}
+
+impl fmt::Display for Every {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Time(time) => f.write_str(&shown(*time)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_people_do() {
+        for (text, seconds) in [("5s", 5), ("1m 30s", 90), ("1m30s", 90), ("2h", 7200), ("10 minutes", 600)] {
+            assert_eq!(text.parse(), Ok(Span(Duration::from_secs(seconds))), "{text}");
+        }
+        for text in ["5", "", "-5s", "0s", "20000h", "soon", "off"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+        assert_eq!("off".parse(), Ok(Every::Off));
+        assert_eq!("5s".parse(), Ok(Every::Time(Duration::from_secs(5))));
+    }
+
+    #[test]
+    fn a_port_alone_is_one_of_loopback() {
+        for (text, address) in [
+            ("9090", "127.0.0.1:9090"),
+            (":9090", "127.0.0.1:9090"),
+            ("[::1]:1", "[::1]:1"),
+            ("0.0.0.0:2", "0.0.0.0:2"),
+        ] {
+            assert_eq!(text.parse(), Ok(AdminAddress(address.parse().unwrap())), "{text}");
+        }
+        assert!("here".parse::<AdminAddress>().is_err());
+    }
+}

@@ -1,0 +1,194 @@
+//! Keeps one repository in step with its peers: what happens becomes a wake, the schedule says what to do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sync::schedule::{Action, Outcome, Pace, Reason, Schedule, Wake};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{Id, JoinSet, block_in_place};
+use tokio::time::sleep_until;
+
+use super::board::{Condition, Trouble};
+use super::config::Peer;
+use super::session::Errand;
+use super::watch::{Looks, Watched, Watcher};
+use crate::exit::Failure;
+
+/// Time between tries to open a file that cannot be used.
+const OPEN_EVERY: Duration = Duration::from_secs(5);
+
+/// Keeps one repository in step.
+pub(crate) struct Keeper {
+    pub(crate) errand: Errand,
+    pub(crate) watcher: Arc<Watcher>,
+    /// What happens elsewhere: calls, signals, announcements, the network.
+    pub(crate) wakes: mpsc::Receiver<Wake>,
+    /// Of the chance in intervals.
+    pub(crate) seed: u64,
+}
+
+/// The repository at work.
+struct Work {
+    watched: Watched,
+    looks: Looks,
+    bell: Arc<Notify>,
+    schedule: Schedule,
+    sessions: JoinSet<Outcome>,
+    /// The peer of each session.
+    peers: BTreeMap<Id, usize>,
+    is_stopping: bool,
+}
+
+impl Keeper {
+    /// Runs until the leaf is to stop, and then until the sessions under way have finished their round.
+    pub(crate) async fn run(mut self) {
+        if !self.errand.clone_until_there(&mut self.wakes, self.seed).await {
+            return;
+        }
+        let bell = self.watcher.bell(&self.errand.repository.file);
+        let Some(watched) = self.open().await else { return };
+        let now = self.errand.clock.now();
+        let paces = self.errand.repository.peers.iter().map(pace).collect();
+        let mut work = Work {
+            watched,
+            looks: Looks::new(now),
+            bell,
+            schedule: Schedule::new(paces, self.seed, now),
+            sessions: JoinSet::new(),
+            peers: BTreeMap::new(),
+            is_stopping: false,
+        };
+        let mut wake = Wake::Tick;
+        loop {
+            for action in work.schedule.on(wake, self.errand.clock.now()) {
+                match action {
+                    Action::Begin { peer, reason } => work.begin(self.errand.clone(), peer, reason),
+                    // Peers over HTTP are told by the session that a change begins with each of them.
+                    Action::Announce => {}
+                }
+            }
+            self.tell(&work.schedule);
+            if work.is_stopping && work.sessions.is_empty() {
+                break;
+            }
+            wake = self.next(&mut work).await;
+        }
+        block_in_place(|| work.watched.close());
+    }
+
+    /// Opens the file, however long it takes until it can be used. None: the leaf is to stop.
+    async fn open(&self) -> Option<Watched> {
+        let name = &self.errand.repository.name;
+        loop {
+            let opened = block_in_place(|| {
+                let mut watched = Watched::open(&self.errand.repository.file)?;
+                let project = watched.project()?;
+                Ok::<_, repo::RepoError>((watched, project))
+            });
+            let error = match opened {
+                Ok((watched, project)) => {
+                    self.errand.board.note(name, |known| {
+                        (known.state, known.project_code, known.error) = (Condition::Open, project, None);
+                    });
+                    return Some(watched);
+                }
+                Err(error) => Failure::from(error).at(&self.errand.repository.file),
+            };
+            self.troubled(&error);
+            tokio::select! {
+                () = tokio::time::sleep(OPEN_EVERY) => {}
+                () = self.errand.stop.wait() => return None,
+            }
+        }
+    }
+
+    /// Waits for what happens next.
+    async fn next(&mut self, work: &mut Work) -> Wake {
+        let (clock, look) = (self.errand.clock, work.looks.next());
+        let deadline = work.schedule.next_deadline().map_or(look, |deadline| deadline.min(look));
+        tokio::select! {
+            () = self.errand.stop.wait(), if !work.is_stopping => {
+                work.is_stopping = true;
+                Wake::Stopping
+            }
+            Some(ended) = work.sessions.join_next_with_id() => work.ended(ended),
+            Some(wake) = self.wakes.recv() => wake,
+            () = work.bell.notified() => {
+                work.looks.rang(clock.now());
+                Wake::Tick
+            }
+            () = sleep_until(clock.instant(deadline)) => {
+                if clock.now() >= look { self.look(work) } else { Wake::Tick }
+            }
+        }
+    }
+
+    /// Looks whether the file changed.
+    fn look(&self, work: &mut Work) -> Wake {
+        work.looks.looked(self.errand.clock.now());
+        let file = &self.errand.repository.file;
+        match block_in_place(|| work.watched.has_changed(file)) {
+            Ok(has_changed) => {
+                self.errand.board.note(&self.errand.repository.name, |known| {
+                    (known.state, known.error) = (Condition::Open, None);
+                });
+                if has_changed { Wake::Changed } else { Wake::Tick }
+            }
+            Err(error) => {
+                self.troubled(&Failure::from(error).at(file));
+                Wake::Tick
+            }
+        }
+    }
+
+    fn troubled(&self, failure: &Failure) {
+        let trouble = Trouble::from(failure);
+        self.errand.board.note(&self.errand.repository.name, |known| {
+            if known.error.as_ref() != Some(&trouble) {
+                tracing::error!(repository = known.name, "{}; {}", trouble.message, trouble.hint);
+            }
+            (known.state, known.error) = (Condition::Unusable, Some(trouble));
+        });
+    }
+
+    /// Writes down when each peer has its turn.
+    fn tell(&self, schedule: &Schedule) {
+        self.errand.board.note(&self.errand.repository.name, |known| {
+            for (peer, standing) in known.peers.iter_mut().zip(schedule.standings()) {
+                peer.next = standing.next;
+            }
+        });
+    }
+}
+
+impl Work {
+    fn begin(&mut self, errand: Errand, peer: usize, reason: Reason) {
+        let task = self.sessions.spawn(errand.run(peer, reason));
+        self.peers.insert(task.id(), peer);
+    }
+
+    /// A session that failed in an unforeseen way is one that failed: the leaf goes on.
+    fn ended(&mut self, ended: Result<(Id, Outcome), tokio::task::JoinError>) -> Wake {
+        let (id, outcome) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                tracing::error!(%error, "a session failed in an unforeseen way");
+                (error.id(), Outcome::Failed)
+            }
+        };
+        self.peers.remove(&id).map_or(Wake::Tick, |peer| Wake::Ended { peer, outcome })
+    }
+}
+
+fn pace(peer: &Peer) -> Pace {
+    Pace {
+        interval: peer.poll,
+        jitter_percent: peer.jitter_percent,
+        retry: peer.retry,
+        retry_cap: peer.retry_cap,
+        gives: peer.push,
+        takes: peer.pull,
+        ..Pace::default()
+    }
+}

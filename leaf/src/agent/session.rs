@@ -1,0 +1,246 @@
+//! One session of a repository with a peer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use repo::Repo;
+use sync::client::{self, ClientError, Remember, Setting, now};
+use sync::http::{HttpOptions, Password};
+use sync::schedule::{Outcome, Reason};
+use sync::{Event, Observer, RoundStats, SyncError, SyncOptions, SyncResult};
+use tokio::task::block_in_place;
+
+use super::board::{Board, Trouble};
+use super::clock::Clock;
+use super::config::{Address, Peer, Repository, Secret};
+use super::stop::Stop;
+use super::wire::Wire;
+use crate::exit::{Code, Failure};
+use crate::remote::{self, Remote};
+
+/// What sessions of a repository share.
+#[derive(Clone)]
+pub(crate) struct Errand {
+    pub(crate) repository: Arc<Repository>,
+    pub(crate) http: HttpOptions,
+    pub(crate) clock: Clock,
+    pub(crate) stop: Stop,
+    pub(crate) board: Board,
+}
+
+/// What a session came to.
+enum End {
+    /// Both sides hold the same, or all of it that may pass; then with a word on what may not.
+    Done {
+        received: bool,
+        refused: Option<Failure>,
+    },
+    Failed(Failure),
+    /// The leaf is to stop: the round under way was finished, and no other begun.
+    Stopped,
+}
+
+/// Bytes of expanded artifacts that a session keeps.
+const CACHE_BYTES: usize = 2 << 20;
+
+impl Errand {
+    /// Runs a session with a peer, and writes down what came of it.
+    pub(crate) async fn run(self, peer: usize, reason: Reason) -> Outcome {
+        let name = self.repository.name.clone();
+        self.board.note_peer(&name, peer, |known| {
+            (known.syncing, known.next, known.reason) = (true, None, Some(word(reason)));
+        });
+        let (begun, tally) = (Instant::now(), Tally::default());
+        let end = match self.exchange(&self.repository.peers[peer], &tally).await {
+            Ok(end) => end,
+            Err(failure) => End::Failed(failure.at(&self.repository.file)),
+        };
+        self.write_down(peer, &end, &tally, begun.elapsed());
+        match end {
+            End::Done { received, .. } => Outcome::Done { received },
+            End::Failed(failure) if may_pass(failure.code) => Outcome::Failed,
+            End::Failed(_) => Outcome::Refused,
+            End::Stopped => Outcome::Failed,
+        }
+    }
+
+    async fn exchange(&self, peer: &Peer, tally: &Tally) -> Result<End, Failure> {
+        let mut repo = block_in_place(|| open(&self.repository))?;
+        let own = block_in_place(|| remote::own_name(&mut repo))?;
+        let mut wire = Wire::new(peer, &self.http, own, self.clock, self.stop.clone())?;
+        let password = credentials(peer, &mut repo)?;
+        let (user, password) = wire.login(peer, password.as_ref());
+        let options = SyncOptions { user, password, ..options(peer) };
+        let mut setting = Setting::new()?;
+        setting.limits.send_bytes = peer.send_bytes;
+        setting.observer = Box::new(tally.clone());
+        let parked = Arc::clone(&wire.parked);
+        let outcome = tokio::select! {
+            outcome = client::sync(&mut repo, &mut wire, options, Remember::No, &mut setting) => outcome,
+            () = parked.notified() => return Ok(End::Stopped),
+        };
+        match outcome {
+            Ok(result) => Ok(End::Done { received: has_received(&result), refused: rows_refused(&result) }),
+            Err(ClientError::Sync(error)) => match error {
+                SyncError::PushRefused { ref result, .. }
+                | SyncError::UnversionedRefused { ref result, .. } => {
+                    let received = has_received(result);
+                    Ok(End::Done { received, refused: Some(error.into()) })
+                }
+                error => Err(error.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn write_down(&self, peer: usize, end: &End, tally: &Tally, took: Duration) {
+        let name = &self.repository.name;
+        let url = &self.repository.peers[peer].address;
+        let (rounds, stats) = tally.total();
+        let trouble = match end {
+            End::Done { refused, .. } => refused.as_ref().map(Trouble::from),
+            End::Failed(failure) => Some(Trouble::from(failure)),
+            End::Stopped => None,
+        };
+        self.board.note_peer(name, peer, |known| {
+            known.syncing = false;
+            known.milliseconds = u64::try_from(took.as_millis()).ok();
+            known.sessions += 1;
+            known.add(rounds, &stats);
+            match end {
+                End::Done { .. } => (known.succeeded, known.failures) = (Some(now()), 0),
+                End::Failed(_) => {
+                    known.failed_sessions += 1;
+                    known.failures = known.failures.saturating_add(1);
+                }
+                End::Stopped => {}
+            }
+            // The same trouble, time and again, is worth one line.
+            match (&trouble, &known.error) {
+                (Some(new), old) if old.as_ref() != Some(new) => {
+                    tracing::warn!(repository = name, peer = %url, class = new.class, "{}; {}", new.message, new.hint);
+                }
+                (None, Some(_)) if matches!(end, End::Done { .. }) => {
+                    tracing::warn!(repository = name, peer = %url, "all is well again");
+                }
+                _ => {}
+            }
+            if !matches!(end, End::Stopped) {
+                known.error = trouble;
+            }
+        });
+        tracing::info!(
+            repository = name,
+            peer = %url,
+            rounds,
+            sent = stats.files_sent,
+            received = stats.files_received,
+            milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "session ended"
+        );
+    }
+}
+
+/// Opens the repository for a session, which needs little memory.
+fn open(repository: &Repository) -> Result<Repo, Failure> {
+    let mut repo = Repo::open(&repository.file)?;
+    repo.set_limits(repo::Limits { cache_bytes: CACHE_BYTES, ..repo::Limits::default() })?;
+    Ok(repo)
+}
+
+/// What a session with a peer is to do, but for the login.
+pub(crate) fn options(peer: &Peer) -> SyncOptions {
+    SyncOptions {
+        pull: peer.pull,
+        push: peer.push,
+        private: peer.private,
+        unversioned: peer.unversioned,
+        tables: peer.tables,
+        ..SyncOptions::default()
+    }
+}
+
+/// The password of the user of a peer's address. If the configuration has none, that which the repository remembers for
+/// this very address.
+fn credentials(peer: &Peer, repo: &mut Repo) -> Result<Option<Password>, Failure> {
+    if let Secret::Found { password, .. } = &peer.password {
+        return Ok(Some(password.clone()));
+    }
+    if !needs_password(peer) {
+        return Ok(None);
+    }
+    let remembered = block_in_place(|| {
+        let known = client::remembered_url(&repo.snapshot()?)?.and_then(|text| Remote::read(&text).ok());
+        let is_this = known.is_some_and(|known| known.to_string() == peer.address.to_string());
+        if is_this { client::remembered_password(repo) } else { Ok(None) }
+    })?;
+    remembered.map(Password).map(Some).ok_or_else(|| no_password(&peer.address))
+}
+
+/// Whether the user of a peer's address is one that logs in.
+pub(crate) fn needs_password(peer: &Peer) -> bool {
+    peer.address.user().is_some_and(|user| !repo::user::is_special(user))
+}
+
+/// What is said where a login lacks its password.
+pub(crate) fn no_password(address: &Address) -> Failure {
+    let what = format!("there is no password for {address}");
+    Failure::new(Code::Refused, what, "give it with password-file in the configuration, or in FROND_PASSWORD")
+}
+
+fn has_received(result: &SyncResult) -> bool {
+    let rows: u64 = result.tables.values().map(|table| table.received).sum();
+    let stats = &result.stats;
+    stats.files_received + stats.uv_files_received + stats.config_received + rows > 0
+}
+
+fn rows_refused(result: &SyncResult) -> Option<Failure> {
+    (result.refused_rows > 0).then(|| {
+        Failure::new(
+            Code::Refused,
+            format!("rows of synced tables were refused: {}; everything else was done", result.refused_rows),
+            "a row is changed by its owner, or by who has capability a or s",
+        )
+    })
+}
+
+/// Whether a failure may pass without anybody's help.
+pub(crate) fn may_pass(code: Code) -> bool {
+    match code {
+        Code::Network | Code::Locked | Code::Failed | Code::Partial => true,
+        Code::Ok | Code::Usage | Code::Refused | Code::NoRepository => false,
+        Code::Interrupted | Code::Terminated => true,
+    }
+}
+
+fn word(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Start => "start",
+        Reason::Interval => "interval",
+        Reason::Announced => "announced",
+        Reason::Changed => "changed",
+        Reason::Asked => "asked",
+        Reason::NetworkReturned => "network-returned",
+        Reason::Retry => "retry",
+    }
+}
+
+/// Counts what a session moves, whatever comes of it.
+#[derive(Debug, Clone, Default)]
+struct Tally(Arc<Mutex<(u32, RoundStats)>>);
+
+impl Tally {
+    fn total(&self) -> (u32, RoundStats) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Tally {
+    fn observe(&mut self, event: &Event<'_>) {
+        if let Event::RoundFinished { round, stats } = event {
+            let mut total = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            total.0 = *round;
+            total.1.add(stats);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! How the rounds of a session reach a peer: over HTTP, over a broker, or into a file of this machine; not faster than they may, and
+//! none any more once the leaf is to stop.
+
+use std::future::pending;
+use std::path::Path;
+use std::sync::Arc;
+
+use repo::{Repo, user};
+use sync::client;
+use sync::http::{HttpOptions, HttpTransport, Password};
+use sync::nats::{self, ConnectOptions, NatsOptions, NatsTransport, PeerId};
+use sync::{Cx, Limits, NoFaults, NoGuard, NoObserver, Transport, TransportError, handle_sync};
+use tokio::sync::Notify;
+use tokio::task::block_in_place;
+use tokio::time::sleep;
+use xfer::body::{Body, pack, unpack};
+use xfer::{DecodeLimits, decode, encode};
+
+use super::clock::Clock;
+use super::config::{Address, Peer};
+use super::rate::Bucket;
+use super::stop::Stop;
+use crate::exit::Failure;
+use crate::remote::{self, Remote};
+
+/// Reaches one peer.
+pub(crate) struct Wire {
+    way: Way,
+    up: Option<Bucket>,
+    down: Option<Bucket>,
+    clock: Clock,
+    stop: Stop,
+    /// Told when a round was not begun because the leaf is to stop.
+    pub(crate) parked: Arc<Notify>,
+}
+
+enum Way {
+    Http(Box<HttpTransport>),
+    Nats(Box<NatsTransport>),
+    File(Box<FileTransport>),
+}
+
+impl Wire {
+    /// Will speak to a peer. Nothing is sent yet. `own` names the repository among its peers.
+    pub(crate) fn new(
+        peer: &Peer,
+        http: &HttpOptions,
+        own: Option<PeerId>,
+        clock: Clock,
+        stop: Stop,
+    ) -> Result<Self, Failure> {
+        let way = match &peer.address {
+            Address::Remote(Remote::Http(url)) => {
+                Way::Http(Box::new(HttpTransport::new(url.clone(), with_timeout(http, peer))))
+            }
+            Address::Remote(Remote::Nats(address)) => {
+                let broker = remote::completed(address.broker.clone())?;
+                let address = nats::Address { broker, ..(**address).clone() };
+                Way::Nats(Box::new(NatsTransport::new(address, nats_options(peer, own))))
+            }
+            Address::File(file) => Way::File(Box::new(FileTransport::open(file)?)),
+        };
+        let bucket = |rate: Option<u64>| rate.map(|rate| Bucket::new(rate, clock.now()));
+        let (up, down) = (bucket(peer.up_rate), bucket(peer.down_rate));
+        Ok(Self { way, up, down, clock, stop, parked: Arc::default() })
+    }
+
+    /// As whom a session logs in.
+    pub(crate) fn login(&self, peer: &Peer, password: Option<&Password>) -> (Option<String>, Option<String>) {
+        match &self.way {
+            Way::Http(_) | Way::Nats(_) => {
+                let password = password.map(|Password(text)| text.clone());
+                (peer.address.user().map(str::to_owned), password)
+            }
+            Way::File(file) => file.login.clone().unzip(),
+        }
+    }
+
+    async fn pay(clock: &Clock, bucket: Option<&mut Bucket>, bytes: usize) {
+        let Some(bucket) = bucket else { return };
+        let wait = bucket.take(bytes as u64, clock.now());
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
+    }
+}
+
+impl Transport for Wire {
+    async fn exchange(&mut self, request: Body) -> Result<Body, TransportError> {
+        if self.stop.is_set() {
+            // The round before this one is done. Whoever waits for `parked` drops the session here.
+            self.parked.notify_one();
+            pending::<()>().await;
+        }
+        Self::pay(&self.clock, self.up.as_mut(), request.bytes.len()).await;
+        let reply = match &mut self.way {
+            Way::Http(transport) => transport.exchange(request).await?,
+            Way::Nats(transport) => transport.exchange(request).await?,
+            Way::File(transport) => block_in_place(|| transport.answer(&request))?,
+        };
+        Self::pay(&self.clock, self.down.as_mut(), reply.bytes.len()).await;
+        Ok(reply)
+    }
+}
+
+fn with_timeout(http: &HttpOptions, peer: &Peer) -> HttpOptions {
+    HttpOptions {
+        idle_timeout: peer.timeout,
+        connect_timeout: http.connect_timeout.min(peer.timeout),
+        exchange_timeout: peer.timeout * 30,
+        ..http.clone()
+    }
+}
+
+fn nats_options(peer: &Peer, own: Option<PeerId>) -> NatsOptions {
+    let default = ConnectOptions::default();
+    let connect_timeout = default.connect_timeout.min(peer.timeout);
+    NatsOptions {
+        connect: ConnectOptions { connect_timeout, ..default },
+        idle_timeout: peer.timeout,
+        exchange_timeout: peer.timeout * 30,
+        own,
+        ..NatsOptions::default()
+    }
+}
+
+/// Answers rounds from a repository file of this machine.
+struct FileTransport {
+    repo: Repo,
+    peer: String,
+    /// Somebody who may set the file up: as good as whoever may write to it.
+    login: Option<(String, String)>,
+}
+
+impl FileTransport {
+    fn open(file: &Path) -> Result<Self, Failure> {
+        let opened = block_in_place(|| {
+            let mut repo = Repo::open(file)?;
+            let users = user::list(&repo.snapshot()?)?;
+            let owner = users.into_iter().find(|user| {
+                user.capabilities.contains('s') && !user.password.is_empty() && !user::is_special(&user.login)
+            });
+            Ok::<_, repo::RepoError>((repo, owner.map(|user| (user.login, user.password))))
+        });
+        let (repo, login) = opened.map_err(|error| Failure::from(error).at(file))?;
+        Ok(Self { repo, peer: file.display().to_string(), login })
+    }
+
+    fn answer(&mut self, request: &Body) -> Result<Body, TransportError> {
+        let failed = |reason: String| TransportError::CutShort { peer: self.peer.clone(), reason };
+        let limits = DecodeLimits::default();
+        let text = unpack(request, &limits).map_err(|error| failed(error.to_string()))?;
+        let message = decode(&text, &limits).map_err(|error| failed(error.to_string()))?;
+        let mut cx = Cx {
+            now: client::now(),
+            clock: Some(&client::now),
+            limits: &Limits::default(),
+            peer: None,
+            guard: &NoGuard,
+            buggify: &mut NoFaults,
+            observer: &mut NoObserver,
+        };
+        let reply =
+            handle_sync(&mut self.repo, &message, &mut cx).map_err(|error| failed(error.to_string()))?;
+        Ok(pack(encode(&reply), request.content_type))
+    }
+}

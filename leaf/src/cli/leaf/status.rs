@@ -1,0 +1,103 @@
+//! `frond leaf status`.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::socket;
+use crate::agent::config::Source;
+use crate::agent::control::{self, Request};
+use crate::exit::{Code, Failure};
+use crate::output::Output;
+
+/// Show how a running leaf is: repositories, peers, what they exchanged, and what is wrong
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    source: Source,
+}
+
+/// The head of the table.
+const HEAD: [&str; 8] = ["REPOSITORY", "PEER", "STATE", "LAG", "ROUNDS", "SENT", "RECEIVED", "BYTES"];
+
+impl Status {
+    pub(super) fn run(self, output: &Output) -> Result<Code, Failure> {
+        let report = control::ask(&socket(&self.source)?, &Request::Status)?;
+        output.answer(&report, || text(&report));
+        Ok(Code::Ok)
+    }
+}
+
+fn text(report: &Value) -> String {
+    let mut text = format!(
+        "leaf {}, process {}, {}, up {} s\n\n",
+        word(&report["version"]),
+        report["process"],
+        word(&report["phase"]),
+        report["uptime_seconds"]
+    );
+    let mut rows = vec![HEAD.map(str::to_owned)];
+    let mut troubles = String::new();
+    for repository in report["repositories"].as_array().into_iter().flatten() {
+        let name = word(&repository["name"]);
+        trouble(&mut troubles, name, &repository["error"]);
+        let peers = repository["peers"].as_array().map_or(&[][..], Vec::as_slice);
+        if peers.is_empty() {
+            let dash = || "-".to_owned();
+            let state = word(&repository["state"]).to_owned();
+            rows.push([name.to_owned(), dash(), state, dash(), dash(), dash(), dash(), dash()]);
+        }
+        for peer in peers {
+            rows.push(row(name, word(&repository["state"]), peer));
+            trouble(&mut troubles, &format!("{name}, {}", word(&peer["url"])), &peer["error"]);
+        }
+    }
+    table(&mut text, &rows);
+    if !troubles.is_empty() {
+        let _ = write!(text, "\n{troubles}");
+    }
+    text
+}
+
+fn row(name: &str, state: &str, peer: &Value) -> [String; 8] {
+    let state = match (state, peer["syncing"].as_bool(), peer["failures"].as_u64()) {
+        ("open", Some(true), _) => "syncing".to_owned(),
+        ("open", _, Some(failures @ 1..)) => format!("failed {failures}x"),
+        ("open", ..) => "idle".to_owned(),
+        _ => state.to_owned(),
+    };
+    let lag = peer["lag_seconds"].as_u64().map_or("never".to_owned(), |lag| format!("{lag} s"));
+    let bytes = peer["bytes_sent"].as_u64().unwrap_or(0) + peer["bytes_received"].as_u64().unwrap_or(0);
+    let number = |key: &str| peer[key].to_string();
+    [
+        name.to_owned(),
+        word(&peer["url"]).to_owned(),
+        state,
+        lag,
+        number("rounds"),
+        number("artifacts_sent"),
+        number("artifacts_received"),
+        bytes.to_string(),
+    ]
+}
+
+fn trouble(text: &mut String, of: &str, error: &Value) {
+    if let Some(message) = error["message"].as_str() {
+        let _ = writeln!(text, "{of}: {} ({}); {}", message, word(&error["class"]), word(&error["hint"]));
+    }
+}
+
+fn table(text: &mut String, rows: &[[String; 8]]) {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 8] = std::array::from_fn(width);
+    for row in rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}

@@ -1,0 +1,112 @@
+//! How leaves begin, go on and end.
+
+use std::fs;
+
+use frond_tests::leaf::{check_in, holds, open_repository, until};
+use frond_tests::{Frond, Leaf, Scratch};
+
+#[test]
+fn a_leaf_that_was_killed_goes_on_when_it_is_started_again() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let (a, b) = (scratch.file("a.fossil"), scratch.file("b.fossil"));
+    open_repository(&frond, &a);
+    let first = Leaf::of(&frond, &a, &[]);
+    let mut last = String::new();
+    for turn in 0..5 {
+        let mut leaf = Leaf::of(&frond, &b, &["--peer", &first.url()]);
+        if turn == 0 {
+            until("the repository is cloned", || b.exists());
+        }
+        last = check_in(&frond, &b, &format!("{turn}.txt"));
+        leaf.kill();
+    }
+    let leaf = Leaf::of(&frond, &b, &["--peer", &first.url()]);
+    until("everything arrives", || holds(&frond, &a, &last));
+    leaf.terminate();
+    first.terminate();
+    frond.verify(&a);
+    frond.verify(&b);
+}
+
+#[test]
+fn a_leaf_that_is_to_end_leaves_its_file_whole_and_nothing_beside_it() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let leaf = Leaf::of(&frond, &file, &[]);
+    until("it is ready", || leaf.probe("/readyz").status == 200);
+    check_in(&frond, &file, "a.txt");
+    leaf.terminate();
+    let names = fs::read_dir(scratch.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["a.fossil"]);
+}
+
+#[test]
+fn two_leaves_do_not_share_a_socket() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let mut leaf = Leaf::of(&frond, &file, &[]);
+    let said = frond.try_run(["leaf", "-R", &file.to_string_lossy()]);
+    assert_eq!(said.code, Some(frond_tests::frond::LOCKED), "{said}");
+    leaf.kill();
+    Leaf::of(&frond, &file, &[]).terminate();
+}
+
+#[test]
+fn a_signal_and_a_command_begin_sessions_at_once() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let (a, b) = (scratch.file("a.fossil"), scratch.file("b.fossil"));
+    open_repository(&frond, &a);
+    let server = frond.server(&a);
+    let socket = scratch.file("socket");
+    let socket = socket.to_str().unwrap();
+    let leaf = Leaf::of(&frond, &b, &["--peer", &server.url(), "--poll", "off", "--socket", socket]);
+    let sessions = || leaf.status(&frond)["repositories"][0]["peers"][0]["sessions"].as_u64();
+    until("the first session is over", || sessions() == Some(1));
+    for (number, name) in ["USR1", "command"].into_iter().enumerate() {
+        let hash = check_in(&frond, &a, &format!("{name}.txt"));
+        match name {
+            "command" => drop(frond.output(["leaf", "sync-now", "--socket", socket])),
+            signal => leaf.signal(signal),
+        }
+        until("the change came", || holds(&frond, &b, &hash));
+        until("the session is over", || sessions() >= Some(2 + number as u64));
+    }
+    let said = frond.try_run(["leaf", "sync-now", "--socket", socket, "--peer", "http://nobody/"]);
+    assert!(said.code == Some(1) && said.stderr.contains("no peer"), "{said}");
+}
+
+#[test]
+fn what_a_new_configuration_does_not_touch_goes_on() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let table = |name: &str| format!("[[repository]]\nfile = '{name}.fossil'\n");
+    for name in ["one", "two"] {
+        open_repository(&frond, &scratch.file(&format!("{name}.fossil")));
+    }
+    let head = "listen = '127.0.0.1:0'\nadmin = '0'\n";
+    let config = scratch.write("leaf.toml", format!("{head}{}", table("one")));
+    let leaf = Leaf::start(&frond, ["--config", &config.to_string_lossy()]);
+    let names = || -> Vec<String> {
+        let status = leaf.status(&frond);
+        let repositories = status["repositories"].as_array().unwrap().iter();
+        repositories.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(), ["one"]);
+
+    scratch.write("leaf.toml", format!("{head}{}{}", table("one"), table("two")));
+    leaf.signal("HUP");
+    until("the second is there", || names() == ["one", "two"]);
+    let copy = scratch.file("copy.fossil");
+    until("the second is served", || {
+        frond.try_exchange("clone", &format!("{}two", leaf.url()), &copy).code.is_some()
+    });
+
+    scratch.write("leaf.toml", format!("{head}lisen = 1\n{}", table("two")));
+    leaf.signal("HUP");
+    scratch.write("leaf.toml", format!("{head}{}", table("two")));
+    leaf.signal("HUP");
+    until("only the second is there", || names() == ["two"]);
+    until("all is ready", || leaf.probe("/readyz").status == 200);
+    leaf.terminate();
+}

@@ -1,0 +1,9 @@
+//! Leaves as processes: what they keep in step, what stops them, and what they show.
+
+#![allow(clippy::unwrap_used, reason = "what fails here is the finding")]
+
+mod configuration;
+mod fleet;
+mod life;
+mod secrets;
+mod trouble;
