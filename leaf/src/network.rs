@@ -97,10 +97,14 @@ fn proxy(text: &str) -> Result<Proxies, ProxyError> {
 pub(crate) fn given_url(text: &str, output: &Output) -> Result<Remote, Failure> {
     let url = Remote::read(text)?;
     if url.has_secret() {
-        output.warn(
-            "other users of this machine can see a password on the command line; leave it out to be asked \
-             for it, or put it in FROND_PASSWORD or in a file that FROND_PASSWORD_FILE names",
-        );
+        let instead = match &url {
+            Remote::Http(_) => {
+                "leave it out to be asked for it, or put it in FROND_PASSWORD or in a file that FROND_PASSWORD_FILE names"
+            }
+            Remote::Nats(_) => "put it in NATS_PASSWORD or NATS_TOKEN, or name a file or a context",
+        };
+        output
+            .warn(&format!("other users of this machine can see a password on the command line; {instead}"));
     }
     Ok(url)
 }

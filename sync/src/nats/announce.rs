@@ -89,12 +89,13 @@ pub async fn announcements(
     own: Option<PeerId>,
     durability: &Durability,
 ) -> Result<Announcements, TransportError> {
+    let before = connection.refusals();
     let mail = connection.subscribe(&topic.commit()).await?;
     let kept = match durability {
         Durability::Passing => None,
         Durability::Kept(peer) => kept(connection, topic, peer).await,
     };
-    connection.flush().await?;
+    connection.settle(before, |refused| refused.contains(&topic.commit())).await?;
     Ok(Announcements { own, mail, kept })
 }
 

@@ -30,6 +30,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// How long something that is no broker may take to say what it is.
 const DIAGNOSIS: Duration = Duration::from_secs(2);
 
+/// How long a broker may take to hear what was said.
+const SETTLING: Duration = Duration::from_secs(5);
+
 /// How a broker is connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectOptions {
@@ -170,6 +173,33 @@ impl Connection {
         let mut news = self.news.clone();
         news.mark_unchanged();
         news
+    }
+
+    /// Waits until the broker has heard everything so far, if it is there. What it refused since there
+    /// were `before` refusals is an error, if it `is_ours`.
+    pub(super) async fn settle(
+        &self,
+        before: u64,
+        is_ours: impl Fn(&str) -> bool,
+    ) -> Result<(), TransportError> {
+        self.flush().await?;
+        if !self.is_up() {
+            return Ok(());
+        }
+        // Nobody listens there. The broker says so after it has said what it refuses.
+        let nowhere = self.client.new_inbox();
+        let asked = self.client.request(nowhere, Bytes::new());
+        let _ = timeout(SETTLING, asked).await;
+        let News { refusals, refused, .. } = self.news.borrow().clone();
+        if refusals == before || !is_ours(&refused) {
+            return Ok(());
+        }
+        Err(TransportError::Access { broker: self.broker.to_string(), reason: refused })
+    }
+
+    /// How often the broker refused something so far.
+    pub(super) fn refusals(&self) -> u64 {
+        self.news.borrow().refusals
     }
 
     pub(super) async fn subscribe(&self, subject: &str) -> Result<Subscriber, TransportError> {

@@ -177,9 +177,9 @@ impl Outflow {
 }
 
 impl Inflow {
-    /// Expects `total` bytes. Memory for them is reserved, and taken as they come.
+    /// Expects `total` bytes. What is announced costs nothing: memory is taken as they come.
     pub(super) fn new(total: usize) -> Self {
-        Self { bytes: BytesMut::with_capacity(total), total, next: 0, asked: false }
+        Self { bytes: BytesMut::new(), total, next: 0, asked: false }
     }
 
     /// What to tell the sender first, and when nothing came for a while.
@@ -202,6 +202,10 @@ impl Inflow {
         }
         if bytes.is_empty() || bytes.len() > self.total - self.bytes.len() {
             return Err(Flaw::Length);
+        }
+        if self.bytes.capacity() - self.bytes.len() < bytes.len() {
+            let missing = self.total - self.bytes.len();
+            self.bytes.reserve(missing.min(self.bytes.len().max(bytes.len())));
         }
         self.bytes.extend_from_slice(bytes);
         self.next += 1;

@@ -116,7 +116,8 @@ impl NatsServer {
     ) -> Result<Self, NatsServeError> {
         let projects = service.repos().projects().map_err(|error| NatsServeError::Repo(error.to_string()))?;
         let free = Arc::new(Semaphore::new(options.concurrent.max(1)));
-        let mut counters = Vec::new();
+        let before = connection.refusals();
+        let mut counters: Vec<(Counter, _)> = Vec::new();
         for project in projects {
             if project.project.is_empty() {
                 return Err(NatsServeError::NoProject(project.place.file));
@@ -138,7 +139,8 @@ impl NatsServer {
             };
             counters.push((counter, [any, own]));
         }
-        connection.flush().await?;
+        let topics: Vec<String> = counters.iter().map(|(counter, _)| counter.topic.sync()).collect();
+        connection.settle(before, |refused| topics.iter().any(|topic| refused.contains(topic))).await?;
         Ok(Self { counters, drain_timeout: service.options().drain_timeout })
     }
 
@@ -223,6 +225,8 @@ impl Counter {
         }
         let is_plain = envelope.takes.is_none();
         let from = envelope.peer.as_ref().map(tracing::field::display);
+        let trace =
+            envelope.trace.iter().find(|(name, _)| name == "traceparent").map(|(_, value)| value.as_str());
         let outcome = if is_plain {
             self.answer_plain(message, &reply).await
         } else {
@@ -231,9 +235,9 @@ impl Counter {
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let subject = self.topic.sync();
         match outcome {
-            Ok(bytes) => tracing::info!(from, subject, bytes, milliseconds, "answered"),
+            Ok(bytes) => tracing::info!(from, subject, bytes, milliseconds, trace, "answered"),
             Err(Refused { fault, text }) => {
-                tracing::info!(from, subject, ?fault, text, milliseconds, "not answered");
+                tracing::info!(from, subject, ?fault, text, milliseconds, trace, "not answered");
                 self.refuse(&reply, &Refused { fault, text }, is_plain).await;
             }
         }

@@ -76,6 +76,29 @@ fn users_and_passwords() {
 }
 
 #[test]
+fn what_a_user_of_the_broker_may_not_say_or_hear_is_said() {
+    let configuration = "authorization { users: [\n\
+        { user: server, password: s3cret },\n\
+        { user: deaf, password: s3cret, permissions: { subscribe: [\"_INBOX.>\"] } },\n\
+        { user: dumb, password: s3cret, permissions: { publish: [\"other.>\"] } },\n\
+        { user: lost, password: s3cret, permissions: { subscribe: [\"fossil.>\"] } } ] }\n";
+    let door = Door::new(configuration, Scratch::new(), "nats://server:s3cret@127.0.0.1:PORT", &[]);
+    for (user, said) in
+        [("dumb", "Permissions Violation for Publish"), ("lost", "Permissions Violation for Subscription")]
+    {
+        let url = format!("nats://{user}:s3cret@127.0.0.1:PORT/CODE");
+        door.asks(&url, &[], REFUSED, said);
+    }
+    door.asks("nats://deaf:s3cret@127.0.0.1:PORT/CODE", &[], 0, "Pull done");
+    let file = door.scratch.file("original.fossil");
+    let broker = format!("nats://deaf:s3cret@127.0.0.1:{}", door.broker.port);
+    let words = ["serve", &file.to_string_lossy(), "--listen", "127.0.0.1:0", "--nats", &broker];
+    let serves = door.frond.try_run(words);
+    assert_eq!(serves.code, Some(REFUSED), "{serves}");
+    assert!(serves.stderr.contains("fossil.") && !serves.all().contains("s3cret"), "{serves}");
+}
+
+#[test]
 fn tokens() {
     let door =
         Door::new("authorization { token: s3cret }\n", Scratch::new(), "nats://s3cret@127.0.0.1:PORT", &[]);

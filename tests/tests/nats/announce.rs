@@ -1,12 +1,14 @@
 //! What is announced reaches who listens, and who comes back.
 
 use std::future::Future;
+use std::time::Duration;
 
 use frond_tests::Nats;
 use frond_tests::corpus::PROJECT;
 use frond_tests::nats::ByHand;
 use sync::nats::{
-    Announcement, ConnectOptions, Connection, Durability, PeerId, Topic, announce, announcements,
+    Announcement, Announcements, ConnectOptions, Connection, Durability, PeerId, Topic, announce,
+    announcements,
 };
 
 fn run<T>(task: impl Future<Output = T>) -> T {
@@ -30,6 +32,11 @@ fn news(digit: char, name: &str) -> Announcement {
     Announcement { hash: digit.to_string().repeat(40).parse().unwrap(), peer: Some(peer(name)) }
 }
 
+/// The next announcement; a test that waits in vain fails.
+async fn next(heard: &mut Announcements) -> Announcement {
+    tokio::time::timeout(Duration::from_secs(60), heard.next()).await.expect("an announcement comes").unwrap()
+}
+
 #[test]
 fn an_announcement_reaches_all_others_and_older_agents_are_understood() {
     let broker = Nats::start();
@@ -41,12 +48,12 @@ fn an_announcement_reaches_all_others_and_older_agents_are_understood() {
         announce(&there, &topic(), &news('1', "here")).await.unwrap();
         announce(&there, &topic(), &news('2', "there")).await.unwrap();
         there.flush().await.unwrap();
-        assert_eq!(heard.next().await, Some(news('2', "there")));
+        assert_eq!(next(&mut heard).await, news('2', "there"));
         let mut hand = ByHand::connect(&broker);
         let text = format!(r#"{{"rid":12,"uuid":"{}","peer_id":"old"}}"#, "3".repeat(40));
         hand.publish(&topic().commit(), "", text.as_bytes());
         hand.flush();
-        assert_eq!(heard.next().await, Some(news('3', "old")));
+        assert_eq!(next(&mut heard).await, news('3', "old"));
     });
 }
 
@@ -68,13 +75,13 @@ fn who_was_away_hears_what_was_announced_where_the_broker_keeps_it() {
             let here = connect(&broker).await;
             let mut heard = announcements(&here, &topic(), Some(peer("here")), &kept).await.unwrap();
             for digit in left {
-                assert_eq!(heard.next().await, Some(news(*digit, "there")));
+                assert_eq!(next(&mut heard).await, news(*digit, "there"));
             }
             // What was heard does not come again; what is new does.
             announce(&there, &topic(), &news('4', "there")).await.unwrap();
-            assert_eq!(heard.next().await, Some(news('4', "there")));
+            assert_eq!(next(&mut heard).await, news('4', "there"));
             // It comes twice: as it is said, and as it is kept.
-            assert_eq!(heard.next().await, Some(news('4', "there")));
+            assert_eq!(next(&mut heard).await, news('4', "there"));
             here.flush().await.unwrap();
         }
     });
@@ -89,6 +96,6 @@ fn a_broker_that_keeps_nothing_does_for_who_is_there() {
         let mut heard = announcements(&here, &topic(), None, &kept).await.unwrap();
         assert!(!heard.are_kept());
         announce(&there, &topic(), &news('1', "there")).await.unwrap();
-        assert_eq!(heard.next().await, Some(news('1', "there")));
+        assert_eq!(next(&mut heard).await, news('1', "there"));
     });
 }
