@@ -1,69 +1,186 @@
 #!/bin/sh
-# Puts known bugs in, one at a time, into a copy of the sources, and sweeps until the simulator finds each.
-# usage: dst/mutants.sh [NAME...]: all of them, or those named. Each may take MUTANT_SECONDS (default 60) of sweeping.
-# What is built goes to MUTANT_TARGET, by default a directory that is removed at the end.
+# Puts known bugs into a copy of the sources, and soaks the simulator with one of them at a time until it finds it.
+# usage: dst/mutants.sh [NAME...]: all of them, or those named; --list: their names.
+# A table on stdout: the mutant, the rule that found it, level, seed, runs and seconds. The exit status is 0 if each was
+# found, 1 if one was not, 2 if they cannot be tried: a line that one changes is gone, or the copy does not compile.
+#
+# All are compiled at once, each behind a condition that holds if FROND_MUTANT names it. So it takes one compilation.
+#
+# MUTANT_SECONDS  how long each may take to be found (default 60), on one core
+# MUTANT_TARGET   where the copy and all that is built of it goes, and stays for the next time (default: a directory that
+#                 is removed at the end)
+# MUTANT_FIRST    the first seed (default 0)
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${MUTANT_SECONDS:-60}
-work=$(mktemp -d)
-target=${MUTANT_TARGET:-$work/target}
-trap 'rm -rf "$work"' EXIT
-wanted=" $* "
-missed=0
-tried=0
+first=${MUTANT_FIRST:-0}
+if [ -n "${MUTANT_TARGET:-}" ]; then
+    mkdir -p "$MUTANT_TARGET"
+    work=$(cd "$MUTANT_TARGET" && pwd)
+else
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+fi
+tree=$work/tree
+binary=$work/debug/frond-dst
+names=
 
-# mutant NAME FILE SED: changes FILE by a sed command, which must change something.
+# mutant NAME FILE SED...: changes lines of FILE, where MUTANT stands for the condition. Each command has to find its own.
 mutant() {
-    case "$wanted" in "  " | *" $1 "*) ;; *) return 0 ;; esac
-    tried=$((tried + 1))
-    rm -rf "$work/tree"
-    mkdir "$work/tree"
-    git ls-files -z | xargs -0 cp --parents -t "$work/tree"
-    sed -i "$3" "$work/tree/$2"
-    if cmp -s "$2" "$work/tree/$2"; then
-        echo "$1: the line that it changes is gone from $2"
-        missed=$((missed + 1))
-        return 0
-    fi
-    if ! (cd "$work/tree" && CARGO_TARGET_DIR="$target" cargo build --locked --release --quiet -p frond-dst) 2>"$work/log"; then
-        echo "$1: does not compile"
-        cat "$work/log"
-        missed=$((missed + 1))
-        return 0
-    fi
-    for level in rough hostile calm; do
-        status=0
-        timeout $((seconds / 3)) "$target/release/frond-dst" sweep --seeds 0..1000000 --level $level >"$work/out" 2>&1 || status=$?
-        if [ "$status" = 1 ] && grep -q ', broken: ' "$work/out"; then
-            echo "$1: found: $(grep -m1 ', broken: ' "$work/out" | cut -c1-150)"
-            return 0
-        fi
-        if [ "$status" = 101 ]; then
-            echo "$1: found: $(grep -m1 'panicked' "$work/out" | cut -c1-150), level $level"
-            return 0
+    name=$1
+    changed=$2
+    shift 2
+    names="$names $name"
+    for command; do
+        cp "$stage/$changed" "$work/before"
+        sed -i "$(printf '%s' "$command" | sed "s/MUTANT/xfer::mutant(\"$name\")/g")" "$stage/$changed"
+        if cmp -s "$work/before" "$stage/$changed"; then
+            echo "$name: the line that it changes is gone from $changed" >&2
+            exit 2
         fi
     done
-    echo "$1: NOT FOUND in $seconds seconds"
-    missed=$((missed + 1))
 }
 
-mutant sent-before-the-reply sync/src/session/push.rs 's/        self\.request\.files\.push(Sent {/        self.sent.insert(outgoing.id);\n&/'
-mutant no-hash-check repo/src/ingest.rs 's/if actual == expected {/if actual == expected || !content.is_empty() {/'
-mutant phantom-dropped sync/src/session/inbox.rs 's/blob::rid_or_phantom(tx, &igot\.id, igot\.privacy)?;/let _ = blob::rid_or_phantom;/'
-mutant private-for-everybody sync/src/server/orders.rs 's/Pragma::SendPrivate if self\.rights\.allow(Right::Private)/Pragma::SendPrivate if may_read/'
-mutant cluster-forgets-a-member repo/src/cluster.rs 's/members\[part\.clone()\]\.iter()\.map/members[part.clone()].iter().skip(1).map/'
-mutant budget-checked-too-late sync/src/outbox.rs 's/(self\.bytes\.saturating_add(bytes) <= self\.budget/(self.bytes <= self.budget \&\& bytes < u64::MAX/'
-mutant tie-broken-the-other-way repo/src/unversioned.rs 's/Equal if here\.hash < peer\.hash/Equal if here.hash > peer.hash/'
-mutant not-linked repo/src/ingest.rs 's/^    linker\.finish(tx, now)?;/    let _ = (linker, now);/'
-mutant unsent-lost-on-refusal sync/src/session/push.rs 's/(Stance::Off | Stance::Refused(_), _) => Vec::new()/(Stance::Off | Stance::Refused(_), _) => self.request.offered.clone()/'
-mutant private-in-the-catalog repo/src/outgoing.rs '/^const CATALOG/,/ORDER BY/{/FROM private/d}'
-mutant shunned-comes-back repo/src/content/store.rs 's/if shun::contains(tx, id)? || refused_by_policy/if refused_by_policy/'
-mutant push-without-right sync/src/server/orders.rs 's/(true, _) => self\.push = Mode::On,/(true, _) | (false, Mode::On) => self.push = Mode::On,/; s/(false, Mode::On) => self\.notes\.push(Card::Message(PULL_ONLY\.to_owned())),//'
-mutant session-without-an-end sync/src/session.rs '/pub fn abandon/,/^    }/s/self\.finish(Some(error), cx);/let _ = (error, cx);/'
-mutant deletion-not-taken repo/src/unversioned.rs 's/(Status::Take, None) => rows::bury(tx, igot\.name\.as_str(), capped(peer\.mtime, now))?,//'
-mutant nothing-is-unavailable sync/src/session/absorb.rs 's/^            self\.unasked = unasked;//; s/                self\.unavailable\.insert(id);/                let _ = \&self.unavailable;/'
-mutant private-made-public repo/src/blob.rs 's/Privacy::Private => "INSERT OR IGNORE INTO private(rid) VALUES(?1)"/Privacy::Private => "INSERT OR IGNORE INTO unclustered(rid) VALUES(?1)"/'
-mutant gimme-answered-without-right sync/src/server/orders.rs 's/if self\.pull == Mode::On || self\.clone == Some(CloneRequest::Announce) {/if self.pull == Mode::On || self.push == Mode::On || self.clone == Some(CloneRequest::Announce) {/'
+# What the conditions are.
+add_condition() {
+    cat >>"$stage/xfer/src/lib.rs" <<'END'
 
-echo "$tried mutants, $missed not found"
-[ "$missed" = 0 ] && [ "$tried" -gt 0 ]
+/// Whether this mutant is to be tried.
+pub fn mutant(name: &str) -> bool {
+    static TRIED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    TRIED.get_or_init(|| std::env::var("FROND_MUTANT").ok()).as_deref() == Some(name)
+}
+END
+}
+
+put_in() {
+    mutant sent-before-the-reply sync/src/session/push.rs \
+        's/^ *self\.request\.files\.push(Sent {/if MUTANT { self.sent.insert(outgoing.id); }\n&/'
+    mutant unsent-lost-on-refusal sync/src/session/push.rs \
+        '/pub(super) fn give_up/,/^    }/s/self\.request = Request::default();/if !MUTANT { & }/' \
+        's/(Stance::Off | Stance::Refused(_), _) => Vec::new()/(Stance::Off | Stance::Refused(_), _) if MUTANT => self.request.offered.clone(),\n&/'
+    mutant no-hash-check repo/src/ingest.rs \
+        's/if actual == expected {/if actual == expected || MUTANT \&\& !content.is_empty() {/'
+    mutant not-linked repo/src/ingest.rs \
+        's/^    linker\.finish(tx, now)?;/    if !MUTANT { linker.finish(tx, now)?; }/'
+    mutant phantom-dropped sync/src/session/inbox.rs \
+        's/blob::rid_or_phantom(tx, &igot\.id, igot\.privacy)?;/if !MUTANT { & }/'
+    mutant private-for-everybody sync/src/server/orders.rs \
+        's/Pragma::SendPrivate if self\.rights\.allow(Right::Private)/& || MUTANT \&\& may_read/'
+    mutant push-without-right sync/src/server/orders.rs \
+        's/(true, _) => self\.push = Mode::On,/&\n(false, Mode::On) if MUTANT => self.push = Mode::On,/'
+    mutant pull-without-right sync/src/server/orders.rs \
+        '/fn take_pull/,/^    }/s/if !self\.rights\.allow(Right::Read)/if !MUTANT \&\& !self.rights.allow(Right::Read)/'
+    mutant files-without-right sync/src/server/orders.rs \
+        's/Card::UvFile(_) if !self\.rights\.allow(Right::WriteUnversioned) =>/Card::UvFile(_) if !MUTANT \&\& !self.rights.allow(Right::WriteUnversioned) =>/' \
+        's/self\.unversioned\.may_write = self/self.unversioned.may_write = MUTANT || self/'
+    mutant cluster-forgets-a-member repo/src/cluster.rs \
+        's/members\[part\.clone()\]\.iter()\.map/members[part.clone()].iter().skip(usize::from(MUTANT)).map/'
+    mutant budget-checked-too-late sync/src/outbox.rs \
+        's/(self\.bytes\.saturating_add(bytes) <= self\.budget/((MUTANT \&\& self.bytes <= self.budget || self.bytes.saturating_add(bytes) <= self.budget)/'
+    mutant budget-off-by-one sync/src/outbox.rs \
+        's/self\.bytes\.saturating_add(bytes) <= self\.budget/self.bytes.saturating_add(bytes) <= self.budget.saturating_add(u64::from(MUTANT))/'
+    mutant session-without-an-end sync/src/session.rs \
+        '/pub fn abandon/,/^    }/s/self\.finish(Some(error), cx);/if !MUTANT { & }/'
+    mutant nothing-is-unavailable sync/src/session.rs \
+        's/result\.unavailable = self\.unavailable\.len() as u64 + self\.unasked;/result.unavailable = if MUTANT { 0 } else { self.unavailable.len() as u64 + self.unasked };/'
+    mutant tie-broken-the-other-way repo/src/unversioned.rs \
+        's/Equal if here\.hash < peer\.hash/Equal if (here.hash < peer.hash) != MUTANT/'
+    mutant deletion-not-taken repo/src/unversioned.rs \
+        's/^ *(Status::Take, None) => rows::bury/(Status::Take, None) if MUTANT => {}\n&/'
+    mutant private-in-the-catalog repo/src/outgoing.rs \
+        's/Self::Catalog => CATALOG,/Self::Catalog if MUTANT => "SELECT rid, uuid FROM blob WHERE size>=0 AND uuid NOT IN shun ORDER BY rid DESC",\n&/'
+    mutant shunned-comes-back repo/src/content/store.rs \
+        's/if shun::contains(tx, id)? || refused_by_policy/if !MUTANT \&\& shun::contains(tx, id)? || refused_by_policy/'
+    mutant private-made-public repo/src/blob.rs \
+        's/^ *Privacy::Private => "INSERT OR IGNORE INTO private(rid) VALUES(?1)"/Privacy::Private if MUTANT => "INSERT OR IGNORE INTO unclustered(rid) VALUES(?1)",\n&/'
+    mutant row-of-another-taken repo/src/table/writer.rs \
+        's/(Some(user), Some(owner)) if user == owner =>/(Some(user), Some(owner)) if user == owner || MUTANT =>/'
+    mutant older-row-wins repo/src/table/writer.rs \
+        's/held\.is_none_or(|held| held < version)/held.is_none_or(|held| held < version || MUTANT \&\& held != version)/'
+    mutant row-without-a-digest repo/src/table/writer.rs \
+        's/^ *digest::drop_path(self\.tx, /if MUTANT { return Ok(()); }\n&/'
+    mutant verdict-on-rows-ignored sync/src/tables/client.rs \
+        's/if sent { Authority::Verdict }/if sent \&\& !MUTANT { Authority::Verdict }/'
+}
+
+# Files that come out as they were keep their times: nothing is compiled in vain.
+copy_tree() {
+    stage=$work/stage
+    rm -rf "$stage"
+    mkdir -p "$stage" "$tree"
+    git ls-files -z | xargs -0 cp --parents -t "$stage"
+    add_condition
+    put_in
+    (cd "$stage" && find . -type f) >"$work/files"
+    while IFS= read -r file; do
+        cmp -s "$stage/$file" "$tree/$file" && continue
+        mkdir -p "$tree/$(dirname "$file")"
+        cp "$stage/$file" "$tree/$file"
+    done <"$work/files"
+}
+
+# Optimised a little, with overflow checks.
+build() {
+    (cd "$tree" && CARGO_TARGET_DIR="$work" CARGO_PROFILE_DEV_OPT_LEVEL=1 \
+        cargo build --locked --quiet -p frond-dst) >"$work/log" 2>&1
+}
+
+say() {
+    printf '%-30s %-14s %-8s %-8s %6s %8s\n' "$@"
+}
+
+# soak FROM SECONDS: runs seeds until one breaks a rule. The status is that of the command, 124 if a run does not end.
+soak() {
+    minutes=$(awk "BEGIN { print $2 / 60 }")
+    timeout $(($2 + 60)) "$binary" soak --from "$1" --minutes "$minutes" --jobs 1 >"$work/out" 2>"$work/err"
+}
+
+# reported N: of the last report, 1 the seed, 2 the level, 3 the rule.
+reported() {
+    sed -n "s/^seed \([0-9]*\), level \([a-z]*\), broken: \([a-z]*\): .*/\\$1/p" "$work/out"
+}
+
+# hunt NAME: looks for a run that breaks a rule with the mutant and none without. Says whether there is one.
+hunt() {
+    from=$first
+    runs=0
+    start=$(date +%s)
+    while left=$((seconds - $(date +%s) + start)) && [ "$left" -gt 0 ]; do
+        status=0
+        FROND_MUTANT=$1 soak "$from" "$left" || status=$?
+        runs=$((runs + $(sed -n 's/^seeds .*: \([0-9]*\) runs in .*/\1/p' "$work/out" | grep . || echo 0)))
+        case $status in
+            0) break ;;
+            1) ;;
+            124) say "$1" "does not end" - - "$runs" "$seconds" && return 0 ;;
+            *) say "$1" "ends by $status" - - "$runs" "$(($(date +%s) - start))" && return 0 ;;
+        esac
+        seed=$(reported 1) level=$(reported 2) rule=$(reported 3)
+        if "$binary" run --seed "$seed" --level "$level" >"$work/sound" 2>&1; then
+            say "$1" "$rule" "$level" "$seed" "$runs" "$(($(date +%s) - start))"
+            return 0
+        fi
+        echo "seed $seed at level $level fails without a mutant" >&2
+        from=$((seed + 1))
+    done
+    say "$1" "NOT FOUND" - - "$runs" "$seconds"
+    return 1
+}
+
+copy_tree
+[ "$*" = --list ] && printf '%s\n' $names && exit 0
+for name in "$@"; do
+    case " $names " in *" $name "*) ;; *) echo "there is no mutant $name" >&2 && exit 2 ;; esac
+done
+build || { cat "$work/log" >&2 && exit 2; }
+unset FROND_MUTANT
+tried=0
+survived=0
+say mutant rule level seed runs seconds
+for name in ${*:-$names}; do
+    tried=$((tried + 1))
+    hunt "$name" || survived=$((survived + 1))
+done
+echo "$tried mutants, $survived not found"
+[ "$survived" = 0 ]

@@ -204,9 +204,14 @@ impl Worker<'_> {
     }
 
     fn remove_file(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
-        let name = self.file_name();
-        let removed = unversioned::remove(tx, name.as_str(), self.coarse_time())?;
-        Ok(format!("removes {name}: {}", removed.is_some()))
+        let live = unversioned::list(tx)?.into_iter().filter(|entry| entry.version.hash.is_some());
+        let names: Vec<Text> = live.map(|entry| entry.name).collect();
+        if names.is_empty() {
+            return Ok("has no file to remove".into());
+        }
+        let name = self.dice.pick(&names).to_str_lossy();
+        unversioned::remove(tx, &name, self.coarse_time())?;
+        Ok(format!("removes {name}"))
     }
 
     /// Now, to 20 seconds: several files are to have one time.

@@ -20,6 +20,9 @@ pub enum Maker {
     Peer,
 }
 
+/// What contents begin with that a user means to be private, wherever the product puts them.
+const PRIVATE: &[u8] = b"Private content ";
+
 /// Names of the empty content.
 const EVERYBODYS: [fn(&[u8]) -> ArtifactId; 2] = [hash::sha1, hash::sha3_256];
 
@@ -49,7 +52,8 @@ pub fn check(
             return Err(Violation::new("content", format!("{id} holds {} other bytes", content.len())));
         }
         if maker == Maker::User {
-            let privacy = if now.private.contains(id) { Privacy::Private } else { Privacy::Public };
+            let is_private = now.private.contains(id) || content.starts_with(PRIVATE);
+            let privacy = if is_private { Privacy::Private } else { Privacy::Public };
             model.made(*id, privacy);
         } else if model.privacy(id).is_some() {
             came.push(*id);

@@ -17,6 +17,9 @@ pub struct Flows {
     pub files: BTreeSet<(usize, usize)>,
 }
 
+/// When a file was changed, and to what; none: it was deleted.
+type Version = (i64, Option<ArtifactId>);
+
 /// Compares all peers.
 pub fn check(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
     // A peer says of what waits for something shunned that it could not be had: `completeness` looks after that.
@@ -37,9 +40,20 @@ pub fn check(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
     check_files(peers, flows)
 }
 
-/// Of peers that give each other files, both have the same. A deletion does not pass through a peer that never had the
-/// file, so that it reaches nobody else for sure.
+/// Who is given files has nothing older than the giver; peers that give each other files have the same. A deletion does
+/// not pass through a peer that never had the file, so that it reaches nobody else for sure.
 fn check_files(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
+    for &(from, to) in &flows.files {
+        let is_behind = |(name, version): &(&String, &Version)| match peers[to].files.get(*name) {
+            Some(theirs) => theirs < version,
+            None => version.1.is_some(),
+        };
+        if let Some((name, version)) = peers[from].files.iter().find(is_behind) {
+            let theirs = peers[to].files.get(name);
+            let text = format!("{name} is {version:?} at peer {from}, and {theirs:?} at {to}");
+            return Err(Violation::new("convergence", text));
+        }
+    }
     for &(one, other) in flows.files.iter().filter(|&&(one, other)| flows.files.contains(&(other, one))) {
         let (ours, theirs) = (peers[one].live_files(), peers[other].live_files());
         if ours != theirs {
@@ -77,6 +91,30 @@ mod tests {
         let flows = BTreeSet::from([(0, 1), (1, 2), (3, 2)]);
         assert_eq!(reached(BTreeSet::from([0]), &flows, |_| true), BTreeSet::from([0, 1, 2]));
         assert_eq!(reached(BTreeSet::from([0]), &flows, |peer| peer != 1), BTreeSet::from([0, 1]));
+    }
+
+    #[test]
+    fn a_file_that_is_older_at_who_is_given_it_is_found() {
+        let id = xfer::hash::sha1(b"x");
+        let with = |version: Option<Version>| Known {
+            files: version.map(|version| ("a".to_owned(), version)).into_iter().collect(),
+            ..Known::default()
+        };
+        let flows = Flows { files: [(0, 1)].into(), ..Flows::default() };
+        let (none, old, new, deleted) = (None, Some((1, Some(id))), Some((2, Some(id))), Some((2, None)));
+        let cases = [
+            (new, old, false),
+            (new, none, false),
+            (deleted, old, false),
+            (new, deleted, false),
+            (deleted, none, true),
+            (old, deleted, true),
+            (none, old, true),
+            (deleted, new, true),
+        ];
+        for (from, to, sound) in cases {
+            assert_eq!(check(&[&with(from), &with(to)], &flows).is_ok(), sound, "{from:?} {to:?}");
+        }
     }
 
     #[test]
