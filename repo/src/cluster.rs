@@ -113,4 +113,29 @@ mod tests {
         ingest::settle(&tx, NOW).unwrap();
         assert_eq!(create(&tx, NOW).unwrap(), 0);
     }
+
+    /// How many are announced one by one after these were put in this order; what is private is put again, in public.
+    #[track_caller]
+    fn check_announced(order: [(&[u8], Privacy); 2], listed: &[u8]) {
+        let mut repo = repo();
+        let tx = repo.begin().unwrap();
+        for (content, privacy) in order.into_iter().chain([(listed, Privacy::Public)]) {
+            let id = xfer::hash::sha3_256(content);
+            content::put(&tx, &id, &Incoming::Whole(content), privacy).unwrap();
+            ingest::settle(&tx, NOW).unwrap();
+        }
+        assert_eq!(number(&tx, "SELECT count(*) FROM private"), 0);
+        assert_eq!(number(&tx, "SELECT count(*) FROM unclustered"), 1, "the cluster alone");
+        crate::rebuild::run(&tx, NOW, &mut |_| ()).unwrap();
+        assert_eq!(number(&tx, "SELECT count(*) FROM unclustered"), 1);
+        tx.commit().unwrap();
+    }
+
+    #[test]
+    fn what_becomes_public_and_is_in_a_cluster_is_not_announced() {
+        let listed = b"a secret, for a while";
+        let cluster = manifest::write(&Artifact::Cluster(vec![xfer::hash::sha3_256(listed)]));
+        check_announced([(listed, Privacy::Private), (&cluster, Privacy::Public)], listed);
+        check_announced([(&cluster, Privacy::Public), (listed, Privacy::Private)], listed);
+    }
 }

@@ -1,6 +1,10 @@
 //! Artifacts that are announced and sent only where private content was asked for and allowed.
 
-use crate::{RepoError, Rid, Snapshot, Tx, content};
+use crate::{RepoError, Rid, Snapshot, Tx, content, schema};
+
+/// Private artifacts that a cluster lists: they are announced by it should they become public.
+pub(crate) const LISTED: &str =
+    "CREATE TABLE IF NOT EXISTS fx_frond_listed(uuid TEXT PRIMARY KEY) WITHOUT ROWID";
 
 /// Whether an artifact is private.
 pub fn contains(snap: &Snapshot<'_>, rid: Rid) -> Result<bool, RepoError> {
@@ -14,20 +18,43 @@ pub fn any(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
 
 /// Makes an artifact private. Public artifacts that are stored as deltas of it are stored whole from now on.
 pub fn add(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
-    tx.conn().prepare_cached("INSERT OR IGNORE INTO private(rid) VALUES(?1)")?.execute([rid])?;
-    tx.conn().prepare_cached("DELETE FROM unclustered WHERE rid=?1")?.execute([rid])?;
+    let was_public =
+        tx.conn().prepare_cached("INSERT OR IGNORE INTO private(rid) VALUES(?1)")?.execute([rid])? > 0;
+    let was_announced = tx.conn().prepare_cached("DELETE FROM unclustered WHERE rid=?1")?.execute([rid])? > 0;
+    if was_public && !was_announced {
+        note_listed(tx, rid)?;
+    }
     for child in content::public_children(tx, rid)? {
         content::store_whole(tx, child)?;
     }
     Ok(())
 }
 
-/// Makes an artifact public, and announces it from now on. Says whether it was private.
+/// Notes that a cluster lists a private artifact.
+pub(crate) fn note_listed(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
+    tx.conn().execute(LISTED, [])?;
+    let sql = "INSERT OR IGNORE INTO fx_frond_listed SELECT uuid FROM blob WHERE rid=?1";
+    tx.conn().prepare_cached(sql)?.execute([rid])?;
+    Ok(())
+}
+
+/// Whether a cluster lists an artifact that was private until now. The note of it is gone then.
+fn take_listed(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
+    if !schema::has_table(tx, "fx_frond_listed")? {
+        return Ok(false);
+    }
+    let sql = "DELETE FROM fx_frond_listed WHERE uuid=(SELECT uuid FROM blob WHERE rid=?1)";
+    Ok(tx.conn().prepare_cached(sql)?.execute([rid])? > 0)
+}
+
+/// Makes an artifact public, and announces it from now on, unless a cluster does. Says whether it was private.
 pub fn remove(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
     if tx.conn().prepare_cached("DELETE FROM private WHERE rid=?1")?.execute([rid])? == 0 {
         return Ok(false);
     }
-    tx.conn().prepare_cached("INSERT OR IGNORE INTO unclustered(rid) VALUES(?1)")?.execute([rid])?;
+    if !take_listed(tx, rid)? {
+        tx.conn().prepare_cached("INSERT OR IGNORE INTO unclustered(rid) VALUES(?1)")?.execute([rid])?;
+    }
     if let Some(source) = content::delta_source(tx, rid)?
         && contains(tx, source)?
     {

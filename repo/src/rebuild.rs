@@ -10,7 +10,7 @@ use xfer::ArtifactId;
 use crate::crosslink::{self, Linker};
 use crate::error::Fault;
 use crate::tx::Damage;
-use crate::{RepoError, Rid, Tx, UnixTime, config, content, dangling, ingest, schema, table, tag};
+use crate::{RepoError, Rid, Tx, UnixTime, config, content, dangling, ingest, private, schema, table, tag};
 
 /// Tables that follow from the artifacts, without those of tickets, whose columns are the project's
 /// ([`schema::ticket`]).
@@ -32,10 +32,11 @@ const TABLES: [&str; 14] = [
 ];
 
 /// Those of them that are made when they are first needed.
-const LATER: [(&str, &str); 3] = [
+const LATER: [(&str, &str); 4] = [
     ("forumpost", crosslink::forum::TABLE),
     ("fx_frond_tag", tag::SHADOWS),
     ("fx_frond_cherrypick", crosslink::checkin::WAITING),
+    ("fx_frond_listed", private::LISTED),
 ];
 
 /// How far a rebuild has come.

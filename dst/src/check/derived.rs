@@ -15,6 +15,13 @@ use crate::model::Violation;
 /// those where the order of rids decides.
 const MAY_DIFFER: [&str; 6] = ["unsent", "filename", "tag", "leaf", "tagxref", "event"];
 
+/// Whether the tables depend on more than the artifacts: on whether a name that is lacking was shunned before it came
+/// up. Nothing is linked to a shunned name that nobody ever heard of; a delta of it makes a row for it later, and what
+/// is linked from then on, as what was linked before it was shunned, has that row. A rebuild drops it.
+pub fn depend_on_shuns(known: &Known) -> bool {
+    known.shunned.iter().any(|id| known.phantoms.contains(id))
+}
+
 /// Looks at each content of one repository anew, and at its derived tables. It shuns nothing afterwards: that would have
 /// a rebuild drop what is shunned.
 pub fn check_rebuild(repo: &mut Repo, now: UnixTime) -> Result<(), Violation> {

@@ -106,7 +106,8 @@ impl Sim {
         let mut bytes = body.bytes.to_vec();
         let place = dice.place(bytes.len());
         if cut {
-            bytes.truncate(place);
+            // No bytes at all are an empty message: that some were to come only the transport can know, and tells.
+            bytes.truncate(place.max(1));
         } else if body.content_type == ContentType::Compressed {
             bytes[place] ^= 1 << dice.below(8);
         } else {

@@ -4,7 +4,7 @@ use xfer::ArtifactId;
 use xfer::card::Privacy;
 
 use super::Linker;
-use crate::{RepoError, Rid, Tx, blob};
+use crate::{RepoError, Rid, Tx, blob, private};
 
 /// Takes the members, unknown ones included, out of what is announced. The tag follows at the end of the
 /// batch, as its time is that of processing.
@@ -15,9 +15,13 @@ pub(super) fn arrived(
     members: &[ArtifactId],
 ) -> Result<(), RepoError> {
     linker.clusters.insert(rid);
+    let any_private = private::any(tx)?;
     for member in members {
         if let Some(member) = blob::rid_or_phantom(tx, member, Privacy::Public)? {
             tx.conn().prepare_cached("DELETE FROM unclustered WHERE rid=?1")?.execute([member])?;
+            if any_private && private::contains(tx, member)? {
+                private::note_listed(tx, member)?;
+            }
         }
     }
     Ok(())
