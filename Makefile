@@ -4,6 +4,7 @@
 # make bench   compare with stock Fossil, side by side
 # make sim     run SIM_SEEDS (default 500) seeds of the simulator from SIM_FIRST (default 0) on at each level, and some
 #              of them twice; SIM_FIRST=$(date +%s) for seeds that nobody has seen
+# make coverage say which lines of repo and sync the simulator reaches
 # make mutants put known bugs into a copy of the sources: the simulator has to find each
 # make fuzz    run every fuzz target for FUZZ_SECONDS (default 300) each
 
@@ -12,7 +13,7 @@ FUZZ_SECONDS ?= 300
 SIM_SEEDS ?= 500
 SIM_FIRST ?= 0
 
-.PHONY: demo test lint bench sim mutants fuzz fuzz-smoke test-packages
+.PHONY: demo test lint bench sim mutants coverage fuzz fuzz-smoke test-packages
 
 demo:
 	$(CARGO) run --locked --release --quiet -p frond-tests --bin demo
@@ -40,6 +41,9 @@ sim:
 
 mutants:
 	sh dst/mutants.sh
+
+coverage:
+	sh dst/coverage.sh
 
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz.sh

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use repo::{Repo, RepoError, UnixTime, config, user};
+use rusqlite::OptionalExtension as _;
 use sync::Limits;
-use xfer::Secret;
+use xfer::{ArtifactId, Secret};
 
 use crate::beside::Beside;
 use crate::known::Known;
@@ -89,6 +90,8 @@ pub struct Node {
     accounts: BTreeMap<String, String>,
     /// Rows that were written when it was looked at last; none if all has to be looked at.
     written: Option<u64>,
+    /// The same, of what is beside.
+    pub written_aside: Option<u64>,
     /// An earlier state.
     backup: Option<Backup>,
 }
@@ -121,6 +124,7 @@ impl Node {
             commits: 0,
             accounts: BTreeMap::new(),
             written: None,
+            written_aside: None,
             backup: None,
         };
         node.found(plan, index)?;
@@ -169,6 +173,15 @@ impl Node {
         UnixTime(START.0 + now + self.skew)
     }
 
+    /// The check-in that was made last, as far as is known here.
+    pub fn newest_checkin(&mut self) -> Result<Option<ArtifactId>, RepoError> {
+        let snap = self.repo.snapshot()?;
+        let sql = "SELECT uuid FROM event JOIN blob ON rid=objid WHERE type='ci' ORDER BY event.mtime DESC, rid DESC";
+        let mut statement = snap.conn().prepare_cached(sql)?;
+        let name: Option<String> = statement.query_row([], |row| row.get(0)).optional()?;
+        Ok(name.and_then(|name| ArtifactId::from_hex(name.as_bytes()).ok()))
+    }
+
     /// Whether something was written since it was looked at last; then it is looked at again.
     pub fn look(&mut self) -> Result<Option<Known>, RepoError> {
         let written = Some(self.repo.rows_written());
@@ -193,7 +206,7 @@ impl Node {
         } else {
             self.repo = self.repo.copy_in_memory()?;
         }
-        self.written = None;
+        (self.written, self.written_aside) = (None, None);
         Ok(())
     }
 
@@ -235,7 +248,7 @@ impl Node {
         let Some(backup) = self.backup.take() else { return Ok(false) };
         (self.repo, self.stage, self.accounts) = (backup.repo, backup.stage, backup.accounts);
         self.life += 1;
-        self.written = None;
+        (self.written, self.written_aside) = (None, None);
         self.known = Known::read(&mut self.repo)?;
         self.commits += 1;
         Ok(true)

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync::Limits;
+use xfer::body::ContentType;
 
 use crate::dice::{Dice, Ratio};
 use crate::feature::{self, Feature};
@@ -196,6 +197,9 @@ pub struct Plan {
     pub sessions: u64,
     /// Files of one large check-in, in runs that are to have clusters.
     pub bulk: u64,
+    /// How requests are framed, and with them replies. What is not compressed is not protected from damage, so that
+    /// only calm runs have it; most of them do: compressing takes a fifth of their time.
+    pub framing: ContentType,
     /// How long faults are on, in milliseconds.
     pub span: Moment,
 }
@@ -261,6 +265,7 @@ impl Plan {
             actions: dice.between(3, if level == Level::Calm { 6 } else { 14 }),
             sessions: pairs.len() as u64 * dice.between(1, if level == Level::Calm { 2 } else { 4 }),
             bulk: if dice.hits(Ratio::new(1, 20)) { dice.between(100, 130) } else { 0 },
+            framing: framing(seed, level),
             span: 60_000,
         };
         for (client, server) in pairs {
@@ -355,6 +360,11 @@ fn edge(dice: &mut Dice, client: usize, server: usize, level: Level) -> Edge {
     };
     let private = letters.contains('x') && login == Login::Password && dice.hits(Ratio::new(3, 4));
     Edge { client, server, login, letters, private, unversioned: dice.hits(Ratio::new(2, 3)) }
+}
+
+fn framing(seed: u64, level: Level) -> ContentType {
+    let plain = level == Level::Calm && Dice::of(seed, "framing", 0).hits(Ratio::new(7, 8));
+    if plain { ContentType::Uncompressed } else { ContentType::Compressed }
 }
 
 /// Under none of them may an honest session end for its number of rounds: each artifact earns one.

@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use repo::author::AuthorError;
 use repo::{Repo, RepoError};
+use sync::{CheckinLock, SyncOptions};
 use xfer::ArtifactId;
 use xfer::body::Body;
 
@@ -333,8 +334,10 @@ impl Sim {
         }
         self.done.insert(Item::Action(number));
         let strange = self.strange_name(number);
+        let chore = self.dice("chore", number).hits(Ratio::new(1, 6));
         self.work(number, at, |mut worker, repo| match strange {
             Some(id) => worker.shun_name(repo, &id),
+            None if chore => worker.chore(repo),
             None => worker.act(repo),
         })
     }
@@ -454,6 +457,7 @@ impl Sim {
         if kind == Kind::Clone {
             (options.pull, options.push, options.private) = (true, false, false);
         }
+        self.choose_extras(number, client, &mut options).map_err(broken)?;
         let mut talk = Talk::new(edge, kind, options, &mut self.dice("talk", number));
         (talk.life, talk.server_life) = (self.nodes[client].life, self.nodes[server].life);
         talk.server_stage = self.nodes[server].stage;
@@ -461,6 +465,28 @@ impl Sim {
         self.done.insert(Item::Session(number));
         self.tell(&format!("#{number} {} of {client} with {server}", talk.name()));
         self.send_request(number, talk)
+    }
+}
+
+impl Sim {
+    /// Some sessions tell where their peer is served, ask for such places, or come before or after a commit.
+    fn choose_extras(
+        &mut self,
+        number: u64,
+        client: usize,
+        options: &mut SyncOptions,
+    ) -> Result<(), RepoError> {
+        let mut dice = self.dice("extras", number);
+        let mut some = || dice.hits(Ratio::new(1, 6));
+        options.client_url = some().then(|| format!("http://{}.example:8080/", name(client)));
+        options.links = some();
+        let (locks, unlocks) = (some(), some());
+        let checkout = format!("{client:040x}");
+        if locks && let Some(parent) = self.nodes[client].newest_checkin()? {
+            options.ci_lock = Some(CheckinLock { parent, client: checkout.clone() });
+        }
+        options.ci_unlock = unlocks.then_some(checkout);
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What users do to a repository: everything that the product can make.
 
+mod chores;
 pub mod rows;
 
 use repo::author::{self, AuthorError};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sync::{Cx, Limits, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
-use xfer::body::{Body, ContentType, pack, unpack};
+use xfer::body::{Body, pack, unpack};
 use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
 
 use super::mishap::Way;
@@ -143,7 +143,7 @@ impl Sim {
         if talk.commits == Some(self.nodes[edge.client].commits) {
             content::check_gimmes(sending.known, &request)?;
         }
-        Ok(Some(pack(encode(&request), ContentType::Compressed)))
+        Ok(Some(pack(encode(&request), self.plan.framing)))
     }
 
     /// The reply of a server as bytes; none if it failed.

@@ -98,6 +98,11 @@ impl Sim {
             return Ok(None);
         }
         let node = &mut self.nodes[at];
+        let written = Some(node.repo.rows_written());
+        if written == node.written_aside {
+            return Ok(None);
+        }
+        node.written_aside = written;
         let now = Beside::read(&mut node.repo, &self.plan.features)?;
         if now == node.beside {
             return Ok(None);
