@@ -96,8 +96,8 @@ put_in() {
         's/^ *Privacy::Private => "INSERT OR IGNORE INTO private(rid) VALUES(?1)"/Privacy::Private if MUTANT => "INSERT OR IGNORE INTO unclustered(rid) VALUES(?1)",\n&/'
     mutant row-of-another-taken repo/src/table/writer.rs \
         's/(Some(user), Some(owner)) if user == owner =>/(Some(user), Some(owner)) if user == owner || MUTANT =>/'
-    mutant older-row-wins repo/src/table/writer.rs \
-        's/held\.is_none_or(|held| held < version)/held.is_none_or(|held| held < version || MUTANT \&\& held != version)/'
+    mutant own-row-not-newer repo/src/table/writer.rs \
+        's/row\.mtime = row\.mtime\.max(held\.mtime\.saturating_add(1));/if !MUTANT { & }/'
     mutant row-without-a-digest repo/src/table/writer.rs \
         's/^ *digest::drop_path(self\.tx, /if MUTANT { return Ok(()); }\n&/'
     mutant verdict-on-rows-ignored sync/src/tables/client.rs \
