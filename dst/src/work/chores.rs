@@ -50,7 +50,7 @@ impl Worker<'_> {
                 0 => deleted.push(file.name.clone()),
                 1 => {
                     let name = format!("moved/{}/{}", self.count, file.name.to_str_lossy());
-                    let content = self.content(Privacy::Private);
+                    let content = self.content(Privacy::Public);
                     let old_name = Some(file.name.clone());
                     new.push(NewFile { name: name.as_str().into(), content, old_name, ..NewFile::default() });
                 }
