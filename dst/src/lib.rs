@@ -11,6 +11,7 @@
 //!   node, known, work      a peer; what it holds; what its users do
 //!   feature, beside        what a run has beside artifacts and files: synced tables
 //!   templates              repositories to begin with
+//!   stock                  peers that are not Frond's code, and strict
 //!   talk, watch            a session; its events
 //!   sim                    a run: exchange (rounds), mishap (faults), settle (the end without faults)
 //!   check                  what must always be true, a file a rule
@@ -41,6 +42,7 @@ pub mod shape;
 pub mod shrink;
 pub mod sim;
 pub mod site;
+pub mod stock;
 pub mod talk;
 pub mod templates;
 pub mod trace;

@@ -8,10 +8,12 @@ use sync::Limits;
 use xfer::{ArtifactId, Secret};
 
 use crate::beside::Beside;
+use crate::dice::Dice;
 use crate::known::Known;
 use crate::plan::{Birth, Edge, Login, Plan};
 use crate::queue::Moment;
 use crate::rights::Letters;
+use crate::stock::{Store, Version};
 use crate::templates::Model;
 pub use crate::templates::Templates;
 
@@ -72,6 +74,8 @@ pub struct Node {
     pub known: Known,
     /// What it had beside artifacts and files.
     pub beside: Beside,
+    /// What it holds instead of a repository, if it is like stock.
+    pub stock: Option<Store>,
     /// What its repository was like at the beginning.
     pub model: Model,
     /// Whether it has the project.
@@ -100,6 +104,7 @@ struct Backup {
     repo: Repo,
     stage: Stage,
     accounts: BTreeMap<String, String>,
+    stock: Option<Store>,
 }
 
 impl Node {
@@ -114,6 +119,7 @@ impl Node {
         let mut node = Self {
             repo: templates.lend(model, plan)?,
             model,
+            stock: plan.stock[index].map(|version| store(plan, index, version)),
             known: Known::default(),
             beside: Beside::default(),
             stage,
@@ -148,6 +154,12 @@ impl Node {
         }
         tx.commit()?;
         self.accounts = accounts;
+        if let Some(store) = &mut self.stock {
+            let secret = |login: &String| Secret::derive(PROJECT, login, PASSWORD).expose().to_owned();
+            let users = self.accounts.iter();
+            store.users =
+                users.map(|(login, letters)| (login.clone(), (letters.clone(), secret(login)))).collect();
+        }
         self.look()?;
         Ok(())
     }
@@ -185,11 +197,14 @@ impl Node {
     /// Whether something was written since it was looked at last; then it is looked at again.
     pub fn look(&mut self) -> Result<Option<Known>, RepoError> {
         let written = Some(self.repo.rows_written());
-        if written == self.written {
+        if written == self.written && self.stock.is_none() {
             return Ok(None);
         }
         self.written = written;
-        let known = Known::read(&mut self.repo)?;
+        let known = match &self.stock {
+            Some(store) => store.known(),
+            None => Known::read(&mut self.repo)?,
+        };
         if known == self.known {
             return Ok(None);
         }
@@ -239,7 +254,7 @@ impl Node {
     /// Keeps a copy.
     pub fn back_up(&mut self) -> Result<(), RepoError> {
         let (repo, stage, accounts) = (self.repo.copy_in_memory()?, self.stage, self.accounts.clone());
-        self.backup = Some(Backup { repo, stage, accounts });
+        self.backup = Some(Backup { repo, stage, accounts, stock: self.stock.clone() });
         Ok(())
     }
 
@@ -247,9 +262,10 @@ impl Node {
     pub fn restore(&mut self) -> Result<bool, RepoError> {
         let Some(backup) = self.backup.take() else { return Ok(false) };
         (self.repo, self.stage, self.accounts) = (backup.repo, backup.stage, backup.accounts);
+        self.stock = backup.stock;
         self.life += 1;
         (self.written, self.written_aside) = (None, None);
-        self.known = Known::read(&mut self.repo)?;
+        self.look()?;
         self.commits += 1;
         Ok(true)
     }
@@ -262,6 +278,13 @@ impl Node {
         snap.conn().query_row(&format!("PRAGMA max_page_count={most}"), [], |_| Ok(()))?;
         Ok(())
     }
+}
+
+fn store(plan: &Plan, index: usize, version: Version) -> Store {
+    let project = if plan.births[index] == Birth::Clone { "" } else { PROJECT };
+    let dice = &mut Dice::of(plan.seed, "budgets", index as u64);
+    let budgets = (*dice.pick(&[3_000, 20_000, 5_000_000]), *dice.pick(&[1_000, 20_000, 250_000]));
+    Store::new(version, project, &format!("{index:040x}"), budgets)
 }
 
 /// The user that a peer is on others.

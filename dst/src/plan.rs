@@ -12,6 +12,7 @@ use crate::queue::Moment;
 use crate::rare;
 use crate::script::{Item, Script};
 use crate::shape::{self, Shape};
+use crate::stock::{self, Version};
 
 /// How rough the world is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,6 +190,8 @@ pub struct Plan {
     pub faults: BTreeMap<Fault, Ratio>,
     /// Parts of the product beside artifacts and files that the run has.
     pub features: BTreeSet<Feature>,
+    /// Peers that are like stock, by peer.
+    pub stock: Vec<Option<Version>>,
     /// Rare choices that peers make.
     pub choices: BTreeMap<sync::Site, Ratio>,
     /// Changes that users make.
@@ -262,6 +265,7 @@ impl Plan {
             faults: faults(seed, level),
             features: feature::draw(seed, level),
             choices: rare::choices(seed, level),
+            stock: stock::draw(seed, nodes),
             actions: dice.between(3, if level == Level::Calm { 6 } else { 14 }),
             sessions: pairs.len() as u64 * dice.between(1, if level == Level::Calm { 2 } else { 4 }),
             bulk: if dice.hits(Ratio::new(1, 20)) { dice.between(100, 130) } else { 0 },
@@ -273,6 +277,10 @@ impl Plan {
             plan.edges.push(edge);
         }
         plan.draw_births(dice);
+        // What stock knows nothing of.
+        if plan.stock.iter().any(Option::is_some) {
+            plan.features.clear();
+        }
         plan.draw_admins();
         plan
     }

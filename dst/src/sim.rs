@@ -4,6 +4,7 @@ mod exchange;
 mod mishap;
 mod settle;
 mod side;
+mod stock;
 mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +70,8 @@ pub struct Tally {
     pub faults: u64,
     /// Rare choices that peers took.
     pub choices: u64,
+    /// Messages that peers like stock took in.
+    pub stock: u64,
 }
 
 impl Tally {
@@ -81,6 +84,7 @@ impl Tally {
         self.clusters += other.clusters;
         self.faults += other.faults;
         self.choices += other.choices;
+        self.stock += other.stock;
     }
 }
 
@@ -255,7 +259,7 @@ impl Sim {
         if !self.script.lacks(&Item::Action(0)) {
             self.act(0, 0)?;
         }
-        if self.plan.bulk > 0 {
+        if self.plan.bulk > 0 && !self.is_stock(0) {
             self.bulk(0)?;
         }
         self.plan_actions();
@@ -333,6 +337,9 @@ impl Sim {
             return Ok(());
         }
         self.done.insert(Item::Action(number));
+        if self.is_stock(at) {
+            return self.act_as_stock(number, at);
+        }
         let strange = self.strange_name(number);
         let chore = self.dice("chore", number).hits(Ratio::new(1, 6));
         self.work(number, at, |mut worker, repo| match strange {
@@ -402,9 +409,12 @@ impl Sim {
 
     /// Looks at a repository after a commit. Gives what came from elsewhere.
     fn audit(&mut self, at: usize, maker: Maker) -> Result<Came, Violation> {
+        let Some(before) = self.nodes[at].look().map_err(broken)? else { return Ok(Came::default()) };
+        if self.is_stock(at) {
+            return self.audit_stock(at, &before, maker);
+        }
         let Self { nodes, model, .. } = self;
         let node = &mut nodes[at];
-        let Some(before) = node.look().map_err(broken)? else { return Ok(Came::default()) };
         let place =
             |violation: Violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation };
         let Node { repo, known, .. } = node;
@@ -462,6 +472,7 @@ impl Sim {
         (talk.life, talk.server_life) = (self.nodes[client].life, self.nodes[server].life);
         talk.server_stage = self.nodes[server].stage;
         talk.commits = Some(self.nodes[client].commits);
+        talk.stock = self.stock_session(&talk, number.into());
         self.done.insert(Item::Session(number));
         self.tell(&format!("#{number} {} of {client} with {server}", talk.name()));
         self.send_request(number, talk)

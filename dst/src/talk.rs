@@ -10,6 +10,7 @@ use crate::dice::Dice;
 use crate::node::{self, Stage};
 use crate::plan::Edge;
 use crate::rights::{Letters, Right};
+use crate::stock;
 use crate::watch::Watch;
 
 /// A session under way.
@@ -24,6 +25,8 @@ pub struct Talk {
     pub server_stage: Stage,
     /// The session.
     pub session: Session,
+    /// What drives it instead, if the client is like stock.
+    pub stock: Option<stock::Session>,
     /// What it is to do.
     pub options: SyncOptions,
     /// Whether it is a clone.
@@ -81,6 +84,7 @@ impl Talk {
             server_life: 0,
             server_stage: Stage::Whole,
             session,
+            stock: None,
             options,
             kind,
             attempt: 0,

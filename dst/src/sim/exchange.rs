@@ -109,14 +109,20 @@ impl Sim {
     fn abandon(&mut self, mut talk: Talk, reason: &'static str) -> Result<(), Violation> {
         let node = &self.nodes[self.plan.edges[talk.edge].client];
         let (time, limits) = (node.time(self.now), node.limits.clone());
-        talk.session.abandon(&Unreachable(reason), &mut cx(time, &limits, &Rare::default(), &mut talk.watch));
+        if talk.stock.is_none() {
+            let rare = Rare::default();
+            talk.session.abandon(&Unreachable(reason), &mut cx(time, &limits, &rare, &mut talk.watch));
+        }
         self.tell(&format!("{} is given up: {reason}", talk.name()));
         self.tally.failed += 1;
-        events::check(&talk.watch)
+        if talk.stock.is_some() { Ok(()) } else { events::check(&talk.watch) }
     }
 
     /// The next request of a session as bytes; none if it failed.
     pub(super) fn compose(&mut self, talk: &mut Talk) -> Result<Option<Body>, Violation> {
+        if talk.stock.is_some() {
+            return self.compose_as_stock(talk);
+        }
         let edge = self.plan.edges[talk.edge].clone();
         let rare = self.rare(edge.client);
         let node = &mut self.nodes[edge.client];
@@ -154,6 +160,9 @@ impl Sim {
         soundness: Soundness,
     ) -> Result<Option<Body>, Violation> {
         let edge = self.plan.edges[at].clone();
+        if self.is_stock(edge.server) {
+            return self.serve_as_stock(edge.server, body, soundness);
+        }
         let request = match read(body) {
             Ok(request) => request,
             Err(_) if soundness == Soundness::Damaged => return Ok(None),
@@ -171,7 +180,10 @@ impl Sim {
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
         let reply = match reply {
             Ok(reply) => reply,
-            Err(SyncError::Repo(error)) if self.dies_of(edge.server, &error)? => return Ok(None),
+            Err(SyncError::Repo(error)) if self.dies_of(edge.server, &error)? => {
+                self.served_aside(at, &letters, &request, None)?;
+                return Ok(None);
+            }
             Err(SyncError::Repo(error)) if self.is_excused(&error) => {
                 // A pull makes clusters in a transaction of its own, after what it brings is kept.
                 self.audit(edge.server, Maker::Peer)?;
@@ -213,6 +225,9 @@ impl Sim {
         body: &Body,
         soundness: Soundness,
     ) -> Result<Option<Progress>, Violation> {
+        if talk.stock.is_some() {
+            return self.absorb_as_stock(talk, body, soundness);
+        }
         let client = self.plan.edges[talk.edge].client;
         let node = &mut self.nodes[client];
         let (time, limits) = (node.time(self.now), node.limits.clone());
@@ -330,6 +345,8 @@ impl Sim {
                     || self.plan.choices.contains_key(&sync::Site::Unanswered)
             }
             SyncError::UnfinishedClone | SyncError::NoProject | SyncError::NotFresh => on(Fault::Restore),
+            // Stock sends nothing as the content of what waits for its delta source.
+            SyncError::BadArtifact(_) => damaged || self.may_send_nothing(edge.server),
             _ => damaged,
         }
     }

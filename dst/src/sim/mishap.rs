@@ -236,7 +236,9 @@ impl Sim {
 
     fn change_rights(&mut self, edge: usize, letters: &str) -> Result<(), Violation> {
         let (client, server) = (self.plan.edges[edge].client, self.plan.edges[edge].server);
-        if self.nodes[server].stage == Stage::Unborn || self.nodes[server].power == Power::Off {
+        // What is private would leak where a right ends: stock makes it public then.
+        let is_fixed = self.nodes[server].stock.is_some();
+        if is_fixed || self.nodes[server].stage == Stage::Unborn || self.nodes[server].power == Power::Off {
             return Ok(());
         }
         let time = self.nodes[server].time(self.now);

@@ -43,7 +43,9 @@ impl Sim {
     fn bound(&self) -> usize {
         let longest = self.nodes.len() - 1;
         let clusters = self.model.len() / 100 + 1;
-        longest * (2 + clusters) + 1
+        // Stock may end a session while more is to be had: the next one goes on.
+        let stock = self.plan.stock.iter().flatten().count();
+        longest * (2 + clusters + 2 * stock) + 1 + stock
     }
 
     fn converge(&mut self) -> Result<(), Violation> {
@@ -89,12 +91,14 @@ impl Sim {
         let mut talk = Talk::new(at, kind, options, &mut self.dice("last talk", turn));
         (talk.life, talk.server_life) = (self.nodes[edge.client].life, self.nodes[edge.server].life);
         talk.commits = Some(self.nodes[edge.client].commits);
+        talk.stock = self.stock_session(&talk, turn);
         self.tell(&format!("{} of {} with {}", talk.name(), edge.client, edge.server));
         loop {
             let Some(request) = self.compose(&mut talk)? else { break };
             let Some(reply) = self.serve(at, &request, Soundness::Sound)? else { break };
             match self.absorb(&mut talk, &reply, Soundness::Sound)? {
                 Some(Progress::Continue) => {}
+                Some(Progress::Done) if talk.stock.is_some() => return Ok(()),
                 Some(Progress::Done) => return budget::check_rounds(&talk),
                 None => break,
             }
@@ -132,7 +136,8 @@ impl Sim {
     /// a rebuild, or those of all.
     fn check_tables(&mut self) -> Result<(), Violation> {
         let mut alike: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
-        let comparable = |(_, node): &(usize, &Node)| !derived::depend_on_shuns(&node.known);
+        let comparable =
+            |(_, node): &(usize, &Node)| node.stock.is_none() && !derived::depend_on_shuns(&node.known);
         for (at, node) in self.nodes.iter().enumerate().filter(comparable) {
             alike.entry(print(&node.known)).or_default().push(at);
         }
@@ -152,7 +157,7 @@ impl Sim {
             _ => 0..0,
         };
         for at in some {
-            if derived::depend_on_shuns(&self.nodes[at].known) {
+            if self.is_stock(at) || derived::depend_on_shuns(&self.nodes[at].known) {
                 continue;
             }
             let time = self.nodes[at].time(self.now);

@@ -1,0 +1,216 @@
+//! Rounds with peers that are like stock.
+
+use xfer::body::{Body, ContentType, pack, unpack};
+use xfer::{ArtifactId, DecodeLimits, hash};
+
+use super::Sim;
+use crate::check::content::Maker;
+use crate::check::rights::Came;
+use crate::check::{clusters, kept, private, shunned};
+use crate::dice::Turn;
+use crate::known::Known;
+use crate::model::{Model, Violation};
+use crate::node::{Stage, name};
+use crate::plan::{Fault, Login};
+use crate::rights::Right;
+use crate::stock::{Session, Store, Trip, client, server, user};
+use crate::talk::{Kind, Soundness, Talk};
+use repo::manifest::{self, Artifact};
+use sync::Progress;
+use xfer::card::Privacy;
+
+impl Sim {
+    pub(super) fn is_stock(&self, at: usize) -> bool {
+        self.nodes[at].stock.is_some()
+    }
+
+    /// What a session of a client that is like stock is to do; none if the client is not.
+    pub(super) fn stock_session(&self, talk: &Talk, turn: Turn) -> Option<Session> {
+        let edge = self.plan.edges[talk.edge].clone();
+        if !self.is_stock(edge.client) {
+            return None;
+        }
+        let options = &talk.options;
+        let login = (edge.login != Login::Nobody)
+            .then(|| options.user.clone().zip(options.password.clone()))
+            .flatten();
+        let letters = self.nodes[edge.server].letters(edge.client, edge.login);
+        let task = client::Task {
+            clone: talk.kind == Kind::Clone,
+            pull: options.pull,
+            push: options.push,
+            // It would send what is private to who then makes it public.
+            private: options.private && edge.private && letters.allow(Right::Private),
+            unversioned: options.unversioned,
+            verily: options.verily,
+            login,
+        };
+        let seed = self.dice("talk of stock", turn).bits();
+        Some(Session::new(task, seed))
+    }
+
+    pub(super) fn act_as_stock(&mut self, number: u64, at: usize) -> Result<(), Violation> {
+        let now = self.nodes[at].time(self.now);
+        let dice = &mut self.dice("work of stock", number);
+        let Some(store) = &mut self.nodes[at].stock else { return Ok(()) };
+        let what = user::act(store, dice, &name(at), number, now);
+        self.tell(&format!("peer {at}, like stock, {what}"));
+        self.audit(at, Maker::User).map(drop)
+    }
+
+    /// The next request of a client that is like stock.
+    pub(super) fn compose_as_stock(&mut self, talk: &mut Talk) -> Result<Option<Body>, Violation> {
+        let at = self.plan.edges[talk.edge].client;
+        let (Some(session), Some(store)) = (&mut talk.stock, &mut self.nodes[at].stock) else {
+            unreachable!("it is like stock")
+        };
+        let request = session.request(store);
+        self.audit(at, Maker::Peer)?;
+        Ok(Some(pack(request, ContentType::Compressed)))
+    }
+
+    /// The reply of a server that is like stock; none if it answers with a page that says that it failed.
+    pub(super) fn serve_as_stock(
+        &mut self,
+        at: usize,
+        body: &Body,
+        soundness: Soundness,
+    ) -> Result<Option<Body>, Violation> {
+        if soundness == Soundness::Damaged {
+            return Ok(None);
+        }
+        let now = self.nodes[at].time(self.now);
+        self.tally.requests += 1;
+        let Some(store) = &mut self.nodes[at].stock else { unreachable!("it is like stock") };
+        if store.project.is_empty() {
+            return Ok(None);
+        }
+        let text = unpack(body, &DecodeLimits::default()).map_err(|error| Violation::new("stock", error))?;
+        let reply = match server::answer(store, &text, body.content_type, now) {
+            Ok(reply) => reply,
+            Err(trip) if self.is_no_fault(&trip) => return Ok(None),
+            Err(Trip(text)) => return Err(Violation::new("stock", format!("server {at}: {text}"))),
+        };
+        self.tally.stock += 1;
+        self.audit(at, Maker::Peer)?;
+        Ok(Some(pack(reply.text, reply.framing)))
+    }
+
+    /// Takes in a reply. None if the session failed.
+    pub(super) fn absorb_as_stock(
+        &mut self,
+        talk: &mut Talk,
+        body: &Body,
+        soundness: Soundness,
+    ) -> Result<Option<Progress>, Violation> {
+        let edge = self.plan.edges[talk.edge].clone();
+        let at = edge.client;
+        if soundness == Soundness::Damaged {
+            self.tell(&format!("{} of {at}, like stock, ends: the reply is cut short", talk.name()));
+            self.tally.failed += 1;
+            return Ok(None);
+        }
+        let Some(store) = &mut self.nodes[at].stock else { unreachable!("it is like stock") };
+        let text = unpack(body, &DecodeLimits::default()).map_err(|error| Violation::new("stock", error))?;
+        let Some(session) = &mut talk.stock else { unreachable!("it is like stock") };
+        let next = match session.hear(store, &text) {
+            Ok(next) => next,
+            Err(trip) if self.is_no_fault(&trip) => client::Next::Failed(trip.0),
+            Err(Trip(text)) => return Err(Violation::new("stock", format!("client {at}: {text}"))),
+        };
+        let is_done = next == client::Next::Done;
+        self.tally.stock += 1;
+        if is_done && talk.kind == Kind::Clone {
+            self.nodes[at].stage = Stage::Whole;
+            let plan = self.plan.clone();
+            self.nodes[at].found(&plan, at).map_err(super::broken)?;
+        }
+        self.audit(at, Maker::Peer)?;
+        match next {
+            client::Next::Go => Ok(Some(Progress::Continue)),
+            client::Next::Done => {
+                self.tally.succeeded += 1;
+                self.tell(&format!("{} of {at}, like stock, is done", talk.name()));
+                Ok(Some(Progress::Done))
+            }
+            client::Next::Failed(text) => {
+                self.tally.failed += 1;
+                self.tell(&format!("{} of {at}, like stock, failed: {text}", talk.name()));
+                self.expect_failure(talk, &text).map(|()| None)
+            }
+        }
+    }
+
+    /// Whether a peer may send an empty artifact under the name of another.
+    pub(super) fn may_send_nothing(&self, at: usize) -> bool {
+        self.nodes[at].stock.as_ref().is_some_and(Store::waits)
+    }
+
+    /// What stock trips over and no peer of it can help: files that others keep from it, and requests that come again.
+    fn is_no_fault(&self, trip: &Trip) -> bool {
+        let on = |fault: Fault| self.plan.faults.contains_key(&fault);
+        let shunned = self.nodes.iter().any(|node| !node.known.shunned.is_empty()) || on(Fault::Restore);
+        trip.0.contains("UNIQUE") && (on(Fault::Duplicate) || on(Fault::Delay) || on(Fault::Reorder))
+            || trip.0.contains("unresolved deltas") && shunned
+    }
+
+    /// An error that makes stock give up has a reason.
+    fn expect_failure(&self, talk: &Talk, text: &str) -> Result<(), Violation> {
+        let edge = &self.plan.edges[talk.edge];
+        let on = |fault: Fault| self.plan.faults.contains_key(&fault);
+        let Some(task) = talk.stock.as_ref().map(Session::task) else { return Ok(()) };
+        let letters = self.nodes[edge.server].letters(edge.client, edge.login);
+        let lacks = |asked: bool, right: Right| asked && !letters.allow(right);
+        let denied = edge.login == Login::Wrong
+            || lacks(task.clone, Right::Clone)
+            || lacks(task.pull, Right::Read)
+            || lacks(task.push, Right::Write)
+            || lacks(task.unversioned, Right::WriteFiles)
+            || on(Fault::Rights)
+            || on(Fault::Restore);
+        let unborn = talk.server_stage == Stage::Unborn || on(Fault::Restore);
+        if denied || unborn || on(Fault::Duplicate) || self.is_no_fault(&Trip(text.to_owned())) {
+            return Ok(());
+        }
+        Err(Violation::new("stock", format!("{} gives up without a reason: {text}", talk.name())))
+    }
+
+    /// Looks at a store after a commit, as [`Sim::audit`] does at a repository.
+    pub(super) fn audit_stock(&mut self, at: usize, before: &Known, maker: Maker) -> Result<Came, Violation> {
+        let Self { nodes, model, .. } = self;
+        let node = &nodes[at];
+        let Some(store) = &node.stock else { unreachable!("it is like stock") };
+        let place = |violation: Violation| Violation {
+            text: format!("peer {at}, like stock: {}", violation.text),
+            ..violation
+        };
+        let mut artifacts = Vec::new();
+        for id in node.known.held.keys().filter(|id| !before.held.contains_key(id)) {
+            learn(store, id, maker, model).map_err(place)?;
+            artifacts.push(*id);
+        }
+        kept::check(before, &node.known).map_err(place)?;
+        shunned::check(before, &node.known).map_err(place)?;
+        private::check(&node.known, model).map_err(place)?;
+        clusters::check(&node.known, model).map_err(place)?;
+        Ok(Came { artifacts, files: before.files != node.known.files })
+    }
+}
+
+/// What is new at a peer expands to its hash, and somebody made it.
+fn learn(store: &Store, id: &ArtifactId, maker: Maker, model: &mut Model) -> Result<(), Violation> {
+    let content = store.content(id).unwrap_or_default();
+    if !hash::names(id, content) {
+        return Err(Violation::new("content", format!("{id} holds {} other bytes", content.len())));
+    }
+    if maker == Maker::User {
+        let private = store.private.contains(id);
+        model.made(*id, if private { Privacy::Private } else { Privacy::Public });
+    } else if model.privacy(id).is_none() {
+        let Ok(Artifact::Cluster(members)) = manifest::parse(content) else {
+            return Err(Violation::new("content", format!("nobody made {id}")));
+        };
+        model.made_cluster(*id, members);
+    }
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! A peer that is not Frond's code: what the reference says that stock Fossil does, with its quirks, in its own words
+//! and out of plain maps. Sessions with it show that Frond gets on with stock in every order of events.
+//!
+//! It is strict: what stock would refuse, trip over or take the wrong way is a [`Trip`], and a violation, where
+//! stock itself may go on in silence.
+//!
+//! ```text
+//!   lines     cards as stock reads them: tokens of a line, at most six, and payloads
+//!   store     a repository: contents, phantoms, deltas that wait, clusters, files without history
+//!   server    one request answered, in one pass over its cards
+//!   client    one session: pull, push, sync or clone, and when it stops
+//!   user      what its users do
+//! ```
+
+pub mod client;
+pub mod lines;
+pub mod server;
+pub mod store;
+pub mod user;
+
+pub use client::Session;
+pub use store::Store;
+
+use crate::dice::{Dice, Ratio};
+
+/// Which stock it is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// 2.21.
+    V221,
+    /// 2.29: asks for clusters, refuses unversioned files and second logins.
+    V229,
+}
+
+impl Version {
+    /// What its `client-version` and `server-version` say.
+    pub(crate) fn pragma(self) -> &'static str {
+        match self {
+            Self::V221 => "22100 20230226 192424",
+            // Without the login in a cookie: the reference says what a peer that announces it has to bear.
+            Self::V229 => "22600 20250101 120000",
+        }
+    }
+}
+
+/// Which peers are like stock: in a third of the runs, some.
+pub fn draw(seed: u64, nodes: usize) -> Vec<Option<Version>> {
+    let dice = &mut Dice::of(seed, "stock", 0);
+    let some = dice.hits(Ratio::new(1, 3));
+    let mut draw = || match dice.below(4) {
+        0 if some => Some(Version::V221),
+        1 if some => Some(Version::V229),
+        _ => None,
+    };
+    (0..nodes).map(|_| draw()).collect()
+}
+
+/// What stock would trip over, in what a sound peer sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trip(pub String);
+
+pub(crate) fn trip<T>(text: impl Into<String>) -> Result<T, Trip> {
+    Err(Trip(text.into()))
+}

@@ -1,0 +1,471 @@
+//! What a peer like stock holds (reference: wire.md sections 5.5, 8 and 10.3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use repo::manifest::{self, Artifact};
+use repo::{UnixTime, delta};
+use xfer::{ArtifactId, hash};
+
+use super::{Trip, Version, trip};
+use crate::known::Known;
+use crate::rights::Letters;
+
+/// Artifacts that are announced one by one before they go into a cluster.
+const CLUSTER_AT: usize = 100;
+/// Members of one cluster, unless fewer than [`CLUSTER_AT`] would be left.
+const CLUSTER_MEMBERS: usize = 800;
+/// Contents up to this size are sent as they are.
+const SMALL: usize = 100;
+/// What a delta has to save.
+const SAVED: usize = 50;
+const MOST: usize = 1 << 30;
+
+/// A repository.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Which stock it is like.
+    pub version: Version,
+    /// The project; empty before a clone.
+    pub project: String,
+    /// Its server code.
+    pub code: String,
+    /// Letters and secret by login.
+    pub users: BTreeMap<String, (String, String)>,
+    /// Bytes of content after which a reply, and a request, take up no more.
+    pub budgets: (usize, usize),
+    /// Files without history: time, and content or a tombstone.
+    pub files: BTreeMap<String, (i64, Option<Vec<u8>>)>,
+    /// What is announced.
+    pub unclustered: BTreeSet<ArtifactId>,
+    /// What is pushed unasked.
+    pub unsent: BTreeSet<ArtifactId>,
+    /// What is private.
+    pub private: BTreeSet<ArtifactId>,
+    /// What is never taken.
+    pub shunned: BTreeSet<ArtifactId>,
+    /// Clusters that are held.
+    pub clusters: BTreeSet<ArtifactId>,
+    /// Check-ins that are held, in the order in which they came.
+    pub checkins: Vec<ArtifactId>,
+    names: Vec<ArtifactId>,
+    contents: BTreeMap<ArtifactId, Content>,
+    /// The version before: of a check-in its parent, of a file that of the earliest check-in that has it.
+    before: BTreeMap<ArtifactId, (UnixTime, Option<ArtifactId>)>,
+    nonces: BTreeSet<String>,
+    /// Whether the table of unversioned files was ever made.
+    pub has_files: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Content {
+    Phantom,
+    /// A delta of something that is not there yet, unchecked.
+    Waiting(ArtifactId, Vec<u8>),
+    Whole(Vec<u8>),
+}
+
+impl Store {
+    /// An empty one.
+    pub fn new(version: Version, project: &str, code: &str, budgets: (usize, usize)) -> Self {
+        Self {
+            version,
+            project: project.to_owned(),
+            code: code.to_owned(),
+            users: BTreeMap::new(),
+            budgets,
+            files: BTreeMap::new(),
+            unclustered: BTreeSet::new(),
+            unsent: BTreeSet::new(),
+            private: BTreeSet::new(),
+            shunned: BTreeSet::new(),
+            clusters: BTreeSet::new(),
+            checkins: Vec::new(),
+            names: Vec::new(),
+            contents: BTreeMap::new(),
+            before: BTreeMap::new(),
+            nonces: BTreeSet::new(),
+            has_files: false,
+        }
+    }
+
+    /// What the simulator compares.
+    pub fn known(&self) -> Known {
+        let mut known = Known {
+            private: self.private.clone(),
+            unclustered: self.unclustered.clone(),
+            unsent: self.unsent.clone(),
+            shunned: self.shunned.clone(),
+            ..Known::default()
+        };
+        for (rid, id) in (1..).zip(&self.names) {
+            match &self.contents[id] {
+                Content::Phantom => drop(known.phantoms.insert(*id)),
+                Content::Waiting(..) => drop(known.waiting.insert(*id)),
+                Content::Whole(_) => drop(known.held.insert(*id, rid)),
+            }
+        }
+        for (name, (mtime, content)) in &self.files {
+            known.files.insert(name.clone(), (*mtime, content.as_ref().map(|bytes| file_hash(bytes))));
+        }
+        known
+    }
+
+    /// What is held under a name.
+    pub fn content(&self, id: &ArtifactId) -> Option<&[u8]> {
+        if let Some(Content::Whole(content)) = self.contents.get(id) { Some(content) } else { None }
+    }
+
+    /// Whether a name is known and its content is not.
+    pub fn is_phantom(&self, id: &ArtifactId) -> bool {
+        self.contents.get(id) == Some(&Content::Phantom)
+    }
+
+    /// Whether a name is known.
+    pub fn is_known(&self, id: &ArtifactId) -> bool {
+        self.contents.contains_key(id)
+    }
+
+    /// Whether something waits for its delta source.
+    pub fn waits(&self) -> bool {
+        self.contents.values().any(|content| matches!(content, Content::Waiting(..)))
+    }
+
+    /// Names without content that may be asked for.
+    pub fn phantoms(&self, private: bool) -> Vec<ArtifactId> {
+        let open = |id: &&ArtifactId| {
+            self.is_phantom(id) && !self.shunned.contains(*id) && (private || !self.private.contains(*id))
+        };
+        self.names.iter().filter(open).copied().collect()
+    }
+
+    /// What may be announced and sent of all that is known: no phantom. A delta that waits is announced too.
+    pub fn may_leave(&self, id: &ArtifactId) -> bool {
+        self.is_known(id) && !self.is_phantom(id) && !self.shunned.contains(id)
+    }
+
+    /// All names from a row on.
+    pub fn rows_from(&self, rid: usize) -> impl Iterator<Item = (usize, ArtifactId)> + '_ {
+        self.names.iter().enumerate().map(|(place, id)| (place + 1, *id)).skip(rid.max(1) - 1)
+    }
+
+    /// Notes a name without content.
+    pub fn announce(&mut self, id: ArtifactId, private: bool) {
+        if self.is_known(&id) || self.shunned.contains(&id) {
+            return;
+        }
+        self.names.push(id);
+        self.contents.insert(id, Content::Phantom);
+        if private {
+            self.private.insert(id);
+        } else {
+            self.unclustered.insert(id);
+        }
+    }
+
+    /// Makes public what was private. Stock announces that only after its next rebuild; here it does so at once, so that
+    /// it can be expected elsewhere.
+    pub fn publish(&mut self, id: &ArtifactId) {
+        if self.private.remove(id) {
+            self.unclustered.insert(*id);
+        }
+    }
+
+    /// Takes what a user made here.
+    pub fn add(&mut self, content: Vec<u8>, private: bool) -> ArtifactId {
+        let id = hash::sha3_256(&content);
+        if self.content(&id).is_none() && !self.shunned.contains(&id) {
+            self.unsent.insert(id);
+            self.put(id, None, content, private).expect("it is named by its hash");
+        }
+        id
+    }
+
+    /// Takes a `file` card. Says whether anything came.
+    pub fn put(
+        &mut self,
+        id: ArtifactId,
+        source: Option<ArtifactId>,
+        bytes: Vec<u8>,
+        private: bool,
+    ) -> Result<bool, Trip> {
+        if self.shunned.contains(&id) {
+            return Ok(false);
+        }
+        if !private {
+            self.publish(&id);
+        }
+        if matches!(self.contents.get(&id), Some(Content::Whole(_) | Content::Waiting(..))) {
+            return Ok(false);
+        }
+        if !self.is_known(&id) {
+            self.announce(id, private);
+        }
+        let Some(source) = source else { return self.keep(id, bytes).map(|()| true) };
+        self.announce(source, private);
+        if let Some(base) = self.content(&source) {
+            let full = apply(&id, base, &bytes)?;
+            return self.keep(id, full).map(|()| true);
+        }
+        self.contents.insert(id, Content::Waiting(source, bytes));
+        self.check_loop(id)?;
+        Ok(true)
+    }
+
+    fn check_loop(&self, id: ArtifactId) -> Result<(), Trip> {
+        let mut at = id;
+        while let Some(Content::Waiting(source, _)) = self.contents.get(&at) {
+            if *source == id {
+                return trip(format!("infinite loop in DELTA table: {id}"));
+            }
+            at = *source;
+        }
+        Ok(())
+    }
+
+    /// Keeps a content, and what waited for it.
+    fn keep(&mut self, id: ArtifactId, content: Vec<u8>) -> Result<(), Trip> {
+        if !hash::names(&id, &content) {
+            return trip(format!("wrong hash on received artifact {id}"));
+        }
+        self.contents.insert(id, Content::Whole(content));
+        self.link(id);
+        let waiters: Vec<(ArtifactId, Vec<u8>)> = self
+            .contents
+            .iter()
+            .filter_map(|(waiter, content)| match content {
+                Content::Waiting(source, delta) if *source == id => Some((*waiter, delta.clone())),
+                _ => None,
+            })
+            .collect();
+        for (waiter, delta) in waiters {
+            let full = apply(&waiter, self.content(&id).expect("it was just kept"), &delta)?;
+            self.keep(waiter, full)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a structural artifact: a cluster takes its members off the list, a check-in names its parents.
+    fn link(&mut self, id: ArtifactId) {
+        let private = self.private.contains(&id);
+        match self.content(&id).map(manifest::parse) {
+            Some(Ok(Artifact::Cluster(members))) => {
+                self.clusters.insert(id);
+                for member in members {
+                    self.announce(member, false);
+                    self.unclustered.remove(&member);
+                }
+            }
+            Some(Ok(Artifact::Checkin(checkin))) => {
+                self.checkins.push(id);
+                checkin.parents.iter().for_each(|parent| self.announce(*parent, private));
+                let parent = checkin.parents.first().copied();
+                self.before.insert(id, (checkin.date, parent));
+                let files =
+                    |id: Option<ArtifactId>| match id.and_then(|id| self.content(&id).map(manifest::parse)) {
+                        Some(Ok(Artifact::Checkin(checkin))) => checkin.files,
+                        _ => Vec::new(),
+                    };
+                let olds = files(parent);
+                for file in &checkin.files {
+                    let Some(name) = file.id else { continue };
+                    if !private {
+                        self.publish(&name);
+                    }
+                    let old = olds.iter().find(|old| old.name == file.name).and_then(|old| old.id);
+                    let (date, old) = (checkin.date, old.filter(|old| *old != name));
+                    let first = self.before.entry(name).or_insert((date, old));
+                    if date < first.0 {
+                        *first = (date, old);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A `file` line and what follows it, for a peer that asked: a delta of the version before if that saves enough.
+    pub fn file_card(&self, id: &ArtifactId, show_private: bool) -> Vec<u8> {
+        let private = self.private.contains(id);
+        let mut card = if private { b"private\n".to_vec() } else { Vec::new() };
+        // Stock has no content for what still waits, and sends that.
+        let content = self.content(id).unwrap_or_default();
+        let usable = |source: &ArtifactId| {
+            !self.shunned.contains(source) && (!self.private.contains(source) || private && show_private)
+        };
+        let source = self.before.get(id).and_then(|(_, before)| *before).filter(usable);
+        if let Some((source, base)) = source.and_then(|source| Some((source, self.content(&source)?)))
+            && content.len() > SMALL
+        {
+            let delta = delta::create(base, content);
+            if delta.len() + SAVED <= content.len() {
+                card.extend_from_slice(format!("file {id} {source} {}\n", delta.len()).as_bytes());
+                card.extend_from_slice(&delta);
+                return card;
+            }
+        }
+        card.extend_from_slice(format!("file {id} {}\n", content.len()).as_bytes());
+        card.extend_from_slice(content);
+        card
+    }
+
+    /// How it is stored, for a clone: an older version as a delta of the one after it. The source if it is one, the
+    /// size of the artifact, and the bytes.
+    pub fn stored(&self, id: &ArtifactId) -> (Option<ArtifactId>, usize, Vec<u8>) {
+        match &self.contents[id] {
+            Content::Phantom => (None, 0, Vec::new()),
+            Content::Waiting(source, bytes) => {
+                (Some(*source), delta::target_size(bytes).unwrap_or(0), bytes.clone())
+            }
+            Content::Whole(content) => {
+                let is_after = |after: &&ArtifactId| {
+                    self.before.get(*after).is_some_and(|(_, before)| before == &Some(*id))
+                        && self.may_leave(after)
+                        && !self.private.contains(*after)
+                        && self.before_chain(after).all(|other| other != **after)
+                };
+                let after = self.names.iter().find(is_after);
+                let base = after.and_then(|after| Some((*after, self.content(after)?)));
+                if let Some((after, base)) = base {
+                    let bytes = delta::create(base, content);
+                    if bytes.len() + SAVED <= content.len() {
+                        return (Some(after), content.len(), bytes);
+                    }
+                }
+                (None, content.len(), content.clone())
+            }
+        }
+    }
+
+    /// Versions before one, until they begin anew.
+    fn before_chain(&self, id: &ArtifactId) -> impl Iterator<Item = ArtifactId> + '_ {
+        let step = |at: &ArtifactId| self.before.get(at).and_then(|(_, before)| *before);
+        std::iter::successors(step(id), move |at| step(at)).take(self.names.len())
+    }
+
+    /// Makes clusters if enough is announced one by one. What it made.
+    pub fn make_clusters(&mut self) -> Vec<ArtifactId> {
+        let open = |id: &&ArtifactId| !self.is_phantom(id);
+        let mut members: Vec<ArtifactId> = self.unclustered.iter().filter(open).copied().collect();
+        if members.len() < CLUSTER_AT {
+            return Vec::new();
+        }
+        let mut made = Vec::new();
+        while !members.is_empty() {
+            let whole = members.len() <= CLUSTER_MEMBERS + CLUSTER_AT;
+            let rest = members.split_off(if whole { members.len() } else { CLUSTER_MEMBERS });
+            let cluster = manifest::write(&Artifact::Cluster(members));
+            let id = hash::sha3_256(&cluster);
+            self.put(id, None, cluster, false).expect("it is named by its hash");
+            self.unclustered.insert(id);
+            made.push(id);
+            members = rest;
+        }
+        made
+    }
+
+    /// Ends a clone: everything is linked anew. Fails if a delta still waits.
+    pub fn rebuild(&mut self) -> Result<(), Trip> {
+        if let Some(id) = self.names.iter().find(|id| matches!(self.contents[*id], Content::Waiting(..))) {
+            return trip(format!("unresolved deltas: {id}"));
+        }
+        let public = |id: &&ArtifactId| !self.private.contains(*id);
+        self.unclustered = self.names.iter().filter(public).copied().collect();
+        self.checkins.clear();
+        for id in self.names.clone() {
+            self.link(id);
+        }
+        Ok(())
+    }
+
+    /// Notes the nonce of a login that brought something. False if that was so before: the table takes none twice.
+    pub fn note_nonce(&mut self, nonce: &str) -> bool {
+        self.nonces.insert(nonce.to_owned())
+    }
+
+    /// Letters of user `nobody` and of another one.
+    pub fn letters(&self, login: Option<&str>) -> Letters {
+        let of = |login: &str| self.users.get(login).map(|(letters, _)| letters.as_str());
+        Letters::of(of("nobody").into_iter().chain(login.and_then(of)))
+    }
+
+    /// What the files hash to.
+    pub fn files_hash(&self) -> String {
+        let mut text = String::new();
+        for (name, (mtime, content)) in &self.files {
+            if let Some(content) = content {
+                let mut time = manifest::date::format(UnixTime::from_seconds(*mtime));
+                time.truncate("YYYY-MM-DDTHH:MM:SS".len());
+                text.push_str(&format!("{name} {} {}\n", time.replace('T', " "), file_hash(content)));
+            }
+        }
+        hash::sha1(text.as_bytes()).to_string()
+    }
+
+    /// How a version of a file stands to ours: below 3 it is taken, 3 is the same, above it ours is newer.
+    pub fn file_status(&self, name: &str, mtime: i64, theirs: &str) -> u32 {
+        let Some((ours, content)) = self.files.get(name) else { return 0 };
+        let hash = content.as_ref().map_or_else(|| "-".to_owned(), |bytes| file_hash(bytes).to_string());
+        match (ours.cmp(&mtime), hash.as_str().cmp(theirs)) {
+            (std::cmp::Ordering::Less, std::cmp::Ordering::Equal) => 2,
+            (std::cmp::Ordering::Equal, std::cmp::Ordering::Equal) => 3,
+            (std::cmp::Ordering::Greater, std::cmp::Ordering::Equal) => 4,
+            (std::cmp::Ordering::Less, _) | (std::cmp::Ordering::Equal, std::cmp::Ordering::Less) => 1,
+            (..) => 5,
+        }
+    }
+
+    /// A line of the catalog.
+    pub fn file_igot(&self, name: &str) -> String {
+        let (mtime, content) = &self.files[name];
+        match content {
+            Some(bytes) => format!("uvigot {name} {mtime} {} {}\n", file_hash(bytes), bytes.len()),
+            None => format!("uvigot {name} {mtime} - 0\n"),
+        }
+    }
+
+    /// A `uvfile` line and its content.
+    pub fn uvfile(&self, name: &str, with_content: bool) -> Vec<u8> {
+        let (mtime, content) = &self.files[name];
+        let Some(bytes) = content else { return format!("uvfile {name} {mtime} - 0 1\n").into_bytes() };
+        let flags = if with_content { 0 } else { 4 };
+        let line = format!("uvfile {name} {mtime} {} {} {flags}\n", file_hash(bytes), bytes.len());
+        let mut card = line.into_bytes();
+        if with_content {
+            card.extend_from_slice(bytes);
+        }
+        card
+    }
+
+    /// Takes a `uvfile` card. Says whether anything changed.
+    pub fn take_file(&mut self, words: &[String], payload: &[u8]) -> Result<bool, Trip> {
+        let [_, name, mtime, hash, size, flags] = words else { return trip("malformed uvfile line") };
+        let number = |word: &str| word.parse::<i64>().map_err(|_| Trip("malformed uvfile line".to_owned()));
+        let (mtime, size, flags) = (number(mtime)?, number(size)?, number(flags)?);
+        if flags & 5 == 0 && !hash::names(&super::lines::id(hash)?, payload) {
+            return trip("in uvfile line, HASH does not match CONTENT");
+        }
+        if (flags & 1 != 0) != (hash == "-") || flags & 1 != 0 && size != 0 {
+            return trip(format!("a uvfile that contradicts itself: {}", words.join(" ")));
+        }
+        self.has_files = true;
+        let status = self.file_status(name, mtime, hash);
+        match (status, flags) {
+            (3.., _) => return Ok(false),
+            (0, 1) => return Ok(false),
+            (0 | 1, 4) => return trip(format!("{name} comes without its content")),
+            (2, _) => self.files.get_mut(name).expect("it has a status").0 = mtime,
+            (_, 1) => drop(self.files.insert(name.clone(), (mtime, None))),
+            _ => drop(self.files.insert(name.clone(), (mtime, Some(payload.to_vec())))),
+        }
+        Ok(true)
+    }
+}
+
+fn apply(id: &ArtifactId, base: &[u8], bytes: &[u8]) -> Result<Vec<u8>, Trip> {
+    delta::apply(base, bytes, MOST).map_err(|error| Trip(format!("the delta of {id}: {error}")))
+}
+
+/// The name of an unversioned file's content.
+pub fn file_hash(content: &[u8]) -> ArtifactId {
+    hash::sha3_256(content)
+}
