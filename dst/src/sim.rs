@@ -473,6 +473,10 @@ impl Sim {
         talk.server_stage = self.nodes[server].stage;
         talk.commits = Some(self.nodes[client].commits);
         talk.stock = self.stock_session(&talk, number.into());
+        if talk.stock.is_some() {
+            // Stock asks nothing twice.
+            talk.patience = 0;
+        }
         self.done.insert(Item::Session(number));
         self.tell(&format!("#{number} {} of {client} with {server}", talk.name()));
         self.send_request(number, talk)
