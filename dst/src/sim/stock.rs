@@ -122,6 +122,8 @@ impl Sim {
         self.tally.stock += 1;
         if is_done && talk.kind == Kind::Clone {
             self.nodes[at].stage = Stage::Whole;
+            // A clone of nothing changes something too: files without history are still to come.
+            self.nodes[at].commits += 1;
             let plan = self.plan.clone();
             self.nodes[at].found(&plan, at).map_err(super::broken)?;
         }
