@@ -15,7 +15,7 @@ const EACH: usize = 3;
 /// Tries of each to bring it there: more than kills can spoil.
 const TRIES: usize = 40;
 /// Bytes that the server sends between two kills, at most.
-const LIFE_BYTES: usize = 60_000;
+const LIFE_BYTES: usize = 1_000;
 
 /// The server, and what makes it a new one.
 struct Hub {
@@ -26,6 +26,10 @@ struct Hub {
     proxy: Proxy,
     server: Mutex<Server>,
     chance: Mutex<(Rng, usize)>,
+    /// What clients were told that it has.
+    told: Mutex<BTreeSet<String>>,
+    /// What of that a new server had not: a client that comes again would bring it again, so that it would not show.
+    lost: Mutex<Vec<String>>,
 }
 
 impl Hub {
@@ -35,9 +39,8 @@ impl Hub {
         let server = serve(&fossil, &frond, who, &file);
         let proxy = Proxy::start(server.address);
         let (server, chance) = (Mutex::new(server), Mutex::new((rng, 0)));
-        let hub = Arc::new(Self { fossil, frond, file, who, proxy, server, chance });
-        hub.arm();
-        hub
+        let (told, lost) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { fossil, frond, file, who, proxy, server, chance, told, lost })
     }
 
     /// Chooses the moment of the next kill.
@@ -53,11 +56,27 @@ impl Hub {
 
     fn kill(self: &Arc<Self>) {
         let mut server = self.server.lock().unwrap();
+        let told = self.told.lock().unwrap().clone();
         server.process().kill();
         *server = serve(&self.fossil, &self.frond, self.who, &self.file);
+        let held = compare::artifacts(&self.file);
+        self.lost.lock().unwrap().extend(told.difference(&held).cloned());
         self.proxy.lead_to(server.address);
         drop(server);
         self.arm();
+    }
+
+    /// What was told to clients is there now, and was after each kill.
+    #[track_caller]
+    fn lost_nothing(&self) {
+        let (told, lost) = (self.told.lock().unwrap(), self.lost.lock().unwrap());
+        let held = compare::artifacts(&self.file);
+        let gone: Vec<_> = told.difference(&held).collect();
+        assert!(
+            gone.is_empty() && lost.is_empty(),
+            "of {}, lost at a kill {lost:?}, for ever {gone:?}",
+            told.len()
+        );
     }
 
     /// How often the server was killed; now no more.
@@ -77,17 +96,15 @@ struct Client {
 }
 
 impl Client {
-    /// Makes something, brings it to the hub, and says what arrived as far as it was told.
+    /// Makes something and brings it to the hub, again and again; notes what arrived, as far as it was told.
     #[track_caller]
-    fn works(&self, url: &str) -> Vec<String> {
-        let mut told = Vec::new();
+    fn works(&self, hub: &Hub, url: &str) {
         for number in 0..EACH {
             let made = self.make(number);
             let brought = (0..TRIES).any(|_| self.brings(url));
             assert!(brought, "{} did not get through in {TRIES} tries", self.name);
-            told.extend(made);
+            hub.told.lock().unwrap().extend(made);
         }
-        told
     }
 
     /// Makes artifacts, and gives their names.
@@ -140,15 +157,19 @@ fn what_was_brought_stays(theme: u64, server: Who, clients: &[Who]) {
                 Client { who: *who, name: format!("client-{at}"), file: site.here.clone(), site }
             })
             .collect();
-        let told: Vec<String> = thread::scope(|scope| {
-            let threads: Vec<_> = clients.iter().map(|client| scope.spawn(|| client.works(&url))).collect();
-            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        // In step from the start, so that kills meet what is new.
+        for client in &clients {
+            assert!(client.brings(&url));
+        }
+        hub.arm();
+        thread::scope(|scope| {
+            for client in &clients {
+                scope.spawn(|| client.works(&hub, &url));
+            }
         });
         let kills = hub.peace();
         assert!(kills > 1, "killed {kills} times only");
-        let held = compare::artifacts(&hub.file);
-        let lost: Vec<_> = told.iter().filter(|name| !held.contains(*name)).collect();
-        assert!(lost.is_empty(), "the server lost {lost:?} of {}, killed {kills} times", told.len());
+        hub.lost_nothing();
         for client in &clients {
             assert!(client.brings(&url));
         }
@@ -182,21 +203,17 @@ fn check_ins_beside_a_server_that_is_killed_stay() {
         let hub = Hub::start(Who::Frond, site.there.clone(), round.rng.clone());
         let url = hub.proxy.url_as("dev", "pw");
         let client = Client { who: Who::Frond, name: "client".into(), file: site.here.clone(), site };
-        let told = thread::scope(|scope| {
-            let working = scope.spawn(|| client.works(&url));
-            let beside: Vec<String> = (0..8)
-                .map(|number| {
-                    let said = client.site.try_check_in(&hub.file, "beside", &format!("{number}"));
-                    assert_ne!(said.code, Some(LOCKED), "{said}");
-                    checkin(&said)
-                })
-                .collect();
-            [working.join().unwrap(), beside].concat()
+        hub.arm();
+        thread::scope(|scope| {
+            scope.spawn(|| client.works(&hub, &url));
+            for number in 0..8 {
+                let said = client.site.try_check_in(&hub.file, "beside", &format!("{number}"));
+                assert_ne!(said.code, Some(LOCKED), "{said}");
+                hub.told.lock().unwrap().insert(checkin(&said));
+            }
         });
         assert!(hub.peace() > 1, "too few kills");
-        let held = compare::artifacts(&hub.file);
-        let lost: Vec<_> = told.iter().filter(|name| !held.contains(*name)).collect();
-        assert!(lost.is_empty(), "lost {lost:?} of {}", told.len());
+        hub.lost_nothing();
         let beside = "SELECT count(*) FROM tagxref WHERE tagid=8 AND value='beside'";
         assert_eq!(sql::number(&hub.file, beside), 8);
         assert!(client.brings(&url));
