@@ -1,6 +1,7 @@
 //! What a repository has beside artifacts and files, read by SQL of the simulator's own: only of the features that a
 //! run has.
 
+pub mod locks;
 pub mod tables;
 
 use std::collections::BTreeSet;
@@ -8,6 +9,7 @@ use std::collections::BTreeSet;
 use repo::{Repo, RepoError};
 use rusqlite::types::ValueRef;
 
+use self::locks::Locks;
 use self::tables::Tables;
 use crate::feature::Feature;
 
@@ -16,6 +18,8 @@ use crate::feature::Feature;
 pub struct Beside {
     /// Synced tables.
     pub tables: Tables,
+    /// Check-in locks.
+    pub locks: Locks,
 }
 
 impl Beside {
@@ -25,6 +29,9 @@ impl Beside {
         let snap = repo.snapshot()?;
         if features.contains(&Feature::Tables) {
             beside.tables = tables::read(&snap)?;
+        }
+        if features.contains(&Feature::Locks) {
+            beside.locks = locks::read(&snap)?;
         }
         Ok(beside)
     }

@@ -1,7 +1,7 @@
 //! What must always be true. A file a rule, which its first sentence states.
 //!
 //! After every commit: [`content`], [`kept`], [`private`], [`shunned`], [`clusters`], [`tables`]. Of every message: [`wire`], with
-//! [`rights`] and [`budget`]. At the end of a session: [`completeness`], [`events`]. At the end of a run:
+//! [`rights`] and [`budget`]; of a request and its reply: [`locks`]. At the end of a session: [`completeness`], [`events`]. At the end of a run:
 //! [`convergence`], [`derived`].
 
 pub mod budget;
@@ -12,6 +12,7 @@ pub mod convergence;
 pub mod derived;
 pub mod events;
 pub mod kept;
+pub mod locks;
 pub mod private;
 pub mod rights;
 pub mod shunned;

@@ -9,7 +9,8 @@
 //!   rare                   legal choices that peers seldom make
 //!   script, site, shrink   a run of which something is left out; what can be; the least that still fails
 //!   node, known, work      a peer; what it holds; what its users do
-//!   feature, beside        what a run has beside artifacts and files: synced tables
+//!   feature, beside        what a run has beside artifacts and files: synced tables, locks
+//!   census                 how often each kind of work was done
 //!   templates              repositories to begin with
 //!   stock                  peers that are not Frond's code, and strict
 //!   talk, watch            a session; its events
@@ -27,6 +28,7 @@
 //! ```
 
 pub mod beside;
+pub mod census;
 pub mod check;
 pub mod dice;
 pub mod feature;

@@ -17,8 +17,10 @@ use xfer::ArtifactId;
 use xfer::body::Body;
 
 use self::side::Side;
+use crate::census::Census;
 use crate::check::content::{self, Maker};
 use crate::check::rights::Came;
+use crate::check::tables::Cause;
 use crate::check::{clusters, kept, private, shunned};
 use crate::dice::{Dice, Ratio, Turn};
 use crate::feature::Feature;
@@ -47,6 +49,8 @@ pub struct Outcome {
     pub trace: Trace,
     /// What there was.
     pub tally: Tally,
+    /// What work there was.
+    pub census: Census,
     /// What was decided beforehand.
     pub plan: Plan,
     /// What happened that can be left out, beside what is in the plan.
@@ -103,12 +107,12 @@ pub fn play(script: &Script, templates: &Templates, kept: usize) -> Result<Outco
     }
     sim.tally.artifacts = sim.model.len() as u64;
     sim.tally.clusters = sim.model.clusters() as u64;
-    let Sim { plan, trace, tally, done, nodes, .. } = sim;
+    let Sim { plan, trace, tally, census, done, nodes, .. } = sim;
     // What a run left that broke down is in no order that one can rely on.
     if violation.is_none() {
         nodes.into_iter().for_each(|node| templates.give_back(node.model, node.repo));
     }
-    Ok(Outcome { seed: script.seed, level: script.level, violation, trace, tally, plan, done })
+    Ok(Outcome { seed: script.seed, level: script.level, violation, trace, tally, census, plan, done })
 }
 
 fn said(panic: &(dyn std::any::Any + Send)) -> String {
@@ -171,6 +175,7 @@ struct Sim {
     talks: BTreeMap<u64, Talk>,
     done: BTreeSet<Item>,
     side: Side,
+    census: Census,
     /// When the last pass over all edges began.
     passed: Moment,
     /// One-way links that are down, and how often.
@@ -193,6 +198,7 @@ impl Sim {
             talks: BTreeMap::new(),
             done: BTreeSet::new(),
             side: Side::default(),
+            census: Census::default(),
             passed: 0,
             down: BTreeMap::new(),
             slow: BTreeMap::new(),
@@ -265,7 +271,7 @@ impl Sim {
         self.plan_actions();
         self.plan_sessions();
         self.plan_visits();
-        self.plan_side();
+        self.plan_side()?;
         self.plan_strikes();
         Ok(())
     }
@@ -374,6 +380,7 @@ impl Sim {
             count: number,
             large: node.limits.reply_bytes.min(20_000) + 500,
             dice: &mut dice,
+            census: &mut self.census,
         };
         let done = job(worker, &mut node.repo);
         self.acted_on(number, at, done)
@@ -398,6 +405,7 @@ impl Sim {
             Err(error) => return Err(Violation::new("work", format!("peer {at}: {error}"))),
         }
         self.audit(at, Maker::User)?;
+        self.audit_aside(at, Cause::User(&name(at)))?;
         self.may_crash(Site::CrashAfterWork, number.into(), at);
         Ok(())
     }
@@ -460,7 +468,6 @@ impl Sim {
         let mut dice = self.dice("options", number);
         (options.pull, options.push) =
             *dice.pick(&[(true, true), (true, true), (true, false), (false, true)]);
-        options.tables = self.plan.features.contains(&Feature::Tables);
         options.verily = dice.hits(Ratio::new(1, 8));
         // Some ask for what they may not have.
         options.private |= dice.hits(Ratio::new(1, 12));
@@ -468,6 +475,7 @@ impl Sim {
             (options.pull, options.push, options.private) = (true, false, false);
         }
         self.choose_extras(number, client, &mut options).map_err(broken)?;
+        self.add_aside(number.into(), edge, &mut options)?;
         let mut talk = Talk::new(edge, kind, options, &mut self.dice("talk", number));
         (talk.life, talk.server_life) = (self.nodes[client].life, self.nodes[server].life);
         talk.server_stage = self.nodes[server].stage;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sync::{Session, SyncOptions};
-use xfer::{ArtifactId, Card, Message};
+use xfer::{ArtifactId, Card, Message, Pragma};
 
 use crate::check::tables::Rows;
 use crate::dice::Dice;
@@ -43,6 +43,8 @@ pub struct Talk {
     pub released: BTreeSet<ArtifactId>,
     /// Rows of tables that the last request gave.
     pub given: Rows,
+    /// Whether it was told of a lock in the way.
+    pub is_barred: bool,
     /// Whether a reply was damaged on the way.
     pub soundness: Soundness,
     /// Commits of the client when this session last did something; none if another came between.
@@ -93,6 +95,7 @@ impl Talk {
             offered: BTreeSet::new(),
             released: BTreeSet::new(),
             given: Rows::new(),
+            is_barred: false,
             soundness: Soundness::Sound,
             commits: None,
         }
@@ -103,6 +106,7 @@ impl Talk {
         for card in &reply.cards {
             match card {
                 Card::File(file) if file.privacy <= self.deepest() => drop(self.offered.insert(file.id)),
+                Card::Pragma(Pragma::CiLockFail { .. }) => self.is_barred = true,
                 Card::Igot(igot) if igot.privacy <= self.deepest() => drop(self.offered.insert(igot.id)),
                 _ => {}
             }

@@ -8,10 +8,11 @@ use repo::checkin::{NewCheckin, NewFile, commit};
 use repo::manifest::{
     Attachment, Control, ForumPost, TagCard, TagKind, Technote, TicketChange, TicketField, Wiki,
 };
-use repo::{Repo, Text, Tx, UnixTime, schema, shun, unversioned};
+use repo::{Presence, Repo, Text, Tx, UnixTime, blob, branch, history, schema, shun, unversioned};
 use xfer::card::Privacy;
 use xfer::{ArtifactId, UvName, hash};
 
+use crate::census::Census;
 use crate::dice::{Dice, Ratio};
 
 /// A user at work.
@@ -26,7 +27,33 @@ pub struct Worker<'a> {
     pub count: u64,
     /// Bytes that exceed a budget.
     pub large: u64,
+    /// Counts what is done.
+    pub census: &'a mut Census,
 }
+
+/// What each choice of [`Worker::act`] is called.
+const KINDS: [&str; 20] = [
+    "check-in",
+    "check-in",
+    "check-in",
+    "check-in",
+    "check-in",
+    "check-in",
+    "merge",
+    "tag",
+    "tag",
+    "wiki",
+    "ticket",
+    "technote",
+    "attachment",
+    "forum post",
+    "private check-in",
+    "shun",
+    "file put",
+    "file put",
+    "file put",
+    "file removed",
+];
 
 /// Files that everybody writes to.
 const NAMES: [&str; 5] = ["a", "b/c", "b/d", "e", "f.bin"];
@@ -35,7 +62,8 @@ impl Worker<'_> {
     /// Does something, in a transaction of its own. Says what; nothing happened after an error.
     pub fn act(&mut self, repo: &mut Repo) -> Result<String, AuthorError> {
         let tx = repo.begin()?;
-        let done = match self.dice.below(20) {
+        let choice = self.dice.below(20);
+        let done = match choice {
             0..=5 => self.check_in(&tx, Privacy::Public)?,
             6 => self.merge(&tx)?,
             7 | 8 => self.tag(&tx)?,
@@ -50,6 +78,7 @@ impl Worker<'_> {
             _ => self.remove_file(&tx)?,
         };
         tx.commit()?;
+        self.census.note(KINDS[choice as usize]);
         Ok(done)
     }
 
@@ -89,9 +118,56 @@ impl Worker<'_> {
         let branch = self.dice.hits(Ratio::new(1, 4)).then(|| format!("side{}", self.dice.below(3)));
         let tags = if self.dice.hits(Ratio::new(1, 8)) { vec!["release".into()] } else { Vec::new() };
         let branch = branch.as_deref().map(Text::from);
-        let new = NewCheckin { files, branch, tags, privacy, ..self.new_checkin(parent) };
+        let mut new = NewCheckin { files, branch, tags, privacy, ..self.new_checkin(parent) };
+        self.move_files(tx, &mut new)?;
+        self.note_shape(tx, &new)?;
         let id = commit(tx, &new)?;
         Ok(format!("checks in {:?} {}", privacy, id.short()))
+    }
+
+    /// Now and then a file goes, or gets another name.
+    fn move_files(&mut self, tx: &Tx<'_>, new: &mut NewCheckin) -> Result<(), AuthorError> {
+        let chance = self.dice.below(8);
+        let Some(Presence::Held(parent)) =
+            new.parent.map(|parent| blob::presence(tx, &parent)).transpose()?
+        else {
+            return Ok(());
+        };
+        let held = if chance < 2 { history::files(tx, parent)?.unwrap_or_default() } else { Vec::new() };
+        let is_written = |name: &Text| new.files.iter().any(|file| file.name == *name);
+        let Some(old) = held.into_iter().find(|entry| !is_written(&entry.name)) else { return Ok(()) };
+        if chance == 0 {
+            self.census.note("file of a check-in deleted");
+            new.deleted.push(old.name);
+            return Ok(());
+        }
+        self.census.note("file of a check-in renamed");
+        let name = format!("moved/{}", self.count);
+        let content = self.content(new.privacy);
+        let old_name = Some(old.name);
+        new.files.push(NewFile { name: name.as_str().into(), content, old_name, ..NewFile::default() });
+        Ok(())
+    }
+
+    fn note_shape(&mut self, tx: &Tx<'_>, new: &NewCheckin) -> Result<(), AuthorError> {
+        for file in &new.files {
+            match file.content.len() as u64 {
+                0 => self.census.note("empty content"),
+                size if size >= self.large => self.census.note("content over the budget"),
+                _ => {}
+            }
+        }
+        if new.branch.is_some() {
+            self.census.note("branch");
+        }
+        let parent = new.parent.map(|parent| blob::presence(tx, &parent)).transpose()?;
+        if let Some(Presence::Held(parent)) = parent
+            && new.branch.is_none()
+            && branch::is_continued(tx, parent)?
+        {
+            self.census.note("fork");
+        }
+        Ok(())
     }
 
     fn merge(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {

@@ -38,7 +38,7 @@ pub fn check_rounds(talk: &Talk) -> Result<(), Violation> {
         stats.files_sent + stats.files_received + stats.uv_files_sent + stats.uv_files_received + rows;
     // With little room a row is asked for in one round, and sent in the next.
     let idle = if result.tables.is_empty() { 0 } else { IDLE_ROUNDS };
-    let tables = result.tables.len() as u64 + rows + idle;
+    let tables = 2 * result.tables.len() as u64 + rows + idle;
     let bound = USUAL_ROUNDS + moved + result.unavailable + talk.watch.refused + tables;
     if u64::from(result.rounds) <= bound {
         return Ok(());

@@ -3,12 +3,17 @@
 
 use crate::known::Known;
 use crate::model::Violation;
-use crate::talk::{Soundness, Talk};
+use crate::talk::{Kind, Soundness, Talk};
 
 /// Looks at a session that succeeded, before anything else happens.
 pub fn check(talk: &Talk, client: &Known, commits: u64) -> Result<(), Violation> {
     let fail = |text: String| Err(Violation::new("completeness", text));
     let result = talk.session.result();
+    let asks = talk.options.ci_lock.is_some() && talk.kind == Kind::Sync;
+    if asks && result.lock_failure.is_some() != talk.is_barred {
+        let told = &result.lock_failure;
+        return Err(Violation::new("locks", format!("{} hides a lock in the way: {told:?}", talk.name())));
+    }
     if talk.options.pull && result.unavailable == 0 && talk.soundness == Soundness::Sound {
         let left = |id: &&xfer::ArtifactId| !client.held.contains_key(id) && !client.shunned.contains(id);
         if let Some(id) = talk.offered.iter().find(left) {

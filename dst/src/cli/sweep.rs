@@ -4,6 +4,7 @@ use std::io::Write;
 use std::ops::{ControlFlow, Range};
 
 use clap::Args;
+use dst::census::Census;
 use dst::plan::Level;
 use dst::sim::{self, Outcome, Tally};
 
@@ -30,11 +31,12 @@ impl Sweep {
     pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
         let mut found = Found::new(self.go_on.into());
         for level in self.levels.all() {
-            let mut tally = Tally::default();
+            let (mut tally, mut census) = (Tally::default(), Census::default());
             let tasks = self.seeds.clone().map(|seed| (seed, level));
             let job = |(seed, level): (u64, Level), templates: &_| sim::run(seed, level, templates, SHOWN);
             self.pool.run(tasks, job, |_, outcome| {
                 tally.add(&outcome.tally);
+                census.add(&outcome.census);
                 found.add(out, outcome)
             })?;
             if found.is_over() {
@@ -42,6 +44,7 @@ impl Sweep {
             }
             let seeds = self.seeds.end - self.seeds.start;
             writeln!(out, "{}: {seeds} seeds, {} broken so far: {tally:?}", level.name(), found.count)?;
+            writeln!(out, "  {census}")?;
         }
         Ok(found.verdict())
     }

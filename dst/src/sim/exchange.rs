@@ -291,6 +291,7 @@ impl Sim {
         if talk.kind == Kind::Clone {
             self.nodes[edge.client].stage = Stage::Whole;
             self.nodes[edge.client].found(&self.plan, edge.client).map_err(broken)?;
+            self.restored_aside(edge.client)?;
         }
         let client = &self.nodes[edge.client];
         completeness::check(talk, &client.known, client.commits)?;

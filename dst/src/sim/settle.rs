@@ -9,7 +9,6 @@ use crate::check::budget;
 use crate::check::convergence::{self, Flows};
 use crate::check::derived::{self, Rows};
 use crate::dice::{Ratio, Turn};
-use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Node, Power, Stage};
@@ -20,6 +19,7 @@ use crate::talk::{Kind, Soundness, Talk, allowed};
 impl Sim {
     pub(super) fn settle(&mut self) -> Result<(), Violation> {
         self.tell("faults end");
+        self.side.is_settled = true;
         self.talks.clear();
         self.down.clear();
         self.slow.clear();
@@ -35,6 +35,8 @@ impl Sim {
         let known: Vec<&Known> = self.nodes.iter().map(|node| &node.known).collect();
         convergence::check(&known, &self.flows())?;
         self.check_aside()?;
+        self.check_locks_end()?;
+        // What is shunned is let go of here.
         self.check_tables()
     }
 
@@ -68,11 +70,10 @@ impl Sim {
     }
 
     /// One whole session, in which nothing fails.
-    fn exchange(&mut self, at: usize, pass: usize) -> Result<(), Violation> {
+    pub(super) fn exchange(&mut self, at: usize, pass: usize) -> Result<(), Violation> {
         let edge = self.plan.edges[at].clone();
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
         let mut options = allowed(&edge, &letters);
-        options.tables = self.plan.features.contains(&Feature::Tables);
         let kind = match (self.nodes[edge.client].stage, self.nodes[edge.server].stage) {
             (_, Stage::Unborn) => return Ok(()),
             (Stage::Unborn, _) => Kind::Clone,
@@ -88,6 +89,7 @@ impl Sim {
             (options.push, options.private) = (false, false);
         }
         let turn = Turn { number: at as u64, part: pass as u64, copy: 0 };
+        self.add_aside(turn, at, &mut options)?;
         let mut talk = Talk::new(at, kind, options, &mut self.dice("last talk", turn));
         (talk.life, talk.server_life) = (self.nodes[edge.client].life, self.nodes[edge.server].life);
         talk.commits = Some(self.nodes[edge.client].commits);

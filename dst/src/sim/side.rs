@@ -1,19 +1,21 @@
-//! What happens beside artifacts and files: synced tables.
+//! What happens beside artifacts and files: synced tables, locks.
 
-use repo::RepoError;
 use repo::table::TableError;
-use xfer::Message;
+use repo::{Repo, RepoError, config};
+use sync::{CheckinLock, SyncOptions};
+use xfer::{ArtifactId, Card, Message, Pragma, hash};
 
 use super::{Event, Sim, broken};
 use crate::beside::Beside;
+use crate::check::locks;
 use crate::check::tables::{self, Cause, Pair, Written};
-use crate::dice::Dice;
+use crate::dice::{Dice, Turn};
 use crate::feature::Feature;
 use crate::model::Violation;
 use crate::node::{Power, Stage, name};
 use crate::plan::Login;
 use crate::queue::Moment;
-use crate::rights::Letters;
+use crate::rights::{Letters, Right};
 use crate::script::Item;
 use crate::site::Site;
 use crate::work::rows::{Done, Scribe};
@@ -22,12 +24,22 @@ use crate::work::rows::{Done, Scribe};
 #[derive(Debug, Default)]
 pub(super) struct Side {
     written: Written,
+    /// The lock that the next session asks for.
+    claim: Option<CheckinLock>,
+    /// Whether the end has come, in which users do nothing.
+    pub(super) is_settled: bool,
 }
 
 impl Sim {
     /// Plans what users do here.
-    pub(super) fn plan_side(&mut self) {
+    pub(super) fn plan_side(&mut self) -> Result<(), Violation> {
+        for at in 0..self.nodes.len() {
+            self.found_aside(at).map_err(broken)?;
+        }
         for feature in self.plan.features.clone() {
+            if feature == Feature::Locks {
+                continue;
+            }
             let count = self.dice("aside", feature as u64).between(4, 4 + 2 * self.plan.actions);
             for number in (0..count).map(|number| 1_000 * (feature as u64 + 1) + number) {
                 let mut dice = self.dice("aside", number);
@@ -40,6 +52,91 @@ impl Sim {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// How long a lock holds is up to each peer.
+    fn found_aside(&mut self, at: usize) -> Result<(), RepoError> {
+        if self.plan.features.contains(&Feature::Locks) && self.nodes[at].stage == Stage::Whole {
+            let seconds = *self.dice("lock timeout", at as u64).pick(&["60", "5", "20", "x", "0"]);
+            let node = &mut self.nodes[at];
+            let now = node.time(0);
+            let tx = node.repo.begin()?;
+            config::set(&tx, "lock-timeout", seconds, now)?;
+            tx.commit()?;
+        }
+        self.look_aside(at).map(|_| ())
+    }
+
+    /// What a session does here.
+    pub(super) fn add_aside(
+        &mut self,
+        turn: Turn,
+        edge: usize,
+        options: &mut SyncOptions,
+    ) -> Result<(), Violation> {
+        options.tables = self.plan.features.contains(&Feature::Tables);
+        if !self.plan.features.contains(&Feature::Locks) {
+            return Ok(());
+        }
+        options.ci_lock = self.side.claim.take();
+        if options.ci_lock.is_some() || self.side.is_settled {
+            return Ok(());
+        }
+        let client = self.plan.edges[edge].client;
+        let mut dice = self.dice("lock", turn);
+        let checkout = checkout(client, dice.below(2));
+        match dice.below(4) {
+            0 | 1 => {
+                let parents = newest(&mut self.nodes[client].repo).map_err(broken)?;
+                let known = parents.get(dice.place(parents.len().max(1))).copied();
+                let parent = known.unwrap_or_else(|| hash::sha1(b"a check-in that nobody has"));
+                self.census.note("lock asked for");
+                options.ci_lock = Some(CheckinLock { parent, client: checkout });
+            }
+            2 => {
+                self.census.note("lock given up");
+                options.ci_unlock = Some(checkout);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// After its time, or a minute, a lock stands in nobody's way.
+    pub(super) fn check_locks_end(&mut self) -> Result<(), Violation> {
+        if !self.plan.features.contains(&Feature::Locks) {
+            return Ok(());
+        }
+        for at in 0..self.plan.edges.len() {
+            let (client, server) = (self.plan.edges[at].client, self.plan.edges[at].server);
+            let letters = self.nodes[server].letters(client, self.plan.edges[at].login);
+            let time = self.nodes[server].time(self.now).seconds();
+            let locks = &self.nodes[server].beside.locks;
+            // One from the future is as old as it is ahead.
+            let is_ahead = locks.held.values().any(|lock| lock.since > time);
+            let unfit = self.plan.unused.contains(&at) || self.plan.edges[at].login == Login::Wrong;
+            if unfit || is_ahead || !letters.allow(Right::Write) || self.nodes[client].stage == Stage::Unborn
+            {
+                continue;
+            }
+            let Some(&parent) = newest(&mut self.nodes[client].repo).map_err(broken)?.first() else {
+                continue;
+            };
+            self.now += 61_000;
+            let own = checkout(client, 2);
+            self.side.claim = Some(CheckinLock { parent, client: own.clone() });
+            self.exchange(at, 1_000)?;
+            let server = &self.nodes[server];
+            let holder = server.beside.locks.on(&parent.to_string(), server.time(self.now));
+            return match holder {
+                Some(lock) if lock.client != own => {
+                    Err(Violation::new("locks", format!("{lock:?} on {parent} did not end")))
+                }
+                _ => Ok(()),
+            };
+        }
+        Ok(())
     }
 
     /// A user does something.
@@ -73,6 +170,7 @@ impl Sim {
             }
             Err(error) => return Err(Violation::new("work", format!("peer {at}: {error}"))),
         };
+        self.census.note(format!("row {:?}", done.kind).to_lowercase());
         self.tell(&format!("peer {at} {}: {:?}", done.what.replace('\n', " "), done.kind));
         let Done { user, wrong, .. } = done;
         if let Some(wrong) = wrong {
@@ -88,6 +186,9 @@ impl Sim {
         let Some(before) = self.look_aside(at).map_err(broken)? else { return Ok(()) };
         let (node, side) = (&self.nodes[at], &mut self.side);
         let time = node.time(self.now);
+        if !matches!(cause, Cause::Request { .. }) {
+            locks::check_still(&before.locks, &node.beside.locks)?;
+        }
         tables::check(&before.tables, &node.beside.tables, cause, time, &mut side.written)
             .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })
     }
@@ -135,8 +236,23 @@ impl Sim {
         let edge = &self.plan.edges[edge];
         let user = (edge.login == Login::Password).then(|| name(edge.client));
         let cause = Cause::Request { letters, user: user.as_deref(), message: request };
-        self.audit_aside(edge.server, cause)?;
-        reply.map_or(Ok(()), |reply| tables::check_reply(reply, letters))
+        let (server, before) = (edge.server, self.nodes[edge.server].beside.locks.clone());
+        self.audit_aside(server, cause)?;
+        let Some(reply) = reply else { return Ok(()) };
+        tables::check_reply(reply, letters)?;
+        if !self.plan.features.contains(&Feature::Locks) {
+            return Ok(());
+        }
+        let node = &self.nodes[server];
+        let (now, time, user) = (&node.beside.locks, node.time(self.now), user.as_deref());
+        if reply.cards.iter().any(|card| matches!(card, Card::Pragma(Pragma::CiLockFail { .. }))) {
+            self.census.note("lock in the way");
+        }
+        let handled = locks::Handled { before: &before, now, request, reply, letters, user, time };
+        handled.check().map_err(|violation| Violation {
+            text: format!("peer {server}: {}", violation.text),
+            ..violation
+        })
     }
 
     /// All is the same wherever it may be.
@@ -171,4 +287,23 @@ impl Sim {
             self.nodes.iter_mut().map(|node| (&mut node.repo, &node.beside.tables)).collect();
         tables::check_digests(&mut peers)
     }
+}
+
+/// A checkout of a peer, as it calls itself.
+fn checkout(client: usize, number: u64) -> String {
+    hash::sha1(format!("checkout {number} of {client}").as_bytes()).to_string()
+}
+
+/// The newest check-ins that others may know.
+fn newest(repo: &mut Repo) -> Result<Vec<ArtifactId>, RepoError> {
+    let snap = repo.snapshot()?;
+    let sql =
+        "SELECT uuid FROM event JOIN blob ON rid=objid WHERE type='ci' AND size>=0 AND rid NOT IN private
+       ORDER BY event.mtime DESC, uuid LIMIT 3";
+    let mut statement = snap.conn().prepare_cached(sql)?;
+    let mut newest = Vec::new();
+    for name in statement.query_map([], |row| row.get::<_, String>(0))? {
+        newest.extend(ArtifactId::from_hex(name?.as_bytes()));
+    }
+    Ok(newest)
 }

@@ -11,8 +11,9 @@ use super::exchange::{Exchange, Fit};
 use super::intake::definition;
 use super::{Flow, Heard, VERSION, take_in};
 
-/// Rounds in a row that may move no row: more than any two honest peers need to find where they differ.
-const IDLE_ROUNDS: u32 = 16;
+/// Rounds in a row that may move no row, beside one for each thing that is to be said: more than any two honest peers
+/// need to find where they differ.
+const IDLE_ROUNDS: usize = 16;
 
 /// Rows of one table that a session moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -238,7 +239,7 @@ impl TableSync {
             Phase::Hello | Phase::Offered => self.phase = Phase::Off,
             Phase::Talk | Phase::Off => {}
         }
-        if self.phase == Phase::Off || self.idle > IDLE_ROUNDS {
+        if self.phase == Phase::Off || self.idle as usize > IDLE_ROUNDS + self.queue.len() {
             self.queue.clear();
             return Ok(Vec::new());
         }
