@@ -12,6 +12,7 @@ pub(crate) mod control;
 mod health;
 mod keeper;
 mod link;
+mod meeting;
 mod metrics;
 mod rate;
 mod serving;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sync::http::{HttpOptions, Proxies};
+use sync::nats::{Absence, ConnectOptions, Connection};
 use sync::schedule::Wake;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -72,6 +74,8 @@ struct Leaf {
     board: Board,
     watcher: Arc<Watcher>,
     http: HttpOptions,
+    /// The connection to the broker where peers meet.
+    broker: Option<Connection>,
     keepers: BTreeMap<String, Kept>,
     port: Option<Port>,
     server: Option<Server>,
@@ -98,7 +102,7 @@ pub(crate) async fn run(flags: Flags, output: &Output) -> Result<Code, Failure> 
     let config = config::load(&flags)?;
     let mut signals = Signals::listen()?;
     let socket = Socket::listen(&config.socket)?;
-    let mut leaf = Leaf::new(flags, config)?;
+    let mut leaf = Leaf::new(flags, config).await?;
     let admin = match leaf.config.admin {
         Some(address) => Some(admin::listen(address).await?),
         None => None,
@@ -128,13 +132,22 @@ pub(crate) async fn run(flags: Flags, output: &Output) -> Result<Code, Failure> 
 }
 
 impl Leaf {
-    fn new(flags: Flags, config: Config) -> Result<Self, Failure> {
+    async fn new(flags: Flags, config: Config) -> Result<Self, Failure> {
         let clock = Clock::start();
         let board = Board::new(clock);
         board.set(&config, |_| false);
         let proxies = Proxies::from_variables(|name| std::env::var(name).ok()).map_err(|error| {
             Failure::new(Code::Usage, error.to_string(), "mend http_proxy, https_proxy or all_proxy")
         })?;
+        let options = ConnectOptions {
+            absence: Absence::IsWaitedFor,
+            name: "frond leaf".to_owned(),
+            ..ConnectOptions::default()
+        };
+        let broker = match &config.nats {
+            Some(broker) => Some(Connection::open(broker, &options).await?),
+            None => None,
+        };
         Ok(Self {
             flags,
             config,
@@ -142,6 +155,7 @@ impl Leaf {
             board,
             watcher: Arc::new(Watcher::start()),
             http: HttpOptions { proxies, ..HttpOptions::default() },
+            broker,
             keepers: BTreeMap::new(),
             port: None,
             server: None,
@@ -174,9 +188,17 @@ impl Leaf {
             clock: self.clock,
             stop,
             board: self.board.clone(),
+            meeting: None,
         };
-        let keeper =
-            Keeper { errand, watcher: Arc::clone(&self.watcher), wakes: woken, seed: chance::seed()? };
+        let keeper = Keeper {
+            errand,
+            watcher: Arc::clone(&self.watcher),
+            wakes: woken,
+            waker: wakes.clone(),
+            seed: chance::seed()?,
+            broker: self.broker.clone().map(|connection| (connection, self.config.prefix.clone())),
+            drain: self.config.drain,
+        };
         Ok(Kept { repository, wakes, stopper, task: tokio::spawn(keeper.run()) })
     }
 
@@ -277,8 +299,11 @@ impl Leaf {
     }
 
     async fn change_to(&mut self, new: Config) -> Result<(), Failure> {
-        if new.admin != self.config.admin || new.socket != self.config.socket {
-            tracing::warn!("other addresses for admin and socket count from the next start");
+        let fixed = |config: &Config| {
+            (config.admin, config.socket.clone(), config.nats.clone(), config.prefix.clone())
+        };
+        if fixed(&new) != fixed(&self.config) {
+            tracing::warn!("other addresses for admin, socket and broker count from the next start");
         }
         let is_kept = |repository: &Repository| new.repositories.contains(repository);
         let gone = self.keepers.iter().filter(|(_, kept)| !is_kept(&kept.repository));

@@ -29,6 +29,17 @@ pub struct Outgoing {
     pub source: Option<Source>,
 }
 
+/// What came last of all that everybody may have. It tells who lacks something, and nothing more.
+pub fn newest(snap: &Snapshot<'_>) -> Result<Option<ArtifactId>, RepoError> {
+    let mut statement = snap.conn().prepare_cached(
+        "SELECT uuid FROM blob WHERE size>=0 AND rid NOT IN (SELECT rid FROM private)
+         AND uuid NOT IN (SELECT uuid FROM shun) ORDER BY rid DESC LIMIT 1",
+    )?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(ArtifactId::from_hex(row.get_ref(0)?.as_bytes().unwrap_or_default()).ok())
+}
+
 /// A piece of the list of all that can be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {

@@ -130,7 +130,7 @@ impl Errand {
     }
 
     fn prepare(&self, peer: &Peer) -> Result<(Wire, CloneOptions), Failure> {
-        let wire = Wire::new(peer, &self.http, None, self.clock, self.stop.clone())?;
+        let wire = Wire::new(peer, &self.http, None, None, self.clock, self.stop.clone())?;
         let password: Option<&Password> = match &peer.password {
             Secret::Found { password, .. } => Some(password),
             Secret::None => None,
@@ -151,7 +151,7 @@ impl Errand {
             },
             source: match &peer.address {
                 Address::Remote(remote) => remote.source(),
-                Address::File(file) => file.display().to_string(),
+                Address::File(_) | Address::Meeting(_) => peer.address.to_string(),
             },
             remember: Remember::No,
             server: chance::code()?,

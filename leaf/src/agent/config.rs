@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sync::http::Password;
+use sync::nats::Broker;
 
 pub(crate) use self::flags::{Flags, Source};
 pub(crate) use self::reference::reference;
@@ -31,6 +32,10 @@ pub(crate) struct Config {
     pub(crate) base_path: String,
     /// Where probes and metrics are; none: nowhere.
     pub(crate) admin: Option<SocketAddr>,
+    /// The broker where peers meet, announce and answer; none: they do not.
+    pub(crate) nats: Option<Broker>,
+    /// What subjects there begin with.
+    pub(crate) prefix: String,
     /// The socket for `status` and `sync-now`.
     pub(crate) socket: PathBuf,
     /// How long a leaf that is to stop waits for what it has begun.
@@ -84,6 +89,8 @@ pub(crate) enum Address {
     Remote(Remote),
     /// A repository file of this machine.
     File(PathBuf),
+    /// Whoever is on the leaf's own broker, which is called so.
+    Meeting(String),
 }
 
 /// A password, and where it was found. It never shows.
@@ -102,7 +109,7 @@ impl Address {
     pub(crate) fn user(&self) -> Option<&str> {
         match self {
             Self::Remote(remote) => remote.user(),
-            Self::File(_) => None,
+            Self::File(_) | Self::Meeting(_) => None,
         }
     }
 }
@@ -113,6 +120,7 @@ impl std::fmt::Display for Address {
         match self {
             Self::Remote(remote) => remote.fmt(f),
             Self::File(path) => path.display().fmt(f),
+            Self::Meeting(broker) => broker.fmt(f),
         }
     }
 }

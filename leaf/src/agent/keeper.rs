@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sync::nats::{Connection, Topic};
 use sync::schedule::{Action, Outcome, Pace, Reason, Schedule, Wake};
 use tokio::sync::{Notify, mpsc};
-use tokio::task::{Id, JoinSet, block_in_place};
+use tokio::task::{Id, JoinHandle, JoinSet, block_in_place};
 use tokio::time::sleep_until;
 
 use super::board::{Condition, Trouble};
-use super::config::Peer;
+use super::config::{Address, Peer};
+use super::meeting::Meeting;
 use super::session::Errand;
 use super::watch::{Looks, Watched, Watcher};
 use crate::exit::Failure;
+use crate::remote;
 
 /// Time between tries to open a file that cannot be used.
 const OPEN_EVERY: Duration = Duration::from_secs(5);
@@ -24,8 +27,14 @@ pub(crate) struct Keeper {
     pub(crate) watcher: Arc<Watcher>,
     /// What happens elsewhere: calls, signals, announcements, the network.
     pub(crate) wakes: mpsc::Receiver<Wake>,
+    /// The other end of that.
+    pub(crate) waker: mpsc::Sender<Wake>,
     /// Of the chance in intervals.
     pub(crate) seed: u64,
+    /// The broker where peers meet, and what subjects there begin with.
+    pub(crate) broker: Option<(Connection, String)>,
+    /// How long what was begun there may take when the leaf is to stop.
+    pub(crate) drain: Duration,
 }
 
 /// The repository at work.
@@ -48,6 +57,7 @@ impl Keeper {
         }
         let bell = self.watcher.bell(&self.errand.repository.file);
         let Some(watched) = self.open().await else { return };
+        let attending = self.meet();
         let now = self.errand.clock.now();
         let paces = self.errand.repository.peers.iter().map(pace).collect();
         let mut work = Work {
@@ -64,8 +74,7 @@ impl Keeper {
             for action in work.schedule.on(wake, self.errand.clock.now()) {
                 match action {
                     Action::Begin { peer, reason } => work.begin(self.errand.clone(), peer, reason),
-                    // Peers over HTTP are told by the session that a change begins with each of them.
-                    Action::Announce => {}
+                    Action::Announce => self.announce(&mut work),
                 }
             }
             self.tell(&work.schedule);
@@ -73,6 +82,10 @@ impl Keeper {
                 break;
             }
             wake = self.next(&mut work).await;
+        }
+        if let Some(attending) = attending {
+            // A task that failed has nothing left to wait for.
+            let _ = attending.await;
         }
         block_in_place(|| work.watched.close());
     }
@@ -100,6 +113,38 @@ impl Keeper {
                 () = tokio::time::sleep(OPEN_EVERY) => {}
                 () = self.errand.stop.wait() => return None,
             }
+        }
+    }
+
+    /// Goes to the meeting of the repository's peers, if there is one.
+    fn meet(&mut self) -> Option<JoinHandle<()>> {
+        let (connection, prefix) = self.broker.take()?;
+        let repository = Arc::clone(&self.errand.repository);
+        let place = repository.peers.iter().position(|peer| matches!(peer.address, Address::Meeting(_)))?;
+        let named = block_in_place(|| {
+            let mut repo = repo::Repo::open_read_only(&repository.file)?;
+            let project = repo::config::project_code(&repo.snapshot()?)?.unwrap_or_default();
+            Ok::<_, repo::RepoError>((project, remote::own_name(&mut repo)?))
+        });
+        let (topic, own) = match named {
+            Ok((project, Some(own))) => (Topic::new(&prefix, &project).ok()?, own),
+            Ok((_, None)) => return None,
+            Err(error) => {
+                self.troubled(&Failure::from(error).at(&repository.file));
+                return None;
+            }
+        };
+        let meeting = Arc::new(Meeting::new(connection, topic, own));
+        self.errand.meeting = Some(Arc::clone(&meeting));
+        let (waker, stop) = (self.waker.clone(), self.errand.stop.clone());
+        Some(tokio::spawn(meeting.attend(repository, self.drain, place, waker, stop)))
+    }
+
+    /// Tells the meeting what is newest here. Other peers are told by the session that a change begins with each.
+    fn announce(&self, work: &mut Work) {
+        let Some(meeting) = &self.errand.meeting else { return };
+        if let Some(newest) = block_in_place(|| work.watched.newest()) {
+            meeting.tell(newest);
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use repo::Repo;
 use sync::client::{self, ClientError, Remember, Setting, now};
 use sync::http::{HttpOptions, Password};
+use sync::nats::PeerId;
 use sync::schedule::{Outcome, Reason};
 use sync::{Event, Observer, RoundStats, SyncError, SyncOptions, SyncResult};
 use tokio::task::block_in_place;
@@ -13,6 +14,7 @@ use tokio::task::block_in_place;
 use super::board::{Board, Trouble};
 use super::clock::Clock;
 use super::config::{Address, Peer, Repository, Secret};
+use super::meeting::Meeting;
 use super::stop::Stop;
 use super::wire::Wire;
 use crate::exit::{Code, Failure};
@@ -26,6 +28,8 @@ pub(crate) struct Errand {
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,
     pub(crate) board: Board,
+    /// Where peers meet, once it is known which project this is.
+    pub(crate) meeting: Option<Arc<Meeting>>,
 }
 
 /// What a session came to.
@@ -64,11 +68,40 @@ impl Errand {
         }
     }
 
+    /// One session; at a meeting one with each peer that announced something.
     async fn exchange(&self, peer: &Peer, tally: &Tally) -> Result<End, Failure> {
         let mut repo = block_in_place(|| open(&self.repository))?;
-        let own = block_in_place(|| remote::own_name(&mut repo))?;
-        let mut wire = Wire::new(peer, &self.http, own, self.clock, self.stop.clone())?;
-        let password = credentials(peer, &mut repo)?;
+        let mut wanted = self.next_heard(peer, &mut repo);
+        let mut has_received = false;
+        loop {
+            match self.exchange_with(peer, wanted, &mut repo, tally).await? {
+                End::Done { received, refused: None } => has_received |= received,
+                end => return Ok(end),
+            }
+            wanted = self.next_heard(peer, &mut repo);
+            if wanted.is_none() {
+                return Ok(End::Done { received: has_received, refused: None });
+            }
+        }
+    }
+
+    /// The next peer at the meeting that has something new.
+    fn next_heard(&self, peer: &Peer, repo: &mut Repo) -> Option<PeerId> {
+        let meeting = self.meeting.as_ref().filter(|_| matches!(peer.address, Address::Meeting(_)))?;
+        block_in_place(|| meeting.next_heard(repo))
+    }
+
+    async fn exchange_with(
+        &self,
+        peer: &Peer,
+        wanted: Option<PeerId>,
+        repo: &mut Repo,
+        tally: &Tally,
+    ) -> Result<End, Failure> {
+        let own = block_in_place(|| remote::own_name(repo))?;
+        let meeting = self.meeting.as_deref().map(|meeting| (meeting, wanted));
+        let mut wire = Wire::new(peer, &self.http, own, meeting, self.clock, self.stop.clone())?;
+        let password = credentials(peer, repo)?;
         let (user, password) = wire.login(peer, password.as_ref());
         let options = SyncOptions { user, password, ..options(peer) };
         let mut setting = Setting::new()?;
@@ -76,7 +109,7 @@ impl Errand {
         setting.observer = Box::new(tally.clone());
         let parked = Arc::clone(&wire.parked);
         let outcome = tokio::select! {
-            outcome = client::sync(&mut repo, &mut wire, options, Remember::No, &mut setting) => outcome,
+            outcome = client::sync(repo, &mut wire, options, Remember::No, &mut setting) => outcome,
             () = parked.notified() => return Ok(End::Stopped),
         };
         match outcome {
@@ -237,9 +270,9 @@ impl Tally {
 
 impl Observer for Tally {
     fn observe(&mut self, event: &Event<'_>) {
-        if let Event::RoundFinished { round, stats } = event {
+        if let Event::RoundFinished { stats, .. } = event {
             let mut total = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            total.0 = *round;
+            total.0 += 1;
             total.1.add(stats);
         }
     }

@@ -14,6 +14,7 @@ use notify::event::ModifyKind;
 use notify::{EventKind, RecursiveMode, Watcher as _};
 use repo::{Repo, RepoError};
 use tokio::sync::Notify;
+use xfer::ArtifactId;
 
 /// Looks come so long after the file system said something: at once, as it were, and when a slow disk is done.
 const LOOKS: [Duration; 3] =
@@ -157,6 +158,12 @@ impl Watched {
     /// The project it is of.
     pub(crate) fn project(&mut self) -> Result<Option<String>, RepoError> {
         repo::config::project_code(&self.repo.snapshot()?)
+    }
+
+    /// What is newest of what everybody may know of. None too if it cannot be read now.
+    pub(crate) fn newest(&mut self) -> Option<ArtifactId> {
+        let newest = self.repo.snapshot().and_then(|snap| repo::outgoing::newest(&snap));
+        newest.ok().flatten()
     }
 
     /// Leaves the file as it was found, all of it in one.

@@ -18,9 +18,10 @@ use xfer::{DecodeLimits, decode, encode};
 
 use super::clock::Clock;
 use super::config::{Address, Peer};
+use super::meeting::Meeting;
 use super::rate::Bucket;
 use super::stop::Stop;
-use crate::exit::Failure;
+use crate::exit::{Code, Failure};
 use crate::remote::{self, Remote};
 
 /// Reaches one peer.
@@ -41,11 +42,13 @@ enum Way {
 }
 
 impl Wire {
-    /// Will speak to a peer. Nothing is sent yet. `own` names the repository among its peers.
+    /// Will speak to a peer. Nothing is sent yet. `own` names the repository among its peers; at a meeting, any of those
+    /// is asked or a certain one.
     pub(crate) fn new(
         peer: &Peer,
         http: &HttpOptions,
         own: Option<PeerId>,
+        meeting: Option<(&Meeting, Option<PeerId>)>,
         clock: Clock,
         stop: Stop,
     ) -> Result<Self, Failure> {
@@ -57,6 +60,15 @@ impl Wire {
                 let broker = remote::completed(address.broker.clone())?;
                 let address = nats::Address { broker, ..(**address).clone() };
                 Way::Nats(Box::new(NatsTransport::new(address, nats_options(peer, own))))
+            }
+            Address::Meeting(broker) => {
+                let (meeting, wanted) = meeting.ok_or_else(|| {
+                    let what = format!("{broker}: the repository is not known there yet");
+                    Failure::new(Code::Usage, what, "give a peer nats://HOST/PROJECT-CODE to clone it from")
+                })?;
+                let options = nats_options(peer, own);
+                let (connection, topic) = (meeting.connection.clone(), meeting.topic.clone());
+                Way::Nats(Box::new(NatsTransport::over(connection, topic, wanted, options)))
             }
             Address::File(file) => Way::File(Box::new(FileTransport::open(file)?)),
         };

@@ -19,6 +19,8 @@ pub(super) struct Leaf {
     pub(super) listen: Option<SocketAddr>,
     pub(super) base_path: Option<BasePath>,
     pub(super) admin: Option<AdminAddress>,
+    pub(super) nats: Option<String>,
+    pub(super) prefix: Option<String>,
     pub(super) socket: Option<PathBuf>,
     pub(super) drain: Option<Span>,
     pub(super) defaults: Defaults,

@@ -53,6 +53,12 @@ pub(crate) struct Flags {
     /// Answer /healthz, /readyz and /metrics here; a port alone is one of loopback
     #[arg(long, value_name = "[ADDR:]PORT", env = "FROND_LEAF_ADMIN")]
     pub(super) admin: Option<AdminAddress>,
+    /// The broker where the peers of each repository meet: nats://HOST[:PORT] or tls://HOST[:PORT]
+    #[arg(long, value_name = "URL", env = "FROND_LEAF_NATS", hide_env_values = true)]
+    pub(super) nats: Option<String>,
+    /// What subjects on the broker begin with
+    #[arg(long, value_name = "PREFIX", env = "FROND_LEAF_PREFIX")]
+    pub(super) prefix: Option<String>,
     /// How long a leaf that is to stop waits for what it has begun
     #[arg(long, value_name = "TIME", env = "FROND_LEAF_DRAIN")]
     pub(super) drain: Option<Span>,

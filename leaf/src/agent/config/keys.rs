@@ -30,6 +30,13 @@ pub(super) const LEAF: &[Key] = &[
         "none",
         "answer /healthz, /readyz and /metrics here; a port alone is one of loopback",
     ),
+    key(
+        "nats",
+        "\"nats://broker:4222\"",
+        "none",
+        "the broker where the peers of each repository meet: answer there, announce what is new, hear of what is",
+    ),
+    key("prefix", "\"fossil\"", "fossil", "what subjects on that broker begin with"),
     key("socket", "\"/run/frond/leaf.sock\"", "see below", "the socket for `status` and `sync-now`"),
     key(
         "drain",

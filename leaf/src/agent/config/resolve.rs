@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sync::http::Password;
+use sync::nats::{Broker, Topic};
 
 use super::file::{self, Defaults};
 use super::flags::{Flags, Source};
 use super::{Address, Config, Peer, Repository, Secret};
 use crate::exit::{Code, Failure};
 use crate::login;
-use crate::remote::Remote;
+use crate::remote::{self, Remote};
 
 /// How far an interval may vary, in percent.
 const MAX_JITTER_PERCENT: u32 = 50;
@@ -44,7 +45,14 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
         .repository
         .iter()
         .map(|said_of| repository(said_of, &directory, |peer| manner.or(&peer.manner()).or(&said.defaults)));
-    let repositories = repositories.collect::<Result<Vec<_>, _>>()?;
+    let mut repositories = repositories.collect::<Result<Vec<_>, _>>()?;
+    let nats = broker(flags, said.nats.as_deref())?;
+    if let Some(broker) = &nats {
+        let manner = manner.or(&said.defaults);
+        for repository in &mut repositories {
+            repository.peers.push(on_the_broker(broker, &manner)?);
+        }
+    }
     check(&repositories)?;
     let socket = flags.source.socket.clone().or_else(|| said.socket.map(|socket| directory.join(socket)));
     Ok(Config {
@@ -52,6 +60,8 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
         base_path: flags.base_path.clone().or(said.base_path).map(|path| path.0).unwrap_or_default(),
         admin: flags.admin.or(said.admin).map(|address| address.0),
         socket: socket.unwrap_or_else(|| default_socket(&repositories[0].file)),
+        nats,
+        prefix: flags.prefix.clone().or(said.prefix).unwrap_or_else(|| Topic::PREFIX.to_owned()),
         drain: flags.drain.or(said.drain).map_or(Duration::from_secs(25), |span| span.0),
         file: path,
         repositories,
@@ -124,8 +134,13 @@ fn repository(
 
 fn peer(said: &file::Peer, manner: &Defaults, directory: &Path) -> Result<Peer, Failure> {
     let address = address(&said.url, directory)?;
+    let password = password(said, &address, directory)?;
+    peer_of(address, password, manner)
+}
+
+fn peer_of(address: Address, password: Secret, manner: &Defaults) -> Result<Peer, Failure> {
     let peer = Peer {
-        password: password(said, &address, directory)?,
+        password,
         pull: manner.pull.unwrap_or(true),
         push: manner.push.unwrap_or(true),
         private: manner.private.unwrap_or(false),
@@ -153,6 +168,24 @@ fn peer(said: &file::Peer, manner: &Defaults, directory: &Path) -> Result<Peer, 
         return wrong("a rate or budget of 0 bytes", "leave the key out for no limit");
     }
     Ok(peer)
+}
+
+/// The broker of the leaf.
+fn broker(flags: &Flags, said: Option<&str>) -> Result<Option<Broker>, Failure> {
+    let given = flags.nats.as_deref().map(remote::broker).transpose()?;
+    let shown = flags.nats.as_deref().and_then(|text| text.parse::<Broker>().ok());
+    if shown.is_some_and(|broker| broker.access.password.is_some() || broker.access.token.is_some()) {
+        return Err(misuse(
+            "a password on the command line is seen by others",
+            "put it in NATS_PASSWORD or NATS_TOKEN, in a file that NATS_CREDS names, or in a configuration file",
+        ));
+    }
+    given.map_or_else(|| said.map(remote::broker).transpose(), |given| Ok(Some(given)))
+}
+
+/// Whoever is on the leaf's broker, as a peer.
+fn on_the_broker(broker: &Broker, manner: &Defaults) -> Result<Peer, Failure> {
+    peer_of(Address::Meeting(format!("nats://{}", broker.authority())), Secret::None, manner)
 }
 
 fn address(text: &str, directory: &Path) -> Result<Address, Failure> {

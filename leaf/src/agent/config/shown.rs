@@ -16,6 +16,8 @@ pub(crate) struct Shown {
     listen: Option<String>,
     base_path: String,
     admin: Option<String>,
+    nats: Option<String>,
+    prefix: String,
     socket: String,
     drain: String,
     repositories: Vec<ShownRepository>,
@@ -55,6 +57,8 @@ impl Shown {
             listen: config.listen.map(|address| address.to_string()),
             base_path: config.base_path.clone(),
             admin: config.admin.map(|address| address.to_string()),
+            nats: config.nats.as_ref().map(sync::nats::Broker::authority),
+            prefix: config.prefix.clone(),
             socket: config.socket.display().to_string(),
             drain: shown(config.drain),
             repositories: config.repositories.iter().map(of_repository).collect(),
@@ -72,6 +76,8 @@ impl Shown {
         line("listen", &self.listen.clone().unwrap_or_else(none));
         line("base-path", if self.base_path.is_empty() { "-" } else { &self.base_path });
         line("admin", &self.admin.clone().unwrap_or_else(none));
+        line("nats", &self.nats.clone().unwrap_or_else(none));
+        line("prefix", &self.prefix);
         line("socket", &self.socket);
         line("drain", &self.drain);
         for repository in &self.repositories {

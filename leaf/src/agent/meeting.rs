@@ -1,0 +1,156 @@
+//! A repository on the leaf's broker: it is asked for there, says what is new here, and hears what is new elsewhere.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use repo::Repo;
+use sync::http::serve::{Repos, ServeOptions, XferService};
+use sync::nats::{
+    Announcement, Connection, Durability, NatsServeOptions, NatsServer, PeerId, Topic, announce,
+    announcements,
+};
+use sync::schedule::Wake;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use xfer::ArtifactId;
+
+use super::config::Repository;
+use super::stop::Stop;
+
+/// Announcements that wait for a session. What is beyond them comes with the next regular one.
+const WAITING: usize = 64;
+
+/// How long an announcement may take to leave. Who does not hear it hears of it in the next session.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Time between tries to be heard of on the broker.
+const TRY_EVERY: Duration = Duration::from_secs(5);
+
+/// Where the peers of a repository meet.
+pub(crate) struct Meeting {
+    pub(crate) connection: Connection,
+    pub(crate) topic: Topic,
+    pub(crate) own: PeerId,
+    heard: Mutex<VecDeque<Announcement>>,
+    announced: Mutex<Option<ArtifactId>>,
+}
+
+impl Meeting {
+    pub(crate) fn new(connection: Connection, topic: Topic, own: PeerId) -> Self {
+        Self { connection, topic, own, heard: Mutex::default(), announced: Mutex::default() }
+    }
+
+    /// Takes the next peer that has something which this repository lacks.
+    pub(crate) fn next_heard(&self, repo: &mut Repo) -> Option<PeerId> {
+        loop {
+            let Announcement { hash, peer } = lock(&self.heard).pop_front()?;
+            let holds = repo.snapshot().and_then(|snap| repo::blob::presence(&snap, &hash));
+            if !matches!(holds, Ok(repo::blob::Presence::Held(_))) && peer.is_some() {
+                return peer;
+            }
+        }
+    }
+
+    fn hear(&self, announcement: Announcement) {
+        let mut heard = lock(&self.heard);
+        if heard.len() < WAITING && !heard.contains(&announcement) {
+            heard.push_back(announcement);
+        }
+    }
+
+    /// Says what is newest here, if it did not say so before.
+    pub(crate) fn tell(self: &Arc<Self>, newest: ArtifactId) {
+        if lock(&self.announced).replace(newest).as_ref() == Some(&newest) {
+            return;
+        }
+        let meeting = Arc::clone(self);
+        tokio::spawn(async move {
+            let announcement = Announcement { hash: newest, peer: Some(meeting.own.clone()) };
+            let sent = timeout(PATIENCE, announce(&meeting.connection, &meeting.topic, &announcement)).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                // It counts as not said.
+                lock(&meeting.announced).take();
+            }
+        });
+    }
+
+    /// Answers and listens until the leaf is to stop. `peer` is the place of the broker among the peers.
+    pub(crate) async fn attend(
+        self: Arc<Self>,
+        repository: Arc<Repository>,
+        drain: Duration,
+        peer: usize,
+        wakes: mpsc::Sender<Wake>,
+        stop: Stop,
+    ) {
+        let files = [(repository.name.clone(), repository.file.clone())];
+        let options = ServeOptions { drain_timeout: drain, ..ServeOptions::default() };
+        let service = XferService::new(Repos::named(files), options);
+        let asked =
+            NatsServeOptions { prefix: self.topic.prefix().to_owned(), ..NatsServeOptions::default() };
+        let served = async {
+            loop {
+                match NatsServer::open(&self.connection, &service, &asked).await {
+                    Ok(server) => return server.run(stop.wait()).await,
+                    Err(error) => {
+                        tracing::warn!(repository = repository.name, %error, "not served over the broker");
+                    }
+                }
+                tokio::select! {
+                    () = sleep(TRY_EVERY) => {}
+                    () = stop.wait() => return,
+                }
+            }
+        };
+        let listened = async {
+            tokio::select! {
+                () = self.listen(&repository, peer, &wakes) => {}
+                () = stop.wait() => {}
+            }
+        };
+        tokio::join!(served, listened, self.watch_line(&wakes, &stop));
+    }
+
+    async fn listen(&self, repository: &Repository, peer: usize, wakes: &mpsc::Sender<Wake>) {
+        let durability = Durability::Kept(self.own.clone());
+        loop {
+            match announcements(&self.connection, &self.topic, Some(self.own.clone()), &durability).await {
+                Ok(mut coming) => {
+                    while let Some(announcement) = coming.next().await {
+                        self.hear(announcement);
+                        let _ = wakes.try_send(Wake::Announced(Some(peer)));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(repository = repository.name, %error, "no announcements are heard");
+                }
+            }
+            sleep(TRY_EVERY).await;
+        }
+    }
+
+    /// A broker that is back is a network that is back.
+    async fn watch_line(&self, wakes: &mpsc::Sender<Wake>, stop: &Stop) {
+        let (mut line, mut was_up) = (self.connection.clone(), true);
+        loop {
+            tokio::select! {
+                () = line.changed() => {}
+                // The connection says when it breaks; that it is back shows a moment later.
+                () = sleep(Duration::from_millis(500)), if !was_up => {}
+                () = stop.wait() => return,
+            }
+            let is_up = line.is_up();
+            if is_up && !was_up {
+                lock(&self.announced).take();
+                let _ = wakes.try_send(Wake::NetworkReturned);
+                let _ = wakes.try_send(Wake::Changed);
+            }
+            was_up = is_up;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
