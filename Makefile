@@ -49,7 +49,7 @@ fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz.sh
 
 fuzz-smoke:
-	FUZZ_SECONDS=20 sh tests/fuzz.sh
+	FUZZ_SECONDS=10 sh tests/fuzz.sh
 
 test-packages:
 	@sh tests/install-packages.sh
