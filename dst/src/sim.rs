@@ -180,6 +180,8 @@ struct Sim {
     passed: Moment,
     /// One-way links that are down, and how often.
     down: BTreeMap<(usize, usize), u32>,
+    /// Edges whose last session failed at the end, because a peer like stock sends nothing as an artifact.
+    tripping: BTreeSet<usize>,
     /// Peers that answer slowly, and for how many reasons.
     slow: BTreeMap<usize, u32>,
     trace: Trace,
@@ -201,6 +203,7 @@ impl Sim {
             census: Census::default(),
             passed: 0,
             down: BTreeMap::new(),
+            tripping: BTreeSet::new(),
             slow: BTreeMap::new(),
             trace: Trace::keeping(kept),
             tally: Tally::default(),
