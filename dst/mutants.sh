@@ -100,6 +100,13 @@ put_in() {
         's/row\.mtime = row\.mtime\.max(held\.mtime\.saturating_add(1));/if !MUTANT { & }/'
     mutant row-without-a-digest repo/src/table/writer.rs \
         's/^ *digest::drop_path(self\.tx, /if MUTANT { return Ok(()); }\n&/'
+    mutant waits-longer-for-ever sync/src/schedule.rs \
+        '/Outcome::Done { \.\. } => {/,/^ *(/s/self\.failures = 0;/if !MUTANT { & }/'
+    mutant session-begun-twice sync/src/schedule.rs \
+        's/self\.due\.filter(|due| !self\.is_running/self.due.filter(|due| (!self.is_running || MUTANT)/' \
+        's/^        if self\.is_running {/        if self.is_running \&\& !MUTANT {/'
+    mutant change-during-a-try-forgotten sync/src/schedule.rs \
+        's/(self\.failures == 0 || self\.is_running)/(self.failures == 0 || self.is_running \&\& !MUTANT)/'
 }
 
 # Files that come out as they were keep their times: nothing is compiled in vain.

@@ -1,7 +1,7 @@
 //! What must always be true. A file a rule, which its first sentence states.
 //!
 //! After every commit: [`content`], [`kept`], [`private`], [`shunned`], [`clusters`], [`tables`]. Of every message: [`wire`], with
-//! [`rights`] and [`budget`]; of a request and its reply: [`locks`]. At the end of a session: [`completeness`], [`events`]. At the end of a run:
+//! [`rights`] and [`budget`]; of a request and its reply: [`locks`]. Of what a daemon begins: [`schedule`]. At the end of a session: [`completeness`], [`events`]. At the end of a run:
 //! [`convergence`], [`derived`].
 
 pub mod budget;
@@ -15,6 +15,7 @@ pub mod kept;
 pub mod locks;
 pub mod private;
 pub mod rights;
+pub mod schedule;
 pub mod shunned;
 pub mod tables;
 pub mod wire;

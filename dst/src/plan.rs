@@ -192,6 +192,8 @@ pub struct Plan {
     pub features: BTreeSet<Feature>,
     /// Peers that are like stock, by peer.
     pub stock: Vec<Option<Version>>,
+    /// Peers whose sessions begin when their schedule says.
+    pub daemons: BTreeSet<usize>,
     /// Rare choices that peers make.
     pub choices: BTreeMap<sync::Site, Ratio>,
     /// Changes that users make.
@@ -238,6 +240,7 @@ impl Plan {
         items.extend(peers().filter(|&peer| self.births[at(peer)] == Birth::Clone).map(Item::Clone));
         items.extend(peers().filter(|&peer| self.limits[at(peer)] != usual_limits()).map(Item::Limits));
         items.extend(peers().filter(|&peer| self.skews[at(peer)] != 0).map(Item::Skew));
+        items.extend(self.daemons.iter().map(|&peer| Item::Daemon(peer as u64)));
         items
     }
 
@@ -268,6 +271,7 @@ impl Plan {
             features: feature::draw(seed, level),
             choices: rare::choices(seed, level),
             stock: stock::draw(seed, nodes),
+            daemons: BTreeSet::new(),
             actions: dice.between(3, if level == Level::Calm { 6 } else { 14 }),
             sessions: pairs.len() as u64 * dice.between(1, if level == Level::Calm { 2 } else { 4 }),
             bulk: if dice.hits(Ratio::new(1, 20)) { dice.between(100, 130) } else { 0 },
@@ -287,6 +291,7 @@ impl Plan {
             plan.features.clear();
         }
         plan.draw_admins();
+        plan.draw_daemons();
         plan
     }
 
@@ -322,8 +327,23 @@ impl Plan {
             Item::Clone(peer) => set(&mut self.births, peer, Birth::Empty),
             Item::Limits(peer) => set(&mut self.limits, peer, usual_limits()),
             Item::Skew(peer) => set(&mut self.skews, peer, 0),
+            Item::Daemon(peer) => drop(self.daemons.remove(&(peer as usize))),
             // These are left out when they would happen.
             Item::Visit(_) | Item::Strike(..) | Item::Session(_) | Item::Action(_) | Item::Hit(..) => {}
+        }
+    }
+
+    /// In some runs most of those that ask anybody are daemons.
+    fn draw_daemons(&mut self) {
+        let chance = if self.level == Level::Calm { Ratio::new(1, 6) } else { Ratio::new(1, 4) };
+        if !Dice::of(self.seed, "daemons", 0).hits(chance) {
+            return;
+        }
+        for peer in self.edges.iter().map(|edge| edge.client) {
+            let drawn = Dice::of(self.seed, "daemon", peer as u64).hits(Ratio::new(3, 4));
+            if drawn && self.stock[peer].is_none() {
+                self.daemons.insert(peer);
+            }
         }
     }
 

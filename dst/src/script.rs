@@ -53,6 +53,8 @@ pub enum Item {
     Limits(u64),
     /// The clock of a peer is wrong.
     Skew(u64),
+    /// A peer is a daemon; without, its sessions begin when the seed says.
+    Daemon(u64),
     /// A visitor goes and comes back.
     Visit(u64),
     /// A fault strikes a peer or an edge at a certain time.
@@ -82,7 +84,11 @@ impl Script {
         let plan = Plan::draw(self.seed, self.level);
         let (peers, edges) = (plan.births.len() as u64, plan.edges.len() as u64);
         let is_known = |item: &&Item| match item {
-            Item::Peer(peer) | Item::Clone(peer) | Item::Limits(peer) | Item::Skew(peer) => *peer < peers,
+            Item::Peer(peer)
+            | Item::Clone(peer)
+            | Item::Limits(peer)
+            | Item::Skew(peer)
+            | Item::Daemon(peer) => *peer < peers,
             Item::Edge(edge) => *edge < edges,
             _ => true,
         };
@@ -102,6 +108,7 @@ impl fmt::Display for Item {
             | Self::Clone(number)
             | Self::Limits(number)
             | Self::Skew(number)
+            | Self::Daemon(number)
             | Self::Visit(number)
             | Self::Strike(_, number)
             | Self::Session(number)

@@ -56,7 +56,7 @@ pub fn shrink(script: &Script, player: &mut dyn Player) -> Result<Option<Shrunk>
 const ORDER: [fn(&Item) -> bool; 7] = [
     |item| matches!(item, Item::Fault(_)),
     |item| matches!(item, Item::Peer(_) | Item::Edge(_)),
-    |item| matches!(item, Item::Bulk | Item::Clone(_) | Item::Limits(_) | Item::Skew(_)),
+    |item| matches!(item, Item::Bulk | Item::Clone(_) | Item::Limits(_) | Item::Skew(_) | Item::Daemon(_)),
     |item| matches!(item, Item::Visit(_) | Item::Strike(..)),
     |item| matches!(item, Item::Session(_)),
     |item| matches!(item, Item::Action(_)),

@@ -1,5 +1,6 @@
 //! One run: events in virtual time, first with faults, then without.
 
+mod daemon;
 mod exchange;
 mod mishap;
 mod settle;
@@ -16,6 +17,7 @@ use sync::{CheckinLock, SyncOptions};
 use xfer::ArtifactId;
 use xfer::body::Body;
 
+use self::daemon::Keepers;
 use self::side::Side;
 use crate::census::Census;
 use crate::check::content::{self, Maker};
@@ -134,6 +136,10 @@ enum Event {
     Reply(Parcel),
     /// A client waited long enough.
     Timeout { talk: u64, attempt: u32 },
+    /// A daemon's schedule wants to be asked, or it looks whether its file changed.
+    Wake { at: usize, life: u32, looks: bool },
+    /// A daemon hears that there is something new at the other end of an edge.
+    Announced(usize),
     /// A fault strikes a peer or an edge.
     Strike { fault: Fault, number: u64, place: usize },
     /// It is over.
@@ -175,6 +181,7 @@ struct Sim {
     talks: BTreeMap<u64, Talk>,
     done: BTreeSet<Item>,
     side: Side,
+    keepers: Keepers,
     census: Census,
     /// When the last pass over all edges began.
     passed: Moment,
@@ -200,6 +207,7 @@ impl Sim {
             talks: BTreeMap::new(),
             done: BTreeSet::new(),
             side: Side::default(),
+            keepers: Keepers::default(),
             census: Census::default(),
             passed: 0,
             down: BTreeMap::new(),
@@ -320,7 +328,14 @@ impl Sim {
     }
 
     fn happen(&mut self, event: Event) -> Result<(), Violation> {
+        self.happen_alone(event)?;
+        self.attend_daemons()
+    }
+
+    fn happen_alone(&mut self, event: Event) -> Result<(), Violation> {
         match event {
+            Event::Wake { at, life, looks } => self.wake_up(at, life, looks),
+            Event::Announced(edge) => self.hear_announcement(edge),
             Event::Act { number, at } => self.act(number, at),
             Event::Begin { number, edge } => self.begin(number, edge),
             Event::Side { feature, at, number } => self.act_aside(feature, at, number),
@@ -453,6 +468,10 @@ impl Sim {
         if self.nodes[client].power == Power::Off {
             return Ok(());
         }
+        if self.is_daemon_at_work(client) {
+            self.done.insert(Item::Session(number));
+            return self.ask_daemon(edge);
+        }
         let busy = self.talks.values().any(|talk| self.plan.edges[talk.edge].client == client);
         if busy && (self.nodes[client].stage == Stage::Unborn || !self.hits(Site::Crowd, number.into())) {
             return Ok(());
@@ -477,6 +496,19 @@ impl Sim {
         if kind == Kind::Clone {
             (options.pull, options.push, options.private) = (true, false, false);
         }
+        self.done.insert(Item::Session(number));
+        self.open(number, edge, kind, options)
+    }
+
+    /// Begins a session.
+    fn open(
+        &mut self,
+        number: u64,
+        edge: usize,
+        kind: Kind,
+        mut options: SyncOptions,
+    ) -> Result<(), Violation> {
+        let (client, server) = (self.plan.edges[edge].client, self.plan.edges[edge].server);
         self.choose_extras(number, client, &mut options).map_err(broken)?;
         self.add_aside(number.into(), edge, &mut options)?;
         let mut talk = Talk::new(edge, kind, options, &mut self.dice("talk", number));
@@ -488,7 +520,6 @@ impl Sim {
             // Stock asks nothing twice.
             talk.patience = 0;
         }
-        self.done.insert(Item::Session(number));
         self.tell(&format!("#{number} {} of {client} with {server}", talk.name()));
         self.send_request(number, talk)
     }

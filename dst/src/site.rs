@@ -41,11 +41,13 @@ pub enum Site {
     ReorderReply,
     /// A peer dies within a half-round.
     CrashWithin,
+    /// A daemon does not hear that a peer has something new.
+    LoseAnnouncement,
 }
 
 impl Site {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::LoseRequest,
         Self::LoseReply,
         Self::DoubleRequest,
@@ -64,13 +66,14 @@ impl Site {
         Self::ReorderRequest,
         Self::ReorderReply,
         Self::CrashWithin,
+        Self::LoseAnnouncement,
     ];
 
     /// The fault whose ratio decides how often it hits here.
     pub fn fault(self) -> Fault {
         match self {
             Self::LoseRequest => Fault::LoseRequest,
-            Self::LoseReply => Fault::LoseReply,
+            Self::LoseReply | Self::LoseAnnouncement => Fault::LoseReply,
             Self::DoubleRequest | Self::DoubleReply => Fault::Duplicate,
             Self::DelayRequest | Self::DelayReply => Fault::Delay,
             Self::CutRequest | Self::CutReply => Fault::Truncate,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use sync::schedule::Outcome;
 use sync::{Session, SyncOptions};
 use xfer::{ArtifactId, Card, Message, Pragma};
 
@@ -47,6 +48,8 @@ pub struct Talk {
     pub is_barred: bool,
     /// Whether a reply was damaged on the way.
     pub soundness: Soundness,
+    /// How it ended, as the schedule of a daemon is told.
+    pub end: Outcome,
     /// Commits of the client when this session last did something; none if another came between.
     pub commits: Option<u64>,
 }
@@ -97,6 +100,7 @@ impl Talk {
             given: Rows::new(),
             is_barred: false,
             soundness: Soundness::Sound,
+            end: Outcome::Failed,
             commits: None,
         }
     }
@@ -116,6 +120,12 @@ impl Talk {
     /// The least private artifacts that it does not want.
     pub fn deepest(&self) -> xfer::card::Privacy {
         if self.options.private { xfer::card::Privacy::Private } else { xfer::card::Privacy::Public }
+    }
+
+    /// What the schedule is told of a session that did all that it may.
+    pub fn well(&self) -> Outcome {
+        let stats = self.session.result().stats;
+        Outcome::Done { received: stats.files_received + stats.uv_files_received > 0 }
     }
 
     /// As it is told in the trace.

@@ -156,8 +156,8 @@ struct Peer {
     pace: Pace,
     due: Option<Due>,
     is_running: bool,
-    /// Why another session is to follow the one under way, which may have missed the news.
-    again: Option<Reason>,
+    /// Why another session is to follow the one under way, which may have missed the news: each reason once.
+    again: Vec<Reason>,
     failures: u32,
     /// When the last session ended.
     ended: Duration,
@@ -173,8 +173,14 @@ impl Schedule {
     /// Begins with a session with each peer, now.
     pub fn new(paces: Vec<Pace>, seed: u64, now: Duration) -> Self {
         let due = Some(Due { at: now, reason: Reason::Start });
-        let peer =
-            |pace| Peer { pace, due, is_running: false, again: None, failures: 0, ended: Duration::ZERO };
+        let peer = |pace| Peer {
+            pace,
+            due,
+            is_running: false,
+            again: Vec::new(),
+            failures: 0,
+            ended: Duration::ZERO,
+        };
         Self { peers: paces.into_iter().map(peer).collect(), chance: seed, now, is_stopping: false }
     }
 
@@ -249,9 +255,9 @@ impl Schedule {
 }
 
 impl Peer {
-    /// Something is new here. After a failure the next try brings it in any case.
+    /// Something is new here. After a failure the next try brings it in any case; one that is under way may not.
     fn hears_of_change(&mut self, now: Duration) {
-        if self.pace.gives && self.failures == 0 {
+        if self.pace.gives && (self.failures == 0 || self.is_running) {
             self.bring_forward(now.saturating_add(self.pace.settle), Reason::Changed);
         }
     }
@@ -275,9 +281,8 @@ impl Peer {
 
     fn bring_forward(&mut self, at: Duration, reason: Reason) {
         if self.is_running {
-            // Who asks for a session is not to wait for news to settle, nor for a failure to pass.
-            if self.again != Some(Reason::Asked) {
-                self.again = Some(reason);
+            if !self.again.contains(&reason) {
+                self.again.push(reason);
             }
         } else if self.due.is_none_or(|due| at < due.at) {
             self.due = Some(Due { at, reason });
@@ -294,7 +299,7 @@ impl Peer {
     fn has_ended(&mut self, outcome: Outcome, now: Duration, chance: u64) {
         self.is_running = false;
         self.ended = now;
-        let again = self.again.take();
+        let again = std::mem::take(&mut self.again);
         let (wait, reason) = match outcome {
             Outcome::Done { .. } => {
                 self.failures = 0;
@@ -313,12 +318,18 @@ impl Peer {
             }
         };
         self.due = wait.map(|wait| Due { at: now.saturating_add(wait), reason });
-        match again {
-            Some(Reason::Asked) => self.bring_forward(now, Reason::Asked),
-            Some(Reason::Changed) => self.hears_of_change(now),
-            Some(Reason::Announced) => self.hears_of_news(now),
-            Some(Reason::NetworkReturned) if self.failures > 0 => self.is_in_reach(now),
-            Some(Reason::NetworkReturned | Reason::Start | Reason::Interval | Reason::Retry) | None => {}
+        // Who asks for a session is not to wait for news to settle, nor for a failure to pass.
+        if again.contains(&Reason::Asked) {
+            self.bring_forward(now, Reason::Asked);
+        }
+        if again.contains(&Reason::NetworkReturned) && self.failures > 0 {
+            self.is_in_reach(now);
+        }
+        if again.contains(&Reason::Changed) {
+            self.hears_of_change(now);
+        }
+        if again.contains(&Reason::Announced) {
+            self.hears_of_news(now);
         }
     }
 }

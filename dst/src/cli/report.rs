@@ -63,7 +63,7 @@ pub(super) fn options(plan: &Plan) -> String {
             }
             Item::Skew(peer) => writeln!(text, "{item}: {} ms", plan.skews[peer as usize]),
             Item::Bulk => writeln!(text, "{item}: {} files", plan.bulk),
-            Item::Clone(_) => writeln!(text, "{item}"),
+            Item::Clone(_) | Item::Daemon(_) => writeln!(text, "{item}"),
             _ => Ok(()),
         };
     }

@@ -42,12 +42,13 @@ const MAX_ITEMS: usize = 100_000;
 type ItemOf = fn(u64) -> Item;
 
 /// Kinds of items that have nothing but a number.
-const NUMBERED: [(&str, ItemOf); 8] = [
+const NUMBERED: [(&str, ItemOf); 9] = [
     ("peer", Item::Peer),
     ("edge", Item::Edge),
     ("clone", Item::Clone),
     ("limits", Item::Limits),
     ("skew", Item::Skew),
+    ("daemon", Item::Daemon),
     ("visit", Item::Visit),
     ("session", Item::Session),
     ("action", Item::Action),
@@ -131,6 +132,7 @@ impl Item {
             Self::Clone(_) => "clone".to_owned(),
             Self::Limits(_) => "limits".to_owned(),
             Self::Skew(_) => "skew".to_owned(),
+            Self::Daemon(_) => "daemon".to_owned(),
             Self::Visit(_) => "visit".to_owned(),
             Self::Strike(fault, _) => format!("strike {}", fault.name()),
             Self::Session(_) => "session".to_owned(),
@@ -301,6 +303,7 @@ without bulk
 without clone 1
 without limits 0-1
 without skew 2
+without daemon 1
 without visit 0-1
 without strike link-down 0 2
 without strike crash 1
@@ -314,7 +317,7 @@ without hit crash-after-work 5
     fn a_script_is_read_as_it_is_written() {
         let script: Script = WHOLE.parse().unwrap();
         assert_eq!((script.seed, script.level), (876, Level::Hostile));
-        assert_eq!((script.without.len(), script.planted.len()), (24, 2));
+        assert_eq!((script.without.len(), script.planted.len()), (25, 2));
         assert_eq!(script.text(""), WHOLE);
         let noted = script.text("why\n\n# and how");
         assert!(noted.starts_with("frond-dst script 1\n# why\n#\n# # and how\nseed 876\n"), "{noted}");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use sync::schedule::Outcome;
 use sync::{Cx, Limits, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
 use xfer::body::{Body, pack, unpack};
 use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
@@ -75,6 +76,7 @@ impl Sim {
         let client = self.plan.edges[talk.edge].client;
         let Some(body) = &parcel.body else { return self.abandon(talk, "the server failed") };
         let progress = self.absorb(&mut talk, body, parcel.soundness)?;
+        self.keepers.note(parcel.talk, talk.end);
         let lives = self.nodes[client].power == Power::On;
         if !lives || self.may_crash(Site::CrashAfterReply, parcel.turn(), client) {
             return Ok(());
@@ -264,6 +266,7 @@ impl Sim {
             Ok(progress) => {
                 talk.hear(&reply);
                 if progress == Progress::Done {
+                    talk.end = talk.well();
                     self.succeeded(talk)?;
                 }
                 Ok(Some(progress))
@@ -274,11 +277,19 @@ impl Sim {
                 if !self.has_reason(talk, &error) {
                     return Err(unreasonable(talk, &error));
                 }
+                talk.end = talk.well();
                 self.succeeded(talk)?;
                 Ok(Some(Progress::Done))
             }
             Err(SyncError::Repo(error)) if self.dies_of(client, &error)? => Ok(None),
-            Err(error) => self.failed(talk, &error).map(|()| None),
+            Err(error) => {
+                talk.end = match error {
+                    SyncError::Refused(_) | SyncError::PasswordNeeded(_) => Outcome::Refused,
+                    SyncError::PushRefused { .. } => talk.well(),
+                    _ => Outcome::Failed,
+                };
+                self.failed(talk, &error).map(|()| None)
+            }
         }
     }
 

@@ -178,7 +178,10 @@ impl Sim {
 
     pub(super) fn heal(&mut self, fault: Fault, place: usize) -> Result<(), Violation> {
         match fault {
-            Fault::LinkDown | Fault::OneWay => self.switch(fault, place, |down| down.saturating_sub(1)),
+            Fault::LinkDown | Fault::OneWay => {
+                self.switch(fault, place, |down| down.saturating_sub(1));
+                return self.network_returned(place);
+            }
             Fault::DiskFull => self.nodes[place].limit_pages(None).map_err(broken)?,
             Fault::Slow => *self.slow.entry(place).or_default() -= 1,
             _ => {}

@@ -31,6 +31,7 @@ impl Sim {
         }
         self.plan.faults.clear();
         self.plan.choices.clear();
+        self.settle_daemons()?;
         self.converge()?;
         let known: Vec<&Known> = self.nodes.iter().map(|node| &node.known).collect();
         convergence::check(&known, &self.flows())?;

@@ -119,6 +119,26 @@ fn news_during_a_session_begin_another_after_it() {
 }
 
 #[test]
+fn no_news_during_a_session_are_forgotten_for_others() {
+    let settled = 2_000 + u128::from(SETTLE);
+    for (first, news, at, reason) in [
+        (Outcome::Failed, vec![Wake::Changed], settled, Reason::Changed),
+        (DONE, vec![Wake::Announced(None), Wake::NetworkReturned], settled, Reason::Announced),
+        (DONE, vec![Wake::Changed, Wake::NetworkReturned], settled, Reason::Changed),
+    ] {
+        let mut schedule = at_rest(vec![pace()]);
+        schedule.on(Wake::SyncNow(None), seconds(1));
+        schedule.on(Wake::Ended { peer: 0, outcome: first }, seconds(1));
+        schedule.on(Wake::SyncNow(None), seconds(1));
+        for &wake in &news {
+            assert_eq!(begun(&schedule.on(wake, seconds(1))), [], "one at a time");
+        }
+        schedule.on(Wake::Ended { peer: 0, outcome: DONE }, seconds(2));
+        assert_eq!(next(&mut schedule), (at, vec![(0, reason)]), "{news:?}");
+    }
+}
+
+#[test]
 fn who_asks_during_a_session_gets_the_next_at_once_whatever_came_of_it() {
     for outcome in [DONE, RECEIVED, Outcome::Failed, Outcome::Refused] {
         let mut schedule = Schedule::new(vec![pace()], 7, Duration::ZERO);
