@@ -1,7 +1,9 @@
 //! What must always be true. A file a rule, which its first sentence states.
 //!
-//! After every commit: [`content`], [`kept`], [`private`], [`shunned`], [`clusters`], [`tables`]. Of every message: [`wire`], with
-//! [`rights`] and [`budget`]; of a request and its reply: [`locks`]. Of what a daemon begins: [`schedule`]. At the end of a session: [`completeness`], [`events`]. At the end of a run:
+//! After every commit: [`content`], [`kept`], [`private`], [`shunned`], [`clusters`], [`tables`]; [`upkeep`] where
+//! an owner looked after a repository. Of every message: [`wire`], with [`rights`] and [`budget`]; of a request and its
+//! reply: [`locks`], [`preview`]. Of what a daemon begins: [`schedule`]. At the end of a session: [`completeness`],
+//! [`events`]. At the end of a run:
 //! [`convergence`], [`derived`].
 
 pub mod budget;
@@ -13,9 +15,11 @@ pub mod derived;
 pub mod events;
 pub mod kept;
 pub mod locks;
+pub mod preview;
 pub mod private;
 pub mod rights;
 pub mod schedule;
 pub mod shunned;
 pub mod tables;
+pub mod upkeep;
 pub mod wire;

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use repo::author::AuthorError;
 use repo::{Repo, RepoError};
-use sync::{CheckinLock, SyncOptions};
+use sync::{CheckinLock, CloneVersion, SyncOptions};
 use xfer::ArtifactId;
 use xfer::body::Body;
 
@@ -23,20 +23,22 @@ use crate::census::Census;
 use crate::check::content::{self, Maker};
 use crate::check::rights::Came;
 use crate::check::tables::Cause;
-use crate::check::{clusters, kept, private, shunned};
+use crate::check::{clusters, kept, private, shunned, upkeep};
 use crate::dice::{Dice, Ratio, Turn};
 use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::{Model, Violation};
 use crate::node::{Node, Power, Stage, Templates, name};
-use crate::plan::{Fault, Level, Plan};
+use crate::plan::{Edge, Fault, Level, Login, Plan};
 use crate::queue::{Moment, Queue};
+use crate::rights::Right;
 use crate::script::{Item, Script};
 use crate::shape::Shape;
 use crate::site::Site;
 use crate::talk::{Kind, Soundness, Talk, allowed};
 use crate::trace::Trace;
 use crate::work::Worker;
+use crate::work::upkeep::Sound;
 
 /// What a run came to.
 #[derive(Debug)]
@@ -370,7 +372,45 @@ impl Sim {
             Some(id) => worker.shun_name(repo, &id),
             None if chore => worker.chore(repo),
             None => worker.act(repo),
-        })
+        })?;
+        let keeps = self.dice("is kept up", 0).hits(Ratio::new(1, 10));
+        if keeps && self.dice("upkeep", number).hits(Ratio::new(1, 3)) {
+            self.keep_up(number, at)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// An owner looks after a peer's repository.
+    fn keep_up(&mut self, number: u64, at: usize) -> Result<(), Violation> {
+        if self.nodes[at].power == Power::Off {
+            return Ok(());
+        }
+        let mut dice = self.dice("work of upkeep", number);
+        let node = &mut self.nodes[at];
+        let before = node.known.clone();
+        let sound = if before.shunned.is_empty() { Sound::All } else { Sound::Artifacts };
+        let mut worker = Worker {
+            now: node.time(self.now),
+            user: &name(at),
+            count: number,
+            large: 0,
+            dice: &mut dice,
+            census: &mut self.census,
+        };
+        let kept = match worker.keep_up(&mut node.repo, sound) {
+            Ok(kept) => kept,
+            Err(AuthorError::Repo(error)) if self.is_excused(&error) => {
+                self.tell(&format!("peer {at} fails: {error}"));
+                return self.unchanged(at);
+            }
+            Err(error) => return Err(Violation::new("upkeep", format!("peer {at}: {error}"))),
+        };
+        self.tell(&format!("peer {at} does {}", kept.what));
+        self.audit(at, Maker::User)?;
+        self.audit_aside(at, Cause::User(&name(at)))?;
+        upkeep::check(&kept, &before, &self.nodes[at].known)
+            .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })
     }
 
     /// Now and then a name that this peer may never have heard of, to be shunned.
@@ -511,7 +551,13 @@ impl Sim {
         let (client, server) = (self.plan.edges[edge].client, self.plan.edges[edge].server);
         self.choose_extras(number, client, &mut options).map_err(broken)?;
         self.add_aside(number.into(), edge, &mut options)?;
+        let both_frond = !self.is_stock(client) && !self.is_stock(server);
+        options.dry_run =
+            kind == Kind::Sync && both_frond && self.dice("dry run", number).hits(Ratio::new(1, 12));
         let mut talk = Talk::new(edge, kind, options, &mut self.dice("talk", number));
+        if both_frond {
+            talk = talk.ask_for(self.clone_version(number, edge));
+        }
         (talk.life, talk.server_life) = (self.nodes[client].life, self.nodes[server].life);
         talk.server_stage = self.nodes[server].stage;
         talk.commits = Some(self.nodes[client].commits);
@@ -526,6 +572,17 @@ impl Sim {
 }
 
 impl Sim {
+    /// Most clones are of the newest kind. One by names does not log in where it is refused at first.
+    fn clone_version(&self, number: u64, edge: usize) -> CloneVersion {
+        let Edge { client, server, .. } = self.plan.edges[edge];
+        let by_names = self.nodes[server].letters(client, Login::Nobody).allow(Right::Clone);
+        match self.dice("clone version", number).below(6) {
+            0 if by_names => CloneVersion::V1,
+            1 => CloneVersion::V2,
+            _ => CloneVersion::V3,
+        }
+    }
+
     /// Some sessions tell where their peer is served, ask for such places, or come before or after a commit.
     fn choose_extras(
         &mut self,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sync::schedule::Outcome;
-use sync::{Session, SyncOptions};
+use sync::{CloneVersion, Session, SyncOptions};
 use xfer::{ArtifactId, Card, Message, Pragma};
 
 use crate::check::tables::Rows;
@@ -105,6 +105,12 @@ impl Talk {
         }
     }
 
+    /// Has a clone begin with another kind of clone.
+    pub fn ask_for(mut self, version: CloneVersion) -> Self {
+        self.session = self.session.asking_for(version);
+        self
+    }
+
     /// Notes what a reply offers.
     pub fn hear(&mut self, reply: &Message) {
         for card in &reply.cards {
@@ -131,6 +137,7 @@ impl Talk {
     /// As it is told in the trace.
     pub fn name(&self) -> &'static str {
         match (self.kind, self.options.pull, self.options.push) {
+            _ if self.options.dry_run => "dry run",
             (Kind::Clone, ..) => "clone",
             (_, true, true) => "sync",
             (_, true, false) => "pull",

@@ -2,6 +2,7 @@
 
 mod chores;
 pub mod rows;
+pub mod upkeep;
 
 use repo::author::{self, AuthorError};
 use repo::checkin::{NewCheckin, NewFile, commit};

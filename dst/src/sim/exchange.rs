@@ -12,7 +12,7 @@ use super::{Event, Parcel, Sim, broken};
 use crate::check::content::{self, Maker};
 use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
-use crate::check::{completeness, events, rights};
+use crate::check::{completeness, events, preview, rights};
 use crate::dice::{FNV_START, fnv};
 use crate::known::Known;
 use crate::model::Violation;
@@ -60,7 +60,12 @@ impl Sim {
             return Ok(());
         }
         let body = parcel.body.as_ref().expect("a request has a body");
+        let dry = self.talks.get(&parcel.talk).is_some_and(|talk| talk.options.dry_run);
+        let before = dry.then(|| self.nodes[server].known.clone());
         let reply = self.serve(parcel.edge, body, parcel.soundness)?;
+        if let Some(before) = before {
+            preview::check_server(&before, &self.nodes[server].known, &self.model)?;
+        }
         let told =
             reply.as_ref().map_or_else(|| "fails".to_owned(), |body| format!("answers, {}", shown(body)));
         self.tell(&format!("#{} peer {server} {told}", parcel.talk));
@@ -260,6 +265,10 @@ impl Sim {
         self.audit(client, Maker::Peer)?;
         self.audit_aside(client, Cause::Reply { message: &reply, given: &talk.given })?;
         let node = &self.nodes[client];
+        if talk.options.dry_run {
+            let result = talk.session.result();
+            preview::check_client((commits, node.commits), result.preview.as_ref(), &node.known)?;
+        }
         talk.commits = talk.commits.filter(|&last| last == commits).map(|_| node.commits);
         talk.released.extend(unsent.difference(&node.known.unsent));
         match progress {
@@ -303,6 +312,10 @@ impl Sim {
             self.nodes[edge.client].stage = Stage::Whole;
             self.nodes[edge.client].found(&self.plan, edge.client).map_err(broken)?;
             self.restored_aside(edge.client)?;
+        }
+        if talk.options.dry_run {
+            self.census.note("dry run");
+            return Ok(());
         }
         let client = &self.nodes[edge.client];
         completeness::check(talk, &client.known, client.commits)?;
