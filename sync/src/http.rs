@@ -18,4 +18,5 @@ mod url;
 
 pub use client::{HttpOptions, HttpTransport};
 pub use proxy::{Proxies, ProxyError};
-pub use url::{Password, Scheme, Url, UrlError};
+pub(crate) use url::read_authority;
+pub use url::{AuthorityError, Password, Scheme, Url, UrlError};

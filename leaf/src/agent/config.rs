@@ -19,6 +19,7 @@ pub(crate) use self::flags::{Flags, Source};
 pub(crate) use self::reference::reference;
 pub(crate) use self::resolve::load;
 pub(crate) use self::shown::Shown;
+pub(crate) use self::value::BasePath;
 use crate::remote::Remote;
 
 /// All of it.

@@ -10,6 +10,7 @@ use sync::nats::{Address, ConnectOptions, Connection, NatsServeOptions, NatsServ
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::agent::config::BasePath;
 use crate::exit::{Code, Failure};
 use crate::network::{self, Signals};
 use crate::output::Output;
@@ -27,8 +28,8 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// Serve everything under this path
-    #[arg(long, value_name = "/PATH", default_value = "", value_parser = base_path)]
-    base_path: String,
+    #[arg(long, value_name = "/PATH", default_value = "")]
+    base_path: BasePath,
     /// Answer on this broker too: nats://HOST[:PORT] or tls://HOST[:PORT]
     #[arg(long, value_name = "URL")]
     nats: Option<String>,
@@ -46,7 +47,7 @@ struct Listening {
 impl Serve {
     pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
         let repos = Repos::new(&self.path)?;
-        let options = ServeOptions { base_path: self.base_path.clone(), ..ServeOptions::default() };
+        let options = ServeOptions { base_path: self.base_path.0.clone(), ..ServeOptions::default() };
         let service = XferService::new(repos, options);
         network::runtime(2)?.block_on(async {
             let (end, ended) = watch::channel(());
@@ -58,7 +59,7 @@ impl Serve {
             let stop = stop().map_err(cannot)?;
             let listener = TcpListener::bind(self.listen).await.map_err(cannot)?;
             let at = listener.local_addr().map_err(cannot)?;
-            let url = format!("http://{at}{}/", self.base_path);
+            let url = format!("http://{at}{}/", self.base_path.0);
             output.answer(&Listening { r#type: "listening", url: url.clone() }, || {
                 format!("Serving {} at {url}", self.path.display())
             });
@@ -111,16 +112,4 @@ fn stop() -> std::io::Result<impl Future<Output = ()>> {
             crate::output::interrupted(signals.next().await, "stopped at once");
         });
     })
-}
-
-fn base_path(text: &str) -> Result<String, String> {
-    let path = text.trim_end_matches('/');
-    let fits =
-        path.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.' | b'~'));
-    if !fits || !(path.is_empty() || path.starts_with('/')) || path.contains("//") {
-        return Err(
-            "a base path begins with / and has letters, digits and -_.~ between its slashes".to_owned()
-        );
-    }
-    Ok(path.to_owned())
 }

@@ -52,15 +52,9 @@ pub enum UrlError {
     /// Neither `http://` nor `https://`.
     #[error("it does not begin with http:// or https://")]
     Scheme,
-    /// Nothing between the slashes.
-    #[error("it names no host")]
-    NoHost,
-    /// A host name with characters that no host name has.
-    #[error("{0:?} is no host name")]
-    Host(String),
-    /// A port that is no number between 1 and 65535.
-    #[error("{0:?} is no port")]
-    Port(String),
+    /// Nothing between the slashes, or no host and port.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// A blank, a control character, or another that must be percent-encoded.
     #[error("its path has a character that must be percent-encoded")]
     Path,
@@ -70,6 +64,20 @@ pub enum UrlError {
     /// Longer than any address needs to be.
     #[error("it is longer than {MAX_URL_BYTES} bytes")]
     TooLong,
+}
+
+/// Says why a text is no host with or without a port.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityError {
+    /// No host at all.
+    #[error("it names no host")]
+    NoHost,
+    /// A host name with characters that no host name has.
+    #[error("{0:?} is no host name")]
+    Host(String),
+    /// A port that is no number between 1 and 65535.
+    #[error("{0:?} is no port")]
+    Port(String),
 }
 
 impl Scheme {
@@ -145,7 +153,7 @@ impl FromStr for Url {
             None => (None, authority),
         };
         let (user, password) = login.map_or(Ok((None, None)), read_login)?;
-        let (host, port) = read_address(address)?;
+        let (host, port) = read_authority(address)?;
         let port = port.unwrap_or(scheme.default_port());
         Self { scheme, user, password, host, port, path: read_path(path)? }.checked()
     }
@@ -180,15 +188,18 @@ fn decode(text: &str) -> Result<String, UrlError> {
     Ok(text.into_owned())
 }
 
-fn read_address(address: &str) -> Result<(String, Option<u16>), UrlError> {
+/// Reads `HOST[:PORT]`: the host in lower case, an IPv6 address without its brackets.
+pub(crate) fn read_authority(address: &str) -> Result<(String, Option<u16>), AuthorityError> {
     let (host, port) = match address.strip_prefix('[') {
         Some(rest) => {
-            let (host, port) = rest.split_once(']').ok_or_else(|| UrlError::Host(address.to_owned()))?;
-            let host = host.parse::<Ipv6Addr>().map_err(|_| UrlError::Host(host.to_owned()))?.to_string();
+            let (host, port) =
+                rest.split_once(']').ok_or_else(|| AuthorityError::Host(address.to_owned()))?;
+            let host =
+                host.parse::<Ipv6Addr>().map_err(|_| AuthorityError::Host(host.to_owned()))?.to_string();
             match port.strip_prefix(':') {
                 Some(port) => (host, port),
                 None if port.is_empty() => (host, ""),
-                None => return Err(UrlError::Host(address.to_owned())),
+                None => return Err(AuthorityError::Host(address.to_owned())),
             }
         }
         None => {
@@ -197,22 +208,22 @@ fn read_address(address: &str) -> Result<(String, Option<u16>), UrlError> {
         }
     };
     if host.is_empty() {
-        return Err(UrlError::NoHost);
+        return Err(AuthorityError::NoHost);
     }
     let is_host_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':');
     if !host.bytes().all(is_host_byte) {
-        return Err(UrlError::Host(host));
+        return Err(AuthorityError::Host(host));
     }
     Ok((host, read_port(port)?))
 }
 
-fn read_port(port: &str) -> Result<Option<u16>, UrlError> {
+fn read_port(port: &str) -> Result<Option<u16>, AuthorityError> {
     if port.is_empty() {
         return Ok(None);
     }
     match port.parse() {
         Ok(number) if number > 0 && port.bytes().all(|b| b.is_ascii_digit()) => Ok(Some(number)),
-        _ => Err(UrlError::Port(port.to_owned())),
+        _ => Err(AuthorityError::Port(port.to_owned())),
     }
 }
 
@@ -275,16 +286,16 @@ mod tests {
             ("ssh://h/x", UrlError::Scheme),
             ("/a/file.fossil", UrlError::Scheme),
             ("http:/h", UrlError::Scheme),
-            ("http://", UrlError::NoHost),
-            ("http://:80/", UrlError::NoHost),
-            ("http://bob@/", UrlError::NoHost),
-            ("http://h:0/", UrlError::Port("0".into())),
-            ("http://h:65536/", UrlError::Port("65536".into())),
-            ("http://h:+80/", UrlError::Port("+80".into())),
-            ("http://h:8a/", UrlError::Port("8a".into())),
-            ("http://h h/", UrlError::Host("h h".into())),
-            ("http://[zz]/", UrlError::Host("zz".into())),
-            ("http://[::1/", UrlError::Host("[::1".into())),
+            ("http://", AuthorityError::NoHost.into()),
+            ("http://:80/", AuthorityError::NoHost.into()),
+            ("http://bob@/", AuthorityError::NoHost.into()),
+            ("http://h:0/", AuthorityError::Port("0".into()).into()),
+            ("http://h:65536/", AuthorityError::Port("65536".into()).into()),
+            ("http://h:+80/", AuthorityError::Port("+80".into()).into()),
+            ("http://h:8a/", AuthorityError::Port("8a".into()).into()),
+            ("http://h h/", AuthorityError::Host("h h".into()).into()),
+            ("http://[zz]/", AuthorityError::Host("zz".into()).into()),
+            ("http://[::1/", AuthorityError::Host("[::1".into()).into()),
             ("http://h/a b", UrlError::Path),
             ("http://h/\r\nX: y", UrlError::Path),
             ("http://b%00b@h/", UrlError::User),

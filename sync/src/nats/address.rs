@@ -8,16 +8,19 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use super::access::Access;
 use super::topic::{PeerId, Topic, WordError, is_word};
-use crate::http::Password;
+use crate::http::{AuthorityError, Password, read_authority};
 
-/// Longest address that is accepted, in bytes.
+/// Longest address that is accepted, in bytes, both as it comes and as it is shown: what is kept must be readable.
 const MAX_ADDRESS_BYTES: usize = 4096;
 
 /// The port of brokers.
 const DEFAULT_PORT: u16 = 4222;
 
-/// What may stand in a part of an address as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+/// What may stand in the user of an address as it is: a slash would end the list of servers.
+const USER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What may stand in what follows `?` as it is.
+const VALUE: &AsciiSet = &USER.remove(b'/');
 
 /// A broker, or several of one cluster, and how to be let in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,15 +71,9 @@ pub enum AddressError {
     /// Neither `nats://` nor `tls://`.
     #[error("it does not begin with nats:// or tls://")]
     Scheme,
-    /// No host, and no context that names one.
-    #[error("it names no host")]
-    NoHost,
-    /// A host name with characters that no host name has.
-    #[error("{0:?} is no host name")]
-    Host(String),
-    /// A port that is no number between 1 and 65535.
-    #[error("{0:?} is no port")]
-    Port(String),
+    /// No host, and no context that names one; or one that is none.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// Of several servers, each names a user.
     #[error("a user stands before the first server only")]
     TwoUsers,
@@ -147,7 +144,7 @@ impl FromStr for Broker {
         if is_more || !parts.path.trim_matches('/').is_empty() {
             return Err(AddressError::OnlyBroker);
         }
-        Ok(parts.broker)
+        checked(parts.broker)
     }
 }
 
@@ -160,7 +157,7 @@ impl FromStr for Address {
         if project.is_empty() || project.contains('/') {
             return Err(AddressError::NoProject);
         }
-        Ok(Self {
+        checked(Self {
             topic: Topic::new(parts.prefix.as_deref().unwrap_or(Topic::PREFIX), project)?,
             peer: parts.peer.map(|peer| PeerId::new(&peer)).transpose()?,
             login: parts.login,
@@ -199,7 +196,7 @@ impl fmt::Display for Shown<'_> {
         write!(f, "{}://", self.broker.scheme())?;
         if let Some(user) = &access.user {
             // The colon says that it is a user: what stands alone is a token.
-            write!(f, "{}:@", utf8_percent_encode(user, PLAIN))?;
+            write!(f, "{}:@", utf8_percent_encode(user, USER))?;
         }
         let places: Vec<String> = self.broker.servers.iter().map(Place::to_string).collect();
         write!(f, "{}", places.join(","))?;
@@ -218,7 +215,7 @@ impl fmt::Display for Shown<'_> {
         let mut sign = '?';
         for (name, value) in self.more.iter().cloned().chain(access) {
             if let Some(value) = value {
-                write!(f, "{sign}{name}={}", utf8_percent_encode(&value, PLAIN))?;
+                write!(f, "{sign}{name}={}", utf8_percent_encode(&value, VALUE))?;
                 sign = '&';
             }
         }
@@ -251,7 +248,7 @@ impl Parts {
         let mut parts = Self { broker, path: decode(path)?, prefix: None, peer: None, login: None };
         parts.read_query(query)?;
         if parts.broker.servers.is_empty() && parts.broker.access.context.is_none() {
-            return Err(AddressError::NoHost);
+            return Err(AuthorityError::NoHost.into());
         }
         Ok(parts)
     }
@@ -310,34 +307,13 @@ pub(super) fn read_places(list: &str) -> Result<Vec<Place>, AddressError> {
 }
 
 fn read_place(place: &str) -> Result<Place, AddressError> {
-    let bad = || AddressError::Host(place.to_owned());
-    let (host, port) = match place.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']').ok_or_else(bad)?;
-            let host = host.parse::<std::net::Ipv6Addr>().map_err(|_| bad())?.to_string();
-            let port = if port.is_empty() { "" } else { port.strip_prefix(':').ok_or_else(bad)? };
-            (host, port)
-        }
-        None => {
-            let (host, port) = place.split_once(':').unwrap_or((place, ""));
-            (host.to_ascii_lowercase(), port)
-        }
-    };
-    if host.is_empty() {
-        return Err(AddressError::NoHost);
-    }
-    let is_host_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':');
-    if !host.bytes().all(is_host_byte) {
-        return Err(AddressError::Host(host));
-    }
-    let is_number = port.bytes().all(|b| b.is_ascii_digit());
-    let port = match port {
-        "" => DEFAULT_PORT,
-        _ => {
-            port.parse().ok().filter(|&n: &u16| n > 0 && is_number).ok_or(AddressError::Port(port.into()))?
-        }
-    };
-    Ok(Place { host, port })
+    let (host, port) = read_authority(place)?;
+    Ok(Place { host, port: port.unwrap_or(DEFAULT_PORT) })
+}
+
+/// Gives what was read back if it is not too long to be kept.
+fn checked<T: fmt::Display>(read: T) -> Result<T, AddressError> {
+    if read.to_string().len() > MAX_ADDRESS_BYTES { Err(AddressError::TooLong) } else { Ok(read) }
 }
 
 fn decode(text: &str) -> Result<String, AddressError> {
@@ -386,6 +362,7 @@ mod tests {
             ("tls://a,b:2/CODE?peer=x&login=a%26b", "tls://a,b:2/CODE?peer=x&login=a%26b"),
             ("nats:///CODE?context=prod", "nats:///CODE?context=prod"),
             ("nats://h/CODE?nkey=/a%20b.nk", "nats://h/CODE?nkey=/a%20b.nk"),
+            ("nats://%2fa:b@h/CODE", "nats://%2Fa:@h/CODE"),
         ];
         for (text, shown) in cases {
             let read = address(text);
@@ -402,7 +379,7 @@ mod tests {
         let cases = [
             ("http://h/CODE", AddressError::Scheme),
             ("h/CODE", AddressError::Scheme),
-            ("nats:///CODE", AddressError::NoHost),
+            ("nats:///CODE", AuthorityError::NoHost.into()),
             ("nats://h", AddressError::NoProject),
             ("nats://h/", AddressError::NoProject),
             ("nats://h/a/b", AddressError::NoProject),
@@ -410,11 +387,11 @@ mod tests {
             ("nats://h/*", word("a project code", "*")),
             ("nats://h/CODE?prefix=a..b", word("a prefix", "a..b")),
             ("nats://h/CODE?peer=a%3E", word("a peer", "a>")),
-            ("nats://h:0/CODE", AddressError::Port("0".into())),
-            ("nats://h:+1/CODE", AddressError::Port("+1".into())),
-            ("nats://h:99999/CODE", AddressError::Port("99999".into())),
-            ("nats://h h/CODE", AddressError::Host("h h".into())),
-            ("nats://a,,b/CODE", AddressError::NoHost),
+            ("nats://h:0/CODE", AuthorityError::Port("0".into()).into()),
+            ("nats://h:+1/CODE", AuthorityError::Port("+1".into()).into()),
+            ("nats://h:99999/CODE", AuthorityError::Port("99999".into()).into()),
+            ("nats://h h/CODE", AuthorityError::Host("h h".into()).into()),
+            ("nats://a,,b/CODE", AuthorityError::NoHost.into()),
             ("nats://u@a,v@b/CODE", AddressError::TwoUsers),
             ("nats://%ff@h/CODE", AddressError::Text),
             ("nats://h/CODE?crads=x", AddressError::Unknown("crads".into())),

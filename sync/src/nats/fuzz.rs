@@ -19,6 +19,7 @@ const ADDRESSES: &[&str] = &[
     "nats://h/ab",
     "TLS://user:p%40w@Host.Example:4333,[::1]:1,b/0123abcd?prefix=a.b&peer=p-1&login=x%20y",
     "nats:///ab?context=prod",
+    "nats://%2fuser:p@h/ab",
     "nats://t0ken@[2001:db8::1]/ab?creds=%2fa%2fb.creds&ca=/ca&cert=/c&key=/k&nkey=/n",
 ];
 
