@@ -144,10 +144,11 @@ pub(crate) fn source_comes_later(case: &ClientCase<'_>) {
 
 pub(crate) fn source_never_comes(case: &ClientCase<'_>) {
     let cards = delta(&name(TARGET), &name(SOURCE), DELTA);
-    // A pull keeps it for later, once the source was asked for; it is never taken for whole.
+    // A pull keeps it for later, once its source was asked for, and then it itself; it is never taken for whole.
     let outcome = case.pull_once(cards.clone());
-    outcome.went_well().lacks(&name(TARGET)).dangles(&name(TARGET)).rounds(2);
+    outcome.went_well().lacks(&name(TARGET)).dangles(&name(TARGET)).rounds(3);
     assert!(outcome.requests[1].text.contains(&format!("gimme {}\n", name(SOURCE))));
+    assert!(outcome.requests[2].text.contains(&format!("gimme {}\n", name(TARGET))));
     is_not_offered(case, &outcome);
     let words = "1 artifacts are deltas of artifacts that the peer does not send";
     case.clone_once(cards).failed(words).lacks(&name(TARGET));
@@ -203,8 +204,12 @@ pub(crate) fn source_is_shunned(case: &ClientCase<'_>) {
     let shun = format!("INSERT INTO shun(uuid, mtime) VALUES('{}', 0)", name(SOURCE));
     sql::execute(&file, &shun);
     let outcome = case.pull_into(file, once(with_delta(DELTA)));
-    // As if the source never came: the delta is kept and waits, and nobody is asked for what is shunned.
-    outcome.went_well().lacks(&name(SOURCE)).lacks(&name(TARGET)).dangles(&name(TARGET)).rounds(1);
+    // As if the source never came: the delta is kept, waits, and is asked for as a whole; nobody is asked for what
+    // is shunned.
+    outcome.went_well().lacks(&name(SOURCE)).lacks(&name(TARGET)).dangles(&name(TARGET)).rounds(2);
+    let asked = &outcome.requests[1].text;
+    assert!(asked.contains(&format!("gimme {}\n", name(TARGET))), "{asked}");
+    assert!(!asked.contains(&format!("gimme {}\n", name(SOURCE))), "{asked}");
     is_not_offered(case, &outcome);
 }
 

@@ -88,7 +88,7 @@ pub(crate) fn request_cut_anywhere(case: &ServerCase<'_>) {
     let before = version();
     for length in 0..whole.len() {
         let answer = http::send_and_hang_up(case.server.address, &whole[..length]);
-        turned_away(&answer, if length < head { 0 } else { 400 });
+        turned_away(&answer, if length < head { 0 } else { 408 });
         assert_eq!(version(), before, "cut at {length}");
     }
     assert!(!case.holds(&name(NEWS)));

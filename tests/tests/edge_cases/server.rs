@@ -165,7 +165,7 @@ pub(crate) fn short_body(case: &ServerCase<'_>) {
     let text = pull_cards();
     let length = (text.len() + 10).to_string();
     let headers = [("Content-Type", PLAIN), ("Content-Length", length.as_str())];
-    turned_away(&case.send_and_hang_up("POST /", &headers, text.as_bytes()), 400);
+    turned_away(&case.send_and_hang_up("POST /", &headers, text.as_bytes()), 408);
 }
 
 pub(crate) fn absurd_content_length(case: &ServerCase<'_>) {
