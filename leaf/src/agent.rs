@@ -5,6 +5,7 @@
 
 mod admin;
 mod board;
+mod bridge;
 mod clock;
 mod cloning;
 pub(crate) mod config;
@@ -14,6 +15,8 @@ mod keeper;
 mod link;
 mod meeting;
 mod metrics;
+mod page;
+mod past;
 mod rate;
 mod serving;
 mod session;
@@ -36,11 +39,14 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use self::board::{Board, Phase};
+use self::bridge::Bridge;
 use self::clock::Clock;
 use self::config::{Config, Flags, Repository};
 use self::control::{Call, Socket};
 use self::keeper::Keeper;
 use self::link::Routes;
+use self::page::Page;
+use self::past::Past;
 use self::serving::{Port, Server};
 use self::session::Errand;
 use self::signals::{Heard, Signals};
@@ -61,6 +67,7 @@ const LINK_EVERY: Duration = Duration::from_secs(5);
 struct Started {
     r#type: &'static str,
     repositories: usize,
+    bridges: usize,
     url: Option<String>,
     admin_url: Option<String>,
     socket: String,
@@ -72,11 +79,13 @@ struct Leaf {
     config: Config,
     clock: Clock,
     board: Board,
+    past: Past,
     watcher: Arc<Watcher>,
     http: HttpOptions,
     /// The connection to the broker where peers meet.
     broker: Option<Connection>,
     keepers: BTreeMap<String, Kept>,
+    bridges: Vec<Bridged>,
     port: Option<Port>,
     server: Option<Server>,
 }
@@ -85,6 +94,13 @@ struct Leaf {
 struct Kept {
     repository: Arc<Repository>,
     wakes: mpsc::Sender<Wake>,
+    stopper: Stopper,
+    task: JoinHandle<()>,
+}
+
+/// A server that is answered for.
+struct Bridged {
+    config: config::Bridge,
     stopper: Stopper,
     task: JoinHandle<()>,
 }
@@ -110,7 +126,9 @@ pub(crate) async fn run(flags: Flags, output: &Output) -> Result<Code, Failure> 
     let admin_url = admin.as_ref().map(|(_, at)| format!("http://{at}/"));
     let mut beside = JoinSet::new();
     if let Some((listener, _)) = admin {
-        beside.spawn(admin::serve(listener, leaf.board.clone()));
+        let page = Page::new(leaf.board.clone(), leaf.past.clone());
+        beside.spawn(admin::serve(listener, leaf.board.clone(), page));
+        beside.spawn(leaf.past.clone().watch(leaf.board.clone()));
     }
     let (call, mut calls) = mpsc::channel(WAITING_WAKES);
     let board = leaf.board.clone();
@@ -153,10 +171,12 @@ impl Leaf {
             config,
             clock,
             board,
+            past: Past::default(),
             watcher: Arc::new(Watcher::start()),
             http: HttpOptions { proxies, ..HttpOptions::default() },
             broker,
             keepers: BTreeMap::new(),
+            bridges: Vec::new(),
             port: None,
             server: None,
         })
@@ -176,6 +196,11 @@ impl Leaf {
                 self.keepers.insert(repository.name.clone(), kept);
             }
         }
+        for bridge in &self.config.bridges {
+            if !self.bridges.iter().any(|bridged| bridged.config == *bridge) {
+                self.bridges.extend(self.answer_for(bridge));
+            }
+        }
         Ok(())
     }
 
@@ -188,6 +213,7 @@ impl Leaf {
             clock: self.clock,
             stop,
             board: self.board.clone(),
+            past: self.past.clone(),
             meeting: None,
         };
         let keeper = Keeper {
@@ -202,11 +228,27 @@ impl Leaf {
         Ok(Kept { repository, wakes, stopper, task: tokio::spawn(keeper.run()) })
     }
 
+    fn answer_for(&self, config: &config::Bridge) -> Option<Bridged> {
+        let (stopper, stop) = stop::pair();
+        let bridge = Bridge {
+            config: config.clone(),
+            // A configuration with bridges has a broker.
+            connection: self.broker.clone()?,
+            prefix: self.config.prefix.clone(),
+            http: self.http.clone(),
+            board: self.board.clone(),
+            stop,
+            drain: self.config.drain,
+        };
+        Some(Bridged { config: config.clone(), stopper, task: tokio::spawn(bridge.run()) })
+    }
+
     fn started(&self, admin_url: Option<String>) -> Started {
         let url = self.port.as_ref().map(|port| format!("http://{}{}/", port.at, self.config.base_path));
         Started {
             r#type: "leaf",
             repositories: self.config.repositories.len(),
+            bridges: self.config.bridges.len(),
             url,
             admin_url,
             socket: self.config.socket.display().to_string(),
@@ -322,7 +364,10 @@ impl Leaf {
         if self.port.as_ref().is_some_and(|port| !port.is_for(new.listen)) {
             self.port = None;
         }
-        stop_all(stopped, new.drain).await;
+        let old = std::mem::take(&mut self.bridges);
+        let (stay, go) = old.into_iter().partition(|bridged| new.bridges.contains(&bridged.config));
+        self.bridges = stay;
+        tokio::join!(stop_all(stopped, new.drain), stop_bridges(go));
         self.board.set(&new, |name| self.keepers.contains_key(name));
         self.config = new;
         tracing::warn!(repositories = self.config.repositories.len(), "the configuration was read anew");
@@ -341,7 +386,20 @@ impl Leaf {
                 server.stop().await;
             }
         };
-        tokio::join!(stop_all(keepers, self.config.drain), served);
+        let bridges = stop_bridges(std::mem::take(&mut self.bridges));
+        tokio::join!(stop_all(keepers, self.config.drain), served, bridges);
+    }
+}
+
+/// Tells them to stop, and waits until they have: each bounds how long that takes.
+async fn stop_bridges(bridges: Vec<Bridged>) {
+    for bridged in &bridges {
+        bridged.stopper.stop();
+    }
+    for bridged in bridges {
+        if let Err(error) = bridged.task.await {
+            tracing::error!(bridge = %bridged.config.url, %error, "a task failed");
+        }
     }
 }
 
@@ -369,7 +427,11 @@ async fn stop_all(keepers: Vec<Kept>, patience: Duration) {
 
 impl Started {
     fn text(&self) -> String {
-        let mut text = format!("Leaf of {} repositories, socket {}", self.repositories, self.socket);
+        let mut text = format!("Leaf of {} repositories", self.repositories);
+        if self.bridges > 0 {
+            text += &format!(" and {} bridges", self.bridges);
+        }
+        text += &format!(", socket {}", self.socket);
         for (what, url) in [("serving at", &self.url), ("probes at", &self.admin_url)] {
             text.extend(url.iter().map(|url| format!(", {what} {url}")));
         }

@@ -7,7 +7,7 @@ use repo::RepoError;
 use repo::author::AuthorError;
 use repo::error::Fault;
 use sync::client::{ClientError, FileError};
-use sync::nats::NatsServeError;
+use sync::nats::{HubError, NatsServeError};
 use sync::{PeerFault, SyncError, TransportError};
 
 /// Exit codes. Any other that is not 0 is a failure too.
@@ -201,6 +201,17 @@ impl From<NatsServeError> for Failure {
     }
 }
 
+impl From<HubError> for Failure {
+    fn from(error: HubError) -> Self {
+        match error {
+            HubError::Transport(error) => error.into(),
+            HubError::NoProject { .. } => {
+                Self::new(Code::Failed, error.to_string(), "check its URL, or give the project code with it")
+            }
+        }
+    }
+}
+
 impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
         let code = match &error {
@@ -262,6 +273,9 @@ impl From<TransportError> for Failure {
             }
             TransportError::PeerFailed { fault: PeerFault::Failed, .. } => SERVER_FAILED,
             TransportError::PeerFailed { fault: PeerFault::TooLong, .. } => "ask whoever runs the server",
+            TransportError::PeerFailed { fault: PeerFault::Unreachable, .. } => {
+                "see that the server behind this bridge runs, then try again"
+            }
             TransportError::PeerFailed { .. } => "try again later",
             TransportError::Exhausted => "try again",
         };

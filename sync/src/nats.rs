@@ -1,7 +1,8 @@
 //! Rounds over a NATS broker, both ends.
 //!
 //! [`NatsTransport`] is the client's side of a round, [`serve`] the server's: a [`crate::http::serve::XferService`]
-//! answers over the broker as it does over HTTP, under the same bounds and rights.
+//! answers over the broker as it does over HTTP, under the same bounds and rights. A bridge ([`NatsServer::bridge`])
+//! answers for servers that are reached over HTTP alone: it hands each round on as it is ([`Hub`]).
 //!
 //! # What is said where
 //!
@@ -23,7 +24,7 @@
 //! | `Content-Type` | both | as in HTTP |
 //! | `Frond-Peer` | both | who speaks; the first to answer a session is asked for its other rounds by name |
 //! | `Frond-Takes` | request | longest reply taken, in bytes; without it the peer knows the plain form only |
-//! | `Frond-Error` | reply | there is no reply, but a word on why: `busy`, `gone`, `failed`, `too-long`, `malformed`, `own` |
+//! | `Frond-Error` | reply | there is no reply, but a word on why: `busy`, `unreachable`, `gone`, `failed`, `too-long`, `malformed`, `own` |
 //! | `Frond-Body` | both | the body follows in parts, and has so many bytes; this message has none of them |
 //! | `Frond-Ack` | control | `NEXT CREDIT [again]`: the parts from `NEXT` on are wanted, `CREDIT` of them |
 //! | `Frond-Part` | control | `NUMBER OFFSET CRC32`: the payload is this part |
@@ -46,6 +47,7 @@
 mod access;
 mod address;
 mod announce;
+mod bridge;
 mod client;
 mod connection;
 mod envelope;
@@ -59,6 +61,7 @@ mod topic;
 pub use access::{Access, AccessError};
 pub use address::{Address, AddressError, Broker, Place, Security};
 pub use announce::{Announcement, Announcements, Durability, announce, announcements};
+pub use bridge::{Handed, Hub, HubError, HubObserver, HubOptions};
 pub use client::{NatsOptions, NatsTransport, TraceSource};
 pub use connection::{Absence, ConnectOptions, Connection};
 pub use serve::{NatsServeError, NatsServeOptions, NatsServer, Served, serve};

@@ -226,6 +226,8 @@ pub enum PeerFault {
     Gone,
     /// It failed; its own people can tell why.
     Failed,
+    /// It answers for another server, and does not reach that now.
+    Unreachable,
     /// The request was more than it takes.
     TooLong,
     /// The request was none, or was broken on its way.
@@ -245,7 +247,9 @@ impl TransportError {
             | Self::TooSlow { .. }
             | Self::CutShort { .. }
             | Self::NobodyAnswers { .. } => true,
-            Self::PeerFailed { fault, .. } => matches!(fault, PeerFault::Busy | PeerFault::Malformed),
+            Self::PeerFailed { fault, .. } => {
+                matches!(fault, PeerFault::Busy | PeerFault::Unreachable | PeerFault::Malformed)
+            }
             Self::Status { status, .. } => matches!(status, 408 | 429 | 502 | 503 | 504),
             Self::Proxy { .. }
             | Self::Tls { .. }

@@ -200,6 +200,12 @@ impl Server {
         panic!("no server started on 20 ports: {}", line(&command(0)));
     }
 
+    /// Starts a server on a port that is its own, and waits until it answers.
+    #[track_caller]
+    pub fn start_at(port: u16, command: &mut Command) -> Self {
+        Self::try_start(command, port).unwrap_or_else(|| panic!("no server starts: {}", line(command)))
+    }
+
     fn try_start(command: &mut Command, port: u16) -> Option<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let child = command.spawn();

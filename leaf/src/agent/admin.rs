@@ -1,14 +1,11 @@
-//! Probes and metrics over HTTP, for whoever runs the leaf.
+//! Probes, metrics and the status page over HTTP, for whoever runs the leaf.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::{Method, Request, Response, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,6 +15,7 @@ use tokio::sync::Semaphore;
 use super::board::Board;
 use super::health::{self, Verdict};
 use super::metrics;
+use super::page::{self, Page, ReplyBody};
 use crate::exit::{Code, Failure};
 
 /// Connections at once.
@@ -35,21 +33,21 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAd
     let listener = TcpListener::bind(address).await.map_err(cannot)?;
     let at = listener.local_addr().map_err(cannot)?;
     if !at.ip().is_loopback() {
-        tracing::warn!(%at, "probes and metrics are open to other machines");
+        tracing::warn!(%at, "status, probes and metrics are open to other machines");
     }
     Ok((listener, at))
 }
 
 /// Answers whoever asks.
-pub(crate) async fn serve(listener: TcpListener, board: Board) {
+pub(crate) async fn serve(listener: TcpListener, board: Board, page: Page) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let board = board.clone();
+                let (board, page) = (board.clone(), page.clone());
                 tokio::spawn(async move {
-                    converse(stream, board).await;
+                    converse(stream, board, page).await;
                     drop(place);
                 });
             }
@@ -61,9 +59,9 @@ pub(crate) async fn serve(listener: TcpListener, board: Board) {
     }
 }
 
-async fn converse(stream: TcpStream, board: Board) {
+async fn converse(stream: TcpStream, board: Board, page: Page) {
     let answer = service_fn(move |request: Request<_>| {
-        let response = answer(request.method(), request.uri().path(), &board);
+        let response = answer(request.method(), request.uri().path(), &board, &page);
         async move { Ok::<_, Infallible>(response) }
     });
     let mut builder = http1::Builder::new();
@@ -73,33 +71,28 @@ async fn converse(stream: TcpStream, board: Board) {
     }
 }
 
-fn answer(method: &Method, path: &str, board: &Board) -> Response<Full<Bytes>> {
+fn answer(method: &Method, path: &str, board: &Board, page: &Page) -> Response<ReplyBody> {
     if method != Method::GET && method != Method::HEAD {
-        return reply(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".to_owned());
+        return with(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".to_owned());
     }
     match path {
         "/healthz" => verdict(&health::lives(&board.report())),
         "/readyz" => verdict(&health::is_ready(&board.report())),
-        "/metrics" => reply(StatusCode::OK, metrics::CONTENT_TYPE, metrics::text(board.report())),
-        _ => reply(
-            StatusCode::NOT_FOUND,
-            "text/plain",
-            "there are /healthz, /readyz and /metrics\n".to_owned(),
-        ),
+        "/metrics" => page::reply(metrics::CONTENT_TYPE, metrics::text(board.report())),
+        path => page.answer(path).unwrap_or_else(|| {
+            let text = "there are /, /healthz, /readyz and /metrics\n";
+            with(StatusCode::NOT_FOUND, "text/plain", text.to_owned())
+        }),
     }
 }
 
-fn verdict(verdict: &Verdict) -> Response<Full<Bytes>> {
+fn verdict(verdict: &Verdict) -> Response<ReplyBody> {
     let status = if verdict.is_good() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let text = serde_json::to_string(verdict).unwrap_or_default();
-    reply(status, "application/json", text)
+    with(status, "application/json", serde_json::to_string(verdict).unwrap_or_default())
 }
 
-fn reply(status: StatusCode, content_type: &'static str, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text)));
+fn with(status: StatusCode, content_type: &'static str, text: String) -> Response<ReplyBody> {
+    let mut response = page::reply(content_type, text);
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -24,6 +24,8 @@ pub(crate) struct Board {
 struct State {
     phase: Phase,
     repositories: BTreeMap<String, Repository>,
+    /// By address.
+    bridges: BTreeMap<String, Bridge>,
 }
 
 /// How far the leaf is.
@@ -88,6 +90,22 @@ pub(crate) struct Peer {
     pub(crate) milliseconds: Option<u64>,
 }
 
+/// What is known of a server that is answered for.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Bridge {
+    pub(crate) url: String,
+    pub(crate) state: Condition,
+    pub(crate) project_code: Option<String>,
+    /// What it is called on the broker.
+    pub(crate) peer: Option<String>,
+    pub(crate) requests: u64,
+    pub(crate) failed_requests: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    /// Why the last request got no reply, if it got none.
+    pub(crate) error: Option<Trouble>,
+}
+
 /// What went wrong, and of what kind it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Trouble {
@@ -105,6 +123,7 @@ pub(crate) struct Report {
     pub(crate) process: u32,
     pub(crate) uptime_seconds: u64,
     pub(crate) repositories: Vec<RepositoryReport>,
+    pub(crate) bridges: Vec<Bridge>,
 }
 
 /// What is known of a repository at one time.
@@ -145,6 +164,12 @@ impl Board {
             let known = kept.unwrap_or_else(|| blank(repository, self.clock.now()));
             state.repositories.insert(repository.name.clone(), known);
         }
+        let mut old = std::mem::take(&mut state.bridges);
+        for bridge in &config.bridges {
+            let url = bridge.url.to_string();
+            let known = old.remove(&url).unwrap_or_else(|| Bridge::blank(url.clone()));
+            state.bridges.insert(url, known);
+        }
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
@@ -168,6 +193,13 @@ impl Board {
         });
     }
 
+    /// Changes what is known of a server that is answered for.
+    pub(crate) fn note_bridge(&self, url: &str, change: impl FnOnce(&mut Bridge)) {
+        if let Some(bridge) = self.lock().bridges.get_mut(url) {
+            change(bridge);
+        }
+    }
+
     /// All that is known now.
     pub(crate) fn report(&self) -> Report {
         let state = self.lock();
@@ -183,6 +215,7 @@ impl Board {
                 .values()
                 .map(|known| of_repository(known, elapsed, time))
                 .collect(),
+            bridges: state.bridges.values().cloned().collect(),
         }
     }
 
@@ -253,6 +286,34 @@ impl Peer {
         self.artifacts_received += stats.files_received;
         self.bytes_sent += stats.bytes_sent;
         self.bytes_received += stats.bytes_received;
+    }
+}
+
+impl Bridge {
+    fn blank(url: String) -> Self {
+        Self {
+            url,
+            state: Condition::Opening,
+            project_code: None,
+            peer: None,
+            requests: 0,
+            failed_requests: 0,
+            bytes_sent: 0,
+            bytes_received: 0,
+            error: None,
+        }
+    }
+
+    /// Takes what went wrong, or that nothing did. The same trouble, time and again, is worth one line.
+    pub(crate) fn tell(&mut self, trouble: Option<Trouble>) {
+        match (&trouble, &self.error) {
+            (Some(new), old) if old.as_ref() != Some(new) => {
+                tracing::warn!(bridge = self.url, class = new.class, "{}; {}", new.message, new.hint);
+            }
+            (None, Some(_)) => tracing::warn!(bridge = self.url, "all is well again"),
+            _ => {}
+        }
+        self.error = trouble;
     }
 }
 

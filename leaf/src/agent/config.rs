@@ -1,5 +1,6 @@
 //! What a leaf is to do: from flags, the environment, a file and defaults, in this order.
 
+mod bridges;
 mod file;
 mod flags;
 mod keys;
@@ -12,8 +13,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sync::http::Password;
-use sync::nats::Broker;
+use sync::http::{Password, Url};
+use sync::nats::{Broker, PeerId};
 
 pub(crate) use self::flags::{Flags, Source};
 pub(crate) use self::reference::reference;
@@ -41,8 +42,23 @@ pub(crate) struct Config {
     pub(crate) socket: PathBuf,
     /// How long a leaf that is to stop waits for what it has begun.
     pub(crate) drain: Duration,
-    /// At least one.
+    /// At least one, or a bridge.
     pub(crate) repositories: Vec<Repository>,
+    /// Servers that are answered for on the broker.
+    pub(crate) bridges: Vec<Bridge>,
+}
+
+/// A server that is reached over HTTP, and answered for on the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bridge {
+    /// Without a user.
+    pub(crate) url: Url,
+    /// Its project; none: it is asked.
+    pub(crate) project: Option<String>,
+    /// What it is called on the broker; none: by its address.
+    pub(crate) name: Option<PeerId>,
+    /// How long it may send nothing.
+    pub(crate) timeout: Duration,
 }
 
 /// A repository to be kept in step with its peers.

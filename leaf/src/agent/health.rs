@@ -82,6 +82,11 @@ pub(crate) fn is_ready(report: &Report) -> Verdict {
             problems.push(Problem { repository: name(), peer: Some(peer.known.url.clone()), what });
         }
     }
+    for bridge in report.bridges.iter().filter(|bridge| bridge.state != Condition::Open) {
+        let why = bridge.error.as_ref().map_or_else(String::new, |error| format!(": {}", error.message));
+        let what = format!("its bridge does not answer yet{why}");
+        problems.push(Problem { repository: None, peer: Some(bridge.url.clone()), what });
+    }
     Verdict::of(problems, "not ready")
 }
 

@@ -15,6 +15,7 @@ use super::board::{Board, Trouble};
 use super::clock::Clock;
 use super::config::{Address, Peer, Repository, Secret};
 use super::meeting::Meeting;
+use super::past::{Past, Session};
 use super::stop::Stop;
 use super::wire::Wire;
 use crate::exit::{Code, Failure};
@@ -28,6 +29,7 @@ pub(crate) struct Errand {
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,
     pub(crate) board: Board,
+    pub(crate) past: Past,
     /// Where peers meet, once it is known which project this is.
     pub(crate) meeting: Option<Arc<Meeting>>,
 }
@@ -59,7 +61,7 @@ impl Errand {
             Ok(end) => end,
             Err(failure) => End::Failed(failure.at(&self.repository.file)),
         };
-        self.write_down(peer, &end, &tally, begun.elapsed());
+        self.write_down(peer, &end, &tally, begun.elapsed(), reason);
         match end {
             End::Done { received, .. } => Outcome::Done { received },
             End::Failed(failure) if may_pass(failure.code) => Outcome::Failed,
@@ -126,7 +128,7 @@ impl Errand {
         }
     }
 
-    fn write_down(&self, peer: usize, end: &End, tally: &Tally, took: Duration) {
+    fn write_down(&self, peer: usize, end: &End, tally: &Tally, took: Duration, reason: Reason) {
         let name = &self.repository.name;
         let url = &self.repository.peers[peer].address;
         let (rounds, stats) = tally.total();
@@ -135,6 +137,18 @@ impl Errand {
             End::Failed(failure) => Some(Trouble::from(failure)),
             End::Stopped => None,
         };
+        self.past.remember(Session {
+            ended: now(),
+            repository: name.clone(),
+            peer: url.to_string(),
+            reason: word(reason),
+            class: trouble.as_ref().map(|trouble| trouble.class),
+            rounds,
+            artifacts_sent: stats.files_sent,
+            artifacts_received: stats.files_received,
+            bytes: stats.bytes_sent + stats.bytes_received,
+            milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        });
         self.board.note_peer(name, peer, |known| {
             known.syncing = false;
             known.milliseconds = u64::try_from(took.as_millis()).ok();

@@ -30,7 +30,7 @@ pub(crate) struct Leaf {
 /// What to do instead.
 #[derive(Debug, Subcommand)]
 enum What {
-    Check(check::Check),
+    Check(Box<check::Check>),
     Status(status::Status),
     SyncNow(sync_now::SyncNow),
     #[command(hide = true)]

@@ -123,8 +123,9 @@ fn good<T>(name: &'static str, value: &str, read: impl Fn(&str) -> Option<T>) ->
     read(value.trim()).ok_or_else(|| BadHeader { name, value: value.chars().take(80).collect() })
 }
 
-const FAULTS: [(PeerFault, &str); 6] = [
+const FAULTS: [(PeerFault, &str); 7] = [
     (PeerFault::Busy, "busy"),
+    (PeerFault::Unreachable, "unreachable"),
     (PeerFault::Gone, "gone"),
     (PeerFault::Failed, "failed"),
     (PeerFault::TooLong, "too-long"),

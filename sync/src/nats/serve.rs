@@ -1,4 +1,4 @@
-//! Answering rounds over a broker, from the same service that answers over HTTP.
+//! Answering rounds over a broker: from the same service that answers over HTTP, or from a server that is asked in turn.
 
 use std::fmt;
 use std::future::Future;
@@ -15,11 +15,12 @@ use tokio::time::{Instant, timeout};
 use xfer::body::{Body, ContentType, pack};
 use xfer::{Card, encode};
 
+use super::bridge::Hub;
 use super::connection::Connection;
 use super::envelope::Envelope;
 use super::line::{Line, Room, fits, in_parts};
 use super::topic::{PeerId, Topic, WordError};
-use crate::http::serve::{Form, Letter, Place, Share, Trouble, XferService};
+use crate::http::serve::{Form, Letter, Memory, Place, Share, Trouble, XferService};
 use crate::{PeerFault, TransportError};
 
 /// How long one transfer in parts may take.
@@ -78,21 +79,36 @@ pub struct NatsServer {
     drain_timeout: Duration,
 }
 
-/// What one repository is served with.
+/// What one project is served with.
 #[derive(Clone)]
 struct Counter {
     connection: Connection,
-    service: XferService,
-    place: Place,
+    clerk: Clerk,
     topic: Topic,
     peer: PeerId,
     free: Arc<Semaphore>,
 }
 
+/// Who knows the answers.
+#[derive(Clone)]
+enum Clerk {
+    /// A repository of this machine.
+    Own(XferService, Place),
+    /// A server that is asked in turn.
+    Hub(Hub),
+}
+
+/// A project to be served: by whom, and what a client asks for.
+struct Post {
+    clerk: Clerk,
+    topic: Topic,
+    peer: PeerId,
+}
+
 /// Why a request gets no reply but a word.
-struct Refused {
-    fault: PeerFault,
-    text: String,
+pub(super) struct Refused {
+    pub(super) fault: PeerFault,
+    pub(super) text: String,
 }
 
 /// Serves every repository of `service` over `connection` until `shutdown` ends; then answers what has come, within
@@ -115,9 +131,7 @@ impl NatsServer {
         options: &NatsServeOptions,
     ) -> Result<Self, NatsServeError> {
         let projects = service.repos().projects().map_err(|error| NatsServeError::Repo(error.to_string()))?;
-        let free = Arc::new(Semaphore::new(options.concurrent.max(1)));
-        let before = connection.refusals();
-        let mut counters: Vec<(Counter, _)> = Vec::new();
+        let mut posts = Vec::new();
         for project in projects {
             if project.project.is_empty() {
                 return Err(NatsServeError::NoProject(project.place.file));
@@ -127,31 +141,59 @@ impl NatsServer {
                 Some(peer) => peer.clone(),
                 None => PeerId::new(&project.server)?,
             };
+            posts.push(Post { clerk: Clerk::Own(service.clone(), project.place), topic, peer });
+        }
+        Self::take(connection, posts, options, service.options().drain_timeout).await
+    }
+
+    /// Tells the broker that projects are answered for: each server with the code of its project. What was begun has
+    /// `drain_timeout` once it is to stop.
+    pub async fn bridge(
+        connection: &Connection,
+        hubs: impl IntoIterator<Item = (Hub, String)>,
+        options: &NatsServeOptions,
+        drain_timeout: Duration,
+    ) -> Result<Self, NatsServeError> {
+        let mut posts = Vec::new();
+        for (hub, project) in hubs {
+            let topic = Topic::new(&options.prefix, &project)?;
+            let peer = options.peer.clone().map_or_else(|| hub.peer(), Ok)?;
+            posts.push(Post { clerk: Clerk::Hub(hub), topic, peer });
+        }
+        Self::take(connection, posts, options, drain_timeout).await
+    }
+
+    async fn take(
+        connection: &Connection,
+        posts: Vec<Post>,
+        options: &NatsServeOptions,
+        drain_timeout: Duration,
+    ) -> Result<Self, NatsServeError> {
+        let free = Arc::new(Semaphore::new(options.concurrent.max(1)));
+        let before = connection.refusals();
+        let mut counters: Vec<(Counter, _)> = Vec::new();
+        for Post { clerk, topic, peer } in posts {
             let any = connection.join(&topic.sync(), &topic.queue()).await?;
             let own = connection.join(&topic.sync_with(&peer), &peer.to_string()).await?;
-            let counter = Counter {
-                connection: connection.clone(),
-                service: service.clone(),
-                place: project.place,
-                topic,
-                peer,
-                free: Arc::clone(&free),
-            };
-            counters.push((counter, [any, own]));
+            let (connection, free) = (connection.clone(), Arc::clone(&free));
+            counters.push((Counter { connection, clerk, topic, peer, free }, [any, own]));
         }
         let topics: Vec<String> = counters.iter().map(|(counter, _)| counter.topic.sync()).collect();
         connection.settle(before, |refused| topics.iter().any(|topic| refused.contains(topic))).await?;
-        Ok(Self { counters, drain_timeout: service.options().drain_timeout })
+        Ok(Self { counters, drain_timeout })
     }
 
-    /// What is served.
+    /// The repositories that are served.
     pub fn served(&self) -> Vec<Served> {
-        let served = |(counter, _): &(Counter, _)| Served {
-            file: counter.place.file.clone(),
-            topic: counter.topic.clone(),
-            peer: counter.peer.clone(),
+        let served = |(counter, _): &(Counter, _)| match &counter.clerk {
+            Clerk::Own(_, place) => Some(Served {
+                file: place.file.clone(),
+                topic: counter.topic.clone(),
+                peer: counter.peer.clone(),
+            }),
+            Clerk::Hub(_) => None,
         };
-        self.counters.iter().map(served).collect()
+        self.counters.iter().filter_map(served).collect()
     }
 
     /// Answers until `shutdown` ends; then what has come, within the service's time for that.
@@ -250,8 +292,7 @@ impl Counter {
         let share = self.share(body.bytes.len()).await?;
         // A quarter is left for what is no artifact.
         let form = Form::Plain { reply_bytes: most as u64 / 4 * 3 };
-        let letter = Letter { body, peer: None, login: None, form };
-        let (body, _share) = self.service.exchange(&self.place, letter, share).await?;
+        let (body, _share) = self.clerk.answer(body, form, share).await?;
         let length = body.bytes.len();
         if length > most {
             let text = format!("the reply has {length} bytes, and this broker carries {most} at once");
@@ -274,9 +315,7 @@ impl Counter {
             Some(total) => self.read(total, reply).await?,
         };
         let content_type = envelope.content_type.unwrap_or(ContentType::Compressed);
-        let letter =
-            Letter { body: Body { content_type, bytes }, peer: None, login: None, form: Form::AsAsked };
-        let (body, share) = self.service.exchange(&self.place, letter, share).await?;
+        let (body, share) = self.clerk.answer(Body { content_type, bytes }, Form::AsAsked, share).await?;
         let length = body.bytes.len();
         if length as u64 > envelope.takes.unwrap_or_default() {
             let text = format!("the reply has {length} bytes, more than are taken");
@@ -288,14 +327,14 @@ impl Counter {
 
     /// Takes a request in parts.
     async fn read(&self, total: u64, reply: &str) -> Result<(Bytes, Share), Refused> {
-        let limit = self.service.options().decode.body_bytes;
+        let limit = self.clerk.request_bytes();
         let Some(total) = usize::try_from(total).ok().filter(|&total| total > 0 && total <= limit) else {
             let text = format!("the request is longer than the {limit} bytes that this server takes");
             return Err(Refused { fault: PeerFault::TooLong, text });
         };
         let mut line = self.line().await?;
         let hello = Envelope { peer: Some(self.peer.clone()), ..Envelope::default() };
-        let (memory, patience) = (self.service.requests().clone(), self.service.options().idle_timeout);
+        let (memory, patience) = (self.clerk.requests().clone(), self.clerk.idle_timeout());
         let mut room = Room::Shared { memory, share: Share::default(), patience };
         let bytes = line.receive(reply, total, hello, &mut room).await?;
         let share = match room {
@@ -323,14 +362,14 @@ impl Counter {
     }
 
     async fn line(&self) -> Result<Line, TransportError> {
-        let idle = self.service.options().idle_timeout;
+        let idle = self.clerk.idle_timeout();
         Line::open(&self.connection, &self.topic.sync(), idle, TRANSFER_TIMEOUT).await
     }
 
     /// Memory for a request that is there already.
     async fn share(&self, bytes: usize) -> Result<Share, Refused> {
-        let (mut share, idle) = (Share::default(), self.service.options().idle_timeout);
-        let grown = self.service.requests().grow(&mut share, bytes as u64, idle).await;
+        let (mut share, idle) = (Share::default(), self.clerk.idle_timeout());
+        let grown = self.clerk.requests().grow(&mut share, bytes as u64, idle).await;
         grown.ok_or_else(|| Refused::from(Trouble::Full))?;
         Ok(share)
     }
@@ -348,6 +387,40 @@ impl Counter {
         };
         if let Err(error) = self.connection.send(reply, None, envelope.write(), payload).await {
             tracing::debug!(%error, "a refusal was not sent");
+        }
+    }
+}
+
+impl Clerk {
+    async fn answer(&self, body: Body, form: Form, share: Share) -> Result<(Body, Share), Refused> {
+        match self {
+            Self::Own(service, place) => {
+                let letter = Letter { body, peer: None, login: None, form };
+                Ok(service.exchange(place, letter, share).await?)
+            }
+            Self::Hub(hub) => hub.answer(body, form, share).await,
+        }
+    }
+
+    /// What requests take that are being read.
+    fn requests(&self) -> &Memory {
+        match self {
+            Self::Own(service, _) => service.requests(),
+            Self::Hub(hub) => hub.requests(),
+        }
+    }
+
+    fn request_bytes(&self) -> usize {
+        match self {
+            Self::Own(service, _) => service.options().decode.body_bytes,
+            Self::Hub(hub) => hub.request_bytes(),
+        }
+    }
+
+    fn idle_timeout(&self) -> Duration {
+        match self {
+            Self::Own(service, _) => service.options().idle_timeout,
+            Self::Hub(hub) => hub.idle_timeout(),
         }
     }
 }

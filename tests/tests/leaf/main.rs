@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is the finding")]
 
+mod bridge;
 mod broker;
 mod configuration;
 mod fleet;
 mod life;
+mod page;
 mod secrets;
 mod trouble;

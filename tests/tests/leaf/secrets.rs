@@ -48,7 +48,7 @@ fn passwords_are_in_no_log_no_status_no_metrics_and_no_list_of_processes() {
     until("the others have it", || holds(&frond, &scratch.file("variable.fossil"), &hash));
     shown += &leaf.status(&frond).to_string();
     shown += &frond_tests::frond::run(&mut command(&["leaf", "status"])).all();
-    for path in ["/healthz", "/readyz", "/metrics"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/"] {
         shown += &leaf.probe(path).text();
     }
     shown += &fs::read_to_string(format!("/proc/{}/cmdline", leaf.id())).unwrap();

@@ -25,6 +25,17 @@ pub(super) struct Leaf {
     pub(super) drain: Option<Span>,
     pub(super) defaults: Defaults,
     pub(super) repository: Vec<Repository>,
+    pub(super) bridge: Vec<Bridge>,
+}
+
+/// A server that is answered for.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(super) struct Bridge {
+    pub(super) url: String,
+    pub(super) project: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) timeout: Option<Span>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,6 +95,13 @@ pub(super) struct Defaults {
 impl std::fmt::Debug for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Peer").finish_non_exhaustive()
+    }
+}
+
+/// Shows no address, which may hold a password.
+impl std::fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bridge").finish_non_exhaustive()
     }
 }
 
@@ -174,6 +192,9 @@ fn check_leaf(text: &str, table: &DeTable<'_>) -> Result<(), Wrong> {
             let known: Vec<&str> = names(&[keys::ADDRESS, keys::PEER]).collect();
             check(text, peer, &known, " of [[repository.peer]]")?;
         }
+    }
+    for bridge in tables(table, "bridge") {
+        check(text, bridge, &names(&[keys::BRIDGE]).collect::<Vec<_>>(), " of [[bridge]]")?;
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ pub(crate) struct Flags {
     /// Serve everything under this path
     #[arg(long, value_name = "/PATH", env = "FROND_LEAF_BASE_PATH")]
     pub(super) base_path: Option<BasePath>,
-    /// Answer /healthz, /readyz and /metrics here; a port alone is one of loopback
+    /// Answer /healthz, /readyz and /metrics here, and show a status page; a port alone is one of loopback
     #[arg(long, value_name = "[ADDR:]PORT", env = "FROND_LEAF_ADMIN")]
     pub(super) admin: Option<AdminAddress>,
     /// The broker where the peers of each repository meet: nats://HOST[:PORT] or tls://HOST[:PORT]
@@ -59,6 +59,16 @@ pub(crate) struct Flags {
     /// What subjects on the broker begin with
     #[arg(long, value_name = "PREFIX", env = "FROND_LEAF_PREFIX")]
     pub(super) prefix: Option<String>,
+    /// A server to answer for on the broker, so that leaves who know only the broker reach it: [PROJECT-CODE=]http[s]://HOST/PATH.
+    /// May be repeated. Without its project code the server is asked for that
+    #[arg(
+        long = "bridge",
+        value_name = "[PROJECT-CODE=]URL",
+        env = "FROND_LEAF_BRIDGES",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub(super) bridges: Vec<String>,
     /// How long a leaf that is to stop waits for what it has begun
     #[arg(long, value_name = "TIME", env = "FROND_LEAF_DRAIN")]
     pub(super) drain: Option<Span>,

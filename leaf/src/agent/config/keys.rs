@@ -28,7 +28,7 @@ pub(super) const LEAF: &[Key] = &[
         "admin",
         "\"127.0.0.1:9090\"",
         "none",
-        "answer /healthz, /readyz and /metrics here; a port alone is one of loopback",
+        "answer /healthz, /readyz and /metrics here, and show a status page; a port alone is one of loopback",
     ),
     key(
         "nats",
@@ -47,7 +47,7 @@ pub(super) const LEAF: &[Key] = &[
 ];
 
 /// Tables of the leaf. Their keys are below.
-pub(super) const TABLES: [&str; 2] = ["defaults", "repository"];
+pub(super) const TABLES: [&str; 3] = ["defaults", "repository", "bridge"];
 
 /// Of a repository.
 pub(super) const REPOSITORY: &[Key] = &[
@@ -94,6 +94,29 @@ pub(super) const PEER: &[Key] = &[
     key("up-rate", "100000", "no limit", "bytes a second to the peer, on the average"),
     key("down-rate", "100000", "no limit", "bytes a second from the peer, on the average"),
     key("within", "\"10m\"", "not required", "the leaf is ready only if a session went well so recently"),
+];
+
+/// Of a bridge.
+pub(super) const BRIDGE: &[Key] = &[
+    key(
+        "url",
+        "\"https://hub.example/team\"",
+        "must be given",
+        "a server, stock Fossil as well, that is answered for on the leaf's broker; whoever asks logs in by itself",
+    ),
+    key(
+        "project",
+        "\"0123456789abcdef0123456789abcdef01234567\"",
+        "the server is asked",
+        "its project code; given, who asks while the server is away hears so",
+    ),
+    key(
+        "name",
+        "\"hub\"",
+        "by its address",
+        "what it is called on the broker; bridges of one name share the work",
+    ),
+    key("timeout", "\"60s\"", "60s", "give a request up when the server sends nothing for so long"),
 ];
 
 /// Which of `names` a wrong one resembles most.

@@ -5,21 +5,29 @@ use std::fmt::Write as _;
 use clap::{Args as _, Command};
 
 use super::flags::Flags;
-use super::keys::{ADDRESS, Key, LEAF, PEER, REPOSITORY};
+use super::keys::{ADDRESS, BRIDGE, Key, LEAF, PEER, REPOSITORY};
 
 /// Tables of all keys, in Markdown.
 pub(crate) fn reference() -> String {
     let flags = Flags::augment_args(Command::new("leaf"));
+    // What else says something of a bridge says it in one flag.
+    let no_flags = Command::new("leaf");
     let mut text = String::new();
-    let tables: [(&str, &[&[Key]]); 3] = [
-        ("The leaf", &[LEAF]),
-        ("`[[repository]]`, one or more", &[REPOSITORY]),
+    let tables: [(&str, &[&[Key]], &Command); 4] = [
+        ("The leaf", &[LEAF], &flags),
+        ("`[[repository]]`, any number", &[REPOSITORY], &flags),
         (
             "`[[repository.peer]]`, any number; all but the first three may stand in `[defaults]` too",
             &[ADDRESS, PEER],
+            &flags,
+        ),
+        (
+            "`[[bridge]]`, any number (flag `--bridge [PROJECT-CODE=]URL`, variable `FROND_LEAF_BRIDGES`)",
+            &[BRIDGE],
+            &no_flags,
         ),
     ];
-    for (title, keys) in tables {
+    for (title, keys, flags) in tables {
         let _ = writeln!(
             text,
             "{title}:\n\n| key | for example | default | flag, environment | |\n|---|---|---|---|---|"
@@ -29,7 +37,7 @@ pub(crate) fn reference() -> String {
             let _ = writeln!(
                 text,
                 "| `{name}` | `{example}` | {default} | {} | {about} |",
-                elsewhere(&flags, name)
+                elsewhere(flags, name)
             );
         }
         text.push('\n');

@@ -10,7 +10,7 @@ use sync::nats::{Broker, Topic};
 
 use super::file::{self, Defaults};
 use super::flags::{Flags, Source};
-use super::{Address, Config, Peer, Repository, Secret};
+use super::{Address, Config, Peer, Repository, Secret, bridges};
 use crate::exit::{Code, Failure};
 use crate::login;
 use crate::remote::{self, Remote};
@@ -20,9 +20,10 @@ const MAX_JITTER_PERCENT: u32 = 50;
 
 /// What the leaf is to do.
 pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
-    let path = match &flags.source.repository {
-        Some(_) => None,
-        None => Some(config_file(&flags.source)?),
+    let path = match (&flags.source.repository, &flags.source.config) {
+        (Some(_), _) => None,
+        (None, None) if !flags.bridges.is_empty() => None,
+        (None, _) => Some(config_file(&flags.source)?),
     };
     let mut said = path.as_deref().map(file::read).transpose()?.unwrap_or_default();
     let directory = path.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
@@ -34,7 +35,8 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
             "put the peers into the configuration file",
         ));
     }
-    if said.repository.is_empty() {
+    said.bridge.extend(flags.bridges.iter().map(|text| bridges::said_by_flag(text)));
+    if said.repository.is_empty() && said.bridge.is_empty() {
         return Err(misuse(
             "there is no repository to keep in step",
             "name one with -R FILE, or in a [[repository]] of the configuration file",
@@ -54,17 +56,22 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
         }
     }
     check(&repositories)?;
+    let bridges = bridges::all(&said.bridge, nats.is_some())?;
     let socket = flags.source.socket.clone().or_else(|| said.socket.map(|socket| directory.join(socket)));
     Ok(Config {
         listen: flags.listen.or(said.listen),
         base_path: flags.base_path.clone().or(said.base_path).map(|path| path.0).unwrap_or_default(),
         admin: flags.admin.or(said.admin).map(|address| address.0),
-        socket: socket.unwrap_or_else(|| default_socket(&repositories[0].file)),
+        socket: socket.unwrap_or_else(|| {
+            let first = repositories.first().map(|repository| repository.file.as_path());
+            default_socket(first.or(path.as_deref()).unwrap_or(Path::new("bridge")))
+        }),
         nats,
         prefix: flags.prefix.clone().or(said.prefix).unwrap_or_else(|| Topic::PREFIX.to_owned()),
         drain: flags.drain.or(said.drain).map_or(Duration::from_secs(25), |span| span.0),
         file: path,
         repositories,
+        bridges,
     })
 }
 
@@ -247,8 +254,8 @@ fn check(repositories: &[Repository]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The socket that a leaf and its commands find without being told: that of the service, else of the session, else beside
-/// the first repository.
+/// The socket that a leaf and its commands find without being told: that of the service, else beside the first
+/// repository, or the configuration file of a leaf without one.
 fn default_socket(first: &Path) -> PathBuf {
     if let Some(runtime) = env::var_os("RUNTIME_DIRECTORY").filter(|value| !value.is_empty()) {
         return Path::new(&runtime).join("leaf.sock");
@@ -258,6 +265,6 @@ fn default_socket(first: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn misuse(what: &str, hint: &str) -> Failure {
+pub(super) fn misuse(what: &str, hint: &str) -> Failure {
     Failure::new(Code::Usage, what, hint)
 }

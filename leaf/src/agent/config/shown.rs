@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::value::{Every, shown};
-use super::{Config, Peer, Repository, Secret};
+use super::{Bridge, Config, Peer, Repository, Secret};
 
 /// All of it.
 #[derive(Debug, Serialize)]
@@ -21,6 +21,15 @@ pub(crate) struct Shown {
     socket: String,
     drain: String,
     repositories: Vec<ShownRepository>,
+    bridges: Vec<ShownBridge>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownBridge {
+    url: String,
+    project_code: Option<String>,
+    name: Option<String>,
+    timeout: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,6 +71,7 @@ impl Shown {
             socket: config.socket.display().to_string(),
             drain: shown(config.drain),
             repositories: config.repositories.iter().map(of_repository).collect(),
+            bridges: config.bridges.iter().map(of_bridge).collect(),
         }
     }
 
@@ -87,6 +97,16 @@ impl Shown {
                 let _ = writeln!(text, "  no peers: it is served, and synchronized with nobody");
             }
             repository.peers.iter().for_each(|peer| peer.write(&mut text));
+        }
+        for ShownBridge { url, project_code, name, timeout } in &self.bridges {
+            let _ = writeln!(text, "\nbridge {url}");
+            let _ = writeln!(
+                text,
+                "    project      {}",
+                project_code.as_deref().unwrap_or("the server is asked")
+            );
+            let _ = writeln!(text, "    name         {}", name.as_deref().unwrap_or("by its address"));
+            let _ = writeln!(text, "    timeout      {timeout}");
         }
         text
     }
@@ -116,6 +136,15 @@ fn of_repository(repository: &Repository) -> ShownRepository {
         file: repository.file.display().to_string(),
         exists: repository.file.exists(),
         peers: repository.peers.iter().map(of_peer).collect(),
+    }
+}
+
+fn of_bridge(bridge: &Bridge) -> ShownBridge {
+    ShownBridge {
+        url: bridge.url.to_string(),
+        project_code: bridge.project.clone(),
+        name: bridge.name.as_ref().map(ToString::to_string),
+        timeout: shown(bridge.timeout),
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::keys::{ADDRESS, Key, LEAF, PEER, REPOSITORY};
+use super::keys::{ADDRESS, BRIDGE, Key, LEAF, PEER, REPOSITORY};
 use super::*;
 
 fn parse(text: &str) -> Result<file::Leaf, file::Wrong> {
@@ -23,9 +23,11 @@ fn lines(keys: &[Key]) -> String {
 #[test]
 fn every_key_of_the_reference_is_one_that_is_read() {
     let (leaf, peer) = (lines(LEAF), lines(PEER));
-    let (repository, address) = (lines(REPOSITORY), lines(ADDRESS));
-    let text =
-        format!("{leaf}[defaults]\n{peer}[[repository]]\n{repository}[[repository.peer]]\n{address}{peer}");
+    let (repository, address, bridge) = (lines(REPOSITORY), lines(ADDRESS), lines(BRIDGE));
+    let text = format!(
+        "{leaf}[defaults]\n{peer}[[repository]]\n{repository}[[repository.peer]]\n{address}{peer}\
+         [[bridge]]\n{bridge}"
+    );
     let read = parse(&text).unwrap();
     assert_eq!(read.repository[0].peer[0].poll, read.defaults.poll);
 }
@@ -48,6 +50,7 @@ fn every_key_that_is_read_is_in_the_reference() {
         expected("[[repository]]\nfile=''\n[[repository.peer]]\nzz = 1"),
         named(&[ADDRESS, PEER], &[])
     );
+    assert_eq!(expected("[[bridge]]\nzz = 1"), named(&[BRIDGE], &[]));
 }
 
 #[test]

@@ -54,6 +54,7 @@ fn text(report: &Value) -> String {
         }
     }
     table(&mut text, &rows);
+    bridges(&mut text, &mut troubles, &report["bridges"]);
     if !troubles.is_empty() {
         let _ = write!(text, "\n{troubles}");
     }
@@ -88,9 +89,33 @@ fn trouble(text: &mut String, of: &str, error: &Value) {
     }
 }
 
-fn table(text: &mut String, rows: &[[String; 8]]) {
+/// Servers that are answered for, if there are any.
+fn bridges(text: &mut String, troubles: &mut String, bridges: &Value) {
+    let bridges = bridges.as_array().map_or(&[][..], Vec::as_slice);
+    if bridges.is_empty() {
+        return;
+    }
+    let mut rows = vec![["BRIDGE", "PROJECT", "STATE", "REQUESTS", "FAILED", "BYTES"].map(str::to_owned)];
+    for bridge in bridges {
+        let bytes =
+            bridge["bytes_sent"].as_u64().unwrap_or(0) + bridge["bytes_received"].as_u64().unwrap_or(0);
+        rows.push([
+            word(&bridge["url"]).to_owned(),
+            word(&bridge["project_code"]).to_owned(),
+            word(&bridge["state"]).to_owned(),
+            bridge["requests"].to_string(),
+            bridge["failed_requests"].to_string(),
+            bytes.to_string(),
+        ]);
+        trouble(troubles, &format!("bridge {}", word(&bridge["url"])), &bridge["error"]);
+    }
+    text.push('\n');
+    table(text, &rows);
+}
+
+fn table<const N: usize>(text: &mut String, rows: &[[String; N]]) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 8] = std::array::from_fn(width);
+    let widths: [usize; N] = std::array::from_fn(width);
     for row in rows {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
         let line = cells.collect::<Vec<_>>().join("  ");

@@ -1,0 +1,164 @@
+//! The status page: what `frond leaf status` says, for a browser, and how it came to be so. It is one document without
+//! anything from elsewhere; a stream of events keeps it up to date. All addresses in it are relative, so that it may be
+//! shown under any path.
+
+mod graph;
+mod plot;
+mod scale;
+mod view;
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use hyper::body::{Body, Frame};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::board::Board;
+use super::past::Past;
+
+/// Browsers that are kept up to date at once; more see the page as it was when they asked.
+const VIEWERS: usize = 16;
+
+/// Time between two events.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Nothing from elsewhere, and nothing in line: no script, no style, no frame around it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const SCRIPT: &str = include_str!("page/page.js");
+const STYLE: &str = include_str!("page/page.css");
+
+/// What an answer is made of.
+pub(crate) type ReplyBody = UnsyncBoxBody<Bytes, Infallible>;
+
+/// Shows the page. A clone of it is the same one.
+#[derive(Clone)]
+pub(crate) struct Page {
+    board: Board,
+    past: Past,
+    viewers: Arc<Semaphore>,
+}
+
+impl Page {
+    pub(crate) fn new(board: Board, past: Past) -> Self {
+        Self { board, past, viewers: Arc::new(Semaphore::new(VIEWERS)) }
+    }
+
+    /// Answers a path below the one that the page is shown under; none if it is nothing of the page's.
+    pub(crate) fn answer(&self, path: &str) -> Option<Response<ReplyBody>> {
+        let html = "text/html; charset=utf-8";
+        Some(match path {
+            "/" => reply(html, view::document(&self.content())),
+            "/-/page.js" => reply("text/javascript; charset=utf-8", SCRIPT.to_owned()),
+            "/-/page.css" => reply("text/css; charset=utf-8", STYLE.to_owned()),
+            "/-/events" => self.events(),
+            _ => return None,
+        })
+    }
+
+    fn content(&self) -> view::Content {
+        view::Content {
+            report: self.board.report(),
+            sessions: self.past.sessions(),
+            lags: self.past.lags(),
+            now: sync::client::now(),
+        }
+    }
+
+    fn events(&self) -> Response<ReplyBody> {
+        let Ok(place) = Arc::clone(&self.viewers).try_acquire_owned() else {
+            let mut full = reply("text/plain", "too many browsers look already\n".to_owned());
+            *full.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            return full;
+        };
+        let mut ticks = interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let events = Events { page: self.clone(), ticks, _place: place };
+        headed("text/event-stream", events.boxed_unsync())
+    }
+}
+
+/// Events without end: the page as it is, again and again.
+struct Events {
+    page: Page,
+    ticks: Interval,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Body for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        std::task::ready!(self.ticks.poll_tick(cx));
+        let text = event(&view::live(&self.page.content()).into_string());
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from(text)))))
+    }
+}
+
+/// A server-sent event of some text.
+fn event(text: &str) -> String {
+    let mut event = String::with_capacity(text.len() + 64);
+    event.push_str("event: status\n");
+    for line in text.split(['\n', '\r']) {
+        event.push_str("data: ");
+        event.push_str(line);
+        event.push('\n');
+    }
+    event.push('\n');
+    event
+}
+
+/// An answer whose content is all there.
+pub(crate) fn reply(content_type: &'static str, text: String) -> Response<ReplyBody> {
+    headed(content_type, Full::new(Bytes::from(text)).boxed_unsync())
+}
+
+fn headed(content_type: &'static str, body: ReplyBody) -> Response<ReplyBody> {
+    let mut response = Response::new(body);
+    let headers: [(HeaderName, &'static str); 5] = [
+        (CONTENT_TYPE, content_type),
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_has_its_text_line_by_line() {
+        assert_eq!(event("a"), "event: status\ndata: a\n\n");
+        assert_eq!(event("a\nb\r\nc"), "event: status\ndata: a\ndata: b\ndata: \ndata: c\n\n");
+    }
+
+    #[test]
+    fn nothing_of_the_page_is_in_line_or_from_elsewhere() {
+        for text in [SCRIPT, STYLE] {
+            for bad in ["http:", "https:", "@import", "url(", "eval(", ".style"] {
+                assert!(!text.contains(bad), "{bad}");
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The status page.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use frond_tests::leaf::{check_in, open_repository, until};
+use frond_tests::process::free_port;
+use frond_tests::{Frond, Leaf, Scratch};
+
+/// A leaf with a peer that is there and one that is not; a repository has a name that is none for HTML.
+fn leaf(frond: &Frond, scratch: &Scratch) -> Leaf {
+    let (a, b) = (scratch.file("a.fossil"), scratch.file("b.fossil"));
+    open_repository(frond, &a);
+    open_repository(frond, &b);
+    let config = scratch.write(
+        "leaf.toml",
+        format!(
+            "admin = '0'\n[defaults]\npoll = '1s'\n\
+             [[repository]]\nfile = 'c.fossil'\nname = '<b>&\"c'\n[[repository.peer]]\nurl = 'a.fossil'\n\
+             [[repository]]\nfile = 'b.fossil'\n[[repository.peer]]\nurl = 'http://127.0.0.1:{}/'\n",
+            free_port()
+        ),
+    );
+    let leaf = Leaf::start(frond, ["--config", &config.to_string_lossy()]);
+    until("a session went well and another did not", || {
+        let page = leaf.probe("/").text();
+        page.contains("class=\"tie good\"") && page.contains("class=\"tie bad\"")
+    });
+    leaf
+}
+
+/// What a page refers to.
+fn references(page: &str) -> Vec<String> {
+    let values = |name: &str| -> Vec<String> {
+        let mark = format!("{name}=\"");
+        page.split(&mark).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    ["href", "src", "data-events"].into_iter().flat_map(values).filter(|url| url != "data:,").collect()
+}
+
+#[test]
+fn the_page_shows_what_there_is_and_runs_nothing_but_its_own() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let leaf = leaf(&frond, &scratch);
+    let answer = leaf.probe("/");
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let policy = answer.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let page = answer.text();
+    assert!(page.contains("&lt;b&gt;&amp;&quot;c") && !page.contains("<b>&"), "{page}");
+    assert!(page.contains("cannot connect to 127.0.0.1"), "{page}");
+    // What the policy forbids is not there.
+    for bad in [" style=", "<style", "<script>", " onload=", " onclick=", "javascript:"] {
+        assert!(!page.contains(bad), "{bad} in\n{page}");
+    }
+    // Under whatever path it is shown, its parts are below that.
+    let references = references(&page);
+    assert_eq!(references, ["-/page.css", "-/page.js", "-/events"]);
+    for (path, kind) in [("/-/page.css", "text/css"), ("/-/page.js", "text/javascript")] {
+        let part = leaf.probe(path);
+        assert_eq!(part.status, 200);
+        assert!(part.header("content-type").unwrap().starts_with(kind), "{part:?}");
+        assert_eq!(part.header("x-content-type-options"), Some("nosniff"));
+    }
+    assert_eq!(leaf.probe("/-/nothing").status, 404);
+}
+
+/// A browser that listens.
+struct Listener(BufReader<TcpStream>);
+
+impl Listener {
+    fn at(leaf: &Leaf) -> Self {
+        let address = leaf.started["admin_url"].as_str().unwrap();
+        let mut stream =
+            TcpStream::connect(address.trim_start_matches("http://").trim_end_matches('/')).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(b"GET /-/events HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// What comes up to an empty line.
+    fn block(&mut self) -> String {
+        let mut block = String::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.0.read_line(&mut line).unwrap() > 0, "the stream ended after\n{block}");
+            if line.trim().is_empty() && !block.is_empty() {
+                return block;
+            }
+            block += &line;
+        }
+    }
+}
+
+#[test]
+fn a_browser_is_told_what_changes() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let leaf = leaf(&frond, &scratch);
+    let mut listener = Listener::at(&leaf);
+    let head = listener.block();
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("text/event-stream"), "{head}");
+    let first = listener.block();
+    assert!(first.contains("event: status\ndata: ") && first.contains("tie good"), "{first}");
+    check_in(&frond, &scratch.file("a.fossil"), "new.txt");
+    until("the change is told", || listener.block().contains("<td>interval</td>"));
+    // So many may listen, and probes are answered all the same.
+    let listeners: Vec<Listener> = (0..20).map(|_| Listener::at(&leaf)).collect();
+    let heads = listeners.into_iter().map(|mut listener| {
+        let head = listener.block();
+        (head.starts_with("HTTP/1.1 200"), listener)
+    });
+    let heads: Vec<(bool, Listener)> = heads.collect();
+    assert_eq!(heads.iter().filter(|(taken, _)| *taken).count(), 15);
+    assert!(leaf.probe("/healthz").status == 200 && leaf.probe("/").status == 200);
+    drop((heads, listener));
+    until("their places are free again", || Listener::at(&leaf).block().starts_with("HTTP/1.1 200"));
+    leaf.terminate();
+}
