@@ -1,5 +1,6 @@
 //! `frond commit PATH... -R FILE`, and what `frond import` has in common with it.
 
+mod autosync;
 mod place;
 mod plan;
 mod target;
@@ -15,6 +16,7 @@ use sync::client::now;
 use xfer::ArtifactId;
 use xfer::card::Privacy;
 
+use self::autosync::Together;
 use self::place::{Place, Wish};
 use self::plan::{Change, Plan, What};
 use self::target::Targets;
@@ -87,6 +89,8 @@ pub(crate) struct Manner {
     /// Only list what would change
     #[arg(short = 'n', long)]
     dry_run: bool,
+    #[command(flatten)]
+    together: Together,
     #[command(flatten)]
     pub(super) repository: Repository,
 }
@@ -168,12 +172,40 @@ impl Manner {
         let mut root = Root::open(&work.base).map_err(|error| from_reading(&work.base, &error))?;
         let mut repo = if self.dry_run { self.repository.read()? } else { self.repository.write()? };
         let targets = Targets::new(&work.base, &work.paths, &self.repository.file)?;
+        let Some(autosync) = self.together.begin(output)? else {
+            return self.check_in(&mut repo, &mut root, &targets, work, &comment, output);
+        };
+        autosync.pull(&mut repo, |repo| self.parent(repo))?;
+        match self.check_in(&mut repo, &mut root, &targets, work, &comment, output) {
+            Ok(code) => autosync.push(&mut repo).map(|()| code),
+            Err(failure) => {
+                autosync.give_up(&mut repo);
+                Err(failure)
+            }
+        }
+    }
+
+    /// What is to be built on, of what is here.
+    fn parent(&self, repo: &mut Repo) -> Result<Option<ArtifactId>, Failure> {
+        let place = Place::choose(&repo.snapshot()?, &self.wish())?;
+        Ok(place.parent.map(|parent| parent.id))
+    }
+
+    fn check_in(
+        &self,
+        repo: &mut Repo,
+        root: &mut Root,
+        targets: &Targets,
+        work: &Work,
+        comment: &str,
+        output: &Output,
+    ) -> Result<Code, Failure> {
         for _ in 0..ATTEMPTS {
             let plan = {
                 let snap = repo.snapshot()?;
                 let place = Place::choose(&snap, &self.wish())?;
                 let user = who::author(&snap, self.user.as_deref())?;
-                Plan::make(&snap, &mut root, &targets, work, place, user)?
+                Plan::make(&snap, root, targets, work, place, user)?
             };
             for other in &plan.others {
                 output.note(&format!("{}: no part of a check-in; left out", shown(other)));
@@ -190,7 +222,7 @@ impl Manner {
                 output.answer(&Answer::new(&plan, None), || format!("{} changes", plan.changes.len()));
                 return Ok(Code::Ok);
             }
-            if let Some(id) = self.write(&mut repo, &mut root, &plan, &comment)? {
+            if let Some(id) = self.write(repo, root, &plan, comment)? {
                 output.answer(&Answer::new(&plan, Some(id)), || format!("New_Version: {id}"));
                 return Ok(Code::Ok);
             }

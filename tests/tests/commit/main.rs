@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is the finding")]
 
+mod autosync;
 mod export;
 mod refusals;
 mod round_trips;
