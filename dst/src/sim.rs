@@ -29,9 +29,8 @@ use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::{Model, Violation};
 use crate::node::{Node, Power, Stage, Templates, name};
-use crate::plan::{Edge, Fault, Level, Login, Plan};
+use crate::plan::{Fault, Level, Plan};
 use crate::queue::{Moment, Queue};
-use crate::rights::Right;
 use crate::script::{Item, Script};
 use crate::shape::Shape;
 use crate::site::Site;
@@ -189,7 +188,9 @@ struct Sim {
     passed: Moment,
     /// One-way links that are down, and how often.
     down: BTreeMap<(usize, usize), u32>,
-    /// Edges whose last session failed at the end, because a peer like stock sends nothing as an artifact.
+    /// Names under which peers like stock sent an empty file over an edge; at the end, in the last round over it.
+    hollow: BTreeMap<usize, BTreeSet<ArtifactId>>,
+    /// Edges between two peers like stock whose last session failed at the end, because of such a file.
     tripping: BTreeSet<usize>,
     /// Peers that answer slowly, and for how many reasons.
     slow: BTreeMap<usize, u32>,
@@ -213,6 +214,7 @@ impl Sim {
             census: Census::default(),
             passed: 0,
             down: BTreeMap::new(),
+            hollow: BTreeMap::new(),
             tripping: BTreeSet::new(),
             slow: BTreeMap::new(),
             trace: Trace::keeping(kept),
@@ -556,7 +558,7 @@ impl Sim {
             kind == Kind::Sync && both_frond && self.dice("dry run", number).hits(Ratio::new(1, 12));
         let mut talk = Talk::new(edge, kind, options, &mut self.dice("talk", number));
         if both_frond {
-            talk = talk.ask_for(self.clone_version(number, edge));
+            talk = talk.ask_for(self.clone_version(number));
         }
         (talk.life, talk.server_life) = (self.nodes[client].life, self.nodes[server].life);
         talk.server_stage = self.nodes[server].stage;
@@ -572,12 +574,10 @@ impl Sim {
 }
 
 impl Sim {
-    /// Most clones are of the newest kind. One by names does not log in where it is refused at first.
-    fn clone_version(&self, number: u64, edge: usize) -> CloneVersion {
-        let Edge { client, server, .. } = self.plan.edges[edge];
-        let by_names = self.nodes[server].letters(client, Login::Nobody).allow(Right::Clone);
+    /// Most clones are of the newest kind.
+    fn clone_version(&self, number: u64) -> CloneVersion {
         match self.dice("clone version", number).below(6) {
-            0 if by_names => CloneVersion::V1,
+            0 => CloneVersion::V1,
             1 => CloneVersion::V2,
             _ => CloneVersion::V3,
         }

@@ -21,6 +21,10 @@ pub mod user;
 pub use client::Session;
 pub use store::Store;
 
+use std::collections::BTreeSet;
+
+use xfer::{ArtifactId, hash};
+
 use crate::dice::{Dice, Ratio};
 
 /// Which stock it is like.
@@ -53,6 +57,18 @@ pub fn draw(seed: u64, nodes: usize) -> Vec<Option<Version>> {
         _ => None,
     };
     (0..nodes).map(|_| draw()).collect()
+}
+
+/// Names under which a message brings an empty file though they name something. Stock sends that, 2.21 as a server and
+/// as a client, in place of a delta that waits for its source; other stock takes it for a wrong hash, and keeps nothing
+/// of what came with it.
+pub fn hollow(message: &[u8]) -> BTreeSet<ArtifactId> {
+    let lines = lines::read_from(message, lines::Blank::Skipped).unwrap_or_default();
+    let empty = |line: &lines::Line| match line.words.as_slice() {
+        [card, name, size] if card == "file" && size == "0" => lines::id(name).ok(),
+        _ => None,
+    };
+    lines.iter().filter_map(empty).filter(|id| !hash::names(id, b"")).collect()
 }
 
 /// What stock would trip over, in what a sound peer sent.

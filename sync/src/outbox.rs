@@ -190,11 +190,12 @@ impl<'a> Outbox<'a> {
         Ok(Some(UvFile { name, mtime, hash, size, flags: 0, content: Some(content) }))
     }
 
-    /// The time of an unversioned file, for a peer that has its content.
+    /// The time of an unversioned file, for a peer that has its content, or deleted it too.
     pub(crate) fn unversioned_time(&self, name: &UvName, entry: &Entry) -> UvFile {
         let Version { mtime, hash } = entry.version;
         let size = u32::try_from(entry.size).unwrap_or(u32::MAX);
-        UvFile { name: name.clone(), mtime, hash, size, flags: UvFile::OMITTED, content: None }
+        let flags = if hash.is_none() { UvFile::DELETED } else { UvFile::OMITTED };
+        UvFile { name: name.clone(), mtime, hash, size, flags, content: None }
     }
 
     fn whole(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {

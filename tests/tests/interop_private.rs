@@ -143,3 +143,46 @@ fn what_stock_may_not_push_is_refused_and_does_not_become_public() {
         pair.has_nothing_private(&pair.behind);
     }
 }
+
+/// 127: stock takes the word of who knows the name, Frond wants to see the content. The end is the same.
+#[test]
+fn what_is_private_at_one_and_public_at_the_other_becomes_public() {
+    type Session = fn(&Pair) -> String;
+    let sessions: [(&str, Session); 4] = [
+        ("frond pulls", |pair| {
+            let server = pair.fossil.server(&pair.ahead);
+            pair.frond.pull(&server.url_as("dev", "pw"), &pair.behind).to_string()
+        }),
+        ("frond is pushed to", |pair| {
+            let server = pair.frond.server(&pair.behind);
+            pair.fossil.exchange("push", &server.url_as("dev", "pw"), &pair.ahead)
+        }),
+        ("stock pulls", |pair| {
+            let server = pair.frond.server(&pair.ahead);
+            pair.fossil.exchange("pull", &server.url_as("dev", "pw"), &pair.behind)
+        }),
+        ("stock is pushed to", |pair| {
+            let server = pair.fossil.server(&pair.behind);
+            pair.frond.push(&server.url_as("dev", "pw"), &pair.ahead).to_string()
+        }),
+    ];
+    for (name, session) in sessions {
+        let pair = Pair::of(WITHOUT);
+        let page = pair.scratch.write("page.txt", "a page that both have\n");
+        let (page, ahead) = (page.to_string_lossy(), pair.ahead.to_string_lossy());
+        pair.fossil.output(["wiki", "create", "Both", &page, "--user", "dev", "-R", &ahead]);
+        let id = sql::column(&pair.ahead, "SELECT uuid FROM blob ORDER BY rid DESC LIMIT 1").swap_remove(0);
+        let server = pair.fossil.server(&pair.ahead);
+        pair.frond.pull(&server.url_as("dev", "pw"), &pair.behind);
+        drop(server);
+        let here = format!("(SELECT rid FROM blob WHERE uuid='{id}')");
+        let hide = format!("INSERT INTO private SELECT {here}; DELETE FROM unclustered WHERE rid={here}");
+        sql::execute(&pair.behind, &hide);
+        assert_eq!(sql::column(&pair.behind, PRIVATE), [id]);
+        let said = session(&pair);
+        assert_eq!(sql::column(&pair.behind, PRIVATE), Vec::<String>::new(), "{name}: {said}");
+        if name.starts_with("frond") {
+            pair.is_sound(&pair.behind);
+        }
+    }
+}

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use frond_tests::corpus::{Extras, Shape};
+use frond_tests::corpus::{Extras, PROJECT, Shape};
 use frond_tests::frond::count;
 use frond_tests::{Fossil, Frond, Scratch, Server, compare, shared, sql};
 
@@ -50,6 +50,39 @@ impl Pair {
         let forget = "DELETE FROM unsent; DELETE FROM unclustered WHERE rid=(SELECT max(rid) FROM blob)";
         sql::execute(file, forget);
         id
+    }
+
+    /// Has stock take a delta whose source nobody has, as from a push. Gives its name.
+    #[track_caller]
+    fn let_a_delta_wait(&self, file: &Path) -> String {
+        let source = "a source that nobody has\n".repeat(20);
+        let target = format!("{source}and one more line\n");
+        let delta = repo::delta::create(source.as_bytes(), target.as_bytes());
+        let [source, target] = [source, target].map(|text| xfer::hash::sha3_256(text.as_bytes()));
+        let code = "00".repeat(20);
+        // Here stock lets everybody in who logs in.
+        let head = format!(
+            "login dev {code} {code}\npragma client-version 22100 20230226 192424\npush {code} {PROJECT}\n\
+             file {target} {source} {}\n",
+            delta.len()
+        );
+        let dir = Scratch::new();
+        let request = dir.write("request", [head.as_bytes(), &delta].concat());
+        let words = ["test-xfer", &request.to_string_lossy(), "-R", &file.to_string_lossy()];
+        let said = self.fossil.output(words);
+        assert!(said.contains(&format!("gimme {source}\n")), "{said}");
+        target.to_string()
+    }
+
+    /// All came but this, of which the name did.
+    #[track_caller]
+    fn lacks_nothing_but(&self, waiting: &str) {
+        let held = compare::artifacts(&self.served);
+        let mut missing = compare::artifacts(&self.client);
+        missing.retain(|name| !held.contains(name));
+        assert_eq!(missing.into_iter().collect::<Vec<_>>(), [waiting]);
+        assert_eq!(sql::column(&self.served, "SELECT uuid FROM blob JOIN phantom USING(rid)"), [waiting]);
+        self.frond.verify(&self.served);
     }
 
     /// What neither side announces goes both ways if all is compared, and only then.
@@ -130,4 +163,23 @@ fn stock_pushes_to_frond_in_many_small_requests() {
     );
     println!("{usual} rounds, {small} with a small budget");
     assert!(small > 2 * usual, "{usual} rounds, {small} with a small budget");
+}
+
+/// 181: stock announces it, and sends an empty file under its name each time it is asked.
+#[test]
+fn what_waits_at_stock_for_its_delta_source_keeps_nothing_else_back() {
+    let pair = Pair::of(200);
+    let waiting = pair.let_a_delta_wait(&pair.client);
+    let server = pair.frond.server(&pair.served);
+    pair.fossil.exchange("push", &server.url_as("dev", "pw"), &pair.client);
+    pair.lacks_nothing_but(&waiting);
+
+    let pair = Pair::of(200);
+    let waiting = pair.let_a_delta_wait(&pair.client);
+    let server = pair.fossil.server(&pair.client);
+    for _ in 0..2 {
+        let summary = pair.frond.pull(&server.url_as("dev", "pw"), &pair.served);
+        assert_eq!(count(&summary, "unavailable"), 1, "{summary}");
+        pair.lacks_nothing_but(&waiting);
+    }
 }

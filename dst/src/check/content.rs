@@ -67,11 +67,18 @@ pub fn check(
     Ok(came)
 }
 
-/// Nothing is asked for that is held or shunned. That is so if nothing else happened to the sender meanwhile.
-pub fn check_gimmes(known: &Known, message: &Message) -> Result<(), Violation> {
+/// Nothing is asked for that is held or shunned. That is so if nothing else happened to the sender meanwhile. What is held
+/// as private is asked for all the same where the other side announced it: only its content shows that it is public.
+pub fn check_gimmes(
+    known: &Known,
+    message: &Message,
+    is_announced: impl Fn(&ArtifactId) -> bool,
+) -> Result<(), Violation> {
     for card in &message.cards {
         if let Card::Gimme(id) = card
-            && (known.held.contains_key(id) || known.shunned.contains(id))
+            && (known.is_public(id)
+                || known.held.contains_key(id) && !is_announced(id)
+                || known.shunned.contains(id))
         {
             let text = format!("{id} is asked for though it is held or shunned");
             return Err(Violation::new("content", text));

@@ -41,10 +41,14 @@ pub fn check(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
 }
 
 /// Who is given files has nothing older than the giver; peers that give each other files have the same. A deletion does
-/// not pass through a peer that never had the file, so that it reaches nobody else for sure.
+/// not pass through a peer that never had the file, so that it reaches nobody else for sure. Two that deleted a file at
+/// different times keep these times, as in stock, while the files that they have are the same: then their hashes are
+/// equal, and nothing is said of any file. As soon as a file differs the later time is taken.
 fn check_files(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
     for &(from, to) in &flows.files {
+        let is_silent = peers[from].live_files() == peers[to].live_files();
         let is_behind = |(name, version): &(&String, &Version)| match peers[to].files.get(*name) {
+            Some((_, None)) if version.1.is_none() && is_silent => false,
             Some(theirs) => theirs < version,
             None => version.1.is_some(),
         };
@@ -111,10 +115,14 @@ mod tests {
             (old, deleted, true),
             (none, old, true),
             (deleted, new, true),
+            (deleted, Some((1, None)), true),
         ];
         for (from, to, sound) in cases {
             assert_eq!(check(&[&with(from), &with(to)], &flows).is_ok(), sound, "{from:?} {to:?}");
         }
+        let mut behind = with(Some((1, None)));
+        behind.files.insert("b".to_owned(), (1, Some(id)));
+        assert!(check(&[&with(deleted), &behind], &flows).is_err(), "files differ");
     }
 
     #[test]

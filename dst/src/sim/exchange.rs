@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sync::schedule::Outcome;
 use sync::{Cx, Limits, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
 use xfer::body::{Body, pack, unpack};
+use xfer::card::Igot;
 use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
 
 use super::mishap::Way;
@@ -154,7 +155,7 @@ impl Sim {
         talk.given = tables::given(&request);
         sending.check(&request)?;
         if talk.commits == Some(self.nodes[edge.client].commits) {
-            content::check_gimmes(sending.known, &request)?;
+            content::check_gimmes(sending.known, &request, |id| talk.offered.contains(id))?;
         }
         Ok(Some(pack(encode(&request), self.plan.framing)))
     }
@@ -168,7 +169,7 @@ impl Sim {
     ) -> Result<Option<Body>, Violation> {
         let edge = self.plan.edges[at].clone();
         if self.is_stock(edge.server) {
-            return self.serve_as_stock(edge.server, body, soundness);
+            return self.serve_as_stock(at, body, soundness);
         }
         let request = match read(body) {
             Ok(request) => request,
@@ -220,7 +221,11 @@ impl Sim {
             budget: limits.reply_bytes,
         };
         sending.check(&reply)?;
-        content::check_gimmes(sending.known, &reply)?;
+        let announces = |id: &ArtifactId| {
+            let public = |card: &Card| matches!(card, Card::Igot(igot) if *igot == Igot::public(*id));
+            request.cards.iter().any(public)
+        };
+        content::check_gimmes(sending.known, &reply, announces)?;
         let framing = reply_content_type(&request, body.content_type);
         Ok(Some(pack(encode(&reply), framing)))
     }
@@ -370,8 +375,6 @@ impl Sim {
                     || self.plan.choices.contains_key(&sync::Site::Unanswered)
             }
             SyncError::UnfinishedClone | SyncError::NoProject | SyncError::NotFresh => on(Fault::Restore),
-            // Stock sends nothing as the content of what waits for its delta source.
-            SyncError::BadArtifact(_) => damaged || self.may_send_nothing(edge.server),
             _ => damaged,
         }
     }

@@ -98,6 +98,7 @@ impl Sim {
         talk.stock = self.stock_session(&talk, turn);
         self.tell(&format!("{} of {} with {}", talk.name(), edge.client, edge.server));
         loop {
+            self.hollow.remove(&at);
             let Some(request) = self.compose(&mut talk)? else { break };
             let Some(reply) = self.serve(at, &request, Soundness::Sound)? else { break };
             match self.absorb(&mut talk, &reply, Soundness::Sound)? {
@@ -107,8 +108,9 @@ impl Sim {
                 None => break,
             }
         }
-        // Each session of a peer like stock that sends nothing as an artifact fails, until the delta source comes.
-        if self.may_send_nothing(edge.client) || self.may_send_nothing(edge.server) {
+        // Between two like stock each session fails in which one sends nothing as an artifact, until the delta source
+        // comes there on another way.
+        if self.hollow.contains_key(&at) && self.is_stock(edge.client) && self.is_stock(edge.server) {
             self.tripping.insert(at);
             return Ok(());
         }

@@ -13,15 +13,11 @@ use crate::model::{Model, Violation};
 use crate::node::{Stage, name};
 use crate::plan::{Fault, Login};
 use crate::rights::Right;
-use crate::stock::{Session, Store, Trip, client, server, user};
+use crate::stock::{self, Session, Store, Trip, client, server, user};
 use crate::talk::{Kind, Soundness, Talk};
 use repo::manifest::{self, Artifact};
 use sync::Progress;
 use xfer::card::Privacy;
-
-/// How a server says that an empty artifact came: its content hashes to this.
-const NOTHING_CAME: &str =
-    "came with content that hashes to a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a";
 
 impl Sim {
     pub(super) fn is_stock(&self, at: usize) -> bool {
@@ -69,6 +65,7 @@ impl Sim {
             unreachable!("it is like stock")
         };
         let request = session.request(store);
+        self.note_hollow(talk.edge, &request);
         self.audit(at, Maker::Peer)?;
         Ok(Some(pack(request, ContentType::Compressed)))
     }
@@ -76,13 +73,14 @@ impl Sim {
     /// The reply of a server that is like stock; none if it answers with a page that says that it failed.
     pub(super) fn serve_as_stock(
         &mut self,
-        at: usize,
+        edge: usize,
         body: &Body,
         soundness: Soundness,
     ) -> Result<Option<Body>, Violation> {
         if soundness == Soundness::Damaged {
             return Ok(None);
         }
+        let at = self.plan.edges[edge].server;
         let now = self.nodes[at].time(self.now);
         self.tally.requests += 1;
         let Some(store) = &mut self.nodes[at].stock else { unreachable!("it is like stock") };
@@ -92,9 +90,10 @@ impl Sim {
         let text = unpack(body, &DecodeLimits::default()).map_err(|error| Violation::new("stock", error))?;
         let reply = match server::answer(store, &text, body.content_type, now) {
             Ok(reply) => reply,
-            Err(trip) if self.is_no_fault(&trip) => return Ok(None),
+            Err(trip) if self.is_no_fault(edge, &trip) => return Ok(None),
             Err(Trip(text)) => return Err(Violation::new("stock", format!("server {at}: {text}"))),
         };
+        self.note_hollow(edge, &reply.text);
         self.tally.stock += 1;
         self.audit(at, Maker::Peer)?;
         Ok(Some(pack(reply.text, reply.framing)))
@@ -119,7 +118,7 @@ impl Sim {
         let Some(session) = &mut talk.stock else { unreachable!("it is like stock") };
         let next = match session.hear(store, &text) {
             Ok(next) => next,
-            Err(trip) if self.is_no_fault(&trip) => client::Next::Failed(trip.0),
+            Err(trip) if self.is_no_fault(talk.edge, &trip) => client::Next::Failed(trip.0),
             Err(Trip(text)) => return Err(Violation::new("stock", format!("client {at}: {text}"))),
         };
         let is_done = next == client::Next::Done;
@@ -147,17 +146,24 @@ impl Sim {
         }
     }
 
-    /// Whether a peer may send an empty artifact under the name of another.
-    pub(super) fn may_send_nothing(&self, at: usize) -> bool {
-        self.nodes[at].stock.as_ref().is_some_and(Store::waits)
+    /// Keeps the names under which a peer like stock sent nothing over an edge.
+    fn note_hollow(&mut self, edge: usize, message: &[u8]) {
+        for id in stock::hollow(message) {
+            self.tell(&format!("nothing is sent as {} over edge {edge}", id.short()));
+            self.hollow.entry(edge).or_default().insert(id);
+        }
     }
 
-    /// What stock trips over and no peer of it can help: files that others keep from it, and requests that come again.
-    fn is_no_fault(&self, trip: &Trip) -> bool {
+    /// What stock trips over and no peer of it can help: files that others keep from it, requests that come again, and
+    /// what other stock sends as an empty file for want of a delta source. Frond passes over that: no session that it
+    /// has part in fails of it.
+    fn is_no_fault(&self, edge: usize, trip: &Trip) -> bool {
+        let mut hollow = self.hollow.get(&edge).into_iter().flatten();
         let on = |fault: Fault| self.plan.faults.contains_key(&fault);
         let shunned = self.nodes.iter().any(|node| !node.known.shunned.is_empty()) || on(Fault::Restore);
         trip.0.contains("UNIQUE") && (on(Fault::Duplicate) || on(Fault::Delay) || on(Fault::Reorder))
             || trip.0.contains("unresolved deltas") && shunned
+            || hollow.any(|id| trip.0 == format!("wrong hash on received artifact {id}"))
     }
 
     /// An error that makes stock give up has a reason.
@@ -175,14 +181,8 @@ impl Sim {
             || on(Fault::Rights)
             || on(Fault::Restore);
         let unborn = talk.server_stage == Stage::Unborn || on(Fault::Restore);
-        // What waits for its delta source is sent as nothing, which no server takes for it.
-        let sent_nothing = self.may_send_nothing(edge.client) && text.contains(NOTHING_CAME);
-        if denied
-            || unborn
-            || sent_nothing
-            || on(Fault::Duplicate)
-            || self.is_no_fault(&Trip(text.to_owned()))
-        {
+        let no_fault = self.is_no_fault(talk.edge, &Trip(text.to_owned()));
+        if denied || unborn || on(Fault::Duplicate) || no_fault {
             return Ok(());
         }
         Err(Violation::new("stock", format!("{} gives up without a reason: {text}", talk.name())))

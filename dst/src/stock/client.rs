@@ -487,6 +487,41 @@ mod tests {
         assert_eq!(copy.project, PROJECT);
     }
 
+    /// As between two of stock 2.21. Frond passes over such a file: `an_empty_file_under_another_name_counts_as_not_sent`
+    /// in sync's tests, both roles.
+    #[test]
+    fn what_waits_for_its_delta_source_is_sent_as_an_empty_file_that_fails_the_session() {
+        let text = |end: &str| format!("{}{end}", "a line that stays\n".repeat(20)).into_bytes();
+        let (base, target) = (text("one"), text("two"));
+        let (source, waiting) = (hash::sha3_256(&base), hash::sha3_256(&target));
+        let holder = || {
+            let mut store = store(PROJECT);
+            store.put(waiting, Some(source), repo::delta::create(&base, &target), false).unwrap();
+            store
+        };
+        let tripped = Trip(format!("wrong hash on received artifact {waiting}"));
+
+        let (mut puller, mut holding) = (store(PROJECT), holder());
+        let mut session = Session::new(task(), 1);
+        let request = session.request(&mut puller);
+        let reply = server::answer(&mut holding, &request, ContentType::Compressed, NOW).unwrap().text;
+        assert_eq!(session.hear(&mut puller, &reply).unwrap(), Next::Go);
+        let request = session.request(&mut puller);
+        let reply = server::answer(&mut holding, &request, ContentType::Compressed, NOW).unwrap().text;
+        assert_eq!(crate::stock::hollow(&reply), BTreeSet::from([waiting]));
+        assert_eq!(session.hear(&mut puller, &reply).unwrap_err(), tripped);
+
+        let (mut pusher, mut taker) = (holder(), store(PROJECT));
+        let mut session = Session::new(Task { pull: false, ..task() }, 2);
+        let request = session.request(&mut pusher);
+        let reply = server::answer(&mut taker, &request, ContentType::Compressed, NOW).unwrap().text;
+        assert_eq!(session.hear(&mut pusher, &reply).unwrap(), Next::Go);
+        let request = session.request(&mut pusher);
+        assert_eq!(crate::stock::hollow(&request), BTreeSet::from([waiting]));
+        let answer = server::answer(&mut taker, &request, ContentType::Compressed, NOW);
+        assert_eq!(answer.err(), Some(tripped));
+    }
+
     #[test]
     fn a_hundred_artifacts_make_a_cluster_and_arrive_through_it() {
         let (mut client, mut server) = (store(PROJECT), store(PROJECT));

@@ -125,11 +125,6 @@ impl Store {
         self.contents.contains_key(id)
     }
 
-    /// Whether something waits for its delta source.
-    pub fn waits(&self) -> bool {
-        self.contents.values().any(|content| matches!(content, Content::Waiting(..)))
-    }
-
     /// Names without content that may be asked for.
     pub fn phantoms(&self, private: bool) -> Vec<ArtifactId> {
         let open = |id: &&ArtifactId| {
@@ -287,7 +282,8 @@ impl Store {
     pub fn file_card(&self, id: &ArtifactId, show_private: bool) -> Vec<u8> {
         let private = self.private.contains(id);
         let mut card = if private { b"private\n".to_vec() } else { Vec::new() };
-        // Stock has no content for what still waits, and sends that.
+        // Stock announces what still waits for its delta source, has no content for it, and sends that, to who asks and to
+        // who is pushed to (seen with 2.21).
         let content = self.content(id).unwrap_or_default();
         let usable = |source: &ArtifactId| {
             !self.shunned.contains(source) && (!self.private.contains(source) || private && show_private)

@@ -206,7 +206,9 @@ impl<'a, 'm> Answer<'a, 'm> {
 
     /// Asks whoever pushes for what is missing here.
     fn ask(&mut self, cx: &Cx<'_>) -> Result<(), SyncError> {
-        let theirs: BTreeSet<ArtifactId> = self.orders.lacks.iter().copied().collect();
+        // What came, and does not show that it is public, would come as it came.
+        let came = self.orders.files.iter().map(|file| file.id);
+        let theirs: BTreeSet<ArtifactId> = self.orders.lacks.iter().copied().chain(came).collect();
         let (igots, deepest) = (&self.orders.igots, self.orders.deepest);
         let most = cx.limits.reply_gimmes;
         let mut wanted = inbox::choose(self.snap, igots, deepest, most, most, |id| !theirs.contains(id))?;

@@ -13,7 +13,7 @@ use super::locks::Locks;
 use super::rights::{self, Right, Rights};
 use super::unversioned::Unversioned;
 use crate::guard::{Admission, Attempt, Freshness};
-use crate::session::quote;
+use crate::session::{inbox, quote};
 use crate::tables::{self, Flow, Heard};
 use crate::version::ADVERTISED;
 use crate::{Cx, RoundStats, SyncError};
@@ -272,7 +272,12 @@ impl<'m> Orders<'m> {
             self.refuse_private();
             return Ok(());
         }
-        self.files.push(file);
+        if inbox::is_hollow(file) {
+            // To ask for it in the reply would bring the same again.
+            self.lacks.push(file.id);
+        } else {
+            self.files.push(file);
+        }
         Ok(())
     }
 

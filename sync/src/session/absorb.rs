@@ -179,7 +179,8 @@ impl Session {
         Ok(Progress::Continue)
     }
 
-    /// Judges error cards. Nobody may log in to the first round of a clone, so its refusals tell little.
+    /// Judges error cards. Nobody may log in to the first round of a clone, be it by batches or by names, so its
+    /// refusals tell little.
     fn judge(&mut self, reply: &Reply<'_>, phase: Phase) -> Result<Verdict, SyncError> {
         let each = |test: fn(&str) -> bool| reply.errors.iter().all(|text| test(text));
         let batch = matches!(phase, Phase::Batch { .. });
@@ -196,10 +197,11 @@ impl Session {
         if batch && each(is_about_version) && cloning.fall_back() {
             return Ok(Verdict::AskAgain);
         }
-        if !batch || self.login == LoginState::Sent {
+        if phase == Phase::Settle || self.login == LoginState::Sent {
             return Err(refused(reply));
         }
-        if reply.clone_seqno.is_some() && each(|text| text.contains("private")) {
+        let is_answered = if batch { reply.clone_seqno.is_some() } else { !reply.igots.is_empty() };
+        if is_answered && each(|text| text.contains("private")) {
             return Ok(Verdict::TakeIn);
         }
         if !each(is_about_rights) {
@@ -262,7 +264,11 @@ impl Session {
 
     fn take_in(&mut self, tx: &Tx<'_>, reply: &Reply<'_>, cx: &Cx<'_>) -> Result<(), SyncError> {
         tx.set_origin(Origin { time: cx.now, ..Origin::default() });
-        let mut intake = inbox::store(tx, &reply.files, self.deepest(), cx.now)?;
+        // What was asked for and comes so did not come. Unasked, as in a batch of a clone, it would be missed by nobody.
+        let asked: BTreeSet<ArtifactId> = self.wanted.iter().collect();
+        let came = reply.files.iter().filter(|file| !(asked.contains(&file.id) && inbox::is_hollow(file)));
+        let came: Vec<_> = came.copied().collect();
+        let mut intake = inbox::store(tx, &came, self.deepest(), cx.now)?;
         intake.names = inbox::note(tx, &reply.igots, self.deepest())?;
         // Asking again for what was false would bring the same again.
         self.unavailable.extend(intake.settled.dropped.iter().copied());
@@ -354,7 +360,7 @@ impl Session {
         }
         for id in wanted {
             let is_open = postponed.contains(&id) || intake.waiting.contains(&id);
-            if !is_open && wanted::lacks(snap, &id)? {
+            if !is_open && (wanted::lacks(snap, &id)? || inbox::is_kept_private(snap, &id)?) {
                 self.unavailable.insert(id);
             }
         }

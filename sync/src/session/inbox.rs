@@ -6,9 +6,9 @@ use repo::content::{self, Incoming, Stored};
 use repo::error::Fault;
 use repo::ingest::{self, Settled};
 use repo::wanted::Hope;
-use repo::{Presence, RepoError, Snapshot, Tx, UnixTime, blob, private, wanted};
-use xfer::ArtifactId;
+use repo::{Presence, RepoError, Snapshot, Tx, UnixTime, blob, private, shun, wanted};
 use xfer::card::{FileCard, Igot, Payload, Privacy};
+use xfer::{ArtifactId, hash};
 
 use crate::SyncError;
 
@@ -54,6 +54,14 @@ pub(crate) fn store(
     Ok(intake)
 }
 
+/// Whether this is how stock says that it has not got the content of an artifact: an empty file under its name, in
+/// place of a delta that waits for its source. Nobody who has the content sends that.
+pub(crate) fn is_hollow(file: &FileCard) -> bool {
+    matches!(&file.payload, Payload::Plain(bytes) if bytes.is_empty())
+        && file.delta_source.is_none()
+        && !hash::names(&file.id, b"")
+}
+
 /// Whether [`note`] would change anything.
 pub(crate) fn is_news(snap: &Snapshot<'_>, igots: &[&Igot], deepest: Privacy) -> Result<bool, SyncError> {
     for igot in igots.iter().filter(|igot| igot.privacy <= deepest) {
@@ -71,8 +79,8 @@ pub(crate) fn is_news(snap: &Snapshot<'_>, igots: &[&Igot], deepest: Privacy) ->
 }
 
 /// Makes phantoms of what the peer announced and we lack. Who knows the name of an artifact that we hold as
-/// private has not shown that it is public: only its content, sent as public, does. What is public stays so,
-/// whatever the peer says. Returns how many names were not known here.
+/// private has not shown that it is public: only its content, sent as public, does, so that is asked for
+/// ([`choose`]). What is public stays so, whatever the peer says. Returns how many names were not known here.
 pub(crate) fn note(tx: &Tx<'_>, igots: &[&Igot], deepest: Privacy) -> Result<u64, SyncError> {
     let mut names = 0;
     for igot in igots.iter().filter(|igot| igot.privacy <= deepest) {
@@ -116,7 +124,8 @@ impl Choice {
 }
 
 /// Names what is lacking here and `is_wanted`: first what the peer announced, then other phantoms, the youngest
-/// first, then those that were asked for in vain before, up to `missed` of them.
+/// first, then those that were asked for in vain before, up to `missed` of them. What the peer announces as public and is
+/// private here counts as lacking: so it becomes public, and who asks learns nothing of what is private here.
 pub(crate) fn choose(
     snap: &Snapshot<'_>,
     igots: &[&Igot],
@@ -130,8 +139,12 @@ pub(crate) fn choose(
         if promising.len() == limit {
             break;
         }
-        let is_phantom = matches!(blob::presence(snap, &igot.id)?, Presence::Phantom(_));
-        if is_phantom && is_wanted(&igot.id) && wanted::lacks(snap, &igot.id)? && known.insert(igot.id) {
+        let lacks = match blob::presence(snap, &igot.id)? {
+            Presence::Phantom(_) => wanted::lacks(snap, &igot.id)?,
+            Presence::Held(_) => igot.privacy == Privacy::Public && is_kept_private(snap, &igot.id)?,
+            Presence::Unknown | Presence::Dangling(_) => false,
+        };
+        if lacks && is_wanted(&igot.id) && known.insert(igot.id) {
             promising.push(igot.id);
         }
     }
@@ -141,6 +154,12 @@ pub(crate) fn choose(
     promising.append(&mut others(Hope::New, limit - promising.len())?);
     let missed = others(Hope::Missed, missed.min(limit - promising.len()))?;
     Ok(Choice { promising, missed })
+}
+
+/// Whether an artifact is held here as private, and not shunned.
+pub(crate) fn is_kept_private(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
+    let Presence::Held(rid) = blob::presence(snap, id)? else { return Ok(false) };
+    Ok(private::contains(snap, rid)? && !shun::contains(snap, id)?)
 }
 
 /// Names what is_wanted and waits for something that hardly comes: after all else, since it may come as it came before.

@@ -124,6 +124,32 @@ fn one_false_artifact_undoes_the_whole_request() {
     assert!(!server.holds("A"));
 }
 
+/// 181: so stock sends what it has no content for, since it waits for its delta source. It repeats that as often as it
+/// is asked.
+#[test]
+fn an_empty_file_under_another_name_counts_as_not_sent() {
+    let mut server = of_bob("", "i");
+    let request = by_bob(&format!("{PUSH}file {{A}} 0\n{}igot {{A}}\n", file("B")));
+    assert_eq!(server.reply(&request), "");
+    assert_eq!((server.holds("A"), server.holds("B")), (false, true));
+    assert_eq!(server.reply(&by_bob(&format!("{PUSH}igot {{A}}\n"))), spelled("gimme {A}\n"));
+}
+
+/// 127: stock takes the word of who knows its name.
+#[test]
+fn what_is_private_here_and_announced_as_public_is_asked_for_and_public_once_it_came() {
+    let server = || of_bob("", "i").private("A");
+    check_reply(server(), &by_bob(&format!("{PUSH}igot {{A}} 1\n")), "");
+    check_reply(server().shunned("A"), &by_bob(&format!("{PUSH}igot {{A}}\n")), "");
+    let mut server = server();
+    assert_eq!(server.reply(&by_bob(&format!("{PUSH}igot {{A}}\n"))), spelled("gimme {A}\n"));
+    assert_eq!(server.reply(&by_bob("pull {S} {P}\n")), "", "it is private still");
+    let waits = by_bob(&format!("{PUSH}igot {{A}}\nfile {{A}} {{N}} 3\nx:;"));
+    assert_eq!(server.reply(&waits), "", "it would come so again");
+    assert_eq!(server.reply(&by_bob(&format!("{PUSH}{}", file("A")))), "");
+    assert_eq!(server.reply(&by_bob("pull {S} {P}\n# again\n")), spelled("igot {A}\n"));
+}
+
 /// 168: what comes before a card that is refused stands, as in stock.
 #[test]
 fn a_refusal_leaves_what_came_before_it() {
@@ -169,7 +195,8 @@ fn a_private_artifact_of_who_may_push_none_is_dropped() {
 #[test]
 fn an_igot_neither_hides_nor_publishes() {
     let mut server = of_bob("A", "ix").private("B");
-    assert_eq!(server.reply(&by_bob(&format!("{PUSH}igot {{A}} 1\nigot {{B}}\n"))), "");
+    let request = by_bob(&format!("{PUSH}igot {{A}} 1\nigot {{B}}\n"));
+    assert_eq!(server.reply(&request), spelled("gimme {B}\n"));
     assert_eq!(server.reply("pull {S} {P}\n"), spelled("igot {A}\n"));
 }
 

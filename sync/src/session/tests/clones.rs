@@ -103,6 +103,27 @@ fn a_clone_that_needs_a_login_logs_in_from_the_second_round_on() {
 }
 
 #[test]
+fn a_clone_by_names_logs_in_where_nobody_may_clone_too() {
+    let server = || holding("A B").private("C").rights("nobody", "").rights("bob", "gox");
+    let clone = |options: SyncOptions, server: &mut Fixture| {
+        let mut client = fresh();
+        let mut session = Session::clone_into(options, SEED).asking_for(CloneVersion::V1);
+        converse(&mut session, &mut client, server).map(|_| client.all().len())
+    };
+    assert_eq!(clone(bob(&pull()), &mut server()).unwrap(), 2);
+    let private = SyncOptions { private: true, ..bob(&pull()) };
+    assert_eq!(clone(private.clone(), &mut server()).unwrap(), 3);
+    assert_eq!(clone(private, &mut server().rights("nobody", "go")).unwrap(), 3);
+    let error = clone(pull(), &mut server()).unwrap_err();
+    assert_eq!(error.to_string(), "the peer wants a user and a password: not authorized to clone");
+    let wrong = SyncOptions { password: Some("wrong".to_owned()), ..bob(&pull()) };
+    let error = clone(wrong, &mut server()).unwrap_err();
+    assert_eq!(error.to_string(), "the peer refused: login failed");
+    let error = clone(bob(&pull()), &mut server().rights("bob", "o")).unwrap_err();
+    assert_eq!(error.to_string(), "the peer refused: not authorized to clone");
+}
+
+#[test]
 fn who_may_clone_but_not_pull_clones() {
     let mut server = holding("A B C").rights("nobody", "g").limited(|limits| limits.reply_bytes = 1);
     let mut client = fresh();

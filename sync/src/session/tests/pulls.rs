@@ -208,6 +208,47 @@ fn private_content_that_nobody_asked_for_is_dropped_and_public_content_stays_pub
     assert!(!repo::private::contains(&snap, rid).unwrap());
 }
 
+/// 127: who says that it is public shows its content.
+#[test]
+fn what_is_private_here_becomes_public_by_its_content_and_not_by_its_name() {
+    let is_private = |client: &mut Fixture| {
+        let snap = client.repo.snapshot().unwrap();
+        let rid = repo::blob::rid(&snap, &id("A")).unwrap().unwrap();
+        repo::private::contains(&snap, rid).unwrap()
+    };
+    let mut client = holding("B").private("A");
+    let result = pulled(&mut client, &mut holding("A B")).unwrap();
+    assert_eq!((result.rounds, result.unavailable, is_private(&mut client)), (2, 0, false));
+
+    let mut client = holding("B").private("A");
+    let mut asked = Vec::new();
+    let mut server = script(|_, request| {
+        asked.push(gimmes(request).len());
+        "igot {A}\n".to_owned()
+    });
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((result.rounds, result.unavailable, is_private(&mut client)), (2, 0, true));
+    assert_eq!(asked, [0, 1]);
+    let mut server = script(|_, _| "igot {A} 1\n".to_owned());
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((result.rounds, is_private(&mut client)), (1, true));
+}
+
+/// 181: so stock sends what it has no content for, since it waits for its delta source.
+#[test]
+fn an_empty_file_under_another_name_counts_as_not_sent() {
+    let mut client = holding("");
+    let mut server = script(|_, request| match gimmes(request).len() {
+        0 => "igot {A}\nigot {B}\n".to_owned(),
+        _ => format!("file {{A}} 0\n{}igot {{A}}\n", file("B")),
+    });
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((client.holds("A"), client.holds("B")), (false, true));
+    assert_eq!((result.rounds, result.unavailable, result.first_unavailable), (2, 1, Some(id("A"))));
+    pulled(&mut client, &mut holding("A")).unwrap();
+    assert!(client.holds("A"));
+}
+
 /// 86, 88.
 #[test]
 fn shunned_artifacts_are_neither_asked_for_nor_kept() {

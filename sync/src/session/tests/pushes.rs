@@ -216,6 +216,24 @@ fn clusters_are_named_when_the_peer_lacks_more_than_what_is_new() {
     assert_eq!(server.all(), client.all());
 }
 
+/// As stock sends it: no word of content that is not there.
+#[test]
+fn the_later_time_of_a_deletion_goes_as_a_deletion() {
+    let mut client = holding("");
+    let (name, at) = (xfer::UvName::new("one").unwrap(), repo::UnixTime::from_seconds);
+    let tx = client.repo.begin().unwrap();
+    repo::unversioned::put(&tx, &name, b"x", at(100)).unwrap();
+    repo::unversioned::remove(&tx, "one", at(200)).unwrap();
+    tx.commit().unwrap();
+    let mut given = Vec::new();
+    let mut server = script(|round, request| {
+        given.extend(request.lines().filter(|line| line.starts_with("uvfile ")).map(str::to_owned));
+        if round == 1 { "pragma uv-push-ok\nuvigot one 150 - 0\n".to_owned() } else { String::new() }
+    });
+    run(&SyncOptions { unversioned: true, ..both() }, &mut client, &mut server).unwrap();
+    assert_eq!(given, ["uvfile one 200 - 0 1"]);
+}
+
 #[test]
 fn a_session_without_a_direction_is_a_mistake() {
     let error = run(&SyncOptions::default(), &mut holding("A"), &mut server("", "")).unwrap_err();
