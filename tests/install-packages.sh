@@ -9,6 +9,10 @@ need() {
 need fossil fossil
 need sqlite3 sqlite3
 need nats-server nats-server
+# The web server that repositories are served behind, and what hands sockets down.
+need nginx nginx
+need systemd-socket-activate systemd
+need systemd-analyze systemd
 # The tests of full and read-only disks.
 need unshare util-linux
 need mount mount

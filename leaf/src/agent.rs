@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use sync::http::serve::Certificate;
 use sync::http::{HttpOptions, Proxies};
 use sync::nats::{Absence, ConnectOptions, Connection};
 use sync::schedule::Wake;
@@ -51,6 +52,7 @@ use self::serving::{Port, Server};
 use self::session::Errand;
 use self::signals::{Heard, Signals};
 use self::stop::Stopper;
+use self::systemd::Handed;
 use self::watch::Watcher;
 use crate::chance;
 use crate::exit::{Code, Failure};
@@ -87,6 +89,7 @@ struct Leaf {
     keepers: BTreeMap<String, Kept>,
     bridges: Vec<Bridged>,
     port: Option<Port>,
+    certificate: Option<Arc<Certificate>>,
     server: Option<Server>,
 }
 
@@ -115,14 +118,13 @@ enum Event {
 
 /// Runs until a signal ends it.
 pub(crate) async fn run(flags: Flags, output: &Output) -> Result<Code, Failure> {
+    let Handed { listen, admin } = systemd::sockets()?;
     let config = config::load(&flags)?;
     let mut signals = Signals::listen()?;
     let socket = Socket::listen(&config.socket)?;
     let mut leaf = Leaf::new(flags, config).await?;
-    let admin = match leaf.config.admin {
-        Some(address) => Some(admin::listen(address).await?),
-        None => None,
-    };
+    leaf.port = listen.map(Port::handed).transpose()?;
+    let admin = admin::listen(admin, leaf.config.admin)?;
     let admin_url = admin.as_ref().map(|(_, at)| format!("http://{at}/"));
     let mut beside = JoinSet::new();
     if let Some((listener, _)) = admin {
@@ -178,17 +180,20 @@ impl Leaf {
             keepers: BTreeMap::new(),
             bridges: Vec::new(),
             port: None,
+            certificate: None,
             server: None,
         })
     }
 
     /// Starts what the configuration has and what does not run yet.
     fn start(&mut self) -> Result<(), Failure> {
+        self.certificate = serving::certificate(self.config.tls.as_ref(), self.certificate.as_ref())?;
         if self.port.is_none() {
-            self.port = self.config.listen.map(Port::take).transpose()?;
+            self.port = self.config.listen.map(|asked| Port::take(asked, "--listen")).transpose()?;
         }
         if self.server.is_none() {
-            self.server = self.port.as_ref().map(|port| port.serve(&self.config)).transpose()?;
+            let serve = |port: &Port| port.serve(&self.config, self.certificate.clone(), &self.board);
+            self.server = self.port.as_ref().map(serve).transpose()?;
         }
         for repository in &self.config.repositories {
             if !self.keepers.contains_key(&repository.name) {
@@ -244,7 +249,8 @@ impl Leaf {
     }
 
     fn started(&self, admin_url: Option<String>) -> Started {
-        let url = self.port.as_ref().map(|port| format!("http://{}{}/", port.at, self.config.base_path));
+        let scheme = if self.config.tls.is_some() { "https" } else { "http" };
+        let url = self.port.as_ref().map(|port| format!("{scheme}://{}{}/", port.at, self.config.base_path));
         Started {
             r#type: "leaf",
             repositories: self.config.repositories.len(),
@@ -354,8 +360,12 @@ impl Leaf {
         let files = |config: &Config| -> BTreeMap<String, std::path::PathBuf> {
             config.repositories.iter().map(|one| (one.name.clone(), one.file.clone())).collect()
         };
+        let way = |config: &Config| {
+            let Config { base_path, drain, forwarding, tls, probes, .. } = config.clone();
+            (base_path, drain, forwarding, tls, probes)
+        };
         let serves_same = files(&new) == files(&self.config)
-            && (&new.base_path, new.drain) == (&self.config.base_path, self.config.drain)
+            && way(&new) == way(&self.config)
             && self.port.as_ref().is_none_or(|port| port.is_for(new.listen));
         if !serves_same && let Some(server) = self.server.take() {
             // The next one takes over at once; this one ends with its last request.

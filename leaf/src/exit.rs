@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use repo::RepoError;
 use repo::author::AuthorError;
@@ -47,13 +48,21 @@ pub(crate) struct Failure {
     pub(crate) code: Code,
     pub(crate) what: String,
     pub(crate) hint: String,
+    /// How long the peer wants to be left alone, if it said so.
+    pub(crate) wait: Option<Duration>,
     /// The error of a repository file that may not know which.
     of_file: Option<Box<RepoError>>,
 }
 
 impl Failure {
     pub(crate) fn new(code: Code, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, what: what.into(), hint: hint.into(), of_file: None }
+        Self { code, what: what.into(), hint: hint.into(), wait: None, of_file: None }
+    }
+
+    /// Says how long the peer wants to be left alone.
+    #[must_use]
+    pub(crate) fn not_before(self, wait: Option<Duration>) -> Self {
+        Self { wait, ..self }
     }
 
     /// Names the repository file, if the failure is about it and does not.

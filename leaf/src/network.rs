@@ -135,10 +135,14 @@ pub(crate) fn peer(given: Option<&str>, repo: &mut Repo, output: &Output) -> Res
     Ok(Peer { url, login })
 }
 
-/// Where progress is shown.
+/// How long a command waits for a server that is busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bounds of a session, and where progress is shown.
 pub(crate) fn setting(output: &Output) -> Result<Setting, Failure> {
     let mut setting = Setting::new()?;
     setting.observer = Box::new(Reporter::new(*output));
+    setting.patience = PATIENCE;
     Ok(setting)
 }
 

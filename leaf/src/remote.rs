@@ -1,6 +1,7 @@
 //! Where a repository is synchronized: over HTTP, or over a broker.
 
 use std::fmt;
+use std::time::Duration;
 
 use repo::{Repo, RepoError, config};
 use sync::http::{HttpTransport, Password, Url};
@@ -155,6 +156,13 @@ impl Transport for Wire {
         match self {
             Self::Http(transport) => transport.exchange(request).await,
             Self::Nats(transport) => transport.exchange(request).await,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Http(transport) => transport.retry_after(),
+            Self::Nats(transport) => transport.retry_after(),
         }
     }
 

@@ -2,9 +2,11 @@
 
 mod artifacts;
 mod derived_rows;
+mod file;
 mod finding;
 
 pub use artifacts::artifacts;
+pub use file::{FileReport, file};
 pub use finding::Finding;
 
 use crate::{Repo, RepoError, UnixTime, table};

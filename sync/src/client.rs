@@ -1,9 +1,12 @@
 //! The loop around a session: next request, exchange, reply, until both sides hold the same.
 
+mod again;
 mod clone;
 mod obscured;
 mod remembered;
 mod workplace;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use repo::{Repo, RepoError, UnixTime};
@@ -15,6 +18,7 @@ use crate::{
     SyncResult, Transport, TransportError,
 };
 
+use self::again::{Again, Way};
 pub use self::clone::{CloneOptions, CloneResult, clone};
 pub use self::remembered::{Remember, remembered_password, remembered_url};
 pub use self::workplace::{FileError, work_file};
@@ -56,6 +60,9 @@ pub struct Setting {
     pub clock: fn() -> UnixTime,
     /// Makes the nonces of this session differ from those of any other.
     pub seed: [u8; 20],
+    /// How long, all in all, a session waits for a peer that is busy (HTTP status 429, 502, 503, 504): as long as that
+    /// says in Retry-After, else a second, then twice as long each time. Default: not at all.
+    pub patience: Duration,
     /// Takes rare choices, in simulations.
     pub buggify: Box<dyn Buggify + Send>,
     /// Is told what happens.
@@ -72,6 +79,7 @@ impl Setting {
             decode: DecodeLimits::default(),
             clock: now,
             seed,
+            patience: Duration::ZERO,
             buggify: Box::new(NoFaults),
             observer: Box::new(NoObserver),
         })
@@ -139,16 +147,32 @@ async fn run<T: Transport>(
     transport: &mut T,
     setting: &mut Setting,
 ) -> Result<(), ClientError> {
+    let mut again = Again::new(setting.patience);
     loop {
         let request = blocking(|| compose(session, repo, setting))?;
         let sent = request.bytes.len() as u64;
         let reply = match transport.exchange(request).await {
             Ok(reply) => reply,
             Err(error) => {
+                let (budget, chance) = (setting.limits.send_bytes, setting.seed[0]);
+                match again.after(&error, sent, budget, transport.retry_after(), chance) {
+                    Some(Way::Later(wait)) => {
+                        tracing::warn!(%error, "asking again in {:.1} seconds", wait.as_secs_f32());
+                        tokio::time::sleep(wait).await;
+                        continue;
+                    }
+                    Some(Way::Smaller(send_bytes)) => {
+                        tracing::info!(%error, send_bytes, "going on with smaller requests");
+                        setting.limits.send_bytes = send_bytes;
+                        continue;
+                    }
+                    None => {}
+                }
                 setting.cx(|cx| session.abandon(&error, cx));
                 return Err(error.into());
             }
         };
+        again.reset();
         session.travelled(sent, reply.bytes.len() as u64);
         if blocking(|| absorb(session, repo, reply, setting))? == Progress::Done {
             return Ok(());

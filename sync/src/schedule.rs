@@ -93,6 +93,11 @@ pub enum Outcome {
     },
     /// It failed in a way that may pass by itself.
     Failed,
+    /// The peer wants to be left alone for so long.
+    Busy {
+        /// From the end of the session on.
+        wait: Duration,
+    },
     /// It failed in a way that somebody must mend: password, rights, address.
     Refused,
 }
@@ -311,6 +316,10 @@ impl Peer {
             Outcome::Failed => {
                 self.failures = self.failures.saturating_add(1);
                 (Some(self.pace.wait_after_failure(self.failures, chance)), Reason::Retry)
+            }
+            Outcome::Busy { wait } => {
+                self.failures = self.failures.saturating_add(1);
+                (Some(self.pace.wait_after_failure(self.failures, chance).max(wait)), Reason::Retry)
             }
             Outcome::Refused => {
                 self.failures = self.failures.saturating_add(1);

@@ -59,6 +59,11 @@ pub trait Transport {
     /// One exchange. An error says that the reply never came or was none: what the peer *said* is in the body.
     fn exchange(&mut self, request: Body) -> impl Future<Output = Result<Body, TransportError>>;
 
+    /// How long the peer wants to be left alone, if it said so when it refused the last exchange.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+
     /// The address to remember for the next session, without a password; none if there is nothing to remember.
     fn lasting_url(&self) -> Option<String> {
         None

@@ -117,10 +117,11 @@ impl Owed {
                 self.failures = 0;
                 self.pace.interval.map(|time| longest(time, self.pace.jitter_percent))
             }
-            Outcome::Failed => {
+            Outcome::Failed | Outcome::Busy { .. } => {
                 let doubled = self.pace.retry.saturating_mul(1 << self.failures.min(20));
                 self.failures += 1;
-                Some(milliseconds(doubled.min(self.pace.retry_cap)))
+                let least = if let Outcome::Busy { wait } = outcome { wait } else { Duration::ZERO };
+                Some(milliseconds(doubled.min(self.pace.retry_cap).max(least)))
             }
             Outcome::Refused => {
                 self.failures += 1;

@@ -1,22 +1,28 @@
 //! Probes, metrics and the status page over HTTP, for whoever runs the leaf.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use sync::http::serve::Front;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::board::Board;
 use super::health::{self, Verdict};
 use super::metrics;
-use super::page::{self, Page, ReplyBody};
-use crate::exit::{Code, Failure};
+use super::page::{Page, ReplyBody};
+use super::serving::Port;
+use crate::exit::Failure;
 
 /// Connections at once.
 const CONNECTIONS: usize = 64;
@@ -24,18 +30,30 @@ const CONNECTIONS: usize = 64;
 /// How long the head of a request may take.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Listens, and says where.
-pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    let cannot = |error: std::io::Error| {
-        let what = format!("cannot listen on {address}: {error}");
-        Failure::new(Code::Failed, what, "choose another address or port with --admin")
+/// Listens at an address, or at the socket that was handed down instead, and says where.
+pub(crate) fn listen(
+    handed: Option<StdListener>,
+    address: Option<SocketAddr>,
+) -> Result<Option<(TcpListener, SocketAddr)>, Failure> {
+    let port = match (handed, address) {
+        (Some(listener), _) => Port::handed(listener)?,
+        (None, Some(address)) => Port::take(address, "--admin")?,
+        (None, None) => return Ok(None),
     };
-    let listener = TcpListener::bind(address).await.map_err(cannot)?;
-    let at = listener.local_addr().map_err(cannot)?;
+    let (listener, at) = port.into_listener()?;
     if !at.ip().is_loopback() {
         tracing::warn!(%at, "status, probes and metrics are open to other machines");
     }
-    Ok((listener, at))
+    Ok(Some((listener, at)))
+}
+
+/// Answers a path of probes below `base` where repositories are served, and leaves everything else to those.
+pub(crate) fn front(board: Board, base: String) -> Front {
+    Arc::new(move |head: &Parts| {
+        let path = head.uri.path().strip_prefix(&*base)?;
+        let asks = matches!(head.method, Method::GET | Method::HEAD);
+        asks.then(|| probe(path, &board)).flatten()
+    })
 }
 
 /// Answers whoever asks.
@@ -72,27 +90,35 @@ async fn converse(stream: TcpStream, board: Board, page: Page) {
 }
 
 fn answer(method: &Method, path: &str, board: &Board, page: &Page) -> Response<ReplyBody> {
+    let whole = |response: Response<Bytes>| response.map(|bytes| Full::new(bytes).boxed_unsync());
     if method != Method::GET && method != Method::HEAD {
-        return with(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".to_owned());
+        return whole(reply(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".to_owned()));
     }
-    match path {
+    probe(path, board).map(whole).or_else(|| page.answer(path)).unwrap_or_else(|| {
+        let text = "there are /, /healthz, /readyz and /metrics\n";
+        whole(reply(StatusCode::NOT_FOUND, "text/plain", text.to_owned()))
+    })
+}
+
+fn probe(path: &str, board: &Board) -> Option<Response<Bytes>> {
+    Some(match path {
         "/healthz" => verdict(&health::lives(&board.report())),
         "/readyz" => verdict(&health::is_ready(&board.report())),
-        "/metrics" => page::reply(metrics::CONTENT_TYPE, metrics::text(board.report())),
-        path => page.answer(path).unwrap_or_else(|| {
-            let text = "there are /, /healthz, /readyz and /metrics\n";
-            with(StatusCode::NOT_FOUND, "text/plain", text.to_owned())
-        }),
-    }
+        "/metrics" => reply(StatusCode::OK, metrics::CONTENT_TYPE, metrics::text(board.report())),
+        _ => return None,
+    })
 }
 
-fn verdict(verdict: &Verdict) -> Response<ReplyBody> {
+fn verdict(verdict: &Verdict) -> Response<Bytes> {
     let status = if verdict.is_good() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    with(status, "application/json", serde_json::to_string(verdict).unwrap_or_default())
+    reply(status, "application/json", serde_json::to_string(verdict).unwrap_or_default())
 }
 
-fn with(status: StatusCode, content_type: &'static str, text: String) -> Response<ReplyBody> {
-    let mut response = page::reply(content_type, text);
+fn reply(status: StatusCode, content_type: &'static str, text: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(text));
     *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sync::http::serve::Forwarding;
 use sync::http::{Password, Url};
 use sync::nats::{Broker, PeerId};
 
@@ -20,7 +21,7 @@ pub(crate) use self::flags::{Flags, Source};
 pub(crate) use self::reference::reference;
 pub(crate) use self::resolve::load;
 pub(crate) use self::shown::Shown;
-pub(crate) use self::value::BasePath;
+pub(crate) use self::value::{BasePath, ProxyHeader, TrustedProxy};
 use crate::remote::Remote;
 
 /// All of it.
@@ -32,6 +33,12 @@ pub(crate) struct Config {
     pub(crate) listen: Option<SocketAddr>,
     /// The path they are served under: empty, or `/p`.
     pub(crate) base_path: String,
+    /// Whose word counts for who asks.
+    pub(crate) forwarding: Forwarding,
+    /// With it, repositories are served over TLS.
+    pub(crate) tls: Option<TlsFiles>,
+    /// Whether probes and metrics are where repositories are served, too.
+    pub(crate) probes: bool,
     /// Where probes and metrics are; none: nowhere.
     pub(crate) admin: Option<SocketAddr>,
     /// The broker where peers meet, announce and answer; none: they do not.
@@ -59,6 +66,13 @@ pub(crate) struct Bridge {
     pub(crate) name: Option<PeerId>,
     /// How long it may send nothing.
     pub(crate) timeout: Duration,
+}
+
+/// The files of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 /// A repository to be kept in step with its peers.

@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::board::Board;
+use super::health;
 use crate::exit::{Code, Failure};
 
 /// Longest request, in bytes.
@@ -35,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Request {
     Status,
+    /// Whether it is ready.
+    Ready,
     SyncNow {
         /// By name; None: every one.
         repository: Option<String>,
@@ -122,6 +125,7 @@ async fn answer(stream: UnixStream, board: &Board, calls: &mpsc::Sender<Call>) -
     BufReader::new(read.take(MAX_REQUEST_BYTES)).read_line(&mut line).await?;
     let answer = match serde_json::from_str(&line) {
         Ok(Request::Status) => serde_json::to_value(board.report()),
+        Ok(Request::Ready) => serde_json::to_value(health::is_ready(&board.report())),
         Ok(Request::SyncNow { repository, peer }) => {
             let (tell, told) = oneshot::channel();
             let _ = calls.send(Call { repository, peer, answer: tell }).await;

@@ -1,72 +1,146 @@
 //! Serves the repositories of the leaf over HTTP, with the server that `frond serve` has.
 
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
 
-use sync::http::serve::{self, Repos, ServeOptions, XferService};
+use sync::http::serve::{self, Certificate, Repos, ServeOptions, XferService};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::sleep;
 
-use super::config::Config;
+use super::admin;
+use super::board::Board;
+use super::config::{Config, TlsFiles};
 use super::stop::{self, Stopper};
 use crate::exit::{Code, Failure};
+
+/// Time between two looks at the files of a certificate.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The port, which stays when the configuration is read anew.
 pub(crate) struct Port {
     listener: StdListener,
     pub(crate) at: SocketAddr,
-    asked: SocketAddr,
+    /// None: it was handed down, whatever the configuration says.
+    asked: Option<SocketAddr>,
 }
 
 /// The server of one configuration.
 pub(crate) struct Server {
     stopper: Stopper,
     task: JoinHandle<()>,
+    watching: Option<JoinHandle<()>>,
 }
 
 impl Port {
-    /// Takes it.
-    pub(crate) fn take(asked: SocketAddr) -> Result<Self, Failure> {
-        let cannot = |error: std::io::Error| {
-            let what = format!("cannot listen on {asked}: {error}");
-            Failure::new(Code::Failed, what, "choose another address or port with --listen")
-        };
-        let listener = StdListener::bind(asked).map_err(cannot)?;
-        listener.set_nonblocking(true).map_err(cannot)?;
-        let at = listener.local_addr().map_err(cannot)?;
-        Ok(Self { listener, at, asked })
+    /// Takes it. `flag` names what it is to be changed with.
+    pub(crate) fn take(asked: SocketAddr, flag: &str) -> Result<Self, Failure> {
+        let listener = StdListener::bind(asked).map_err(|error| {
+            let hint = format!("choose another address or port with {flag}");
+            Failure::new(Code::Failed, format!("cannot listen on {asked}: {error}"), hint)
+        })?;
+        Ok(Self { asked: Some(asked), ..Self::handed(listener)? })
+    }
+
+    /// Uses one that somebody else took for us.
+    pub(crate) fn handed(listener: StdListener) -> Result<Self, Failure> {
+        listener.set_nonblocking(true).map_err(|error| cannot(&error))?;
+        let at = listener.local_addr().map_err(|error| cannot(&error))?;
+        Ok(Self { listener, at, asked: None })
     }
 
     /// Whether it is the one that a configuration asks for.
     pub(crate) fn is_for(&self, asked: Option<SocketAddr>) -> bool {
-        asked == Some(self.asked)
+        self.asked.is_none() || asked == self.asked
+    }
+
+    pub(crate) fn into_listener(self) -> Result<(TcpListener, SocketAddr), Failure> {
+        Ok((TcpListener::from_std(self.listener).map_err(|error| cannot(&error))?, self.at))
     }
 
     /// Serves the repositories of a configuration there.
-    pub(crate) fn serve(&self, config: &Config) -> Result<Server, Failure> {
-        let cannot = |error: std::io::Error| {
-            Failure::new(Code::Failed, format!("cannot listen on {}: {error}", self.at), "try again")
-        };
-        let listener = TcpListener::from_std(self.listener.try_clone().map_err(cannot)?).map_err(cannot)?;
+    pub(crate) fn serve(
+        &self,
+        config: &Config,
+        certificate: Option<Arc<Certificate>>,
+        board: &Board,
+    ) -> Result<Server, Failure> {
+        let listener = TcpListener::from_std(self.listener.try_clone().map_err(|error| cannot(&error))?)
+            .map_err(|error| cannot(&error))?;
         let files =
             config.repositories.iter().map(|repository| (repository.name.clone(), repository.file.clone()));
+        let watching = certificate.clone().map(|certificate| tokio::spawn(watch(certificate)));
         let options = ServeOptions {
             base_path: config.base_path.clone(),
             drain_timeout: config.drain,
+            forwarding: config.forwarding.clone(),
+            certificate,
+            front: config.probes.then(|| admin::front(board.clone(), config.base_path.clone())),
             ..ServeOptions::default()
         };
         let service = XferService::new(Repos::named(files), options);
         let (stopper, stop) = stop::pair();
         let task = tokio::spawn(async move { serve::run(listener, service, stop.wait()).await });
-        Ok(Server { stopper, task })
+        Ok(Server { stopper, task, watching })
     }
+}
+
+fn cannot(error: &std::io::Error) -> Failure {
+    Failure::new(Code::Failed, format!("cannot listen: {error}"), "check what listens on this machine")
 }
 
 impl Server {
     /// Takes no further connection, and waits until what was begun is answered.
     pub(crate) async fn stop(self) {
         self.stopper.stop();
+        if let Some(watching) = self.watching {
+            watching.abort();
+        }
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the server ended in an unforeseen way");
         }
+    }
+}
+
+/// The certificate of a configuration: the one there is, read again, if it is of the same files.
+pub(crate) fn certificate(
+    files: Option<&TlsFiles>,
+    known: Option<&Arc<Certificate>>,
+) -> Result<Option<Arc<Certificate>>, Failure> {
+    let Some(TlsFiles { certificate, key }) = files else { return Ok(None) };
+    if let Some(known) = known.filter(|known| known.is_of(certificate, key)) {
+        told(known.reload().map_err(|error| error.to_string()));
+        return Ok(Some(Arc::clone(known)));
+    }
+    let loaded = Certificate::load(certificate, key).map_err(|error| {
+        let hint =
+            "tls-certificate is a PEM file with the server's certificate first, tls-key one with its key";
+        Failure::new(Code::Failed, error.to_string(), hint)
+    })?;
+    Ok(Some(Arc::new(loaded)))
+}
+
+/// Looks again and again whether the files changed.
+async fn watch(certificate: Arc<Certificate>) {
+    let mut last = Ok(false);
+    loop {
+        sleep(LOOK_EVERY).await;
+        let certificate = Arc::clone(&certificate);
+        let look = spawn_blocking(move || certificate.reload_if_changed().map_err(|error| error.to_string()));
+        let Ok(found) = look.await else { return };
+        // The same trouble, time and again, is worth one line.
+        if found.is_ok() || found != last {
+            told(found.clone());
+        }
+        last = found;
+    }
+}
+
+fn told(reloaded: Result<bool, String>) {
+    match reloaded {
+        Ok(true) => tracing::warn!("there is a new certificate: new connections get it"),
+        Ok(false) => {}
+        Err(error) => tracing::error!("the certificate stays as it was: {error}"),
     }
 }

@@ -8,7 +8,7 @@ use sync::client::{self, ClientError, Remember, Setting, now};
 use sync::http::{HttpOptions, Password};
 use sync::nats::PeerId;
 use sync::schedule::{Outcome, Reason};
-use sync::{Event, Observer, RoundStats, SyncError, SyncOptions, SyncResult};
+use sync::{Event, Observer, RoundStats, SyncError, SyncOptions, SyncResult, Transport as _};
 use tokio::task::block_in_place;
 
 use super::board::{Board, Trouble};
@@ -46,6 +46,9 @@ enum End {
     Stopped,
 }
 
+/// How long a session waits for a peer that is busy, before it is left for another time.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Bytes of expanded artifacts that a session keeps.
 const CACHE_BYTES: usize = 2 << 20;
 
@@ -64,7 +67,9 @@ impl Errand {
         self.write_down(peer, &end, &tally, begun.elapsed(), reason);
         match end {
             End::Done { received, .. } => Outcome::Done { received },
-            End::Failed(failure) if may_pass(failure.code) => Outcome::Failed,
+            End::Failed(failure) if may_pass(failure.code) => {
+                failure.wait.map_or(Outcome::Failed, |wait| Outcome::Busy { wait })
+            }
             End::Failed(_) => Outcome::Refused,
             End::Stopped => Outcome::Failed,
         }
@@ -108,6 +113,7 @@ impl Errand {
         let options = SyncOptions { user, password, ..options(peer) };
         let mut setting = Setting::new()?;
         setting.limits.send_bytes = peer.send_bytes;
+        setting.patience = PATIENCE;
         setting.observer = Box::new(tally.clone());
         let parked = Arc::clone(&wire.parked);
         let outcome = tokio::select! {
@@ -124,7 +130,7 @@ impl Errand {
                 }
                 error => Err(error.into()),
             },
-            Err(error) => Err(error.into()),
+            Err(error) => Err(Failure::from(error).not_before(wire.retry_after())),
         }
     }
 

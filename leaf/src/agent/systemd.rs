@@ -1,10 +1,43 @@
 //! Tells systemd how the leaf is, where systemd started it.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
+use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::task::JoinSet;
 use tokio::time::interval;
+
+use crate::exit::{Code, Failure};
+
+/// The sockets that systemd listens at for us, in the order of its unit.
+#[derive(Debug, Default)]
+pub(crate) struct Handed {
+    /// For `listen`.
+    pub(crate) listen: Option<TcpListener>,
+    /// For `admin`.
+    pub(crate) admin: Option<TcpListener>,
+}
+
+/// Takes them, if there are any.
+pub(crate) fn sockets() -> Result<Handed, Failure> {
+    let mut handed = ListenFd::from_env();
+    if handed.len() > 2 {
+        let what = format!("{} sockets were handed down", handed.len());
+        return Err(Failure::new(
+            Code::Usage,
+            what,
+            "there may be one for `listen`, and one for `admin` after it",
+        ));
+    }
+    let mut take = |index| {
+        handed.take_tcp_listener(index).map_err(|error| {
+            let what = format!("socket {} of those that were handed down is of no use: {error}", index + 1);
+            Failure::new(Code::Usage, what, "let the socket unit have ListenStream=ADDRESS:PORT")
+        })
+    };
+    Ok(Handed { listen: take(0)?, admin: take(1)? })
+}
 
 /// The leaf runs.
 pub(crate) fn ready() {

@@ -4,6 +4,7 @@
 use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use repo::{Repo, user};
 use sync::client;
@@ -112,6 +113,13 @@ impl Transport for Wire {
         };
         Self::pay(&self.clock, self.down.as_mut(), reply.bytes.len()).await;
         Ok(reply)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match &self.way {
+            Way::Http(transport) => transport.retry_after(),
+            Way::Nats(_) | Way::File(_) => None,
+        }
     }
 }
 

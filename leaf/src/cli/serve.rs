@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
-use sync::http::serve::{self, Repos, ServeOptions, XferService};
+use sync::http::serve::{self, Certificate, Forwarding, Repos, ServeOptions, XferService};
 use sync::nats::{Address, ConnectOptions, Connection, NatsServeOptions, NatsServer, Topic};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::agent::config::BasePath;
+use crate::agent::config::{BasePath, ProxyHeader, TrustedProxy};
 use crate::exit::{Code, Failure};
 use crate::network::{self, Signals};
 use crate::output::Output;
@@ -30,6 +31,18 @@ pub(crate) struct Serve {
     /// Serve everything under this path
     #[arg(long, value_name = "/PATH", default_value = "")]
     base_path: BasePath,
+    /// Web servers before this one, by address or network, whose word counts for who asks
+    #[arg(long, value_name = "ADDR[/BITS]", value_delimiter = ',')]
+    trusted_proxies: Vec<TrustedProxy>,
+    /// How they say it: in X-Forwarded-For, -Proto and -Host, or in Forwarded
+    #[arg(long, value_name = "x-forwarded|forwarded", default_value = "x-forwarded")]
+    proxy_header: ProxyHeader,
+    /// Serve over TLS only, with this chain of certificates (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// Answer on this broker too: nats://HOST[:PORT] or tls://HOST[:PORT]
     #[arg(long, value_name = "URL")]
     nats: Option<String>,
@@ -47,7 +60,8 @@ struct Listening {
 impl Serve {
     pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
         let repos = Repos::new(&self.path)?;
-        let options = ServeOptions { base_path: self.base_path.0.clone(), ..ServeOptions::default() };
+        let options = self.options()?;
+        let scheme = if options.certificate.is_some() { "https" } else { "http" };
         let service = XferService::new(repos, options);
         network::runtime(2)?.block_on(async {
             let (end, ended) = watch::channel(());
@@ -59,7 +73,7 @@ impl Serve {
             let stop = stop().map_err(cannot)?;
             let listener = TcpListener::bind(self.listen).await.map_err(cannot)?;
             let at = listener.local_addr().map_err(cannot)?;
-            let url = format!("http://{at}{}/", self.base_path.0);
+            let url = format!("{scheme}://{at}{}/", self.base_path.0);
             output.answer(&Listening { r#type: "listening", url: url.clone() }, || {
                 format!("Serving {} at {url}", self.path.display())
             });
@@ -69,6 +83,27 @@ impl Serve {
             });
             tokio::join!(over_http, over_broker);
             Ok(Code::Ok)
+        })
+    }
+
+    fn options(&self) -> Result<ServeOptions, Failure> {
+        let files = self.tls_certificate.as_ref().zip(self.tls_key.as_ref());
+        let certificate = files.map(|(chain, key)| Certificate::load(chain, key)).transpose();
+        let certificate = certificate.map_err(|error| {
+            Failure::new(
+                Code::Failed,
+                error.to_string(),
+                "name PEM files: the server's certificate comes first",
+            )
+        })?;
+        Ok(ServeOptions {
+            base_path: self.base_path.0.clone(),
+            forwarding: Forwarding {
+                proxies: self.trusted_proxies.iter().map(|proxy| proxy.0).collect(),
+                header: self.proxy_header.0,
+            },
+            certificate: certificate.map(Arc::new),
+            ..ServeOptions::default()
         })
     }
 

@@ -1,10 +1,12 @@
 //! A round over HTTP, from the client's side.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING, USER_AGENT};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER, TRANSFER_ENCODING, USER_AGENT,
+};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -21,6 +23,9 @@ const MAX_REQUESTS: usize = 20;
 
 /// Bytes of a reply that is no message, of which some are shown.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
+
+/// Longest time that a peer may want to be left alone.
+const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// What the server is told we are.
 const AGENT: &str = concat!("Frond/", env!("CARGO_PKG_VERSION"));
@@ -71,6 +76,8 @@ pub struct HttpTransport {
     options: HttpOptions,
     connections: Connections,
     exchanges: u64,
+    retry_after: Option<Duration>,
+    date: Option<SystemTime>,
 }
 
 /// What became of one request.
@@ -83,7 +90,12 @@ impl HttpTransport {
     /// Will speak to `url`. Nothing is opened yet.
     pub fn new(url: Url, options: HttpOptions) -> Self {
         let connections = Connections::new(options.connect_timeout, &options.proxies);
-        Self { lasting: url.clone(), url, options, connections, exchanges: 0 }
+        Self { lasting: url.clone(), url, options, connections, exchanges: 0, retry_after: None, date: None }
+    }
+
+    /// What the peer's clock said with its last reply, if it said so: it is exact to a second.
+    pub fn peer_time(&self) -> Option<SystemTime> {
+        self.date
     }
 
     fn peer(&self) -> String {
@@ -115,6 +127,8 @@ impl HttpTransport {
             other => other?,
         };
         let status = response.status();
+        self.date = header(response.headers(), &DATE).and_then(|text| httpdate::parse_http_date(text).ok());
+        self.retry_after = header(response.headers(), &RETRY_AFTER).and_then(|text| wait(text, self.date));
         match status {
             StatusCode::OK => self.read_reply(response, deadline).await.map(Answer::Reply),
             StatusCode::MOVED_PERMANENTLY
@@ -269,15 +283,33 @@ impl HttpTransport {
 
 impl Transport for HttpTransport {
     async fn exchange(&mut self, request: Body) -> Result<Body, TransportError> {
+        self.retry_after = None;
         let reply = self.round(&request).await?;
         self.exchanges += 1;
         Ok(reply)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// The first address, or where permanent redirects led.
     fn lasting_url(&self) -> Option<String> {
         Some(self.lasting.to_string())
     }
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The time of a Retry-After: seconds, or a date, which the peer's own clock is compared with.
+fn wait(text: &str, now: Option<SystemTime>) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds).min(MAX_WAIT));
+    }
+    let until = httpdate::parse_http_date(text).ok()?;
+    Some(until.duration_since(now?).unwrap_or_default().min(MAX_WAIT))
 }
 
 /// Whether a reply says where it ends. If not, an end may be the server's death.
@@ -289,4 +321,26 @@ fn says_its_end(headers: &HeaderMap) -> bool {
 fn wants_tls(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
     ["https port", "https server", "ssl-enabled server"].iter().any(|words| said.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_says_in_seconds_or_by_its_clock_how_long_it_is_to_be_left_alone() {
+        let now = httpdate::parse_http_date("Fri, 01 Jan 2027 00:00:00 GMT").ok();
+        for (text, seconds) in [
+            ("5", Some(5)),
+            (" 0", Some(0)),
+            ("Fri, 01 Jan 2027 00:01:00 GMT", Some(60)),
+            ("Thu, 31 Dec 2026 23:59:00 GMT", Some(0)),
+            ("99999999999", Some(24 * 3600)),
+            ("-5", None),
+            ("soon", None),
+        ] {
+            assert_eq!(wait(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
+        assert_eq!(wait("Fri, 01 Jan 2027 00:01:00 GMT", None), None, "a clock that is not known");
+    }
 }

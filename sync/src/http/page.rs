@@ -1,17 +1,21 @@
 //! The pages a browser gets: what is served here, and how to clone it.
 
-/// A page about one repository. It does not name its own address, which only the browser knows for sure.
-pub(crate) fn repository(name: &str) -> String {
+/// A page about one repository, with its address if that is known for sure; as a rule only the browser knows it.
+pub(crate) fn repository(name: &str, url: Option<&str>) -> String {
     let name = escape(name);
+    let about = match url {
+        Some(_) => "",
+        None => " URL is the address of this page, as your browser shows it.",
+    };
+    let url = escape(url.unwrap_or("URL"));
     let file = escape(&file_name(&name));
     page(
         &name,
         &format!(
             "<h1>{name}</h1>\n\
              <p>This is a <a href=\"https://fossil-scm.org/\">Fossil</a> repository, served by Frond. \
-             There is nothing to browse here: clone it, with Frond or with Fossil. \
-             URL is the address of this page, as your browser shows it.</p>\n\
-             <pre>frond clone URL {file}.fossil\nfossil clone URL {file}.fossil</pre>\n\
+             There is nothing to browse here: clone it, with Frond or with Fossil.{about}</p>\n\
+             <pre>frond clone {url} {file}.fossil\nfossil clone {url} {file}.fossil</pre>\n\
              <p>A pull later brings what is new:</p>\n\
              <pre>frond pull -R {file}.fossil\nfossil pull -R {file}.fossil</pre>\n"
         ),
@@ -72,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_hostile_name_stays_text() {
-        let page = repository("<script>\"x\"'<");
+        let page = repository("<script>\"x\"'<", Some("https://h/<script>"));
         assert!(!page.contains("<script>") && !page.contains("'<"));
         assert!(page.contains("&lt;script&gt;"));
     }

@@ -63,8 +63,10 @@
 //! ```
 
 mod addresses;
+mod certificate;
 mod cookie;
 mod desk;
+mod forwarded;
 mod listen;
 mod memory;
 mod pace;
@@ -93,8 +95,11 @@ use tower_service::Service;
 use xfer::DecodeLimits;
 use xfer::body::{Body, ContentType};
 
+pub use self::certificate::{Certificate, CertificateError};
 use self::desk::Desk;
 pub(crate) use self::desk::{Form, Letter, Trouble};
+use self::forwarded::Site;
+pub use self::forwarded::{ForwardHeader, Forwarding, Network};
 pub use self::listen::{listen, run};
 use self::memory::kib;
 pub(crate) use self::memory::{Memory, Share};
@@ -120,6 +125,9 @@ const CARD_BYTES: u64 = 128;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteAddress(pub String);
 
+/// Answers a request by its head alone, or leaves it to the repositories.
+pub type Front = Arc<dyn Fn(&Parts) -> Option<Response<Bytes>> + Send + Sync>;
+
 /// Makes the observer of one request.
 pub type ObserverSource = Arc<dyn Fn() -> Box<dyn Observer> + Send + Sync>;
 
@@ -140,7 +148,7 @@ pub struct ServeOptions {
     /// Connections that are open at once. Others wait in the system's queue.
     pub connections: usize,
     /// Connections that one address may have open, a /64 network of IPv6 as one; more are closed at once. Loopback
-    /// is not counted.
+    /// and web servers before us that are believed are not counted.
     pub address_connections: usize,
     /// Memory: half for requests being read, half for replies being written, half for replies that wait for room
     /// there (beyond it, 503); and the whole for what requests inflate and decode to. A request that needs more
@@ -160,6 +168,12 @@ pub struct ServeOptions {
     pub crowded_rate: u64,
     /// How long requests that are being answered may go on once the server is to stop.
     pub drain_timeout: Duration,
+    /// Whose word counts for who asks, of [`run`].
+    pub forwarding: Forwarding,
+    /// With it, [`run`] takes connections over TLS only.
+    pub certificate: Option<Arc<Certificate>>,
+    /// Asked first, by [`run`].
+    pub front: Option<Front>,
     /// Answers messages.
     pub handler: Handler,
     /// Makes observers.
@@ -186,6 +200,9 @@ impl Default for ServeOptions {
             crowded_timeout: Duration::from_secs(5),
             crowded_rate: 64 << 10,
             drain_timeout: Duration::from_secs(25),
+            forwarding: Forwarding::default(),
+            certificate: None,
+            front: None,
             handler: Arc::new(crate::handle_sync),
             observer: Arc::new(|| Box::new(NoObserver)),
             guard: Arc::new(Doorkeeper::default()),
@@ -323,7 +340,8 @@ impl XferService {
         let Some(path) = under(&self.options().base_path, &asked).map(str::to_owned) else {
             return reply::line(StatusCode::NOT_FOUND, "nothing is served here");
         };
-        let html = self.work(move |desk| desk.page(&path, &asked)).await;
+        let site = head.extensions.get::<Site>().cloned();
+        let html = self.work(move |desk| desk.page(&path, &asked, site.as_ref())).await;
         match html {
             Ok(Some(html)) => reply::page(html),
             Ok(None) => reply::line(StatusCode::NOT_FOUND, "nothing is served here"),

@@ -287,3 +287,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_peer_that_wants_to_be_left_alone_is_left_alone_so_long_at_least() {
+    for (wait, least) in [(1, 1_000), (90, 90_000)] {
+        let mut schedule = at_rest(vec![pace()]);
+        schedule.on(Wake::SyncNow(Some(0)), Duration::ZERO);
+        schedule.on(Wake::Ended { peer: 0, outcome: Outcome::Busy { wait: seconds(wait) } }, Duration::ZERO);
+        let changed = schedule.on(Wake::Changed, Duration::ZERO);
+        assert_eq!(begun(&changed), [], "news here make no difference");
+        let (at, begun) = next(&mut schedule);
+        assert!(at >= least && at <= least.max(2_000), "{at}");
+        assert_eq!(begun, [(0, Reason::Retry)]);
+    }
+}

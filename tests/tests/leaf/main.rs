@@ -9,4 +9,5 @@ mod fleet;
 mod life;
 mod page;
 mod secrets;
+mod serving;
 mod trouble;

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, Key, nearest};
-use super::value::{AdminAddress, BasePath, Every, Span};
+use super::value::{AdminAddress, BasePath, Every, ProxyHeader, Span, TrustedProxy};
 use crate::exit::{Code, Failure, from_reading};
 
 /// What the file says.
@@ -18,6 +18,11 @@ use crate::exit::{Code, Failure, from_reading};
 pub(super) struct Leaf {
     pub(super) listen: Option<SocketAddr>,
     pub(super) base_path: Option<BasePath>,
+    pub(super) trusted_proxies: Option<Vec<TrustedProxy>>,
+    pub(super) proxy_header: Option<ProxyHeader>,
+    pub(super) tls_certificate: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
+    pub(super) probes: Option<bool>,
     pub(super) admin: Option<AdminAddress>,
     pub(super) nats: Option<String>,
     pub(super) prefix: Option<String>,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::file::Defaults;
-use super::value::{AdminAddress, BasePath, Every, Span};
+use super::value::{AdminAddress, BasePath, Every, ProxyHeader, Span, TrustedProxy};
 
 /// Which leaf is meant.
 #[derive(Debug, Clone, Default, Args)]
@@ -50,6 +50,21 @@ pub(crate) struct Flags {
     /// Serve everything under this path
     #[arg(long, value_name = "/PATH", env = "FROND_LEAF_BASE_PATH")]
     pub(super) base_path: Option<BasePath>,
+    /// Web servers before the leaf, by address or network, whose word counts for who asks
+    #[arg(long, value_name = "ADDR[/BITS]", env = "FROND_LEAF_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub(super) trusted_proxies: Vec<TrustedProxy>,
+    /// How they say it: in X-Forwarded-For, -Proto and -Host, or in Forwarded
+    #[arg(long, value_name = "x-forwarded|forwarded", env = "FROND_LEAF_PROXY_HEADER")]
+    pub(super) proxy_header: Option<ProxyHeader>,
+    /// Serve over TLS only, with this chain of certificates (PEM)
+    #[arg(long, value_name = "FILE", env = "FROND_LEAF_TLS_CERTIFICATE")]
+    pub(super) tls_certificate: Option<PathBuf>,
+    /// The key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", env = "FROND_LEAF_TLS_KEY")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Answer /healthz, /readyz and /metrics where repositories are served too, to everybody
+    #[arg(long, env = "FROND_LEAF_PROBES")]
+    pub(super) probes: bool,
     /// Answer /healthz, /readyz and /metrics here, and show a status page; a port alone is one of loopback
     #[arg(long, value_name = "[ADDR:]PORT", env = "FROND_LEAF_ADMIN")]
     pub(super) admin: Option<AdminAddress>,

@@ -25,6 +25,31 @@ pub(super) const LEAF: &[Key] = &[
     ),
     key("base-path", "\"/code\"", "none", "serve everything under this path"),
     key(
+        "trusted-proxies",
+        "[\"127.0.0.1\", \"10.0.0.0/8\"]",
+        "none",
+        "web servers before the leaf, by address or network, whose word counts for who asks",
+    ),
+    key(
+        "proxy-header",
+        "\"x-forwarded\"",
+        "x-forwarded",
+        "how they say it: x-forwarded (X-Forwarded-For, -Proto and -Host) or forwarded (RFC 7239)",
+    ),
+    key(
+        "tls-certificate",
+        "\"fullchain.pem\"",
+        "none",
+        "serve over TLS only, with this chain of certificates; it is read anew when the file changes, and on SIGHUP",
+    ),
+    key("tls-key", "\"privkey.pem\"", "none", "the key of that certificate"),
+    key(
+        "probes",
+        "true",
+        "false",
+        "answer /healthz, /readyz and /metrics at `listen` too, below `base-path`, to everybody",
+    ),
+    key(
         "admin",
         "\"127.0.0.1:9090\"",
         "none",

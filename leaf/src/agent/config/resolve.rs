@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sync::http::Password;
+use sync::http::serve::{ForwardHeader, Forwarding};
 use sync::nats::{Broker, Topic};
 
 use super::file::{self, Defaults};
 use super::flags::{Flags, Source};
-use super::{Address, Config, Peer, Repository, Secret, bridges};
+use super::{Address, Config, Peer, Repository, Secret, TlsFiles, bridges};
 use crate::exit::{Code, Failure};
 use crate::login;
 use crate::remote::{self, Remote};
@@ -57,10 +58,14 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
     }
     check(&repositories)?;
     let bridges = bridges::all(&said.bridge, nats.is_some())?;
+    let (forwarding, tls) = (forwarding(flags, &said), tls_files(flags, &said, &directory)?);
     let socket = flags.source.socket.clone().or_else(|| said.socket.map(|socket| directory.join(socket)));
     Ok(Config {
         listen: flags.listen.or(said.listen),
         base_path: flags.base_path.clone().or(said.base_path).map(|path| path.0).unwrap_or_default(),
+        forwarding,
+        tls,
+        probes: flags.probes || said.probes.unwrap_or(false),
         admin: flags.admin.or(said.admin).map(|address| address.0),
         socket: socket.unwrap_or_else(|| {
             let first = repositories.first().map(|repository| repository.file.as_path());
@@ -73,6 +78,29 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
         repositories,
         bridges,
     })
+}
+
+/// Whose word counts for who asks.
+fn forwarding(flags: &Flags, said: &file::Leaf) -> Forwarding {
+    let of_file = said.trusted_proxies.as_deref().unwrap_or_default();
+    let proxies = if flags.trusted_proxies.is_empty() { of_file } else { &flags.trusted_proxies };
+    Forwarding {
+        proxies: proxies.iter().map(|proxy| proxy.0).collect(),
+        header: flags.proxy_header.or(said.proxy_header).map_or(ForwardHeader::default(), |header| header.0),
+    }
+}
+
+fn tls_files(flags: &Flags, said: &file::Leaf, directory: &Path) -> Result<Option<TlsFiles>, Failure> {
+    let file = |flag: &Option<PathBuf>, said: &Option<PathBuf>| {
+        flag.clone().or_else(|| said.as_ref().map(|file| directory.join(file)))
+    };
+    let certificate = file(&flags.tls_certificate, &said.tls_certificate);
+    match (certificate, file(&flags.tls_key, &said.tls_key)) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(misuse("tls-certificate without tls-key", "name the file of its key too")),
+        (None, Some(_)) => Err(misuse("tls-key without tls-certificate", "name its certificate too")),
+    }
 }
 
 /// The configuration file that is meant.

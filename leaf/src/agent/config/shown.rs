@@ -15,6 +15,11 @@ pub(crate) struct Shown {
     config: Option<String>,
     listen: Option<String>,
     base_path: String,
+    trusted_proxies: Vec<String>,
+    proxy_header: String,
+    tls_certificate: Option<String>,
+    tls_key: Option<String>,
+    probes: bool,
     admin: Option<String>,
     nats: Option<String>,
     prefix: String,
@@ -65,6 +70,11 @@ impl Shown {
             config: config.file.as_ref().map(|file| file.display().to_string()),
             listen: config.listen.map(|address| address.to_string()),
             base_path: config.base_path.clone(),
+            trusted_proxies: config.forwarding.proxies.iter().map(ToString::to_string).collect(),
+            proxy_header: config.forwarding.header.to_string(),
+            tls_certificate: config.tls.as_ref().map(|tls| tls.certificate.display().to_string()),
+            tls_key: config.tls.as_ref().map(|tls| tls.key.display().to_string()),
+            probes: config.probes,
             admin: config.admin.map(|address| address.to_string()),
             nats: config.nats.as_ref().map(sync::nats::Broker::authority),
             prefix: config.prefix.clone(),
@@ -85,6 +95,12 @@ impl Shown {
         line("config", self.config.as_deref().unwrap_or("flags and environment"));
         line("listen", &self.listen.clone().unwrap_or_else(none));
         line("base-path", if self.base_path.is_empty() { "-" } else { &self.base_path });
+        match self.trusted_proxies.as_slice() {
+            [] => line("proxies", "none is believed"),
+            all => line("proxies", &format!("{}, by {}", all.join(", "), self.proxy_header)),
+        }
+        line("tls", &self.tls_certificate.clone().unwrap_or_else(none));
+        line("probes", if self.probes { "at the address of the repositories too" } else { "-" });
         line("admin", &self.admin.clone().unwrap_or_else(none));
         line("nats", &self.nats.clone().unwrap_or_else(none));
         line("prefix", &self.prefix);

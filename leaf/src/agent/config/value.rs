@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use sync::http::serve::{ForwardHeader, Network};
 
 /// A time: `5s`, `1m 30s`, `2h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,14 @@ pub(crate) enum Every {
 /// Where probes are: `ADDR:PORT`, or a port, which is one of loopback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AdminAddress(pub(crate) SocketAddr);
+
+/// A web server before us that is believed, or a network of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TrustedProxy(pub(crate) Network);
+
+/// How those say who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProxyHeader(pub(crate) ForwardHeader);
 
 /// A path to serve under: empty, or `/p` without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +104,22 @@ impl FromStr for BasePath {
     }
 }
 
+impl FromStr for TrustedProxy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
+}
+
+impl FromStr for ProxyHeader {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
+}
+
 /// Reads a value from its text in a file.
 macro_rules! from_text {
     ($($kind:ty),*) => {$(
@@ -105,7 +130,7 @@ macro_rules! from_text {
         }
     )*};
 }
-from_text!(Span, Every, AdminAddress, BasePath);
+from_text!(Span, Every, AdminAddress, BasePath, TrustedProxy, ProxyHeader);
 
 /// A time as people write it.
 pub(crate) fn shown(time: Duration) -> String {

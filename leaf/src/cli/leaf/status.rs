@@ -1,6 +1,7 @@
 //! `frond leaf status`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use clap::Args;
 use serde_json::Value;
@@ -16,6 +17,9 @@ use crate::output::Output;
 pub(super) struct Status {
     #[command(flatten)]
     source: Source,
+    /// Only say whether it is ready, as /readyz does: exit code 0 if so, else 1
+    #[arg(long)]
+    check: bool,
 }
 
 /// The head of the table.
@@ -23,10 +27,28 @@ const HEAD: [&str; 8] = ["REPOSITORY", "PEER", "STATE", "LAG", "ROUNDS", "SENT",
 
 impl Status {
     pub(super) fn run(self, output: &Output) -> Result<Code, Failure> {
+        if self.check {
+            return check(&socket(&self.source)?, output);
+        }
         let report = control::ask(&socket(&self.source)?, &Request::Status)?;
         output.answer(&report, || text(&report));
         Ok(Code::Ok)
     }
+}
+
+/// Whether the leaf is ready, and what is wrong if not.
+fn check(socket: &Path, output: &Output) -> Result<Code, Failure> {
+    let verdict = control::ask(socket, &Request::Ready)?;
+    output.answer(&verdict, || {
+        let mut text = format!("{}\n", word(&verdict["status"]));
+        for problem in verdict["problems"].as_array().into_iter().flatten() {
+            let of = ["repository", "peer"].map(|key| problem[key].as_str());
+            let of = of.iter().flatten().map(|name| format!("{name}: ")).collect::<String>();
+            let _ = writeln!(text, "{of}{}", word(&problem["what"]));
+        }
+        text
+    });
+    Ok(if verdict["status"] == "ok" { Code::Ok } else { Code::Failed })
 }
 
 fn text(report: &Value) -> String {

@@ -7,7 +7,7 @@ use xfer::body::{Body, ContentType, pack, unpack};
 use xfer::{Card, DecodeErrorKind, Message, decode, encode};
 
 use super::repos::{Open, OpenError, Place, Repos};
-use super::{RemoteAddress, ServeOptions, page};
+use super::{RemoteAddress, ServeOptions, Site, page};
 use crate::client::now;
 use crate::{Cx, NoFaults, SyncError, reply_content_type};
 
@@ -147,8 +147,13 @@ impl Desk {
     }
 
     /// The page at `path` (without the base path) of the request for `asked`. Its links are relative: nobody
-    /// here knows under which host and prefix a proxy shows it.
-    pub(crate) fn page(&self, path: &str, asked: &str) -> Result<Option<String>, Trouble> {
+    /// here knows under which host and prefix a proxy shows it, unless one that is believed says so.
+    pub(crate) fn page(
+        &self,
+        path: &str,
+        asked: &str,
+        site: Option<&Site>,
+    ) -> Result<Option<String>, Trouble> {
         let is_root = path.trim_matches('/').is_empty();
         if is_root && self.repos.is_directory() {
             let places = self.repos.list().map_err(|error| {
@@ -165,7 +170,8 @@ impl Desk {
             return Ok(None);
         }
         let place = self.repos.locate(path).filter(|place| self.repos.holds_repository(place));
-        Ok(place.map(|place| page::repository(&place.name)))
+        let url = site.map(|Site(site)| format!("{site}{asked}"));
+        Ok(place.map(|place| page::repository(&place.name, url.as_deref())))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +14,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::addresses::{Addresses, Seat};
+use super::memory::Share;
 use super::patience::Patience;
 use super::{RemoteAddress, ReplyBody, Repos, ServeOptions, XferService};
 
@@ -59,11 +62,16 @@ pub async fn run(listener: TcpListener, service: XferService, shutdown: impl Fut
         match accepted {
             Ok((stream, from)) => {
                 let from = from.ip().to_canonical();
-                let Some(seat) = addresses.seat(from, service.options().address_connections.max(1)) else {
+                let options = service.options();
+                let most = match options.forwarding.trusts(from) {
+                    // It stands for everyone.
+                    true => usize::MAX,
+                    false => options.address_connections.max(1),
+                };
+                let Some(seat) = addresses.seat(from, most) else {
                     tracing::debug!(%from, "too many connections of one address");
                     continue;
                 };
-                let from = RemoteAddress(from.to_string());
                 drop(tokio::spawn(serve(stream, from, service.clone(), graceful.watcher(), (place, seat))));
             }
             Err(error) => {
@@ -78,27 +86,44 @@ pub async fn run(listener: TcpListener, service: XferService, shutdown: impl Fut
     }
 }
 
+/// Takes TLS off, if there is to be any, and answers what comes over a connection.
 async fn serve(
     stream: TcpStream,
-    from: RemoteAddress,
+    from: IpAddr,
     service: XferService,
     watcher: Watcher,
     _place: (Option<OwnedSemaphorePermit>, Seat),
 ) {
     let _ = stream.set_nodelay(true);
-    let options = service.options();
+    let Some(certificate) = &service.options().certificate else {
+        return converse(stream, from, service, watcher).await;
+    };
+    let greeting = certificate.acceptor().accept(stream);
+    match timeout(service.options().header_timeout, greeting).await {
+        Ok(Ok(stream)) => converse(stream, from, service, watcher).await,
+        Ok(Err(error)) => tracing::debug!(%from, %error, "no TLS came about"),
+        Err(_) => tracing::debug!(%from, "no TLS came about in time"),
+    }
+}
+
+async fn converse<S>(stream: S, from: IpAddr, service: XferService, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let io = Patience::new(stream, &service);
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(options.header_timeout)
+        .header_read_timeout(service.options().header_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
         .title_case_headers(true);
-    let service = service.clone();
-    let answer = service_fn(move |mut request| {
+    let answer = service_fn(move |mut request: Request<Incoming>| {
         let service = service.clone();
-        Request::extensions_mut(&mut request).insert(from.clone());
+        let origin = service.options().forwarding.origin(from, request.headers());
+        let extensions = request.extensions_mut();
+        extensions.insert(RemoteAddress(origin.address.to_string()));
+        origin.site.and_then(|site| extensions.insert(site));
         async move { Ok::<_, Infallible>(answer(&service, request).await) }
     });
     if let Err(error) = watcher.watch(builder.serve_connection(io, answer)).await {
@@ -108,10 +133,14 @@ async fn serve(
 
 /// Answers a request and logs it, but for its query, which may hold what is nobody's business.
 async fn answer(service: &XferService, request: Request<Incoming>) -> Response<ReplyBody> {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let peer = request.extensions().get::<RemoteAddress>().map(|peer| peer.0.clone());
+    let (head, body) = request.into_parts();
+    if let Some(response) = service.options().front.as_ref().and_then(|front| front(&head)) {
+        return response.map(|bytes| ReplyBody::new(bytes, Share::default()));
+    }
+    let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+    let peer = head.extensions.get::<RemoteAddress>().map(|peer| peer.0.clone());
     let begun = Instant::now();
-    let response = service.answer(request).await;
+    let response = service.answer(Request::from_parts(head, body)).await;
     let (status, bytes) = (response.status().as_u16(), response.body().size_hint().lower());
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(peer, %method, path, status, bytes, milliseconds, "answered");

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::XferService;
@@ -15,15 +15,15 @@ use super::pace::Pace;
 
 /// Fails a write that makes too little progress: a reply is memory, and a peer that does not take it must not
 /// hold it for ever, nor for long while others wait. Reading has its own limits, in the server.
-pub(crate) struct Patience {
-    stream: TokioIo<TcpStream>,
+pub(crate) struct Patience<S> {
+    stream: TokioIo<S>,
     pace: Pace,
     memory: Memory,
     look: Pin<Box<Sleep>>,
 }
 
-impl Patience {
-    pub(crate) fn new(stream: TcpStream, service: &XferService) -> Self {
+impl<S> Patience<S> {
+    pub(crate) fn new(stream: S, service: &XferService) -> Self {
         let pace = Pace::new(service.options());
         let look = Box::pin(sleep(pace.look(Instant::now())));
         Self { stream: TokioIo::new(stream), pace, memory: service.replies().clone(), look }
@@ -53,7 +53,7 @@ impl Patience {
     }
 }
 
-impl Read for Patience {
+impl<S: AsyncRead + Unpin> Read for Patience<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -63,7 +63,7 @@ impl Read for Patience {
     }
 }
 
-impl Write for Patience {
+impl<S: AsyncWrite + Unpin> Write for Patience<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.check(cx, result, |bytes| *bytes)

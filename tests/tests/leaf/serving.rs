@@ -1,0 +1,123 @@
+//! What a leaf serves to web servers, to systemd, and over TLS.
+
+use std::process::Command;
+
+use frond_tests::leaf::{open_repository, until};
+use frond_tests::nginx::certificate;
+use frond_tests::process::{Running, free_port, within};
+use frond_tests::{Frond, Leaf, Scratch, frond, http};
+
+#[test]
+fn probes_are_where_repositories_are_if_they_are_wanted_there() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    for (options, expected) in [(&["--probes"][..], 200), (&[], 404)] {
+        let leaf = Leaf::of(&frond, &file, &[options, &["--base-path", "/code"]].concat());
+        until("it is ready", || leaf.probe("/readyz").status == 200);
+        let get = |path: &str| http::send(leaf.address(), &http::request(&format!("GET {path}"), &[], b""));
+        for path in ["/healthz", "/readyz", "/metrics"] {
+            assert_eq!(get(&format!("/code{path}")).status, expected, "{path}");
+            assert_eq!(get(path).status, 404, "outside of the base path: {path}");
+        }
+        let head = http::send(leaf.address(), &http::request("HEAD /code/healthz", &[], b""));
+        assert_eq!((head.status, head.body.len()), (expected, 0));
+        assert_eq!(get("/code/").status, 200, "the page of the repository");
+        leaf.terminate();
+    }
+}
+
+#[test]
+fn a_leaf_says_by_its_exit_code_whether_it_is_ready() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let (file, copy) = (scratch.file("a.fossil"), scratch.file("b.fossil"));
+    open_repository(&frond, &file);
+    let check = |socket: &str| frond.try_run(["leaf", "status", "--check", "--socket", socket]);
+    let socket = |leaf: &Leaf| leaf.started["socket"].as_str().unwrap().to_owned();
+    let leaf = Leaf::of(&frond, &file, &[]);
+    until("it is ready", || check(&socket(&leaf)).code == Some(0));
+    let nobody = format!("http://127.0.0.1:{}/", free_port());
+    let waiting = Leaf::of(&frond, &copy, &["--peer", &nobody]);
+    let said = check(&socket(&waiting));
+    assert!(said.code == Some(frond::FAILED) && said.stdout.contains("b: is "), "{said}");
+    let socket = socket(&leaf);
+    leaf.terminate();
+    assert_eq!(check(&socket).code, Some(frond::UNREACHABLE));
+}
+
+#[test]
+fn a_leaf_serves_over_tls_and_reads_a_new_certificate_when_it_is_there() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let (chain, key) = (scratch.file("chain.pem"), scratch.file("key.pem"));
+    certificate("localhost", &chain, &key);
+    let options = ["--tls-certificate", chain.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let leaf = Leaf::of(&frond, &file, &options);
+    let port = leaf.url().rsplit_once(':').unwrap().1.trim_end_matches('/').to_owned();
+    assert!(leaf.url().starts_with("https://"), "{}", leaf.url());
+    let url = format!("https://localhost:{port}/");
+    let trusted = |certificate: &std::path::Path| {
+        let mut command = frond.command(["pull", "--once", &url, "-R"]);
+        frond::run(command.arg(&file).env("SSL_CERT_FILE", certificate)).code == Some(0)
+    };
+    assert!(trusted(&chain));
+    let old = scratch.copy(&chain, "old.pem");
+    certificate("localhost", &chain, &key);
+    until("the new one is shown", || trusted(&chain));
+    assert!(!trusted(&old));
+    // One that does not fit its key changes nothing, on SIGHUP either.
+    let good = scratch.copy(&chain, "good.pem");
+    certificate("localhost", &chain, &scratch.file("other.pem"));
+    leaf.signal("HUP");
+    assert!(trusted(&good));
+    let log = leaf.terminate();
+    assert!(log.contains("there is a new certificate") && log.contains("stays as it was"), "{log}");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_said_at_the_start() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let (chain, key) = (scratch.file("chain.pem"), scratch.file("key.pem"));
+    certificate("localhost", &chain, &key);
+    std::fs::write(&key, "hush, no key\n").unwrap();
+    let paths = [&file, &chain, &key].map(|path| path.to_string_lossy());
+    let [file, chain, key] = &paths;
+    let base = ["leaf", "-R", &**file, "--listen", "127.0.0.1:0", "--tls-certificate", &**chain];
+    let said = frond.try_run(base.iter().copied().chain(["--tls-key", &**key]));
+    assert!(said.code == Some(frond::FAILED) && said.stderr.contains("key.pem"), "{said}");
+    assert!(!said.stderr.contains("hush"), "{said}");
+    let said = frond.try_run(base);
+    assert!(said.code == Some(frond::USAGE) && said.stderr.contains("tls-key"), "{said}");
+}
+
+#[test]
+fn sockets_that_are_handed_down_are_those_of_the_repositories_and_of_the_probes() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let ports = [free_port(), free_port()];
+    let listen = ports.map(|port| format!("127.0.0.1:{port}"));
+    let leaf: Command = {
+        let mut command = frond.command(["leaf", "-R"]);
+        command.arg(&file);
+        command
+    };
+    let activate = ["-l", &listen[0], "-l", &listen[1]];
+    let leaf = Running::start(&mut within("systemd-socket-activate", activate, &leaf));
+    let process = leaf.process();
+    let [repositories, probes] = ports.map(|port| std::net::SocketAddr::from(([127, 0, 0, 1], port)));
+    let get = |at, path: &str| http::send(at, &http::request(&format!("GET {path}"), &[], b""));
+    until("it is ready", || get(probes, "/readyz").status == 200);
+    assert_eq!(get(repositories, "/").status, 200);
+    assert_eq!(get(repositories, "/readyz").status, 404);
+    let copy = scratch.file("copy.fossil");
+    frond.clone(&format!("http://{repositories}/"), &copy);
+    let id = process.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let said = leaf.end(std::time::Duration::from_secs(60));
+    assert_eq!(said.code, Some(0), "{said}");
+    assert!(said.stdout.contains(&format!("serving at http://{repositories}/")), "{said}");
+}
