@@ -10,6 +10,7 @@ mod clock;
 mod cloning;
 pub(crate) mod config;
 pub(crate) mod control;
+pub(crate) mod doctor;
 mod health;
 mod keeper;
 mod link;

@@ -4,13 +4,16 @@ mod artifact;
 mod cat;
 mod clone;
 mod commit;
+mod completions;
 mod config;
+mod doctor;
 mod exchange;
 mod export;
 mod import;
 mod info;
 mod leaf;
 mod ls;
+mod man;
 mod name;
 mod new;
 mod pull;
@@ -94,6 +97,7 @@ pub(crate) enum Command {
     Uv(uv::Uv),
     Serve(serve::Serve),
     Leaf(Box<leaf::Leaf>),
+    Doctor(Box<doctor::Doctor>),
     New(new::New),
     Info(info::Info),
     Timeline(timeline::Timeline),
@@ -109,6 +113,8 @@ pub(crate) enum Command {
     Table(table::Table),
     Config(config::Config),
     User(user::Users),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Command {
@@ -123,6 +129,8 @@ impl Command {
             Self::Clone(command) => &command.file,
             Self::Serve(command) => &command.path,
             Self::Leaf(command) => command.file(),
+            Self::Doctor(_) | Self::Completions(_) => Path::new(""),
+            Self::Man(command) => &command.directory,
             Self::New(command) => &command.file,
             Self::Pull(pull::Pull { exchange })
             | Self::Push(push::Push { exchange })
@@ -153,6 +161,9 @@ impl Command {
             Self::Uv(command) => command.run(output),
             Self::Serve(command) => command.run(output),
             Self::Leaf(command) => command.run(output),
+            Self::Doctor(command) => command.run(output),
+            Self::Completions(command) => command.run(output),
+            Self::Man(command) => command.run(output),
             Self::New(command) => command.run(output),
             Self::Info(command) => command.run(output),
             Self::Timeline(command) => command.run(output),

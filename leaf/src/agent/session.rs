@@ -215,7 +215,7 @@ pub(crate) fn options(peer: &Peer) -> SyncOptions {
 
 /// The password of the user of a peer's address. If the configuration has none, that which the repository remembers for
 /// this very address.
-fn credentials(peer: &Peer, repo: &mut Repo) -> Result<Option<Password>, Failure> {
+pub(crate) fn credentials(peer: &Peer, repo: &mut Repo) -> Result<Option<Password>, Failure> {
     if let Secret::Found { password, .. } = &peer.password {
         return Ok(Some(password.clone()));
     }

@@ -4,7 +4,7 @@
 use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use repo::{Repo, user};
 use sync::client;
@@ -86,6 +86,14 @@ impl Wire {
                 (peer.address.user().map(str::to_owned), password)
             }
             Way::File(file) => file.login.clone().unzip(),
+        }
+    }
+
+    /// What the peer's clock said last, if it says so.
+    pub(crate) fn peer_time(&self) -> Option<SystemTime> {
+        match &self.way {
+            Way::Http(transport) => transport.peer_time(),
+            Way::Nats(_) | Way::File(_) => None,
         }
     }
 

@@ -94,6 +94,13 @@ impl Forwarding {
     }
 }
 
+impl Network {
+    /// Whether every address is in it.
+    pub fn is_everyone(&self) -> bool {
+        self.0.prefix_len() == 0
+    }
+}
+
 impl FromStr for Network {
     type Err = String;
 

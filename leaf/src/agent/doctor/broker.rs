@@ -1,0 +1,43 @@
+//! The broker where peers meet.
+
+use sync::TransportError;
+use sync::nats::{ConnectOptions, Connection, Topic};
+
+use super::{Findings, PATIENCE};
+use crate::agent::config::Config;
+
+/// Messages shorter than this make every round many of them.
+const SMALL_PAYLOAD: usize = 64 << 10;
+
+pub(super) async fn examine(config: &Config, projects: &[String], findings: &mut Findings<'_>) {
+    let Some(broker) = &config.nats else { return };
+    let about = "broker";
+    for project in projects {
+        if let Err(error) = Topic::new(&config.prefix, project) {
+            findings.fail(about, error.to_string(), "choose another prefix");
+        }
+    }
+    let options = ConnectOptions { connect_timeout: PATIENCE, ..ConnectOptions::default() };
+    let connection = match Connection::open(broker, &options).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            let hint = match &error {
+                TransportError::WrongPort { .. } => {
+                    "give the port for clients, that of `listen` or `port` in the broker's configuration: 4222 as a rule"
+                }
+                TransportError::Access { .. } => {
+                    "check the user, token or file that says who asks, and that the broker knows it"
+                }
+                _ => "check that the broker runs, its address, and what is between",
+            };
+            return findings.fail(about, error.to_string(), hint);
+        }
+    };
+    let most = connection.max_payload();
+    let what = format!("{} lets us in, messages may have {most} bytes", connection.broker());
+    if most < SMALL_PAYLOAD {
+        findings.warn(about, what, "raise max_payload of the broker: rounds travel in many small pieces");
+    } else {
+        findings.well(about, what);
+    }
+}

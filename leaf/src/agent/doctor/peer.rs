@@ -1,0 +1,92 @@
+//! A peer: whether it is reached, who we are there, what we may, and what its clock says.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use repo::Repo;
+use sync::SyncOptions;
+use sync::client::{self, Remember, Setting, now};
+use sync::http::HttpOptions;
+use tokio::time::timeout;
+
+use super::{CLOCK, Findings, PATIENCE};
+use crate::agent::clock::Clock;
+use crate::agent::config::{Address, Peer, Repository};
+use crate::agent::session::{credentials, options};
+use crate::agent::stop;
+use crate::agent::wire::Wire;
+use crate::exit::Failure;
+use crate::remote;
+
+/// How long a session that changes nothing may take.
+const SESSION: Duration = Duration::from_secs(120);
+
+/// Asks a peer what would move: it says so only to who may.
+pub(super) async fn examine(
+    repository: &Repository,
+    peer: &Peer,
+    http: &HttpOptions,
+    findings: &mut Findings<'_>,
+) {
+    let about = format!("peer {} of {}", peer.address, repository.name);
+    // Who is at a meeting comes and goes; the broker has been looked at.
+    if matches!(peer.address, Address::Meeting(_)) || !repository.file.exists() {
+        return;
+    }
+    let peer = Peer { timeout: peer.timeout.min(PATIENCE), ..peer.clone() };
+    let heard = match timeout(SESSION, ask(repository, &peer, http)).await {
+        Ok(Ok(heard)) => heard,
+        Ok(Err(failure)) => return findings.failure(&about, &failure),
+        Err(_) => {
+            let hint = "see with `frond sync -n -v` what takes so long";
+            return findings.warn(&about, "it is reached, and was not done in two minutes", hint);
+        }
+    };
+    match heard.outcome {
+        Ok(moves) => findings.well(&about, format!("is reached, and lets us do what we want; {moves}")),
+        Err(failure) => findings.failure(&about, &failure),
+    }
+    if let Some(time) = heard.time {
+        clock(&about, time, findings);
+    }
+}
+
+/// What a peer said.
+struct Heard {
+    /// What would move, or why nothing does.
+    outcome: Result<String, Failure>,
+    /// What its clock shows.
+    time: Option<SystemTime>,
+}
+
+async fn ask(repository: &Repository, peer: &Peer, http: &HttpOptions) -> Result<Heard, Failure> {
+    let mut repo = Repo::open_read_only(&repository.file)?;
+    let own = remote::own_name(&mut repo)?;
+    let (_stopper, stop) = stop::pair();
+    let mut wire = Wire::new(peer, http, own, None, Clock::start(), stop)?;
+    let password = credentials(peer, &mut repo)?;
+    let (user, password) = wire.login(peer, password.as_ref());
+    let options = SyncOptions { user, password, dry_run: true, ..options(peer) };
+    let mut setting = Setting::new()?;
+    let session = client::sync(&mut repo, &mut wire, options, Remember::No, &mut setting).await;
+    let outcome = session.map_err(Failure::from).map(|result| {
+        let (send, receive) =
+            result.preview.map_or((0, 0), |preview| (preview.send.len(), preview.receive.len()));
+        format!("artifacts to send: {send}, to receive: {receive}")
+    });
+    Ok(Heard { outcome, time: wire.peer_time() })
+}
+
+fn clock(about: &str, theirs: SystemTime, findings: &mut Findings<'_>) {
+    let ours = UNIX_EPOCH + Duration::from_millis(u64::try_from(now().0).unwrap_or(0));
+    let (by, which) = match theirs.duration_since(ours) {
+        Ok(by) => (by, "behind"),
+        Err(error) => (error.duration(), "ahead of"),
+    };
+    if by > CLOCK {
+        findings.fail(
+            about,
+            format!("this machine's clock is {} seconds {which} the peer's", by.as_secs()),
+            "see which of them is wrong, and keep it right: timedatectl set-ntp true",
+        );
+    }
+}
