@@ -19,7 +19,7 @@ mod metrics;
 mod page;
 mod past;
 mod rate;
-mod serving;
+pub(crate) mod serving;
 mod session;
 mod signals;
 mod stop;
@@ -165,6 +165,7 @@ impl Leaf {
             name: "frond leaf".to_owned(),
             ..ConnectOptions::default()
         };
+        let certificate = serving::certificate(config.tls.as_ref(), None)?;
         let broker = match &config.nats {
             Some(broker) => Some(Connection::open(broker, &options).await?),
             None => None,
@@ -181,14 +182,13 @@ impl Leaf {
             keepers: BTreeMap::new(),
             bridges: Vec::new(),
             port: None,
-            certificate: None,
+            certificate,
             server: None,
         })
     }
 
     /// Starts what the configuration has and what does not run yet.
     fn start(&mut self) -> Result<(), Failure> {
-        self.certificate = serving::certificate(self.config.tls.as_ref(), self.certificate.as_ref())?;
         if self.port.is_none() {
             self.port = self.config.listen.map(|asked| Port::take(asked, "--listen")).transpose()?;
         }
@@ -330,8 +330,13 @@ impl Leaf {
     /// Reads the configuration anew. What stays as it was goes on undisturbed; with an error everything does.
     async fn reload(&mut self) {
         systemd::reloading();
-        match config::load(&self.flags) {
-            Ok(config) => {
+        let read = config::load(&self.flags).and_then(|config| {
+            let certificate = serving::certificate(config.tls.as_ref(), self.certificate.as_ref())?;
+            Ok((config, certificate))
+        });
+        match read {
+            Ok((config, certificate)) => {
+                self.certificate = certificate;
                 if let Err(failure) = self.change_to(config).await {
                     tracing::error!(
                         "the new configuration is in force, but in part: {}; {}",

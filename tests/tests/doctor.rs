@@ -137,6 +137,9 @@ fn what_is_wrong_with_a_broker_is_found() {
     patient.finds(&["--nats", &wrong], "error", "broker", "that for leaf nodes of the broker");
     let nobody = format!("nats://127.0.0.1:{}", free_port());
     patient.finds(&["--nats", &nobody], "error", "broker", "cannot connect");
+    let alone =
+        broker.project(&sql::column(&patient.file, "SELECT value FROM config WHERE name='project-code'")[0]);
+    patient.finds(&["--peer", &alone], "error", "peer", "nobody answers");
     let closed = Nats::with("authorization { user: ann, password: secret }\n");
     patient.finds(&["--nats", &closed.url()], "error", "broker", "refuses");
 }

@@ -121,8 +121,8 @@ pub(crate) fn certificate(
     Ok(Some(Arc::new(loaded)))
 }
 
-/// Looks again and again whether the files changed.
-async fn watch(certificate: Arc<Certificate>) {
+/// Looks again and again whether the files changed, and then has new connections get the new certificate.
+pub(crate) async fn watch(certificate: Arc<Certificate>) {
     let mut last = Ok(false);
     loop {
         sleep(LOOK_EVERY).await;

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::agent::config::{BasePath, ProxyHeader, TrustedProxy};
+use crate::agent::serving::watch as watch_certificate;
 use crate::exit::{Code, Failure};
 use crate::network::{self, Signals};
 use crate::output::Output;
@@ -62,8 +63,12 @@ impl Serve {
         let repos = Repos::new(&self.path)?;
         let options = self.options()?;
         let scheme = if options.certificate.is_some() { "https" } else { "http" };
+        let certificate = options.certificate.clone();
         let service = XferService::new(repos, options);
         network::runtime(2)?.block_on(async {
+            if let Some(certificate) = certificate {
+                tokio::spawn(watch_certificate(certificate));
+            }
             let (end, ended) = watch::channel(());
             let over_broker = self.over_broker(&service, ended, output).await?;
             let cannot = |error: std::io::Error| {

@@ -121,3 +121,33 @@ fn sockets_that_are_handed_down_are_those_of_the_repositories_and_of_the_probes(
     assert_eq!(said.code, Some(0), "{said}");
     assert!(said.stdout.contains(&format!("serving at http://{repositories}/")), "{said}");
 }
+
+#[test]
+fn a_new_configuration_whose_certificate_is_of_no_use_changes_nothing() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let (chain, key) = (scratch.file("chain.pem"), scratch.file("key.pem"));
+    certificate("localhost", &chain, &key);
+    let text = |chain: &str| {
+        format!(
+            "listen = '127.0.0.1:0'\nadmin = '0'\ntls-certificate = '{chain}'\ntls-key = 'key.pem'\n\
+             [[repository]]\nfile = 'a.fossil'\n"
+        )
+    };
+    let config = scratch.write("leaf.toml", text("chain.pem"));
+    let leaf = Leaf::start(&frond, ["--config", &config.to_string_lossy()]);
+    let port = leaf.url().rsplit_once(':').unwrap().1.trim_end_matches('/').to_owned();
+    let pulls = || {
+        let mut command = frond.command(["pull", "--once", &format!("https://localhost:{port}/"), "-R"]);
+        frond::run(command.arg(&file).env("SSL_CERT_FILE", &chain)).code == Some(0)
+    };
+    assert!(pulls());
+    scratch.write("leaf.toml", text("none.pem"));
+    leaf.signal("HUP");
+    for _ in 0..20 {
+        assert!(pulls(), "the old one is still there");
+    }
+    let log = leaf.terminate();
+    assert!(log.contains("the configuration stays as it was") && log.contains("none.pem"), "{log}");
+}
