@@ -262,6 +262,11 @@ impl From<TransportError> for Failure {
             TransportError::Status { .. } if error.may_retry() => {
                 "try again later, or ask whoever runs the server"
             }
+            TransportError::Status { status: 413, text, .. }
+                if text.contains("longer than this server takes") =>
+            {
+                "ask whoever runs the server: it takes no artifact as long as this"
+            }
             TransportError::Status { status: 413, .. } => {
                 "what stands before the server takes no request as long as this: its limit must be raised (nginx: \
                  client_max_body_size 128m)"

@@ -171,6 +171,20 @@ fn what_is_wrong_with_a_peer_is_found() {
 }
 
 #[test]
+fn what_is_wrong_with_a_server_behind_a_bridge_is_found() {
+    let patient = Patient::new();
+    let broker = Nats::start();
+    let server = patient.frond.server(&patient.file);
+    let bridge =
+        |url: &str, more: &str| format!("nats = {:?}\n[[bridge]]\nurl = {url:?}\n{more}\n", broker.url());
+    patient.finds_of(&bridge(&server.url(), ""), "ok", "bridge", "the server answers");
+    let other = format!("project = '{}'", "ab".repeat(20));
+    patient.finds_of(&bridge(&server.url(), &other), "error", "bridge", "and not abab");
+    let nobody = format!("http://127.0.0.1:{}/", free_port());
+    patient.finds_of(&bridge(&nobody, ""), "error", "bridge", "cannot connect");
+}
+
+#[test]
 fn a_clock_that_differs_from_that_of_a_peer_is_found() {
     let patient = Patient::new();
     for (date, words) in [

@@ -1,5 +1,6 @@
 //! Looks for what keeps a leaf from its work, and says what to do. Changes nothing, here or at peers.
 
+mod bridge;
 mod broker;
 mod files;
 mod peer;
@@ -97,6 +98,9 @@ pub(crate) async fn examine(flags: &Flags, tell: &mut dyn FnMut(&Finding)) {
             return findings.fail("configuration", error.to_string(), hint);
         }
     };
+    for known in &config.bridges {
+        bridge::examine(known, &http, &mut findings).await;
+    }
     for repository in &config.repositories {
         for known in &repository.peers {
             peer::examine(repository, known, &http, &mut findings).await;
