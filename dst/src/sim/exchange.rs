@@ -324,7 +324,10 @@ impl Sim {
         }
         let client = &self.nodes[edge.client];
         completeness::check(talk, &client.known, client.commits)?;
-        completeness::check_released(talk, &client.known, self.still(talk))
+        completeness::check_released(talk, &client.known, self.still(talk))?;
+        // A clone of nothing new changes something too: what it has, and the server no more, is still to be given.
+        self.nodes[edge.client].commits += u64::from(talk.kind == Kind::Clone);
+        Ok(())
     }
 
     /// What the server of a session holds; none if it went back to an earlier state meanwhile.

@@ -104,7 +104,9 @@ impl Sim {
             match self.absorb(&mut talk, &reply, Soundness::Sound)? {
                 Some(Progress::Continue) => {}
                 Some(Progress::Done) if talk.stock.is_some() => return Ok(()),
-                Some(Progress::Done) => return budget::check_rounds(&talk),
+                Some(Progress::Done) => {
+                    return budget::check_rounds(&talk, self.nodes[edge.client].known.held.len());
+                }
                 None => break,
             }
         }

@@ -63,6 +63,8 @@ pub struct Session {
     uv_gimmes: usize,
     asked: bool,
     has_push: bool,
+    /// What a clone has by now: all of it is one transaction, and a clone that fails leaves no file (seen with 2.21).
+    draft: Option<Store>,
 }
 
 #[derive(Default)]
@@ -96,6 +98,7 @@ impl Session {
             uv_gimmes: 0,
             asked: false,
             has_push: false,
+            draft: None,
         }
     }
 
@@ -106,6 +109,16 @@ impl Session {
 
     /// The next request. What is unsent counts as sent from then on, whatever becomes of it.
     pub fn request(&mut self, store: &mut Store) -> Vec<u8> {
+        if !self.task.clone {
+            return self.compose(store);
+        }
+        let mut draft = self.draft.take().unwrap_or_else(|| store.clone());
+        let request = self.compose(&mut draft);
+        self.draft = Some(draft);
+        request
+    }
+
+    fn compose(&mut self, store: &mut Store) -> Vec<u8> {
         self.round += 1;
         let mut out = Vec::new();
         let say = |out: &mut Vec<u8>, line: &str| out.extend_from_slice(line.as_bytes());
@@ -214,8 +227,22 @@ impl Session {
         [format!("login {user} {nonce} {signature}\n").into_bytes(), out].concat()
     }
 
-    /// Reads a reply: one transaction, which is undone after a [`Trip`].
+    /// Reads a reply: one transaction, which is undone after a [`Trip`]. All replies to a clone are one.
     pub fn hear(&mut self, store: &mut Store, text: &[u8]) -> Result<Next, Trip> {
+        if !self.task.clone {
+            return self.absorb(store, text);
+        }
+        let mut draft = self.draft.take().unwrap_or_else(|| store.clone());
+        let next = self.absorb(&mut draft, text)?;
+        match next {
+            Next::Go => self.draft = Some(draft),
+            Next::Done => *store = draft,
+            Next::Failed(_) => {}
+        }
+        Ok(next)
+    }
+
+    fn absorb(&mut self, store: &mut Store, text: &[u8]) -> Result<Next, Trip> {
         let mut draft = store.clone();
         let mut heard = Heard::default();
         self.queued.clear();
@@ -485,6 +512,19 @@ mod tests {
         converge(Task { clone: true, ..task() }, &mut copy, &mut server);
         assert_eq!(names(&copy), names(&server));
         assert_eq!(copy.project, PROJECT);
+    }
+
+    #[test]
+    fn a_clone_leaves_nothing_before_it_is_done() {
+        let (mut copy, mut server) = (store(""), store(PROJECT));
+        server.add(b"an artifact".to_vec(), false);
+        let mut session = Session::new(Task { clone: true, ..task() }, 1);
+        for is_last in [false, true] {
+            let request = session.request(&mut copy);
+            let reply = server::answer(&mut server, &request, ContentType::Compressed, NOW).unwrap();
+            assert_eq!(session.hear(&mut copy, &reply.text).unwrap() == Next::Done, is_last);
+            assert_eq!((copy.known().held.len(), copy.project.is_empty()), (usize::from(is_last), !is_last));
+        }
     }
 
     /// As between two of stock 2.21. Frond passes over such a file: `an_empty_file_under_another_name_counts_as_not_sent`
