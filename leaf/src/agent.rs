@@ -19,6 +19,7 @@ mod metrics;
 mod page;
 mod past;
 mod rate;
+mod registry;
 pub(crate) mod serving;
 mod session;
 mod signals;
@@ -34,7 +35,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sync::http::serve::Certificate;
 use sync::http::{HttpOptions, Proxies};
-use sync::nats::{Absence, ConnectOptions, Connection};
+use sync::nats::{Absence, ConnectOptions, Connection, PeerId, Topic, WordError};
 use sync::schedule::Wake;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -47,6 +48,7 @@ use self::config::{Config, Flags, Repository};
 use self::control::{Call, Socket};
 use self::keeper::Keeper;
 use self::link::Routes;
+use self::meeting::Meeting;
 use self::page::Page;
 use self::past::Past;
 use self::serving::{Port, Server};
@@ -220,7 +222,7 @@ impl Leaf {
             stop,
             board: self.board.clone(),
             past: self.past.clone(),
-            meeting: None,
+            meeting: self.first_meeting(&repository)?,
         };
         let keeper = Keeper {
             errand,
@@ -230,8 +232,32 @@ impl Leaf {
             seed: chance::seed()?,
             broker: self.broker.clone().map(|connection| (connection, self.config.prefix.clone())),
             drain: self.config.drain,
+            registry: self.config.registry.map(|every| (every, self.addresses(&repository))),
+            deferred: BTreeMap::new(),
         };
         Ok(Kept { repository, wakes, stopper, task: tokio::spawn(keeper.run()) })
+    }
+
+    /// Where a repository is asked for that is not here yet, if its project is known.
+    fn first_meeting(&self, repository: &Repository) -> Result<Option<Arc<Meeting>>, Failure> {
+        let (Some(connection), Some(project)) = (&self.broker, &repository.project) else { return Ok(None) };
+        let wrong = |error: WordError| {
+            Failure::new(Code::Usage, error.to_string(), "choose another prefix or project code")
+        };
+        let topic = Topic::new(&self.config.prefix, project).map_err(wrong)?;
+        let own = PeerId::new(&chance::code()?).map_err(wrong)?;
+        Ok(Some(Arc::new(Meeting::new(connection.clone(), topic, own))))
+    }
+
+    /// Where a repository is reached.
+    fn addresses(&self, repository: &Repository) -> Vec<String> {
+        let served = self.port.as_ref().map(|port| {
+            let Config { base_path, repositories, .. } = &self.config;
+            let name = if repositories.len() > 1 { &*repository.name } else { "" };
+            format!("http://{}{base_path}/{name}", serving::reached_at(port.at))
+        });
+        let broker = self.config.nats.as_ref().map(|broker| format!("nats://{}", broker.authority()));
+        served.into_iter().chain(broker).collect()
     }
 
     fn answer_for(&self, config: &config::Bridge) -> Option<Bridged> {
@@ -356,6 +382,9 @@ impl Leaf {
         let fixed = |config: &Config| {
             (config.admin, config.socket.clone(), config.nats.clone(), config.prefix.clone())
         };
+        if new.registry != self.config.registry {
+            tracing::warn!("another interval of the register counts for repositories that are begun anew");
+        }
         if fixed(&new) != fixed(&self.config) {
             tracing::warn!("other addresses for admin, socket and broker count from the next start");
         }

@@ -11,6 +11,7 @@ use sync::client::now;
 
 use super::clock::Clock;
 use super::config::Config;
+use super::registry::Leaf;
 use crate::exit::{Code, Failure};
 
 /// What is known, shared by all.
@@ -47,6 +48,8 @@ pub(crate) struct Repository {
     pub(crate) project_code: Option<String>,
     pub(crate) error: Option<Trouble>,
     pub(crate) peers: Vec<Peer>,
+    /// Leaves of the register.
+    pub(crate) fleet: Vec<Leaf>,
     /// When its task was last seen to turn.
     pub(crate) turned: Duration,
 }
@@ -67,6 +70,8 @@ pub(crate) enum Condition {
 pub(crate) struct Peer {
     pub(crate) url: String,
     pub(crate) syncing: bool,
+    /// A session waits for the hours at which it may begin.
+    pub(crate) resting: bool,
     /// The leaf is ready only if a session went well so many seconds ago at most.
     pub(crate) within_seconds: Option<u64>,
     #[serde(skip)]
@@ -137,6 +142,17 @@ pub(crate) struct RepositoryReport {
     /// Since its task was last seen to turn.
     pub(crate) turned_seconds: u64,
     pub(crate) peers: Vec<PeerReport>,
+    pub(crate) fleet: Vec<LeafReport>,
+}
+
+/// What a leaf of the register says of itself, at one time.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct LeafReport {
+    #[serde(flatten)]
+    pub(crate) said: Leaf,
+    pub(crate) last_sync: Option<String>,
+    /// Since it said so.
+    pub(crate) written_seconds: u64,
 }
 
 /// What is known of a peer at one time.
@@ -228,6 +244,7 @@ fn blank(repository: &super::config::Repository, turned: Duration) -> Repository
     let peer = |peer: &super::config::Peer| Peer {
         url: peer.address.to_string(),
         syncing: false,
+        resting: false,
         within_seconds: peer.within.map(|within| within.as_secs()),
         succeeded: None,
         sessions: 0,
@@ -250,6 +267,7 @@ fn blank(repository: &super::config::Repository, turned: Duration) -> Repository
         project_code: None,
         error: None,
         peers: repository.peers.iter().map(peer).collect(),
+        fleet: Vec::new(),
         turned,
     }
 }
@@ -262,6 +280,11 @@ fn of_repository(known: &Repository, elapsed: Duration, time: UnixTime) -> Repos
         next_seconds: peer.next.map(|next| next.saturating_sub(elapsed).as_secs()),
         known: peer.clone(),
     };
+    let leaf = |said: &Leaf| LeafReport {
+        last_sync: said.last_sync.and_then(shown),
+        written_seconds: seconds(time.0.saturating_sub(said.written.0)),
+        said: said.clone(),
+    };
     RepositoryReport {
         name: known.name.clone(),
         file: known.file.clone(),
@@ -270,6 +293,7 @@ fn of_repository(known: &Repository, elapsed: Duration, time: UnixTime) -> Repos
         error: known.error.clone(),
         turned_seconds: elapsed.saturating_sub(known.turned).as_secs(),
         peers: known.peers.iter().map(peer).collect(),
+        fleet: known.fleet.iter().map(leaf).collect(),
     }
 }
 

@@ -130,7 +130,8 @@ impl Errand {
     }
 
     fn prepare(&self, peer: &Peer) -> Result<(Wire, CloneOptions), Failure> {
-        let wire = Wire::new(peer, &self.http, None, None, self.clock, self.stop.clone())?;
+        let meeting = self.meeting.as_deref().map(|meeting| (meeting, None));
+        let wire = Wire::new(peer, &self.http, None, meeting, self.clock, self.stop.clone())?;
         let password: Option<&Password> = match &peer.password {
             Secret::Found { password, .. } => Some(password),
             Secret::None => None,

@@ -3,6 +3,7 @@
 mod bridges;
 mod file;
 mod flags;
+mod hours;
 mod keys;
 mod reference;
 mod resolve;
@@ -18,6 +19,7 @@ use sync::http::{Password, Url};
 use sync::nats::{Broker, PeerId};
 
 pub(crate) use self::flags::{Flags, Source};
+pub(crate) use self::hours::Hours;
 pub(crate) use self::reference::reference;
 pub(crate) use self::resolve::load;
 pub(crate) use self::shown::Shown;
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) prefix: String,
     /// The socket for `status` and `sync-now`.
     pub(crate) socket: PathBuf,
+    /// Time between two rows in the register of leaves; none: nothing is written there.
+    pub(crate) registry: Option<Duration>,
     /// How long a leaf that is to stop waits for what it has begun.
     pub(crate) drain: Duration,
     /// At least one, or a bridge.
@@ -82,6 +86,8 @@ pub(crate) struct Repository {
     pub(crate) name: String,
     /// The file.
     pub(crate) file: PathBuf,
+    /// Its project, should it have to be cloned from whoever is on the leaf's broker.
+    pub(crate) project: Option<String>,
     /// The first user, should it have to be cloned.
     pub(crate) admin_user: Option<String>,
     /// With whom.
@@ -101,6 +107,8 @@ pub(crate) struct Peer {
     /// Time between two sessions when nothing happens; none: no session then.
     pub(crate) poll: Option<Duration>,
     pub(crate) jitter_percent: u32,
+    /// When sessions may begin by themselves; none: always.
+    pub(crate) hours: Option<Hours>,
     pub(crate) retry: Duration,
     pub(crate) retry_cap: Duration,
     /// How long the peer may send nothing.

@@ -11,8 +11,9 @@ use tokio::task::{Id, JoinHandle, JoinSet, block_in_place};
 use tokio::time::sleep_until;
 
 use super::board::{Condition, Trouble};
-use super::config::{Address, Peer};
+use super::config::{Address, Hours, Peer};
 use super::meeting::Meeting;
+use super::registry::Registry;
 use super::session::Errand;
 use super::watch::{Looks, Watched, Watcher};
 use crate::exit::Failure;
@@ -35,6 +36,10 @@ pub(crate) struct Keeper {
     pub(crate) broker: Option<(Connection, String)>,
     /// How long what was begun there may take when the leaf is to stop.
     pub(crate) drain: Duration,
+    /// How often the leaf writes a row about itself, and where it says that it is reached; none: it writes none.
+    pub(crate) registry: Option<(Duration, Vec<String>)>,
+    /// Sessions that wait for the hours at which they may begin. For the schedule they have begun.
+    pub(crate) deferred: BTreeMap<usize, Reason>,
 }
 
 /// The repository at work.
@@ -57,7 +62,7 @@ impl Keeper {
         }
         let bell = self.watcher.bell(&self.errand.repository.file);
         let Some(watched) = self.open().await else { return };
-        let attending = self.meet();
+        let beside = [self.meet(), self.register()];
         let now = self.errand.clock.now();
         let paces = self.errand.repository.peers.iter().map(pace).collect();
         let mut work = Work {
@@ -73,6 +78,9 @@ impl Keeper {
         loop {
             for action in work.schedule.on(wake, self.errand.clock.now()) {
                 match action {
+                    Action::Begin { peer, reason } if !self.may_begin(peer, reason) => {
+                        self.defer(peer, Some(reason));
+                    }
                     Action::Begin { peer, reason } => work.begin(self.errand.clone(), peer, reason),
                     Action::Announce => self.announce(&mut work),
                 }
@@ -82,10 +90,11 @@ impl Keeper {
                 break;
             }
             wake = self.next(&mut work).await;
+            self.begin_deferred(&mut work, wake);
         }
-        if let Some(attending) = attending {
+        for task in beside.into_iter().flatten() {
             // A task that failed has nothing left to wait for.
-            let _ = attending.await;
+            let _ = task.await;
         }
         block_in_place(|| work.watched.close());
     }
@@ -138,6 +147,49 @@ impl Keeper {
         self.errand.meeting = Some(Arc::clone(&meeting));
         let (waker, stop) = (self.waker.clone(), self.errand.stop.clone());
         Some(tokio::spawn(meeting.attend(repository, self.drain, place, waker, stop)))
+    }
+
+    /// Begins to write down what leaf this is.
+    fn register(&mut self) -> Option<JoinHandle<()>> {
+        let (every, addresses) = self.registry.take()?;
+        let registry = Registry {
+            repository: Arc::clone(&self.errand.repository),
+            board: self.errand.board.clone(),
+            every,
+            addresses,
+            stop: self.errand.stop.clone(),
+        };
+        Some(tokio::spawn(registry.keep()))
+    }
+
+    /// Whether a session may begin now: within the hours of the peer, or because somebody asked for it.
+    fn may_begin(&self, peer: usize, reason: Reason) -> bool {
+        let hours = self.errand.repository.peers[peer].hours.as_ref();
+        reason == Reason::Asked || hours.is_none_or(Hours::are_now)
+    }
+
+    /// Has a session wait for its hours, or, without a reason, wait no longer.
+    fn defer(&mut self, peer: usize, reason: Option<Reason>) {
+        match reason {
+            Some(reason) => drop(self.deferred.insert(peer, reason)),
+            None => drop(self.deferred.remove(&peer)),
+        }
+        let is_resting = reason.is_some();
+        self.errand.board.note_peer(&self.errand.repository.name, peer, |known| known.resting = is_resting);
+    }
+
+    /// Begins the sessions whose hours have come, or that somebody asks for.
+    fn begin_deferred(&mut self, work: &mut Work, wake: Wake) {
+        let waiting: Vec<(usize, Reason)> =
+            self.deferred.iter().map(|(peer, reason)| (*peer, *reason)).collect();
+        for (peer, reason) in waiting {
+            let is_asked = matches!(wake, Wake::SyncNow(asked) if asked.is_none_or(|asked| asked == peer));
+            let reason = if is_asked { Reason::Asked } else { reason };
+            if self.may_begin(peer, reason) && !work.is_stopping {
+                self.defer(peer, None);
+                work.begin(self.errand.clone(), peer, reason);
+            }
+        }
     }
 
     /// Tells the meeting what is newest here. Other peers are told by the session that a change begins with each.

@@ -51,6 +51,8 @@ pub(crate) struct Session {
     pub(crate) artifacts_received: u64,
     pub(crate) bytes: u64,
     pub(crate) milliseconds: u64,
+    /// How many such sessions there were in a row.
+    pub(crate) times: u64,
 }
 
 /// A repository and a peer of it.
@@ -67,15 +69,29 @@ pub(crate) struct Look {
     pub(crate) lag_seconds: Option<u64>,
 }
 
+impl Session {
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        let moved = |session: &Self| session.artifacts_sent + session.artifacts_received > 0;
+        self.class == other.class && !moved(self) && !moved(other)
+    }
+}
+
 impl Past {
     /// Remembers a session.
-    pub(crate) fn remember(&self, session: Session) {
+    pub(crate) fn remember(&self, mut session: Session) {
         let mut state = self.lock();
+        let of_line = |old: &Session| (&old.repository, &old.peer) == (&session.repository, &session.peer);
+        if let Some(at) = state.sessions.iter().position(of_line)
+            && state.sessions[at].says_the_same_as(&session)
+        {
+            session.times = state.sessions.remove(at).map_or(1, |old| old.times.saturating_add(1));
+        }
         state.sessions.truncate(SESSIONS - 1);
         state.sessions.push_front(session);
     }
 
-    /// The last sessions, the last one first.
+    /// The last sessions, the last one first. Of those in a row in which nothing moved and which ended in the same way
+    /// there is only the last.
     pub(crate) fn sessions(&self) -> Vec<Session> {
         self.lock().sessions.iter().cloned().collect()
     }
@@ -135,14 +151,28 @@ mod tests {
             artifacts_received: 0,
             bytes: 0,
             milliseconds: 1,
+            times: 1,
         }
     }
 
     #[test]
     fn only_the_last_sessions_are_remembered_and_the_last_comes_first() {
         let past = Past::default();
-        (0..200).for_each(|rounds| past.remember(session(rounds)));
+        (0..200).for_each(|rounds| past.remember(Session { artifacts_sent: 1, ..session(rounds) }));
         let rounds: Vec<u32> = past.sessions().iter().map(|session| session.rounds).collect();
         assert_eq!(rounds, (150..200).rev().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn sessions_in_which_nothing_moves_are_counted() {
+        let past = Past::default();
+        let other = |peer: &str, class| Session { peer: peer.into(), class, ..session(1) };
+        for (peer, class) in [("b", None), ("c", None), ("b", None), ("c", Some("network")), ("b", None)] {
+            past.remember(other(peer, class));
+        }
+        let seen: Vec<_> =
+            past.sessions().iter().map(|one| (one.peer.clone(), one.class, one.times)).collect();
+        let expected = [("b", None, 3), ("c", Some("network"), 1), ("c", None, 1)];
+        assert_eq!(seen, expected.map(|(peer, class, times)| (peer.to_owned(), class, times)));
     }
 }

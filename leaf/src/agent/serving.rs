@@ -18,6 +18,15 @@ use crate::exit::{Code, Failure};
 /// Time between two looks at the files of a certificate.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// Host and port under which others reach an address: where it is that of every interface, by the name of the machine.
+pub(crate) fn reached_at(address: SocketAddr) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match host.trim() {
+        host if address.ip().is_unspecified() && !host.is_empty() => format!("{host}:{}", address.port()),
+        _ => address.to_string(),
+    }
+}
+
 /// The port, which stays when the configuration is read anew.
 pub(crate) struct Port {
     listener: StdListener,

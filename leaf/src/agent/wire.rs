@@ -64,8 +64,8 @@ impl Wire {
             }
             Address::Meeting(broker) => {
                 let (meeting, wanted) = meeting.ok_or_else(|| {
-                    let what = format!("{broker}: the repository is not known there yet");
-                    Failure::new(Code::Usage, what, "give a peer nats://HOST/PROJECT-CODE to clone it from")
+                    let what = format!("{broker}: it is not known which project to ask for there");
+                    Failure::new(Code::Usage, what, "give its project code with --project or the key project")
                 })?;
                 let options = nats_options(peer, own);
                 let (connection, topic) = (meeting.connection.clone(), meeting.topic.clone());

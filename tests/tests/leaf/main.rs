@@ -8,6 +8,7 @@ mod configuration;
 mod fleet;
 mod life;
 mod page;
+mod register;
 mod secrets;
 mod serving;
 mod trouble;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::hours::Hours;
 use super::keys::{self, Key, nearest};
 use super::value::{AdminAddress, BasePath, Every, ProxyHeader, Span, TrustedProxy};
 use crate::exit::{Code, Failure, from_reading};
@@ -27,6 +28,7 @@ pub(super) struct Leaf {
     pub(super) nats: Option<String>,
     pub(super) prefix: Option<String>,
     pub(super) socket: Option<PathBuf>,
+    pub(super) registry: Option<Every>,
     pub(super) drain: Option<Span>,
     pub(super) defaults: Defaults,
     pub(super) repository: Vec<Repository>,
@@ -48,6 +50,7 @@ pub(super) struct Bridge {
 pub(super) struct Repository {
     pub(super) file: PathBuf,
     pub(super) name: Option<String>,
+    pub(super) project: Option<String>,
     pub(super) admin_user: Option<String>,
     #[serde(default)]
     pub(super) peer: Vec<Peer>,
@@ -67,6 +70,7 @@ pub(super) struct Peer {
     pub(super) tables: Option<bool>,
     pub(super) poll: Option<Every>,
     pub(super) jitter: Option<u32>,
+    pub(super) hours: Option<Hours>,
     pub(super) retry: Option<Span>,
     pub(super) retry_cap: Option<Span>,
     pub(super) timeout: Option<Span>,
@@ -87,6 +91,7 @@ pub(super) struct Defaults {
     pub(super) tables: Option<bool>,
     pub(super) poll: Option<Every>,
     pub(super) jitter: Option<u32>,
+    pub(super) hours: Option<Hours>,
     pub(super) retry: Option<Span>,
     pub(super) retry_cap: Option<Span>,
     pub(super) timeout: Option<Span>,
@@ -120,6 +125,7 @@ impl Peer {
             tables: self.tables,
             poll: self.poll,
             jitter: self.jitter,
+            hours: self.hours.clone(),
             retry: self.retry,
             retry_cap: self.retry_cap,
             timeout: self.timeout,
@@ -142,6 +148,7 @@ impl Defaults {
             tables: self.tables.or(other.tables),
             poll: self.poll.or(other.poll),
             jitter: self.jitter.or(other.jitter),
+            hours: self.hours.clone().or_else(|| other.hours.clone()),
             retry: self.retry.or(other.retry),
             retry_cap: self.retry_cap.or(other.retry_cap),
             timeout: self.timeout.or(other.timeout),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::file::Defaults;
+use super::hours::Hours;
 use super::value::{AdminAddress, BasePath, Every, ProxyHeader, Span, TrustedProxy};
 
 /// Which leaf is meant.
@@ -84,12 +85,21 @@ pub(crate) struct Flags {
         hide_env_values = true
     )]
     pub(super) bridges: Vec<String>,
+    /// Write a row about this leaf into the synced table frond_leaves, so often at most; `status` shows all rows
+    #[arg(long, value_name = "TIME|off", env = "FROND_LEAF_REGISTRY")]
+    pub(super) registry: Option<Every>,
+    /// The project of the repository: if that is not there, it is cloned from whoever has it on the broker
+    #[arg(long, value_name = "PROJECT-CODE", env = "FROND_LEAF_PROJECT", requires = "repository")]
+    pub(super) project: Option<String>,
     /// How long a leaf that is to stop waits for what it has begun
     #[arg(long, value_name = "TIME", env = "FROND_LEAF_DRAIN")]
     pub(super) drain: Option<Span>,
     /// Time between sessions when nothing happens, or off
     #[arg(long, value_name = "TIME|off", env = "FROND_LEAF_POLL")]
     pub(super) poll: Option<Every>,
+    /// Times of day, local ones, at which sessions may begin by themselves: 22:00-06:00, several with commas between
+    #[arg(long, value_name = "FROM-TO", env = "FROND_LEAF_HOURS")]
+    pub(super) hours: Option<Hours>,
     /// Give a session up when the peer sends nothing for so long
     #[arg(long, value_name = "TIME", env = "FROND_LEAF_TIMEOUT")]
     pub(super) timeout: Option<Span>,
@@ -124,6 +134,7 @@ impl Flags {
             private: self.private.then_some(true),
             unversioned: self.unversioned.then_some(true),
             poll: self.poll,
+            hours: self.hours.clone(),
             timeout: self.timeout,
             within: self.within,
             ..Defaults::default()

@@ -64,6 +64,12 @@ pub(super) const LEAF: &[Key] = &[
     key("prefix", "\"fossil\"", "fossil", "what subjects on that broker begin with"),
     key("socket", "\"/run/frond/leaf.sock\"", "see below", "the socket for `status` and `sync-now`"),
     key(
+        "registry",
+        "\"5m\"",
+        "off",
+        "write a row about this leaf into the synced table `frond_leaves` of each repository, so often at most; `status` shows all rows",
+    ),
+    key(
         "drain",
         "\"25s\"",
         "25s",
@@ -83,6 +89,12 @@ pub(super) const REPOSITORY: &[Key] = &[
         "the repository file, from the directory of the configuration file; cloned from a peer if it is not there",
     ),
     key("name", "\"team\"", "that of the file", "its name in paths, status and metrics"),
+    key(
+        "project",
+        "\"0123456789abcdef0123456789abcdef01234567\"",
+        "none",
+        "its project code: if it is not there, it is cloned from whoever has it on the leaf's broker",
+    ),
     key(
         "admin-user",
         "\"ann\"",
@@ -112,6 +124,12 @@ pub(super) const PEER: &[Key] = &[
     key("tables", "true", "true", "synced tables too"),
     key("poll", "\"30s\"", "5s", "time between sessions when nothing happens, or \"off\""),
     key("jitter", "10", "10", "how far `poll` may vary either way, in percent up to 50"),
+    key(
+        "hours",
+        "\"22:00-06:00, 12:00-13:00\"",
+        "always",
+        "times of day, local ones, at which sessions may begin by themselves; at others only when they are asked for",
+    ),
     key("retry", "\"1s\"", "1s", "wait after a failure, doubled by each further one"),
     key("retry-cap", "\"5m\"", "5m", "longest such wait, and the wait after a refusal"),
     key("timeout", "\"60s\"", "60s", "give a session up when the peer sends nothing for so long"),

@@ -73,6 +73,7 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
         }),
         nats,
         prefix: flags.prefix.clone().or(said.prefix).unwrap_or_else(|| Topic::PREFIX.to_owned()),
+        registry: flags.registry.or(said.registry).and_then(super::value::Every::time),
         drain: flags.drain.or(said.drain).map_or(Duration::from_secs(25), |span| span.0),
         file: path,
         repositories,
@@ -132,7 +133,7 @@ fn of_flags(file: PathBuf, flags: &Flags) -> Result<file::Repository, Failure> {
     if peer.is_empty() {
         peer.extend(remembered(&file).map(|url| file::Peer { url, ..file::Peer::default() }));
     }
-    Ok(file::Repository { file, name: None, admin_user: None, peer })
+    Ok(file::Repository { file, name: None, project: flags.project.clone(), admin_user: None, peer })
 }
 
 /// The server that a repository was synchronized with last.
@@ -164,7 +165,12 @@ fn repository(
         failure.what = format!("repository {name}: {}", failure.what);
         failure
     })?;
-    Ok(Repository { name, file, admin_user: said.admin_user.clone(), peers })
+    if let Some(project) = &said.project {
+        Topic::new(Topic::PREFIX, project)
+            .map_err(|error| misuse(&format!("repository {name}: {error}"), "see `frond info` of a copy"))?;
+    }
+    let (project, admin_user) = (said.project.clone(), said.admin_user.clone());
+    Ok(Repository { name, file, project, admin_user, peers })
 }
 
 fn peer(said: &file::Peer, manner: &Defaults, directory: &Path) -> Result<Peer, Failure> {
@@ -183,6 +189,7 @@ fn peer_of(address: Address, password: Secret, manner: &Defaults) -> Result<Peer
         tables: manner.tables.unwrap_or(true),
         poll: manner.poll.map_or(Some(Duration::from_secs(5)), super::value::Every::time),
         jitter_percent: manner.jitter.unwrap_or(10),
+        hours: manner.hours.clone(),
         retry: manner.retry.map_or(Duration::from_secs(1), |span| span.0),
         retry_cap: manner.retry_cap.map_or(Duration::from_secs(300), |span| span.0),
         timeout: manner.timeout.map_or(Duration::from_secs(60), |span| span.0),

@@ -24,6 +24,7 @@ pub(crate) struct Shown {
     nats: Option<String>,
     prefix: String,
     socket: String,
+    registry: String,
     drain: String,
     repositories: Vec<ShownRepository>,
     bridges: Vec<ShownBridge>,
@@ -43,6 +44,7 @@ struct ShownRepository {
     file: String,
     /// Whether it is there; else it is cloned.
     exists: bool,
+    project_code: Option<String>,
     peers: Vec<ShownPeer>,
 }
 
@@ -54,6 +56,7 @@ struct ShownPeer {
     beside: Vec<&'static str>,
     poll: String,
     jitter_percent: u32,
+    hours: Option<String>,
     retry: String,
     retry_cap: String,
     timeout: String,
@@ -79,6 +82,7 @@ impl Shown {
             nats: config.nats.as_ref().map(sync::nats::Broker::authority),
             prefix: config.prefix.clone(),
             socket: config.socket.display().to_string(),
+            registry: config.registry.map_or(Every::Off, Every::Time).to_string(),
             drain: shown(config.drain),
             repositories: config.repositories.iter().map(of_repository).collect(),
             bridges: config.bridges.iter().map(of_bridge).collect(),
@@ -105,6 +109,7 @@ impl Shown {
         line("nats", &self.nats.clone().unwrap_or_else(none));
         line("prefix", &self.prefix);
         line("socket", &self.socket);
+        line("registry", &self.registry);
         line("drain", &self.drain);
         for repository in &self.repositories {
             let there = if repository.exists { "" } else { ", to be cloned" };
@@ -135,6 +140,9 @@ impl ShownPeer {
         let _ = writeln!(text, "    password     {}", self.password);
         let _ = writeln!(text, "    exchange     {}{beside}", self.direction);
         let _ = writeln!(text, "    poll         {} (give or take {} %)", self.poll, self.jitter_percent);
+        if let Some(hours) = &self.hours {
+            let _ = writeln!(text, "    hours        {hours}");
+        }
         let _ = writeln!(text, "    on failure   again after {}, then up to {}", self.retry, self.retry_cap);
         let _ = writeln!(text, "    timeout      {}", self.timeout);
         let rate =
@@ -151,6 +159,7 @@ fn of_repository(repository: &Repository) -> ShownRepository {
         name: repository.name.clone(),
         file: repository.file.display().to_string(),
         exists: repository.file.exists(),
+        project_code: repository.project.clone(),
         peers: repository.peers.iter().map(of_peer).collect(),
     }
 }
@@ -185,6 +194,7 @@ fn of_peer(peer: &Peer) -> ShownPeer {
         beside: beside.into_iter().filter_map(|(is_on, what)| is_on.then_some(what)).collect(),
         poll: peer.poll.map_or(Every::Off, Every::Time).to_string(),
         jitter_percent: peer.jitter_percent,
+        hours: peer.hours.as_ref().map(ToString::to_string),
         retry: shown(peer.retry),
         retry_cap: shown(peer.retry_cap),
         timeout: shown(peer.timeout),

@@ -130,7 +130,7 @@ macro_rules! from_text {
         }
     )*};
 }
-from_text!(Span, Every, AdminAddress, BasePath, TrustedProxy, ProxyHeader);
+from_text!(Span, Every, AdminAddress, BasePath, TrustedProxy, ProxyHeader, super::Hours);
 
 /// A time as people write it.
 pub(crate) fn shown(time: Duration) -> String {

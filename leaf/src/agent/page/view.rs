@@ -66,6 +66,12 @@ pub(super) fn live(content: &Content) -> Markup {
                 (plot(lags, *now))
             }
         }
+        @if report.repositories.iter().any(|repository| !repository.fleet.is_empty()) {
+            section aria-labelledby="h-fleet" {
+                h2 id="h-fleet" { "The fleet" }
+                (fleet(&report.repositories))
+            }
+        }
         @if !report.bridges.is_empty() {
             section aria-labelledby="h-bridges" {
                 h2 id="h-bridges" { "Bridges" }
@@ -164,6 +170,7 @@ fn row(repository: &RepositoryReport, peer: &PeerReport) -> Markup {
     let known = &peer.known;
     let state = match (repository.state, known.syncing, known.failures) {
         (Condition::Open, true, _) => "synchronizing".to_owned(),
+        (Condition::Open, false, _) if known.resting => "waits for its hours".to_owned(),
         (Condition::Open, false, 0) => "idle".to_owned(),
         (Condition::Open, false, failures) => format!("failed {failures}×"),
         (state, ..) => condition(state).to_owned(),
@@ -204,6 +211,44 @@ fn condition(state: Condition) -> &'static str {
         Condition::Cloning => "is cloned",
         Condition::Open => "open, without peers",
         Condition::Unusable => "cannot be used ",
+    }
+}
+
+/// What the leaves say of themselves.
+fn fleet(repositories: &[RepositoryReport]) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Repository" }
+                        th scope="col" { "Leaf" }
+                        th scope="col" { "Login" }
+                        th scope="col" { "Version" }
+                        th scope="col" { "Platform" }
+                        th.number scope="col" { "Lag then" }
+                        th.number scope="col" { "Written" }
+                        th.number scope="col" { "Reached at" }
+                    }
+                }
+                tbody {
+                    @for repository in repositories {
+                        @for leaf in &repository.fleet {
+                            tr {
+                                th scope="row" { (repository.name) }
+                                td title=(leaf.said.id) { (shortened(&leaf.said.id, 11)) }
+                                td { (leaf.said.login) }
+                                td { (leaf.said.version) }
+                                td { (leaf.said.platform) }
+                                td.number { (leaf.said.lag.map_or("–".to_owned(), time)) }
+                                td.number { (time(leaf.written_seconds)) " ago" }
+                                td.number title=(leaf.said.addresses) { (shortened(&leaf.said.addresses, 60)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -275,7 +320,10 @@ fn recent(sessions: &[Session], now: UnixTime) -> Markup {
                             td { (session.repository) }
                             td title=(session.peer) { (shortened(&session.peer, 36)) }
                             td { (session.reason) }
-                            td { span class=(format!("dot {mark}")) aria-hidden="true" {} (session.class.unwrap_or("done")) }
+                            td { span class=(format!("dot {mark}")) aria-hidden="true" {}
+                                (session.class.unwrap_or("done"))
+                                @if session.times > 1 { span.quiet { " ×" (session.times) } }
+                            }
                             td.number { (session.rounds) }
                             td.number { (session.artifacts_sent) }
                             td.number { (session.artifacts_received) }

@@ -77,6 +77,7 @@ fn text(report: &Value) -> String {
     }
     table(&mut text, &rows);
     bridges(&mut text, &mut troubles, &report["bridges"]);
+    fleet(&mut text, &report["repositories"]);
     if !troubles.is_empty() {
         let _ = write!(text, "\n{troubles}");
     }
@@ -86,6 +87,7 @@ fn text(report: &Value) -> String {
 fn row(name: &str, state: &str, peer: &Value) -> [String; 8] {
     let state = match (state, peer["syncing"].as_bool(), peer["failures"].as_u64()) {
         ("open", Some(true), _) => "syncing".to_owned(),
+        ("open", ..) if peer["resting"] == true => "waits for its hours".to_owned(),
         ("open", _, Some(failures @ 1..)) => format!("failed {failures}x"),
         ("open", ..) => "idle".to_owned(),
         _ => state.to_owned(),
@@ -108,6 +110,34 @@ fn row(name: &str, state: &str, peer: &Value) -> [String; 8] {
 fn trouble(text: &mut String, of: &str, error: &Value) {
     if let Some(message) = error["message"].as_str() {
         let _ = writeln!(text, "{of}: {} ({}); {}", message, word(&error["class"]), word(&error["hint"]));
+    }
+}
+
+/// Leaves of the register, if there are any.
+fn fleet(text: &mut String, repositories: &Value) {
+    let mut rows = vec![
+        ["REPOSITORY", "LEAF", "LOGIN", "VERSION", "PLATFORM", "SEEN", "LAG", "REACHED AT"]
+            .map(str::to_owned),
+    ];
+    for repository in repositories.as_array().into_iter().flatten() {
+        for leaf in repository["fleet"].as_array().into_iter().flatten() {
+            let seconds =
+                |key: &str| leaf[key].as_u64().map_or("never".to_owned(), |count| format!("{count} s"));
+            rows.push([
+                word(&repository["name"]).to_owned(),
+                word(&leaf["id"]).chars().take(10).collect(),
+                word(&leaf["login"]).to_owned(),
+                word(&leaf["version"]).to_owned(),
+                word(&leaf["platform"]).to_owned(),
+                format!("{} ago", seconds("written_seconds")),
+                seconds("lag_seconds"),
+                word(&leaf["addresses"]).to_owned(),
+            ]);
+        }
+    }
+    if rows.len() > 1 {
+        text.push('\n');
+        table(text, &rows);
     }
 }
 
