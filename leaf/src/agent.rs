@@ -252,9 +252,10 @@ impl Leaf {
     /// Where a repository is reached.
     fn addresses(&self, repository: &Repository) -> Vec<String> {
         let served = self.port.as_ref().map(|port| {
-            let Config { base_path, repositories, .. } = &self.config;
+            let Config { base_path, repositories, tls, .. } = &self.config;
+            let scheme = if tls.is_some() { "https" } else { "http" };
             let name = if repositories.len() > 1 { &*repository.name } else { "" };
-            format!("http://{}{base_path}/{name}", serving::reached_at(port.at))
+            format!("{scheme}://{}{base_path}/{name}", serving::reached_at(port.at))
         });
         let broker = self.config.nats.as_ref().map(|broker| format!("nats://{}", broker.authority()));
         served.into_iter().chain(broker).collect()

@@ -249,7 +249,7 @@ fn an_agent_that_knows_only_the_plain_form_works_with_a_stock_server_over_a_brid
 fn an_agent_that_knows_only_the_plain_form_works_with_a_leaf_both_ways() {
     let crossing = Crossing::new();
     let (file, broker) = (crossing.scratch.file("a.fossil"), &crossing.broker);
-    crossing.frond.clone(&crossing.url(), &file);
+    crossing.frond.output(["clone", "--once", &crossing.url(), &file.to_string_lossy()]);
     crossing.frond.output(["user", "capabilities", "nobody", "gio", "-R", &file.to_string_lossy()]);
     let leaf = Leaf::of(&crossing.frond, &file, &["--nats", &broker.url(), "--poll", "300ms"]);
     until("it is ready", || leaf.probe("/readyz").status == 200);

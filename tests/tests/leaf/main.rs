@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here is the finding")]
 
+mod away;
 mod bridge;
 mod broker;
 mod configuration;

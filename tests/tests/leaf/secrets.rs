@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use frond_tests::leaf::{check_in, holds, until};
-use frond_tests::{Frond, Leaf, Scratch};
+use frond_tests::leaf::{check_in, holds, open_repository, until};
+use frond_tests::{Frond, Leaf, Nats, Scratch};
 
 const SECRETS: [&str; 3] = ["hush-of-the-url", "hush-of-the-file", "hush-of-the-variable"];
 
@@ -70,4 +70,44 @@ fn a_password_on_the_command_line_is_refused() {
         frond.try_run(["leaf", "-R", &*file.to_string_lossy(), "--peer", "http://bob:hush@127.0.0.1:1/"]);
     assert_eq!(said.code, Some(frond_tests::frond::USAGE), "{said}");
     assert!(!said.stderr.contains("hush") && said.stderr.contains("FROND_PASSWORD"), "{said}");
+}
+
+#[test]
+fn passwords_of_a_broker_are_shown_nowhere() {
+    const SECRET: &str = "hush-of-the-broker";
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let broker = Nats::with(&format!("authorization {{ user: alice, password: \"{SECRET}\" }}\n"));
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let login = |password: &str| format!("nats://alice:{password}@127.0.0.1:{}", broker.port);
+    let text = |password: &str| {
+        format!(
+            "admin = '0'\nregistry = '1h'\nnats = '{}'\n[defaults]\npoll = '300ms'\n[[repository]]\nfile = 'a.fossil'\n\
+             [[bridge]]\nurl = 'http://127.0.0.1:1/'\nproject = '{}'\n",
+            login(password),
+            "ab".repeat(20)
+        )
+    };
+    let mut shown = String::new();
+    for (password, is_good) in [(SECRET, true), ("hush-of-the-broker-wrong", false)] {
+        let config = scratch.write("leaf.toml", text(password));
+        let config = config.to_string_lossy();
+        let mut command = frond.command(["leaf", "--json", "--config", &config]);
+        let leaf = Leaf::start_command(command.env("RUST_LOG", "trace"));
+        until("it tried", || (leaf.probe("/readyz").status == 200) == is_good || !is_good);
+        check_in(&frond, &file, &format!("{is_good}.txt"));
+        until("it wrote about itself", || {
+            leaf.status(&frond)["repositories"][0]["fleet"].as_array().is_some_and(|fleet| !fleet.is_empty())
+        });
+        for path in ["/healthz", "/readyz", "/metrics", "/"] {
+            shown += &leaf.probe(path).text();
+        }
+        shown += &leaf.status(&frond).to_string();
+        shown += &frond.output(["leaf", "check", "--config", &config]);
+        shown += &frond.output(["table", "dump", "frond_leaves", "-R", &file.to_string_lossy()]);
+        shown += &fs::read_to_string(format!("/proc/{}/cmdline", leaf.id())).unwrap();
+        shown += &leaf.terminate();
+    }
+    assert!(shown.contains("127.0.0.1"), "there is something to look at");
+    assert!(!shown.contains("hush"), "{shown}");
 }
