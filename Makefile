@@ -4,6 +4,7 @@
 # make bench   compare with stock Fossil, side by side
 # make sim     run SIM_SEEDS (default 500) seeds of the simulator from SIM_FIRST (default 0) on at each level, and some
 #              of them twice; SIM_FIRST=$(date +%s) for seeds that nobody has seen
+# make soak-fleet run 20 leaves under kills, cuts and restarts for SOAK_MINUTES (default 10); prints what they take
 # make coverage say which lines of repo and sync the simulator reaches
 # make mutants put known bugs into a copy of the sources: the simulator has to find each
 # make fuzz    run every fuzz target for FUZZ_SECONDS (default 300) each
@@ -11,9 +12,10 @@
 CARGO ?= cargo
 FUZZ_SECONDS ?= 300
 SIM_SEEDS ?= 500
+SOAK_MINUTES ?= 10
 SIM_FIRST ?= 0
 
-.PHONY: demo test lint bench sim mutants coverage fuzz fuzz-smoke test-packages
+.PHONY: demo test lint bench sim soak-fleet mutants coverage fuzz fuzz-smoke test-packages
 
 demo:
 	$(CARGO) run --locked --release --quiet -p frond-tests --bin demo
@@ -33,6 +35,9 @@ lint:
 bench:
 	$(CARGO) build --locked --release -p frond-leaf -p frond-tests --bins
 	target/release/bench
+
+soak-fleet:
+	cargo run --release -p frond-tests --bin soak-fleet -- --minutes $(SOAK_MINUTES)
 
 sim:
 	$(CARGO) build --locked --release -p frond-dst

@@ -38,7 +38,11 @@ impl Bridge {
         };
         loop {
             let hubs = [(hub.clone(), project.clone())];
-            match NatsServer::bridge(&self.connection, hubs, &options, self.drain).await {
+            let opened = tokio::select! {
+                opened = NatsServer::bridge(&self.connection, hubs, &options, self.drain) => opened,
+                () = self.stop.wait() => return,
+            };
+            match opened {
                 Ok(server) => {
                     self.note(|known| (known.state, known.error) = (Condition::Open, None));
                     return server.run(self.stop.wait()).await;

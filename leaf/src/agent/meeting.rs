@@ -91,7 +91,11 @@ impl Meeting {
             NatsServeOptions { prefix: self.topic.prefix().to_owned(), ..NatsServeOptions::default() };
         let served = async {
             loop {
-                match NatsServer::open(&self.connection, &service, &asked).await {
+                let opened = tokio::select! {
+                    opened = NatsServer::open(&self.connection, &service, &asked) => opened,
+                    () = stop.wait() => return,
+                };
+                match opened {
                     Ok(server) => return server.run(stop.wait()).await,
                     Err(error) => {
                         tracing::warn!(repository = repository.name, %error, "not served over the broker");

@@ -182,10 +182,11 @@ impl Connection {
         before: u64,
         is_ours: impl Fn(&str) -> bool,
     ) -> Result<(), TransportError> {
-        self.flush().await?;
+        // Where it is not there, nothing is heard before it is, and that is waited for elsewhere.
         if !self.is_up() {
             return Ok(());
         }
+        self.flush().await?;
         // Nobody listens there. The broker says so after it has said what it refuses.
         let nowhere = self.client.new_inbox();
         let asked = self.client.request(nowhere, Bytes::new());

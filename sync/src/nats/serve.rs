@@ -225,6 +225,10 @@ impl Counter {
             let Some(message) = message else { break };
             self.begin(message, &mut answers).await;
         }
+        if !self.connection.is_up() {
+            // Nobody hears an answer.
+            return;
+        }
         // What the broker gave us before it learnt that we take no more is still answered.
         let _ = (any.drain().await, own.drain().await);
         for mail in [&mut any, &mut own] {

@@ -56,6 +56,39 @@ fn leaves_and_their_broker_may_start_in_any_order() {
 }
 
 #[test]
+fn a_leaf_ends_at_once_while_its_broker_is_away() {
+    for was_there in [false, true] {
+        let (frond, scratch) = (Frond::new(), Scratch::new());
+        let files = copies(&frond, &scratch, &["a.fossil"]);
+        let mut broker = Nats::start();
+        if !was_there {
+            broker.stop();
+        }
+        let leaf = Leaf::of(
+            &frond,
+            &files[0],
+            &[
+                "--nats",
+                &broker.url(),
+                "--drain",
+                "1h",
+                "--bridge",
+                &format!("{}=http://127.0.0.1:1/", "ab".repeat(20)),
+            ],
+        );
+        until("the repository is open", || leaf.probe("/healthz").status == 200);
+        if was_there {
+            until("it is ready", || leaf.probe("/readyz").status == 200);
+            broker.stop();
+            until("it knows", || {
+                leaf.status(&frond)["repositories"][0]["peers"][0]["error"]["class"] == "network"
+            });
+        }
+        leaf.terminate();
+    }
+}
+
+#[test]
 fn a_leaf_that_was_away_for_a_day_gets_what_it_missed() {
     for configuration in ["", JETSTREAM] {
         let (frond, scratch, broker) = (Frond::new(), Scratch::new(), Nats::with(configuration));
