@@ -2,8 +2,8 @@
 # make test    install what the tests need (Debian packages) and run them all
 # make lint    formatting, clippy, dependency rules
 # make bench   compare with stock Fossil, side by side
-# make sim     run SIM_SEEDS (default 500) seeds of the simulator from SIM_FIRST (default 0) on at each level, and some
-#              of them twice; SIM_FIRST=$(date +%s) for seeds that nobody has seen
+# make sim     run SIM_SEEDS (default 500) seeds of the simulator at each level, and some of them twice: fresh ones, from
+#              the clock on; it prints the command that runs them again, with SIM_FIRST=N. cargo test runs fixed ones
 # make soak-fleet run 20 leaves under kills, cuts and restarts for SOAK_MINUTES (default 10); prints what they take
 # make coverage say which lines of repo and sync the simulator reaches
 # make mutants put known bugs into a copy of the sources: the simulator has to find each
@@ -13,7 +13,11 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 300
 SIM_SEEDS ?= 500
 SOAK_MINUTES ?= 10
-SIM_FIRST ?= 0
+# Milliseconds, so that two runs a second apart have no seed in common. Read once: all that runs has the same seeds.
+ifndef SIM_FIRST
+SIM_FIRST := $(shell date +%s000)
+endif
+SIM := $(or $(CARGO_TARGET_DIR),target)/release/frond-dst
 
 .PHONY: demo test lint bench sim soak-fleet mutants coverage fuzz fuzz-smoke test-packages
 
@@ -41,8 +45,9 @@ soak-fleet:
 
 sim:
 	$(CARGO) build --locked --release -p frond-dst
-	$(or $(CARGO_TARGET_DIR),target)/release/frond-dst sweep --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + $(SIM_SEEDS))
-	$(or $(CARGO_TARGET_DIR),target)/release/frond-dst meta --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + 50)
+	@echo "$(SIM_SEEDS) seeds from $(SIM_FIRST) on; again: make sim SIM_FIRST=$(SIM_FIRST) SIM_SEEDS=$(SIM_SEEDS)"
+	$(SIM) sweep --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + $(SIM_SEEDS))
+	$(SIM) meta --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + 50)
 
 mutants:
 	sh dst/mutants.sh

@@ -5,6 +5,7 @@ pub mod locks;
 pub mod tables;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use repo::{Repo, RepoError};
 use rusqlite::types::ValueRef;
@@ -39,11 +40,26 @@ impl Beside {
 
 /// A value of SQL, so that two are told apart whatever they are.
 pub fn shown(value: ValueRef<'_>) -> String {
-    match value {
-        ValueRef::Null => "null".to_owned(),
-        ValueRef::Integer(number) => format!("i{number}"),
-        ValueRef::Real(number) => format!("r{:016x}", number.to_bits()),
-        ValueRef::Text(text) => format!("t{}", String::from_utf8_lossy(text)),
-        ValueRef::Blob(bytes) => format!("b{bytes:?}"),
-    }
+    let mut text = String::new();
+    show(value, &mut text);
+    text
+}
+
+/// Adds what [`shown`] gives.
+fn show(value: ValueRef<'_>, text: &mut String) {
+    let _ = match value {
+        ValueRef::Null => write!(text, "null"),
+        ValueRef::Integer(number) => write!(text, "i{number}"),
+        ValueRef::Real(number) => write!(text, "r{:016x}", number.to_bits()),
+        ValueRef::Text(bytes) => {
+            text.push('t');
+            text.push_str(&String::from_utf8_lossy(bytes));
+            Ok(())
+        }
+        ValueRef::Blob(bytes) => {
+            text.push('b');
+            text.extend(bytes.iter().map(|&byte| char::from(byte)));
+            Ok(())
+        }
+    };
 }

@@ -5,13 +5,17 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use repo::author::{self, AuthorError};
-use repo::manifest::ForumPost;
-use repo::{Genesis, Repo, RepoError, unversioned};
-use xfer::UvName;
+use repo::manifest::{self, Artifact, Checkin, Control, ForumPost, TagCard, TagKind};
+use repo::table::TableError;
+use repo::{Genesis, Repo, RepoError, Tx, UnixTime, content, ingest, table, unversioned, wanted};
+use xfer::card::Privacy;
+use xfer::{UvName, hash};
 
 use crate::dice::{Dice, Ratio};
+use crate::feature::Feature;
 use crate::node::{PROJECT, START};
 use crate::plan::{Birth, Fault, Plan};
+use crate::work::rows;
 
 /// New repositories, made once, and those that are ready to be used again.
 pub struct Templates {
@@ -34,13 +38,23 @@ enum Tables {
     /// Some are there, as in a repository that was used for a while. Most runs begin so: when a table is made, SQLite
     /// prepares every statement anew.
     Usual,
+    /// Synced tables are there too, without rows.
+    Synced,
 }
 
 impl Model {
     /// What the repository of a peer is like.
     pub fn draw(plan: &Plan, birth: Birth) -> Self {
-        let few = !may_share(plan) || Dice::of(plan.seed, "few tables", 0).hits(Ratio::new(1, 8));
-        Self { birth, tables: if few { Tables::Few } else { Tables::Usual } }
+        let few = !may_share(plan) || Dice::of(plan.seed, "few tables", 0).hits(Ratio::new(1, 16));
+        let synced = plan.features.contains(&Feature::Tables)
+            && birth == Birth::Empty
+            && Dice::of(plan.seed, "synced tables", 0).hits(Ratio::new(7, 8));
+        let tables = match (few, synced) {
+            (true, _) => Tables::Few,
+            (false, false) => Tables::Usual,
+            (false, true) => Tables::Synced,
+        };
+        Self { birth, tables }
     }
 }
 
@@ -49,10 +63,13 @@ impl Templates {
     pub fn new() -> Result<Self, RepoError> {
         let mut originals = BTreeMap::new();
         for (birth, project) in [(Birth::Empty, PROJECT), (Birth::Clone, "")] {
-            for tables in [Tables::Few, Tables::Usual] {
+            for tables in [Tables::Few, Tables::Usual, Tables::Synced] {
                 let mut repo = make(project)?;
-                if tables == Tables::Usual {
+                if tables != Tables::Few {
                     furnish(&mut repo)?;
+                }
+                if tables == Tables::Synced {
+                    define(&mut repo)?;
                 }
                 originals.insert(Model { birth, tables }, repo);
             }
@@ -88,21 +105,52 @@ fn may_share(plan: &Plan) -> bool {
     [Fault::DiskFull, Fault::Restore, Fault::CrashWithin].iter().all(|fault| !plan.faults.contains_key(fault))
 }
 
-/// Makes the tables that an unversioned file and a post need.
+/// Makes the tables that are made when they are first needed, as another repository that needed them has them.
 fn furnish(repo: &mut Repo) -> Result<(), RepoError> {
     let mut used = make(PROJECT)?;
     let tx = used.begin()?;
-    let name = UvName::new("file").expect("a name that all peers take");
-    unversioned::put(&tx, &name, b"", START)?;
-    author::post(&tx, post()).map_err(|error| match error {
+    use_tables(&tx).map_err(|error| match error {
         AuthorError::Repo(error) => error,
-        error => unreachable!("anybody may post: {error}"),
+        error => unreachable!("anybody may do that: {error}"),
     })?;
     tx.commit()?;
     let (before, after) = (schema(repo)?, schema(&mut used)?);
     let tx = repo.begin()?;
     for sql in after.iter().filter(|sql| !before.contains(sql)) {
         tx.conn().execute_batch(sql)?;
+    }
+    tx.commit()
+}
+
+/// Needs them: for a file without history, a post, something asked for in vain, a statement about a tag that came too
+/// late.
+fn use_tables(tx: &Tx<'_>) -> Result<(), AuthorError> {
+    let name = UvName::new("file").expect("a name that all peers take");
+    unversioned::put(tx, &name, b"", START)?;
+    author::post(tx, post())?;
+    wanted::miss(tx, &[hash::sha1(b"what nobody has")])?;
+    let checkin = Checkin { date: START, user: Some("admin".into()), ..Checkin::default() };
+    let checkin = manifest::write(&Artifact::Checkin(checkin));
+    let target = content::name(tx, &checkin)?;
+    content::add(tx, &checkin, Privacy::Public)?;
+    ingest::settle(tx, START)?;
+    for later in [2_000, 1_000] {
+        let value = Some(later.to_string().as_str().into());
+        let tags = vec![TagCard { kind: TagKind::Add, name: "bgcolor".into(), target: Some(target), value }];
+        let date = UnixTime(START.0 + later);
+        author::tags(tx, Control { date, tags, user: Some("admin".into()) })?;
+    }
+    Ok(())
+}
+
+/// Makes the synced tables that most users agree on.
+fn define(repo: &mut Repo) -> Result<(), RepoError> {
+    let tx = repo.begin()?;
+    for (name, definition) in rows::agreed() {
+        table::define(&tx, &name, &definition, START.0).map_err(|error| match error {
+            TableError::Repo(error) => error,
+            error => unreachable!("nothing is in its way: {error}"),
+        })?;
     }
     tx.commit()
 }

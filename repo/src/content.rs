@@ -71,9 +71,10 @@ pub fn size(snap: &Snapshot<'_>, rid: Rid) -> Result<Option<u64>, RepoError> {
 /// The artifact in the form it is stored in: size prefix and zlib stream of the artifact, or of its delta
 /// against [`delta_source`].
 pub fn stored_frame(snap: &Snapshot<'_>, rid: Rid) -> Result<Bytes, RepoError> {
-    let Some(mut blob) = open_large(snap, rid)? else {
-        return with_frame(snap, rid, Bytes::copy_from_slice);
-    };
+    if let Some(frame) = with_frame(snap, rid, Bytes::copy_from_slice)? {
+        return Ok(frame);
+    }
+    let mut blob = open_large(snap, rid)?;
     let mut frame = vec![0; blob.len()];
     blob.read_exact(&mut frame).map_err(|error| RepoError::io(&error))?;
     Ok(frame.into())
@@ -136,12 +137,13 @@ pub(crate) fn make_phantom(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
 pub(crate) fn expand(snap: &Snapshot<'_>, rid: Rid, source: Option<&Bytes>) -> Result<Bytes, RepoError> {
     let mut memory = snap.memory().borrow_mut();
     let limit = memory.limits.artifact_bytes;
-    let unpacked = match open_large(snap, rid)? {
-        Some(mut blob) => {
+    let unpacked = match with_frame(snap, rid, |frame| memory.codec.unpack(frame, limit))? {
+        Some(unpacked) => unpacked,
+        None => {
+            let mut blob = open_large(snap, rid)?;
             let length = blob.len();
             memory.codec.unpack_from(&mut blob, length, limit).map_err(|error| RepoError::io(&error))?
         }
-        None => with_frame(snap, rid, |frame| memory.codec.unpack(frame, limit))?,
     };
     drop(memory);
     let stored = match unpacked {
@@ -183,22 +185,28 @@ fn climb(snap: &Snapshot<'_>, rid: Rid) -> Result<(Bytes, Vec<Rid>), RepoError> 
 /// A stored form of so many bytes is read in parts.
 const LARGE_FRAME: usize = 1 << 20;
 
-/// The stored form of an artifact, to be read in parts; none if it is not large.
-fn open_large<'r>(snap: &Snapshot<'r>, rid: Rid) -> Result<Option<Blob<'r>>, RepoError> {
-    let mut statement =
-        snap.conn().prepare_cached("SELECT 1 FROM blob WHERE rid=?1 AND size>=0 AND length(content)>?2")?;
-    if !statement.exists(params![rid, LARGE_FRAME as i64])? {
-        return Ok(None);
-    }
-    Ok(Some(snap.conn().blob_open(rusqlite::MAIN_DB, c"blob", c"content", rid.0, true)?))
+/// The stored form of an artifact, to be read in parts.
+fn open_large<'r>(snap: &Snapshot<'r>, rid: Rid) -> Result<Blob<'r>, RepoError> {
+    Ok(snap.conn().blob_open(rusqlite::MAIN_DB, c"blob", c"content", rid.0, true)?)
 }
 
-fn with_frame<T>(snap: &Snapshot<'_>, rid: Rid, with: impl FnOnce(&[u8]) -> T) -> Result<T, RepoError> {
-    let mut statement = snap.conn().prepare_cached("SELECT content FROM blob WHERE rid=?1 AND size>=0")?;
-    let mut rows = statement.query([rid])?;
+/// Looks at the stored form of an artifact; none if it is large.
+fn with_frame<T>(
+    snap: &Snapshot<'_>,
+    rid: Rid,
+    with: impl FnOnce(&[u8]) -> T,
+) -> Result<Option<T>, RepoError> {
+    let mut statement = snap.conn().prepare_cached(
+        "SELECT length(content)>?2, CASE WHEN length(content)>?2 THEN NULL ELSE content END
+           FROM blob WHERE rid=?1 AND size>=0",
+    )?;
+    let mut rows = statement.query(params![rid, LARGE_FRAME as i64])?;
     let row = rows.next()?.ok_or(RepoError::NoContent(rid))?;
-    match row.get_ref(0)? {
-        ValueRef::Blob(frame) | ValueRef::Text(frame) => Ok(with(frame)),
+    if row.get::<_, Option<bool>>(0)? == Some(true) {
+        return Ok(None);
+    }
+    match row.get_ref(1)? {
+        ValueRef::Blob(frame) | ValueRef::Text(frame) => Ok(Some(with(frame))),
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => Err(RepoError::NoContent(rid)),
     }
 }

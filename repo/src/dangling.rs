@@ -20,9 +20,17 @@ const ALL: &str = "WITH RECURSIVE waiting(rid, srcid) AS (
 
 impl Dangling {
     fn load(snap: &Snapshot<'_>) -> Result<Self, RepoError> {
+        // In most repositories nothing is lacking, and the walk need not begin.
+        if !snap.conn().prepare_cached("SELECT 1 FROM phantom")?.exists([])? {
+            return Ok(Self::default());
+        }
         let mut statement = snap.conn().prepare_cached(ALL)?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Self { upwards: rows.collect::<Result<_, _>>()? })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.upwards.is_empty()
     }
 
     pub(crate) fn contains(&self, rid: Rid) -> bool {

@@ -3,14 +3,13 @@
 //! Nothing here inflates. Phantoms, shunned artifacts and deltas that wait for their source are never listed:
 //! we must not promise what we cannot send.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use xfer::ArtifactId;
 use xfer::card::Privacy;
 
-use crate::{RepoError, Rid, Snapshot};
+use crate::{RepoError, Rid, Snapshot, dangling};
 
 /// An artifact that can be sent, and how it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,16 +64,7 @@ pub struct Source {
 /// Looks up what can be sent from one view of the file.
 pub struct Outlet<'s> {
     snap: &'s Snapshot<'s>,
-    /// Deltas whose chain ends in a phantom. Hardly ever any in a whole repository.
-    dangling: BTreeSet<i64>,
 }
-
-const DANGLING: &str = "WITH RECURSIVE dangling(rid) AS (
-    SELECT d.rid FROM phantom p CROSS JOIN delta d ON d.srcid=p.rid
-    UNION
-    SELECT d.rid FROM dangling x CROSS JOIN delta d ON d.srcid=x.rid
-  )
-  SELECT rid FROM dangling";
 
 /// `length(content)` does not read the content.
 macro_rules! columns {
@@ -160,14 +150,8 @@ impl List {
 
 impl<'s> Outlet<'s> {
     /// Opens one view of the file for sending.
-    pub fn new(snap: &'s Snapshot<'s>) -> Result<Self, RepoError> {
-        let mut statement = snap.conn().prepare_cached(DANGLING)?;
-        let mut rows = statement.query([])?;
-        let mut dangling = BTreeSet::new();
-        while let Some(row) = rows.next()? {
-            dangling.insert(row.get(0)?);
-        }
-        Ok(Self { snap, dangling })
+    pub fn new(snap: &'s Snapshot<'s>) -> Self {
+        Self { snap }
     }
 
     /// Looks up one artifact; none if it is unknown or can not be sent.
@@ -234,7 +218,7 @@ impl<'s> Outlet<'s> {
             let rid: i64 = row.get(0)?;
             let name = row.get_ref(1)?.as_bytes().unwrap_or_default();
             let Ok(id) = ArtifactId::from_hex(name) else { continue };
-            if !self.dangling.contains(&rid) && visit(Rid(rid), id).is_break() {
+            if !self.waits(rid)? && visit(Rid(rid), id).is_break() {
                 break;
             }
         }
@@ -250,12 +234,17 @@ impl<'s> Outlet<'s> {
         Ok(Bytes::copy_from_slice(content))
     }
 
+    /// Whether its chain of delta sources ends in a phantom.
+    fn waits(&self, rid: i64) -> Result<bool, RepoError> {
+        dangling::with(self.snap, |dangling| dangling.contains(Rid(rid)))
+    }
+
     fn outgoing(&self, row: &rusqlite::Row<'_>) -> Result<Option<Outgoing>, RepoError> {
         let rid: i64 = row.get(0)?;
         let Ok(id) = ArtifactId::from_hex(row.get_ref(1)?.as_bytes().unwrap_or_default()) else {
             return Ok(None);
         };
-        if self.dangling.contains(&rid) {
+        if self.waits(rid)? {
             return Ok(None);
         }
         let frame_size: Option<u32> = row.get(3)?;

@@ -64,8 +64,7 @@ pub(crate) fn check(snap: &Snapshot<'_>) -> Result<(), RepoError> {
 
 /// Whether the file has a table of this name.
 pub fn has_table(snap: &Snapshot<'_>, name: &str) -> Result<bool, RepoError> {
-    let mut version = snap.conn().prepare_cached("PRAGMA schema_version")?;
-    let version = version.query_row([], |row| row.get(0))?;
+    let version = snap.schema_version()?;
     if let Some(has) = snap.memory().borrow_mut().tables.get(version, name) {
         return Ok(has);
     }

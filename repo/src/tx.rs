@@ -20,6 +20,8 @@ pub struct Snapshot<'r> {
     path: Option<&'r Path>,
     ground: Ground,
     mode: Mode,
+    /// Which version of the schema a view that only reads has, once it was asked for.
+    schema: Cell<Option<i64>>,
     committed: Cell<bool>,
 }
 
@@ -93,9 +95,22 @@ impl<'r> Snapshot<'r> {
         ground: Ground,
         mode: Mode,
     ) -> Result<Self, RepoError> {
-        let snapshot = Self { conn, memory, path, ground, mode, committed: Cell::new(false) };
+        let snapshot =
+            Self { conn, memory, path, ground, mode, schema: Cell::new(None), committed: Cell::new(false) };
         snapshot.begin().map_err(|error| snapshot.place(error))?;
         Ok(snapshot)
+    }
+
+    /// A number that is another one after a table was made, changed or dropped.
+    pub(crate) fn schema_version(&self) -> Result<i64, RepoError> {
+        if let Some(version) = self.schema.get() {
+            return Ok(version);
+        }
+        let mut statement = self.conn.prepare_cached("PRAGMA schema_version")?;
+        let version = statement.query_row([], |row| row.get(0))?;
+        // Who writes may change it.
+        self.schema.set(Some(version).filter(|_| self.mode == Mode::Read));
+        Ok(version)
     }
 
     pub(crate) fn memory(&self) -> &'r RefCell<Memory> {

@@ -128,7 +128,7 @@ pub fn stuck(
     is_gone: impl Fn(&ArtifactId) -> bool,
 ) -> Result<Vec<ArtifactId>, RepoError> {
     let mut stuck = Vec::new();
-    if limit == 0 {
+    if limit == 0 || dangling::with(snap, |dangling| dangling.is_empty())? {
         return Ok(stuck);
     }
     let mut hopeless = BTreeSet::new();

@@ -10,6 +10,9 @@ const GREATEST_RATIO: usize = 1032;
 /// Bytes of a container that are read at a time.
 const PART_BYTES: usize = 1 << 16;
 
+/// Up to this size deflating saves next to nothing, and clearing its tables of 128 KB takes longer than all else.
+const STORED_BYTES: usize = 64;
+
 /// Says what is wrong with a container.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
@@ -39,18 +42,22 @@ pub enum FrameError {
 pub struct Codec {
     /// Tables of 300 KB, made when they are first needed.
     compress: Option<Compress>,
-    decompress: Decompress,
+    /// Of 40 KB, made when they are first needed.
+    decompress: Option<Decompress>,
 }
 
 impl Codec {
     /// A codec of compression level 6.
     pub fn new() -> Self {
-        Self { compress: None, decompress: Decompress::new(true) }
+        Self { compress: None, decompress: None }
     }
 
     /// Packs `plain`, which must be shorter than 2^32 bytes.
     pub fn pack(&mut self, plain: &[u8]) -> Vec<u8> {
         let size = u32::try_from(plain.len()).expect("artifacts are bounded far below 2^32 bytes");
+        if plain.len() <= STORED_BYTES {
+            return stored(plain, size);
+        }
         if let Some(used) = &mut self.compress {
             used.reset();
         }
@@ -72,9 +79,9 @@ impl Codec {
     /// Unpacks a container of at most `limit` bytes. What follows the zlib stream is ignored.
     pub fn unpack(&mut self, frame: &[u8], limit: usize) -> Result<Vec<u8>, FrameError> {
         let declared = declared_size(frame)?;
-        let mut plain = self.start(declared, frame.len(), limit)?;
-        self.feed(&frame[4..], declared, &mut plain)?;
-        self.ended(plain, declared)
+        let mut inflating = self.start(declared, frame.len(), limit)?;
+        inflating.feed(&frame[4..])?;
+        inflating.ended()
     }
 
     /// Unpacks a container of `length` bytes without having all of it in memory.
@@ -84,22 +91,21 @@ impl Codec {
         length: usize,
         limit: usize,
     ) -> std::io::Result<Result<Vec<u8>, FrameError>> {
-        let mut part = [0; PART_BYTES];
-        let first = length.min(PART_BYTES);
-        frame.read_exact(&mut part[..first])?;
-        let declared = match declared_size(&part[..first]) {
+        let mut part = vec![0; length.min(PART_BYTES)];
+        frame.read_exact(&mut part)?;
+        let declared = match declared_size(&part) {
             Ok(declared) => declared,
             Err(error) => return Ok(Err(error)),
         };
-        let mut plain = match self.start(declared, length, limit) {
-            Ok(plain) => plain,
+        let mut inflating = match self.start(declared, length, limit) {
+            Ok(inflating) => inflating,
             Err(error) => return Ok(Err(error)),
         };
-        let (mut from, mut to, mut read) = (4, first, first);
+        let (mut from, mut to, mut read) = (4, part.len(), part.len());
         loop {
-            match self.feed(&part[from..to], declared, &mut plain) {
-                Ok(()) => return Ok(self.ended(plain, declared)),
-                Err(FrameError::NotZlib) if read < length && self.is_hungry(read - 4) => {}
+            match inflating.feed(&part[from..to]) {
+                Ok(()) => return Ok(inflating.ended()),
+                Err(FrameError::NotZlib) if read < length && inflating.is_hungry(read - 4) => {}
                 Err(error) => return Ok(Err(error)),
             }
             (from, to) = (0, (length - read).min(PART_BYTES));
@@ -109,36 +115,48 @@ impl Codec {
     }
 
     /// Makes room for what a container of `length` bytes declares, if it may be true.
-    fn start(&mut self, declared: usize, length: usize, limit: usize) -> Result<Vec<u8>, FrameError> {
+    fn start(&mut self, declared: usize, length: usize, limit: usize) -> Result<Inflating<'_>, FrameError> {
         if declared > limit {
             return Err(FrameError::TooLarge { declared, limit });
         }
         if declared / GREATEST_RATIO > length - 4 {
             return Err(FrameError::Size { declared });
         }
-        self.decompress.reset(true);
+        if let Some(used) = &mut self.decompress {
+            used.reset(true);
+        }
+        let stream = self.decompress.get_or_insert_with(|| Decompress::new(true));
         // One byte more than declared, so that too long a stream shows. Zeroed once: filling a growing vector
         // would clear what is left of it again for every part.
-        Ok(vec![0; declared + 1])
+        Ok(Inflating { stream, declared, plain: vec![0; declared + 1] })
     }
+}
 
+/// A container of which a part is unpacked.
+struct Inflating<'a> {
+    stream: &'a mut Decompress,
+    declared: usize,
+    plain: Vec<u8>,
+}
+
+impl Inflating<'_> {
     /// Inflates a part of the stream. [`FrameError::NotZlib`] if the stream does not end in it.
-    fn feed(&mut self, part: &[u8], declared: usize, plain: &mut [u8]) -> Result<(), FrameError> {
-        let start = self.decompress.total_in();
+    fn feed(&mut self, part: &[u8]) -> Result<(), FrameError> {
+        let start = self.stream.total_in();
         loop {
-            let read = (self.decompress.total_in() - start) as usize;
+            let read = (self.stream.total_in() - start) as usize;
             let written = self.written();
             let status = self
-                .decompress
-                .decompress(&part[read..], &mut plain[written..], FlushDecompress::None)
+                .stream
+                .decompress(&part[read..], &mut self.plain[written..], FlushDecompress::None)
                 .map_err(|_| FrameError::NotZlib)?;
             if status == Status::StreamEnd {
                 return Ok(());
             }
-            if self.written() > declared {
-                return Err(FrameError::Size { declared });
+            if self.written() > self.declared {
+                return Err(FrameError::Size { declared: self.declared });
             }
-            if (self.decompress.total_in() - start) as usize == read && self.written() == written {
+            if (self.stream.total_in() - start) as usize == read && self.written() == written {
                 return Err(FrameError::NotZlib);
             }
         }
@@ -146,22 +164,49 @@ impl Codec {
 
     /// Bytes that came out of the stream so far.
     fn written(&self) -> usize {
-        self.decompress.total_out() as usize
+        self.stream.total_out() as usize
     }
 
     /// The whole, if it is as long as declared.
-    fn ended(&self, mut plain: Vec<u8>, declared: usize) -> Result<Vec<u8>, FrameError> {
+    fn ended(self) -> Result<Vec<u8>, FrameError> {
+        let Self { declared, .. } = self;
         if self.written() != declared {
             return Err(FrameError::Size { declared });
         }
+        let mut plain = self.plain;
         plain.truncate(declared);
         Ok(plain)
     }
 
     /// Whether everything that was fed was used up.
     fn is_hungry(&self, fed: usize) -> bool {
-        self.decompress.total_in() as usize == fed
+        self.stream.total_in() as usize == fed
     }
+}
+
+/// A container whose zlib stream is one block that is not compressed.
+fn stored(plain: &[u8], size: u32) -> Vec<u8> {
+    let length = size as u16;
+    let mut frame = Vec::with_capacity(plain.len() + 15);
+    frame.extend_from_slice(&size.to_be_bytes());
+    // A window of 32 KB and the fastest level, as the stream's head says; then the last block.
+    frame.extend_from_slice(&[0x78, 0x01, 0x01]);
+    frame.extend_from_slice(&length.to_le_bytes());
+    frame.extend_from_slice(&(!length).to_le_bytes());
+    frame.extend_from_slice(plain);
+    frame.extend_from_slice(&adler32(plain).to_be_bytes());
+    frame
+}
+
+/// The checksum at the end of a zlib stream.
+fn adler32(plain: &[u8]) -> u32 {
+    const PRIME: u32 = 65_521;
+    let step = |(sum, of_sums): (u32, u32), &byte: &u8| {
+        let sum = (sum + u32::from(byte)) % PRIME;
+        (sum, (of_sums + sum) % PRIME)
+    };
+    let (sum, of_sums) = plain.iter().fold((1, 0), step);
+    of_sums << 16 | sum
 }
 
 impl Default for Codec {
@@ -238,6 +283,15 @@ mod tests {
             let cut = frame.len() - 1;
             assert_eq!(codec.unpack_from(&mut &frame[..cut], cut, size).unwrap(), Err(FrameError::NotZlib));
         }
+    }
+
+    #[test]
+    fn what_is_small_is_not_compressed_and_what_is_not_is() {
+        let size = |length: usize| Codec::new().pack(&vec![7; length]).len();
+        assert_eq!(size(STORED_BYTES), STORED_BYTES + 15);
+        assert!(size(STORED_BYTES + 1) < STORED_BYTES);
+        // As the reference's zlib sums up the same bytes.
+        assert_eq!(adler32(b"hello\n"), 0x084b_021f);
     }
 
     proptest! {

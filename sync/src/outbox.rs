@@ -52,25 +52,20 @@ impl<'a> Outbox<'a> {
         let bytes = setting(snap, "max-download")?.unwrap_or(u64::MAX).min(cx.limits.reply_bytes);
         let seconds = setting(snap, "max-download-time")?.unwrap_or(u64::MAX).max(1);
         let milliseconds = seconds.saturating_mul(1000).min(cx.limits.reply_ms);
-        Self::new(snap, cx, bytes, milliseconds)
+        Ok(Self::new(snap, cx, bytes, milliseconds))
     }
 
     /// For a request of up to `most` bytes; 0 stands for the default.
     pub(crate) fn of_request(snap: &'a Snapshot<'a>, most: u64, cx: &'a Cx<'_>) -> Result<Self, RepoError> {
-        Self::new(snap, cx, request_bytes(snap, most, cx)?, cx.limits.reply_ms)
+        Ok(Self::new(snap, cx, request_bytes(snap, most, cx)?, cx.limits.reply_ms))
     }
 
-    fn new(
-        snap: &'a Snapshot<'a>,
-        cx: &'a Cx<'_>,
-        budget: u64,
-        milliseconds: u64,
-    ) -> Result<Self, RepoError> {
+    fn new(snap: &'a Snapshot<'a>, cx: &'a Cx<'_>, budget: u64, milliseconds: u64) -> Self {
         let start = cx.clock.map_or(cx.now, |clock| clock());
         let span = i64::try_from(milliseconds).unwrap_or(i64::MAX);
-        Ok(Self {
+        Self {
             snap,
-            outlet: Outlet::new(snap)?,
+            outlet: Outlet::new(snap),
             codec: Codec::new(),
             budget,
             clock: cx.clock,
@@ -81,7 +76,7 @@ impl<'a> Outbox<'a> {
             uv_files: 0,
             settled: BTreeSet::new(),
             deepest: Privacy::Public,
-        })
+        }
     }
 
     /// Whether the rare choice is taken at a site.

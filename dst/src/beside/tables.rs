@@ -6,9 +6,9 @@ use repo::table::{Definition, Rule};
 use repo::{RepoError, Snapshot};
 use rusqlite::Error::FromSqlConversionFailure;
 use rusqlite::Row as SqlRow;
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 
-use super::shown;
+use super::{show, shown};
 
 /// Tables by name.
 pub type Tables = BTreeMap<String, Table>;
@@ -105,9 +105,12 @@ fn rows(snap: &Snapshot<'_>, name: &str, definition: &Definition) -> Result<BTre
 fn row_of(row: &SqlRow<'_>, columns: &[String]) -> rusqlite::Result<Row> {
     let mut content = String::new();
     for (at, column) in columns.iter().enumerate() {
-        let value = shown(row.get_ref(5 + at)?);
-        if value != "null" {
-            content.push_str(&format!("{column}={value}\n"));
+        let value = row.get_ref(5 + at)?;
+        if value != ValueRef::Null {
+            content.push_str(column);
+            content.push('=');
+            show(value, &mut content);
+            content.push('\n');
         }
     }
     Ok(Row {

@@ -1,16 +1,59 @@
-//! A message holds no more than its budget, or one artifact; a session takes no more rounds than what it moves asks
-//! for.
+//! A message holds no more than its budget, or one artifact; a session takes no more rounds than what it moves, and
+//! where its peers differ, ask for.
+
+use std::collections::BTreeMap;
 
 use xfer::{Card, Message};
 
+use crate::beside::tables::{Key, Row, Tables, Version};
 use crate::model::Violation;
-use crate::talk::Talk;
+use crate::talk::{Kind, Talk};
 
-/// Rounds of a session beside those that move something: to ask, to hear of clusters, to hear that all is said.
-const USUAL_ROUNDS: u64 = 8;
-/// Rounds in a row that may move no row before tables are given up: with little room it takes so many to find that
-/// what differs is what the other side refuses.
-const IDLE_ROUNDS: u64 = 16;
+/// Rows of a part of a table up to which it is listed, and not divided into sixteen.
+const LISTED_ROWS: usize = 32;
+/// Rounds about one part of a table that may move no row, where a message has room for one thing only: its digest is
+/// compared, or its rows are listed; it is named again after a list that found no room to be answered; the list of
+/// the other side turns out to hold nothing that is older.
+const PART_ROUNDS: u64 = 3;
+
+/// Rounds that differences in tables may cost, beside one for each row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap(u64);
+
+impl Gap {
+    /// Looks at two peers before a session: a definition takes a round, and so does each step in the search for the
+    /// rows in which they differ.
+    pub fn between(ours: &Tables, theirs: &Tables) -> Self {
+        let (empty, versions) = (BTreeMap::new(), |(key, row): (&Key, &Row)| (*key, row.version));
+        let mut rounds = 0;
+        for name in ours.keys().chain(theirs.keys().filter(|name| !ours.contains_key(*name))) {
+            let [one, other] =
+                [ours, theirs].map(|tables| tables.get(name).map_or(&empty, |table| &table.rows));
+            let (one, other) = (one.iter().map(versions).collect(), other.iter().map(versions).collect());
+            rounds += 1 + PART_ROUNDS * parts(&one, &other, 0);
+        }
+        Self(rounds)
+    }
+}
+
+type Versions = Vec<(Key, Version)>;
+
+/// How many parts differ, from one on whose keys have this many digits in common.
+fn parts(one: &Versions, other: &Versions, depth: usize) -> u64 {
+    if one == other {
+        return 0;
+    }
+    if one.len().max(other.len()) <= LISTED_ROWS {
+        return 1;
+    }
+    let child = |rows: &Versions, digit: u8| -> Versions {
+        rows.iter()
+            .copied()
+            .filter(|(key, _)| key[depth / 2] >> (4 * (1 - depth % 2)) & 15 == digit)
+            .collect()
+    };
+    1 + (0..16).map(|digit| parts(&child(one, digit), &child(other, digit), depth + 1)).sum::<u64>()
+}
 
 /// Looks at the payloads of a message.
 pub(super) fn check_bytes(message: &Message, budget: u64) -> Result<(), Violation> {
@@ -29,24 +72,68 @@ pub(super) fn check_bytes(message: &Message, budget: u64) -> Result<(), Violatio
     Ok(())
 }
 
-/// Looks at a session in which nothing failed. `held` is how much the client holds in the end: a clone by names that was
-/// cut short leaves no batch to go on from, so that the next one is given again what is there, an artifact a round where
-/// there is little room.
-pub fn check_rounds(talk: &Talk, held: usize) -> Result<(), Violation> {
+/// Rounds that move nothing, however much there is to move. Each comes once at most.
+fn quiet_rounds(talk: &Talk) -> u64 {
+    let ask = 1;
+    match talk.kind {
+        // What is private is named after the peer showed that it lets us; a lock is given up after the last artifact.
+        Kind::Sync => ask + u64::from(talk.options.private) + u64::from(talk.options.ci_unlock.is_some()),
+        Kind::Clone => {
+            // Nobody can log in before the project is known; what fits into no batch is not known before the next
+            // one, which may be empty; then it pulls, and asks for the configuration.
+            let (log_in, last_batch, pull) = (1, 1, 1);
+            ask + log_in + last_batch + pull
+        }
+    }
+}
+
+/// Looks at a session in which nothing failed, between peers that differed so before it. Every round is quiet, moves
+/// something, finds out that something is not to be had or not to be kept, or is one of the search in tables.
+///
+/// `held` is how much the client holds in the end: a clone by names that was cut short leaves no batch to go on from, so
+/// that the next one is given again what is there, an artifact a round where there is little room.
+pub fn check_rounds(talk: &Talk, gap: Gap, held: usize) -> Result<(), Violation> {
     let result = talk.session.result();
     let stats = result.stats;
     let rows: u64 = result.tables.values().map(|table| table.sent + table.received).sum();
     let moved =
         stats.files_sent + stats.files_received + stats.uv_files_sent + stats.uv_files_received + rows;
-    // With little room a row is asked for in one round, and sent in the next.
-    let idle = if result.tables.is_empty() { 0 } else { IDLE_ROUNDS };
-    let tables = 2 * result.tables.len() as u64 + rows + idle;
+    let in_vain = result.unavailable + talk.watch.refused + result.refused_rows;
+    let search = if result.tables.is_empty() { 0 } else { gap.0 };
     let again = if result.resumed { held as u64 } else { 0 };
-    let bound = USUAL_ROUNDS + moved + again + result.unavailable + talk.watch.refused + tables;
+    let bound = quiet_rounds(talk) + moved + again + in_vain + search;
     if u64::from(result.rounds) <= bound {
         return Ok(());
     }
-    let (rounds, refused) = (result.rounds, result.refused_rows);
-    let text = format!("{rounds} rounds for {moved} artifacts, files and rows, {refused} refused rows");
+    let rounds = result.rounds;
+    let text = format!(
+        "{rounds} rounds for {moved} artifacts, files and rows, {in_vain} in vain, {search} to find rows"
+    );
     Err(Violation::new("budget", text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(keys: impl Iterator<Item = u8>) -> Versions {
+        keys.map(|first| ([first; 20], (1, [0; 20]))).collect()
+    }
+
+    #[test]
+    fn only_parts_that_differ_count_and_large_ones_are_divided() {
+        let many = rows(0..=255);
+        let without_one = rows(0..255);
+        for (one, other, expected) in [
+            (rows(0..3), rows(0..3), 0),
+            (rows(0..3), rows(0..2), 1),
+            (rows(0..0), rows(0..32), 1),
+            (many.clone(), many.clone(), 0),
+            (many.clone(), without_one, 2),
+            (many, rows(0..0), 17),
+        ] {
+            assert_eq!(parts(&one, &other, 0), expected);
+            assert_eq!(parts(&other, &one, 0), expected);
+        }
+    }
 }

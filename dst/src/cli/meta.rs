@@ -8,6 +8,7 @@ use dst::plan::Level;
 use dst::sim;
 
 use super::pool::Pool;
+use super::report;
 use super::{Failure, Levels, Verdict, parse_seeds};
 
 /// Run many seeds twice each, and compare the traces.
@@ -37,7 +38,7 @@ impl Meta {
             self.pool.run(tasks, job, |(seed, level), difference| {
                 let Some(difference) = difference else { return Ok(ControlFlow::Continue(())) };
                 differs = true;
-                writeln!(out, "seed {seed} {} is not the same twice:\n{difference}", level.name())?;
+                report::seed_differs(out, seed, level, &difference)?;
                 Ok(ControlFlow::Break(()))
             })?;
             if differs {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use dst::plan::Plan;
+use dst::plan::{Level, Plan};
 use dst::script::Item;
 use dst::sim::Outcome;
 
@@ -31,6 +31,18 @@ pub(super) fn seed_broken(out: &mut impl Write, outcome: Outcome) -> io::Result<
     let (seed, level) = (outcome.seed, outcome.level.name());
     broken(out, outcome, &format!("run --seed {seed} --level {level}"))?;
     writeln!(out, "smaller: {CALL} shrink --seed {seed} --level {level} -o seed-{seed}-{level}.script")
+}
+
+/// Writes where two runs of a seed differ, and the words that compare them again.
+pub(super) fn seed_differs(
+    out: &mut impl Write,
+    seed: u64,
+    level: Level,
+    difference: &str,
+) -> io::Result<()> {
+    let level = level.name();
+    writeln!(out, "seed {seed} {level} is not the same twice:\n{difference}")?;
+    writeln!(out, "again: {CALL} meta --seeds {seed}..{} --level {level}", seed.saturating_add(1))
 }
 
 /// What was decided beforehand, a line each.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sync::Progress;
 
 use super::Sim;
-use crate::check::budget;
+use crate::check::budget::{self, Gap};
 use crate::check::convergence::{self, Flows};
 use crate::check::derived::{self, Rows};
 use crate::dice::{Ratio, Turn};
@@ -41,14 +41,23 @@ impl Sim {
         self.check_tables()
     }
 
-    /// In each pass over all edges everything moves on by one edge at least. Clusters that are made on the way have
-    /// to go the same way, and each takes a hundred artifacts; a deletion may follow the file that it is of.
+    /// Passes over all edges in which everything has to come together. In each everything moves on by one edge at
+    /// least, so a wave of news has been everywhere after as many as the longest way has edges; what makes another wave
+    /// is counted.
     fn bound(&self) -> usize {
+        // No way without a loop is longer.
         let longest = self.nodes.len() - 1;
+        // Artifacts and files; then deletions, which may wait for the file that they are of.
+        let news = 2;
+        // A cluster is news too, and takes a hundred artifacts that none lists; the last one may be of fewer, where a
+        // peer like stock makes some of what others listed already.
         let clusters = self.model.len() / 100 + 1;
-        // Stock may end a session while more is to be had: the next one goes on.
+        // Such a peer ends a session with the first round that brings nothing new, and goes on in the next pass: once for
+        // what a cluster lists, once for the sources of deltas that it keeps waiting. Where it sends nothing as a delta
+        // that waits, the session fails, and another pass follows.
         let stock = self.plan.stock.iter().flatten().count();
-        longest * (2 + clusters + 2 * stock) + 1 + stock
+        // In the last pass nothing moves.
+        longest * (news + clusters + 2 * stock) + stock + 1
     }
 
     fn converge(&mut self) -> Result<(), Violation> {
@@ -97,6 +106,8 @@ impl Sim {
         talk.commits = Some(self.nodes[edge.client].commits);
         talk.stock = self.stock_session(&talk, turn);
         self.tell(&format!("{} of {} with {}", talk.name(), edge.client, edge.server));
+        let tables = |at: usize| &self.nodes[at].beside.tables;
+        let gap = Gap::between(tables(edge.client), tables(edge.server));
         loop {
             self.hollow.remove(&at);
             let Some(request) = self.compose(&mut talk)? else { break };
@@ -105,7 +116,8 @@ impl Sim {
                 Some(Progress::Continue) => {}
                 Some(Progress::Done) if talk.stock.is_some() => return Ok(()),
                 Some(Progress::Done) => {
-                    return budget::check_rounds(&talk, self.nodes[edge.client].known.held.len());
+                    let held = self.nodes[edge.client].known.held.len();
+                    return budget::check_rounds(&talk, gap, held);
                 }
                 None => break,
             }

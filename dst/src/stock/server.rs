@@ -222,6 +222,7 @@ impl Pass<'_> {
     /// Artifacts from a row on. The size is looked at before each.
     fn batch(&mut self, version: u32, seqno: usize) -> Result<usize, Trip> {
         let rows: Vec<(usize, ArtifactId)> = self.store.rows_from(seqno).collect();
+        let mut codec = Codec::new();
         for (rid, name) in rows {
             let private = self.store.private.contains(&name);
             if !self.store.may_leave(&name) || private && !self.private {
@@ -237,7 +238,7 @@ impl Pass<'_> {
             }
             let source = source.map(|source| format!("{source} ")).unwrap_or_default();
             if version >= 3 {
-                let frame = Codec::new().pack(&bytes);
+                let frame = codec.pack(&bytes);
                 self.say(&format!("cfile {name} {source}{size} {}\n", frame.len()));
                 let last = frame.last().copied();
                 self.out.extend_from_slice(&frame);

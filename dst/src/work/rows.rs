@@ -70,6 +70,26 @@ const TABLES: [(&str, Rule); 4] =
 const MORE: [(&str, Type); 4] =
     [("more", Type::Text), ("rank", Type::Integer), ("share", Type::Real), ("photo", Type::Blob)];
 
+/// Tables that need not be made anew in each run: all but the odd one, with all columns.
+pub fn agreed() -> Vec<(SqlName, Definition)> {
+    let agreed = TABLES.into_iter().filter(|(table, _)| *table != "odd");
+    let definition = |(table, rule)| {
+        let columns = columns().into_iter().chain(MORE.map(column)).collect();
+        let definition = Definition::new(columns, &[sql("who"), sql("slot")], rule);
+        (sql(table), definition.expect("a definition that is sound"))
+    };
+    agreed.map(definition).collect()
+}
+
+/// Columns that every table has.
+fn columns() -> Vec<Column> {
+    [("who", Type::Text), ("slot", Type::Integer), ("body", Type::Text)].map(column).into()
+}
+
+fn column((name, kind): (&str, Type)) -> Column {
+    Column { name: sql(name), kind }
+}
+
 impl Scribe<'_> {
     /// Does something, in a transaction of its own.
     pub fn act(&mut self, repo: &mut Repo) -> Result<Done, TableError> {
@@ -104,14 +124,11 @@ impl Scribe<'_> {
         let (table, rule) = *self.dice.pick(&TABLES);
         let is_odd = table == "odd" && self.dice.hits(Ratio::new(1, 2));
         let rule = if is_odd { *self.dice.pick(&Rule::ALL) } else { rule };
-        let mut columns: Vec<Column> = [("who", Type::Text), ("slot", Type::Integer), ("body", Type::Text)]
-            .into_iter()
-            .map(|(name, kind)| Column { name: sql(name), kind })
-            .collect();
+        let mut columns = columns();
         for (name, kind) in MORE {
             if self.dice.hits(Ratio::new(1, 3)) {
                 let kind = if is_odd && table == "odd" { *self.dice.pick(&Type::ALL) } else { kind };
-                columns.push(Column { name: sql(name), kind });
+                columns.push(column((name, kind)));
             }
         }
         let definition = Definition::new(columns, &[sql("who"), sql("slot")], rule)

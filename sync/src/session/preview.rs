@@ -48,7 +48,7 @@ pub(super) fn compare(
         let known: BTreeSet<ArtifactId> = theirs().collect();
         let lists = [List::Catalog, List::Private];
         for &list in &lists[..if options.private { 2 } else { 1 }] {
-            Outlet::new(snap)?.list(list, |_, id| {
+            Outlet::new(snap).list(list, |_, id| {
                 if !known.contains(&id) {
                     preview.send.push(id);
                 }
