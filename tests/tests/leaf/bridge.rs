@@ -47,6 +47,13 @@ impl Crossing {
         self.server.replace(Some(Server::start_at(self.port, &mut command)));
     }
 
+    /// Ends it. Stock has a process for each connection, and the last of them closes the port.
+    fn close(&self) {
+        self.server.take();
+        let address = ("127.0.0.1", self.port);
+        until("the port is closed", || std::net::TcpStream::connect(address).is_err());
+    }
+
     fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
     }
@@ -134,7 +141,7 @@ fn a_server_that_is_away_is_a_peer_that_failed_and_not_nobody() {
     let crossing = Crossing::new();
     let bridge = crossing.bridge(&bridge_to(&crossing.url()));
     let (file, leaf) = crossing.leaf("a.fossil");
-    crossing.server.take();
+    crossing.close();
     let said = crossing.frond.try_exchange("pull", &crossing.broker.project(PROJECT), &file);
     assert_eq!(said.code, Some(UNREACHABLE), "{said}");
     assert!(said.stderr.contains("bridge-127-0-0-1-"), "{said}");
@@ -153,7 +160,7 @@ fn a_server_that_is_away_is_a_peer_that_failed_and_not_nobody() {
 #[test]
 fn a_bridge_whose_project_is_known_answers_before_its_server_is_there() {
     let crossing = Crossing::new();
-    crossing.server.take();
+    crossing.close();
     let text = format!("{}project = '{PROJECT}'\nname = 'hub'\n", bridge_to(&crossing.url()));
     let _bridge = crossing.bridge(&text);
     let file = crossing.scratch.file("a.fossil");
