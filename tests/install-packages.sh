@@ -16,10 +16,24 @@ need systemd-analyze systemd
 # The tests of full and read-only disks.
 need unshare util-linux
 need mount mount
-[ -n "$missing" ] || exit 0
-echo "installing:$missing"
+# Programs whose packages would start a service: those are unpacked, and not installed.
+unpacked="${CARGO_TARGET_DIR:-target}/debian"
+wanted=""
+want() {
+    command -v "$1" >/dev/null 2>&1 || [ -x "$unpacked/usr/bin/$1" ] || wanted="$wanted $2"
+}
+# Says whether metrics and alerts are such as Prometheus reads.
+want promtool prometheus
+[ -n "$missing$wanted" ] || exit 0
+echo "installing:$missing$wanted"
 sudo=""
 [ "$(id -u)" = 0 ] || sudo=sudo
 $sudo apt-get update -qq
 # shellcheck disable=SC2086  # the names are words
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+[ -z "$missing" ] ||
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+mkdir -p "$unpacked"
+for package in $wanted; do
+    (cd "$unpacked" && rm -f "$package"_*.deb && apt-get download -qq "$package" && dpkg-deb -x "$package"_*.deb .)
+    rm -f "$unpacked/$package"_*.deb
+done

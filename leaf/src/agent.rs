@@ -59,6 +59,7 @@ use self::systemd::Handed;
 use self::watch::Watcher;
 use crate::chance;
 use crate::exit::{Code, Failure};
+use crate::measure;
 use crate::output::{self, Output};
 
 /// Wakes of a repository that wait for its task: more of them say nothing new.
@@ -159,6 +160,10 @@ impl Leaf {
         let clock = Clock::start();
         let board = Board::new(clock);
         board.set(&config, |_| false);
+        if let Some(telemetry) = measure::telemetry() {
+            let board = board.clone();
+            telemetry.watch(move || metrics::readings(&board.report()));
+        }
         let proxies = Proxies::from_variables(|name| std::env::var(name).ok()).map_err(|error| {
             Failure::new(Code::Usage, error.to_string(), "mend http_proxy, https_proxy or all_proxy")
         })?;

@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::exit::{Code, Failure};
+use crate::measure::Metrics;
 use crate::output::Output;
 use crate::waiting;
 
@@ -57,9 +58,21 @@ pub(crate) struct Global {
     /// Tell each round, or each request served, on stderr; twice for debug logs
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// How log lines on stderr are written
+    #[arg(long, global = true, value_name = "FORM", env = "FROND_LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogForm,
     /// Show only errors: no progress, no notes, no warnings
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogForm {
+    /// For people
+    Text,
+    /// A JSON object a line
+    Json,
 }
 
 /// The repository that a command is about.
@@ -118,6 +131,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether somebody can ask it for metrics while it runs.
+    pub(crate) fn metrics(&self) -> Metrics {
+        if matches!(self, Self::Leaf(_)) { Metrics::Shown } else { Metrics::Hidden }
+    }
+
     /// Does it. An error names the file that it is about.
     pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
         let file = self.file().to_owned();

@@ -5,6 +5,7 @@ mod chance;
 mod cli;
 mod exit;
 mod login;
+mod measure;
 mod network;
 mod output;
 mod progress;
@@ -21,8 +22,11 @@ fn main() -> ExitCode {
     };
     let output = output::Output::new(&cli.global);
     output::start_logs(&cli.global);
-    match cli.command.run(&output) {
+    measure::start(cli.command.metrics(), &output);
+    let code = match cli.command.run(&output) {
         Ok(code) => code.into(),
         Err(failure) => output.fail(&failure),
-    }
+    };
+    measure::end();
+    code
 }

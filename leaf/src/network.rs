@@ -11,6 +11,7 @@ use sync::SyncResult;
 use sync::client::{self, Remember, Setting};
 use sync::http::{HttpOptions, Proxies, ProxyError};
 use sync::nats::{ConnectOptions, NatsOptions};
+use telemetry::SpanId;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 use crate::chance;
 use crate::exit::{Code, Failure};
 use crate::login::{self, Login, Origin};
+use crate::measure::{self, Place};
 use crate::output::{self, Output};
 use crate::progress::Reporter;
 use crate::remote::Remote;
@@ -138,12 +140,17 @@ pub(crate) fn peer(given: Option<&str>, repo: &mut Repo, output: &Output) -> Res
 /// How long a command waits for a server that is busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Bounds of a session, and where progress is shown.
-pub(crate) fn setting(output: &Output) -> Result<Setting, Failure> {
+/// Bounds of a session; progress is shown, and what is measured is measured.
+pub(crate) fn setting(
+    file: &Path,
+    url: &Remote,
+    output: &Output,
+) -> Result<(Setting, Option<SpanId>), Failure> {
     let mut setting = Setting::new()?;
-    setting.observer = Box::new(Reporter::new(*output));
+    let (observer, span) = measure::session(&measure::stem(file), &url.to_string(), Place::of(url));
+    setting.observer = Box::new((Reporter::new(*output), observer));
     setting.patience = PATIENCE;
-    Ok(setting)
+    Ok((setting, span))
 }
 
 /// Runs a task to its end, or until a signal: then it is dropped at the next exchange, and cleans up. What blocks

@@ -5,9 +5,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use serde::Serialize;
+use telemetry::logs;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::Global;
+use crate::cli::{Global, LogForm};
 use crate::exit::{Code, Failure};
 
 /// How answers are written.
@@ -174,5 +175,9 @@ pub(crate) fn start_logs(global: &Global) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let colour =
         io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
+    let form = match global.log_format {
+        LogForm::Text => logs::Form::Text,
+        LogForm::Json => logs::Form::Json,
+    };
+    logs::start(filter, form, colour);
 }

@@ -87,7 +87,7 @@ impl Observer for Reporter {
                 self.round = *round;
                 self.tell();
             }
-            Event::RoundFinished { round, stats } => {
+            Event::RoundFinished { round, stats, .. } => {
                 self.aside(|output| output.detail(&of_round(*round, stats)));
                 self.total.files_received += stats.files_received;
                 self.total.bytes_received += stats.bytes_received;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use repo::{Repo, RepoError, config};
 use sync::http::{HttpTransport, Password, Url};
 use sync::nats::{self, Address, Broker, NatsOptions, NatsTransport, PeerId};
-use sync::{Transport, TransportError};
+use sync::{TraceContext, Transport, TransportError};
 use xfer::body::Body;
 
 use crate::exit::{Code, Failure};
@@ -152,6 +152,13 @@ impl fmt::Display for Remote {
 }
 
 impl Transport for Wire {
+    fn carry(&mut self, trace: Option<TraceContext>) {
+        match self {
+            Self::Http(transport) => transport.carry(trace),
+            Self::Nats(transport) => transport.carry(trace),
+        }
+    }
+
     async fn exchange(&mut self, request: Body) -> Result<Body, TransportError> {
         match self {
             Self::Http(transport) => transport.exchange(request).await,

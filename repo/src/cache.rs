@@ -16,16 +16,37 @@ pub(crate) struct Cache {
     clock: u64,
     by_rid: BTreeMap<Rid, (u64, Bytes)>,
     by_age: BTreeMap<u64, Rid>,
+    used: CacheUse,
+}
+
+/// How often content was looked for in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CacheUse {
+    /// It was there.
+    pub hits: u64,
+    /// It was not, and was made from what the file holds.
+    pub misses: u64,
 }
 
 impl Cache {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, bytes: 0, clock: 0, by_rid: BTreeMap::new(), by_age: BTreeMap::new() }
+        Self {
+            limit,
+            bytes: 0,
+            clock: 0,
+            by_rid: BTreeMap::new(),
+            by_age: BTreeMap::new(),
+            used: CacheUse::default(),
+        }
     }
 
     pub(crate) fn get(&mut self, rid: Rid) -> Option<Bytes> {
         self.clock += 1;
-        let (age, content) = self.by_rid.get_mut(&rid)?;
+        let Some((age, content)) = self.by_rid.get_mut(&rid) else {
+            self.used.misses += 1;
+            return None;
+        };
+        self.used.hits += 1;
         self.by_age.remove(age);
         *age = self.clock;
         self.by_age.insert(self.clock, rid);
@@ -55,7 +76,11 @@ impl Cache {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.limit);
+        *self = Self { used: self.used, ..Self::new(self.limit) };
+    }
+
+    pub(crate) fn used(&self) -> CacheUse {
+        self.used
     }
 
     fn forget(&mut self, rid: Rid) -> Option<u64> {

@@ -21,17 +21,29 @@ pub struct Census {
 
 /// Counts what the file holds.
 pub fn count(snap: &Snapshot<'_>) -> Result<Census, RepoError> {
-    let count = |sql: &str| -> Result<u64, RepoError> {
-        let count: i64 = snap.conn().query_row(sql, [], |row| row.get(0))?;
-        Ok(count.unsigned_abs())
-    };
+    let count = |sql| number(snap, sql);
     Ok(Census {
         artifacts: count("SELECT count(*) FROM blob WHERE size>=0")?,
-        phantoms: count("SELECT count(*) FROM phantom")?,
+        phantoms: phantoms(snap)?,
         private: count("SELECT count(*) FROM private")?,
         checkins: count("SELECT count(*) FROM event WHERE type='ci'")?,
-        file_bytes: count("SELECT page_count*page_size FROM pragma_page_count, pragma_page_size")?,
+        file_bytes: file_bytes(snap)?,
     })
+}
+
+/// Names without content.
+pub fn phantoms(snap: &Snapshot<'_>) -> Result<u64, RepoError> {
+    number(snap, "SELECT count(*) FROM phantom")
+}
+
+/// Bytes of the file.
+pub fn file_bytes(snap: &Snapshot<'_>) -> Result<u64, RepoError> {
+    number(snap, "SELECT page_count*page_size FROM pragma_page_count, pragma_page_size")
+}
+
+fn number(snap: &Snapshot<'_>, sql: &str) -> Result<u64, RepoError> {
+    let number: i64 = snap.conn().prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    Ok(number.unsigned_abs())
 }
 
 /// The artifacts whose names begin with `prefix`, in the order of their names, `limit` at most. Letters of

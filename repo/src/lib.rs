@@ -62,6 +62,7 @@ pub mod wanted;
 pub mod zlib;
 
 pub use blob::{Presence, Rid};
+pub use cache::CacheUse;
 pub use error::RepoError;
 pub use repo::{Genesis, Limits, Repo};
 pub use text::Text;

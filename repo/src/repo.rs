@@ -10,7 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::tx::{Ground, Memory, Mode};
-use crate::{RepoError, Snapshot, Tx, UnixTime, schema};
+use crate::{CacheUse, RepoError, Snapshot, Tx, UnixTime, schema};
 
 /// Room that a shared file needs beside it: the index takes 32 KiB, and nothing can be read without it.
 const ROOM_BYTES: usize = 128 << 10;
@@ -118,6 +118,11 @@ impl Repo {
         self.conn.busy_timeout(Duration::from_millis(limits.busy_timeout_ms))?;
         self.memory.get_mut().set_limits(limits);
         Ok(())
+    }
+
+    /// How often content was found in memory since the limits were set.
+    pub fn cache_use(&self) -> CacheUse {
+        self.memory.borrow().cache.used()
     }
 
     /// Lets others read while one writes, for as long as a daemon has the file (SQLite's write-ahead log). Says

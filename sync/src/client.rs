@@ -14,8 +14,8 @@ use xfer::body::{Body, BodyError, ContentType, pack, unpack};
 use xfer::{DecodeLimits, decode, encode};
 
 use crate::{
-    Buggify, Cx, Limits, NoFaults, NoGuard, NoObserver, Observer, Progress, Session, SyncError, SyncOptions,
-    SyncResult, Transport, TransportError,
+    Buggify, Cx, Event, Limits, NoFaults, NoGuard, NoObserver, Observer, Progress, Session, SyncError,
+    SyncOptions, SyncResult, Transport, TransportError,
 };
 
 use self::again::{Again, Way};
@@ -151,6 +151,8 @@ async fn run<T: Transport>(
     loop {
         let request = blocking(|| compose(session, repo, setting))?;
         let sent = request.bytes.len() as u64;
+        transport.carry(setting.observer.trace());
+        let begun = (setting.clock)();
         let reply = match transport.exchange(request).await {
             Ok(reply) => reply,
             Err(error) => {
@@ -173,6 +175,7 @@ async fn run<T: Transport>(
             }
         };
         again.reset();
+        setting.cx(|cx| cx.observer.observe(&Event::Exchanged { duration: cx.since(begun) }));
         session.travelled(sent, reply.bytes.len() as u64);
         if blocking(|| absorb(session, repo, reply, setting))? == Progress::Done {
             return Ok(());

@@ -1,8 +1,10 @@
 //! What a half-round needs from outside.
 
+use std::time::Duration;
+
 use repo::UnixTime;
 
-use crate::{Buggify, Event, Guard, Limits, Observer, Site};
+use crate::{Buggify, Guard, Limits, Observer, Site};
 
 /// Time, bounds, faults and the observer of one half-round. Nothing else reaches the core.
 pub struct Cx<'a> {
@@ -28,6 +30,12 @@ impl Cx<'_> {
         self.buggify.fires(site)
     }
 
+    /// How long ago something was; zero where the clock went back, or does not go on.
+    pub(crate) fn since(&self, begun: UnixTime) -> Duration {
+        let UnixTime(now) = self.clock.map_or(self.now, |clock| clock());
+        Duration::from_millis(u64::try_from(now.saturating_sub(begun.0)).unwrap_or(0))
+    }
+
     /// Does something that another observer is told of too, after the one that is there.
     pub fn watched_by<T>(&mut self, other: &mut dyn Observer, job: impl FnOnce(&mut Cx<'_>) -> T) -> T {
         job(&mut Cx {
@@ -37,16 +45,7 @@ impl Cx<'_> {
             peer: self.peer,
             guard: self.guard,
             buggify: self.buggify,
-            observer: &mut Both(&mut *self.observer, other),
+            observer: &mut (&mut *self.observer, other),
         })
-    }
-}
-
-struct Both<'a>(&'a mut dyn Observer, &'a mut dyn Observer);
-
-impl Observer for Both<'_> {
-    fn observe(&mut self, event: &Event<'_>) {
-        self.0.observe(event);
-        self.1.observe(event);
     }
 }

@@ -1,9 +1,12 @@
 //! Why a session fails.
 
+use std::error::Error;
+
 use repo::RepoError;
+use xfer::body::BodyError;
 use xfer::{ArtifactId, DecodeError};
 
-use crate::SyncResult;
+use crate::{SyncResult, TransportError};
 
 /// Says what failed, whose fault it is, and so whether a retry helps.
 #[derive(Debug, thiserror::Error)]
@@ -137,4 +140,64 @@ pub enum SyncError {
     /// Neither pull nor push.
     #[error("nothing to do: a session needs a direction")]
     NothingToDo,
+}
+
+impl SyncError {
+    /// One word for what kind of failure it is, for figures and alerts. The set of words is closed.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Repo(RepoError::DiskFull { .. }) => "disk-full",
+            Self::Repo(error) if error.may_retry() => "repository-busy",
+            Self::Repo(_) => "repository",
+            Self::Decode(_) | Self::WebPage(_) | Self::UnexpectedCard(_) => "malformed",
+            Self::BadArtifact(_) => "bad-artifact",
+            Self::Refused(_) | Self::PushRefused { .. } | Self::UnversionedRefused { .. } => "refused",
+            Self::PasswordNeeded(_) => "login",
+            Self::Unfinished => "cut-short",
+            Self::NoProjectNamed
+            | Self::NoCloneSeqno
+            | Self::CloneSeqno { .. }
+            | Self::UnresolvedDeltas { .. } => "incomplete",
+            Self::WrongProject { .. } | Self::OtherProject { .. } | Self::OtherServer { .. } => {
+                "wrong-project"
+            }
+            Self::Idle { .. } | Self::TooManyRounds { .. } => "no-progress",
+            Self::TooMuch { .. } => "limit",
+            Self::NoProject | Self::NotFresh | Self::UnfinishedClone | Self::NothingToDo => "usage",
+        }
+    }
+}
+
+/// One word for what kind of failure an [`crate::Event`] tells of: [`SyncError::class`] or
+/// [`TransportError::class`]; `other` for what is neither.
+pub fn class_of(error: &(dyn Error + 'static)) -> &'static str {
+    if let Some(error) = error.downcast_ref::<SyncError>() {
+        return error.class();
+    }
+    if let Some(error) = error.downcast_ref::<TransportError>() {
+        return error.class();
+    }
+    let is_malformed = error.is::<DecodeError>() || error.is::<BodyError>();
+    if is_malformed { "malformed" } else { "other" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_has_the_class_of_what_failed() {
+        let peer = || "h:80".to_owned();
+        let slow = TransportError::TimedOut { peer: peer(), after: std::time::Duration::ZERO };
+        let refused = TransportError::Status { peer: peer(), status: 403, text: String::new() };
+        let cases: [(&(dyn Error + 'static), &str); 4] = [
+            (&SyncError::Unfinished, "cut-short"),
+            (&slow, "timeout"),
+            (&refused, "http-status"),
+            (&std::fmt::Error, "other"),
+        ];
+        for (error, class) in cases {
+            assert_eq!(class_of(error), class, "{error}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ pub mod schedule;
 pub mod server;
 pub mod session;
 pub mod tables;
+pub mod trace;
 pub mod transport;
 mod version;
 
@@ -32,13 +33,14 @@ pub mod nats;
 
 pub use buggify::{Buggify, NoFaults, Site};
 pub use cx::Cx;
-pub use error::SyncError;
+pub use error::{SyncError, class_of};
 pub use guard::{Guard, NoGuard};
 pub use limits::Limits;
-pub use observer::{Event, NoObserver, Observer, RoundStats};
+pub use observer::{Carrier, Event, NoObserver, Observer, ObserverSource, Origin, RoundStats};
 pub use server::{Handler, handle_sync, reply_content_type};
 pub use session::{
     CheckinLock, CheckinLockFailure, CloneVersion, Preview, Progress, Session, SyncOptions, SyncResult,
 };
 pub use tables::TableStats;
+pub use trace::TraceContext;
 pub use transport::{PeerFault, Transport, TransportError};

@@ -62,7 +62,7 @@ pub use access::{Access, AccessError};
 pub use address::{Address, AddressError, Broker, Place, Security};
 pub use announce::{Announcement, Announcements, Durability, announce, announcements};
 pub use bridge::{Handed, Hub, HubError, HubObserver, HubOptions};
-pub use client::{NatsOptions, NatsTransport, TraceSource};
+pub use client::{NatsOptions, NatsTransport};
 pub use connection::{Absence, ConnectOptions, Connection};
 pub use serve::{NatsServeError, NatsServeOptions, NatsServer, Served, serve};
 pub use topic::{PeerId, Topic, WordError};

@@ -1,10 +1,14 @@
 //! What happens in rounds, told to whoever listens.
 
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
 use xfer::{ArtifactId, SqlName};
 
 use crate::tables::TableStats;
-
-use crate::SyncOptions;
+use crate::{SyncOptions, TraceContext};
 
 /// What one round, or one request, moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,6 +33,10 @@ pub struct RoundStats {
     pub uv_gimmes_sent: u64,
     /// `uvgimme` cards received.
     pub uv_gimmes_received: u64,
+    /// Rows of synced tables sent.
+    pub rows_sent: u64,
+    /// Rows of synced tables received and kept.
+    pub rows_received: u64,
     /// Records of configuration sent.
     pub config_sent: u64,
     /// Records of configuration received that changed something.
@@ -52,6 +60,8 @@ impl RoundStats {
         self.uv_files_received += other.uv_files_received;
         self.uv_gimmes_sent += other.uv_gimmes_sent;
         self.uv_gimmes_received += other.uv_gimmes_received;
+        self.rows_sent += other.rows_sent;
+        self.rows_received += other.rows_received;
         self.config_sent += other.config_sent;
         self.config_received += other.config_received;
         self.bytes_sent += other.bytes_sent;
@@ -77,12 +87,19 @@ pub enum Event<'a> {
         /// Counting from 1.
         round: u32,
     },
+    /// A request was carried to the peer and its reply back.
+    Exchanged {
+        /// Time between the two, on the caller's clock.
+        duration: Duration,
+    },
     /// A round ended well.
     RoundFinished {
         /// Counting from 1.
         round: u32,
         /// What it moved.
         stats: &'a RoundStats,
+        /// How long it took on the caller's clock, the way to the peer and back included.
+        duration: Duration,
     },
     /// The session ended, converged or not.
     SessionFinished {
@@ -94,8 +111,10 @@ pub enum Event<'a> {
         rounds: u32,
         /// What all rounds moved.
         stats: &'a RoundStats,
+        /// How long it took on the caller's clock.
+        duration: Duration,
         /// Why it failed, if it did.
-        error: Option<&'a dyn std::error::Error>,
+        error: Option<&'a (dyn Error + 'static)>,
     },
     /// A server took up a request.
     RequestStarted {
@@ -110,10 +129,12 @@ pub enum Event<'a> {
     RequestHandled {
         /// Cards of the request.
         cards: usize,
-        /// What the request moved, seen from the server.
+        /// What the request moved, seen from the server. How many bytes travelled is not known here.
         stats: &'a RoundStats,
+        /// How long it took on the caller's clock; zero if there is none.
+        duration: Duration,
         /// Why it failed, if it did.
-        error: Option<&'a dyn std::error::Error>,
+        error: Option<&'a (dyn Error + 'static)>,
     },
     /// A synced table is compared with the peer's.
     TableStarted {
@@ -185,6 +206,72 @@ pub enum Event<'a> {
 pub trait Observer {
     /// Called once per event.
     fn observe(&mut self, event: &Event<'_>);
+
+    /// Says where the trace of the round under way goes on: the client sends it along with the request.
+    fn trace(&self) -> Option<TraceContext> {
+        None
+    }
+}
+
+/// How a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// Over HTTP.
+    Http,
+    /// Over a NATS broker.
+    Nats,
+}
+
+/// Where a request came from, as far as the server knows before it reads it.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// How it came.
+    pub carrier: Carrier,
+    /// Address of whoever sent it, or its name at a broker.
+    pub peer: Option<&'a str>,
+    /// The repository that it is meant for.
+    pub file: &'a Path,
+    /// The path or subject that it was sent to.
+    pub target: &'a str,
+    /// Bytes of its body, as they travelled.
+    pub bytes: u64,
+    /// The trace that it belongs to.
+    pub trace: Option<&'a TraceContext>,
+}
+
+/// Makes the observer of one request, when it has come whole. Dropped unasked, the request was not answered.
+pub type ObserverSource = Arc<dyn Fn(&Origin<'_>) -> Box<dyn Observer + Send> + Send + Sync>;
+
+/// Both are told, one after the other.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn observe(&mut self, event: &Event<'_>) {
+        self.0.observe(event);
+        self.1.observe(event);
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        self.0.trace().or_else(|| self.1.trace())
+    }
+}
+
+impl<T: Observer + ?Sized> Observer for Box<T> {
+    fn observe(&mut self, event: &Event<'_>) {
+        (**self).observe(event);
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        (**self).trace()
+    }
+}
+
+impl<T: Observer + ?Sized> Observer for &mut T {
+    fn observe(&mut self, event: &Event<'_>) {
+        (**self).observe(event);
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        (**self).trace()
+    }
 }
 
 /// Nobody listens.

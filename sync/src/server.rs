@@ -89,14 +89,20 @@ pub type Handler = Arc<dyn Fn(&mut Repo, &Message, &mut Cx<'_>) -> Result<Messag
 /// # }
 /// ```
 pub fn handle_sync(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Result<Message, SyncError> {
-    let (operation, project) = purpose(request);
+    let ((operation, project), begun) = (purpose(request), cx.now);
     cx.observer.observe(&Event::RequestStarted { operation, project, peer: cx.peer });
     let (reply, stats) = match answer(repo, request, cx) {
         Ok((reply, stats)) => (Ok(reply), stats),
         Err(error) => (Err(error), RoundStats::default()),
     };
-    let error = reply.as_ref().err().map(|error| error as &dyn std::error::Error);
-    cx.observer.observe(&Event::RequestHandled { cards: request.cards.len(), stats: &stats, error });
+    let error = reply.as_ref().err().map(|error| error as &(dyn std::error::Error + 'static));
+    let duration = cx.since(begun);
+    cx.observer.observe(&Event::RequestHandled {
+        cards: request.cards.len(),
+        stats: &stats,
+        duration,
+        error,
+    });
     reply
 }
 

@@ -18,7 +18,7 @@ mod unversioned;
 use std::collections::BTreeSet;
 use std::error::Error;
 
-use repo::Repo;
+use repo::{Repo, UnixTime};
 use xfer::card::{Codes, Privacy};
 use xfer::{ArtifactId, Message};
 
@@ -121,6 +121,8 @@ pub struct Session {
     effort: Effort,
     /// Of the current round.
     stats: RoundStats,
+    /// When the session and the current round began.
+    begun: [UnixTime; 2],
     news: News,
     result: SyncResult,
 }
@@ -227,6 +229,7 @@ impl Session {
             login: LoginState::NotSent,
             effort: Effort::default(),
             stats: RoundStats::default(),
+            begun: [UnixTime(0); 2],
             news: News::default(),
             result: SyncResult::default(),
         }
@@ -242,6 +245,7 @@ impl Session {
         if self.step != Step::Composed {
             self.result.rounds += 1;
             self.stats = RoundStats::default();
+            self.begun[1] = cx.now;
         }
         cx.observer.observe(&Event::RoundStarted { round: self.result.rounds });
         let request = prepared.and_then(|()| self.compose(repo, cx));
@@ -253,6 +257,7 @@ impl Session {
     }
 
     fn begin(&mut self, repo: &mut Repo, cx: &mut Cx<'_>) -> Result<(), SyncError> {
+        self.begun = [cx.now; 2];
         let prepared = repo.snapshot().map_err(SyncError::from).and_then(|snap| self.prepare(&snap, cx));
         let (operation, project) = (self.operation(), &self.codes.project);
         cx.observer.observe(&Event::SessionStarted { operation, options: &self.options, project });
@@ -284,12 +289,16 @@ impl Session {
         }
         let (files, _) = self.pushing.under_way();
         self.stats.files_sent = if outcome.is_ok() { files } else { 0 };
+        let (sent, received) = self.rows_moved();
+        self.stats.rows_sent = sent - self.result.stats.rows_sent;
+        self.stats.rows_received = received - self.result.stats.rows_received;
         self.report(cx);
         self.result.stats.add(&self.stats);
         match &outcome {
             Ok(progress) => {
                 let round = self.result.rounds;
-                cx.observer.observe(&Event::RoundFinished { round, stats: &self.stats });
+                let duration = cx.since(self.begun[1]);
+                cx.observer.observe(&Event::RoundFinished { round, stats: &self.stats, duration });
                 if *progress == Progress::Done {
                     return self.conclude_push(cx);
                 }
@@ -316,7 +325,7 @@ impl Session {
     }
 
     /// Ends a session whose transport failed: tells the observer, once.
-    pub fn abandon(&mut self, error: &dyn Error, cx: &mut Cx<'_>) {
+    pub fn abandon(&mut self, error: &(dyn Error + 'static), cx: &mut Cx<'_>) {
         if self.step != Step::Finished {
             self.result.stats.add(&self.stats);
             self.finish(Some(error), cx);
@@ -363,7 +372,7 @@ impl Session {
         self.result.messages.extend(news.said);
     }
 
-    fn finish(&mut self, error: Option<&dyn Error>, cx: &mut Cx<'_>) {
+    fn finish(&mut self, error: Option<&(dyn Error + 'static)>, cx: &mut Cx<'_>) {
         self.step = Step::Finished;
         self.finish_tables(cx);
         cx.observer.observe(&Event::SessionFinished {
@@ -371,6 +380,7 @@ impl Session {
             project: &self.codes.project,
             rounds: self.result.rounds,
             stats: &self.result.stats,
+            duration: cx.since(self.begun[0]),
             error,
         });
     }

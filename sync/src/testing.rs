@@ -303,7 +303,8 @@ impl Observer for Diary {
         self.0.push(match event {
             Event::SessionStarted { operation, .. } => format!("{operation} started"),
             Event::RoundStarted { round } => format!("round {round} started"),
-            Event::RoundFinished { round, stats } => {
+            Event::Exchanged { .. } => "exchanged".to_owned(),
+            Event::RoundFinished { round, stats, .. } => {
                 format!("round {round} finished, {} received", stats.files_received)
             }
             Event::SessionFinished { rounds, error: None, .. } => format!("finished after {rounds}"),

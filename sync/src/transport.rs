@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use xfer::body::Body;
 
+use crate::TraceContext;
+
 /// Carries one request to the peer and its reply back.
 ///
 /// A way of one's own, here to a repository in the same program:
@@ -63,6 +65,9 @@ pub trait Transport {
     fn retry_after(&self) -> Option<Duration> {
         None
     }
+
+    /// Sets which trace the exchanges to come belong to, where such a thing can be sent along.
+    fn carry(&mut self, _trace: Option<TraceContext>) {}
 
     /// The address to remember for the next session, without a password; none if there is nothing to remember.
     fn lasting_url(&self) -> Option<String> {
@@ -242,6 +247,23 @@ pub enum PeerFault {
 }
 
 impl TransportError {
+    /// One word for what kind of failure it is, for figures and alerts. The set of words is closed.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::UnknownHost { .. } | Self::Unreachable { .. } | Self::NobodyAnswers { .. } => "unreachable",
+            Self::TimedOut { .. } | Self::TooSlow { .. } => "timeout",
+            Self::Proxy { .. } => "proxy",
+            Self::Tls { .. } => "tls",
+            Self::WrongScheme { .. } | Self::WrongPort { .. } | Self::Redirect { .. } => "address",
+            Self::Status { .. } => "http-status",
+            Self::NotFossil { .. } | Self::Empty { .. } => "not-fossil",
+            Self::TooLong { .. } => "limit",
+            Self::CutShort { .. } | Self::Exhausted => "cut-short",
+            Self::Access { .. } => "login",
+            Self::PeerFailed { .. } => "peer-failed",
+        }
+    }
+
     /// Whether the same exchange may go well a little later, with nothing changed. Of a server that failed
     /// (status 500, an empty reply) nobody knows: only its own people can tell.
     pub fn may_retry(&self) -> bool {

@@ -6,6 +6,7 @@
 pub mod artifact;
 pub mod compare;
 pub mod corpus;
+pub mod debian;
 pub mod disk;
 pub mod fossil;
 pub mod frond;

@@ -23,6 +23,7 @@ use super::metrics;
 use super::page::{Page, ReplyBody};
 use super::serving::Port;
 use crate::exit::Failure;
+use crate::measure;
 
 /// Connections at once.
 const CONNECTIONS: usize = 64;
@@ -104,7 +105,7 @@ fn probe(path: &str, board: &Board) -> Option<Response<Bytes>> {
     Some(match path {
         "/healthz" => verdict(&health::lives(&board.report())),
         "/readyz" => verdict(&health::is_ready(&board.report())),
-        "/metrics" => reply(StatusCode::OK, metrics::CONTENT_TYPE, metrics::text(board.report())),
+        "/metrics" => reply(StatusCode::OK, metrics::CONTENT_TYPE, measure::metrics()),
         _ => return None,
     })
 }

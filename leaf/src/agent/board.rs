@@ -52,6 +52,19 @@ pub(crate) struct Repository {
     pub(crate) fleet: Vec<Leaf>,
     /// When its task was last seen to turn.
     pub(crate) turned: Duration,
+    /// As of the last session.
+    pub(crate) holdings: Option<Holdings>,
+}
+
+/// What a repository holds, and how it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Holdings {
+    pub(crate) file_bytes: u64,
+    /// Artifacts that are named and not held.
+    pub(crate) phantoms: u64,
+    /// Reads of contents that were in memory, and that were not, in the last session that read any.
+    pub(crate) cache_hits: u64,
+    pub(crate) cache_misses: u64,
 }
 
 /// Whether a repository can be used.
@@ -141,6 +154,8 @@ pub(crate) struct RepositoryReport {
     pub(crate) error: Option<Trouble>,
     /// Since its task was last seen to turn.
     pub(crate) turned_seconds: u64,
+    /// As of the last session.
+    pub(crate) holdings: Option<Holdings>,
     pub(crate) peers: Vec<PeerReport>,
     pub(crate) fleet: Vec<LeafReport>,
 }
@@ -269,6 +284,7 @@ fn blank(repository: &super::config::Repository, turned: Duration) -> Repository
         peers: repository.peers.iter().map(peer).collect(),
         fleet: Vec::new(),
         turned,
+        holdings: None,
     }
 }
 
@@ -292,6 +308,7 @@ fn of_repository(known: &Repository, elapsed: Duration, time: UnixTime) -> Repos
         project_code: known.project_code.clone(),
         error: known.error.clone(),
         turned_seconds: elapsed.saturating_sub(known.turned).as_secs(),
+        holdings: known.holdings,
         peers: known.peers.iter().map(peer).collect(),
         fleet: known.fleet.iter().map(leaf).collect(),
     }

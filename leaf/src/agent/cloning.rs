@@ -7,6 +7,7 @@ use repo::user;
 use sync::client::{self, ClientError, CloneOptions, FileError, Remember, Setting, work_file};
 use sync::http::Password;
 use sync::schedule::{Action, Outcome, Pace, Schedule, Wake};
+use telemetry::within;
 use tokio::sync::mpsc;
 use tokio::task::block_in_place;
 use tokio::time::sleep_until;
@@ -18,6 +19,7 @@ use super::wire::Wire;
 use crate::chance;
 use crate::cli::first_user;
 use crate::exit::{Code, Failure, from_io};
+use crate::measure;
 
 /// Tries with one peer that is reached badly before the next peer gets its turn, which has to begin anew.
 const TRIES: u32 = 3;
@@ -126,7 +128,11 @@ impl Errand {
     async fn try_clone(&self, peer: &Peer) -> Result<Result<(), ClientError>, Failure> {
         let (mut wire, options) = self.prepare(peer)?;
         let mut setting = Setting::new()?;
-        Ok(client::clone(&self.repository.file, &mut wire, options, &mut setting).await.map(drop))
+        let address = peer.address.to_string();
+        let (observer, span) = measure::session(&self.repository.name, &address, peer.address.place());
+        setting.observer = observer;
+        let cloned = client::clone(&self.repository.file, &mut wire, options, &mut setting);
+        Ok(within(span, cloned).await.map(drop))
     }
 
     fn prepare(&self, peer: &Peer) -> Result<(Wire, CloneOptions), Failure> {

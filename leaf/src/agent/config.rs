@@ -24,6 +24,7 @@ pub(crate) use self::reference::reference;
 pub(crate) use self::resolve::load;
 pub(crate) use self::shown::Shown;
 pub(crate) use self::value::{BasePath, ProxyHeader, TrustedProxy};
+use crate::measure::Place;
 use crate::remote::Remote;
 
 /// All of it.
@@ -144,6 +145,15 @@ pub(crate) enum Secret {
 }
 
 impl Address {
+    /// Where it is, for spans and metrics.
+    pub(crate) fn place(&self) -> Place<'_> {
+        match self {
+            Self::Remote(remote) => Place::of(remote),
+            Self::File(_) => Place::FILE,
+            Self::Meeting(_) => Place::MEETING,
+        }
+    }
+
     /// Who logs in there, if anybody must.
     pub(crate) fn user(&self) -> Option<&str> {
         match self {

@@ -17,6 +17,7 @@ use xfer::ArtifactId;
 
 use super::config::Repository;
 use super::stop::Stop;
+use crate::measure;
 
 /// Announcements that wait for a session. What is beyond them comes with the next regular one.
 const WAITING: usize = 64;
@@ -85,7 +86,9 @@ impl Meeting {
         stop: Stop,
     ) {
         let files = [(repository.name.clone(), repository.file.clone())];
-        let options = ServeOptions { drain_timeout: drain, ..ServeOptions::default() };
+        let name = repository.name.clone();
+        let observer = measure::requests(move |_| Some(name.clone()));
+        let options = ServeOptions { drain_timeout: drain, observer, ..ServeOptions::default() };
         let service = XferService::new(Repos::named(files), options);
         let asked =
             NatsServeOptions { prefix: self.topic.prefix().to_owned(), ..NatsServeOptions::default() };

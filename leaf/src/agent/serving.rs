@@ -1,6 +1,8 @@
 //! Serves the repositories of the leaf over HTTP, with the server that `frond serve` has.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use super::board::Board;
 use super::config::{Config, TlsFiles};
 use super::stop::{self, Stopper};
 use crate::exit::{Code, Failure};
+use crate::measure;
 
 /// Time between two looks at the files of a certificate.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -79,8 +82,10 @@ impl Port {
             .map_err(|error| cannot(&error))?;
         let files =
             config.repositories.iter().map(|repository| (repository.name.clone(), repository.file.clone()));
+        let names: BTreeMap<PathBuf, String> = files.clone().map(|(name, file)| (file, name)).collect();
         let watching = certificate.clone().map(|certificate| tokio::spawn(watch(certificate)));
         let options = ServeOptions {
+            observer: measure::requests(move |file| names.get(file).cloned()),
             base_path: config.base_path.clone(),
             drain_timeout: config.drain,
             forwarding: config.forwarding.clone(),

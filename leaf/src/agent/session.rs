@@ -9,9 +9,10 @@ use sync::http::{HttpOptions, Password};
 use sync::nats::PeerId;
 use sync::schedule::{Outcome, Reason};
 use sync::{Event, Observer, RoundStats, SyncError, SyncOptions, SyncResult, Transport as _};
+use telemetry::within;
 use tokio::task::block_in_place;
 
-use super::board::{Board, Trouble};
+use super::board::{Board, Holdings, Trouble};
 use super::clock::Clock;
 use super::config::{Address, Peer, Repository, Secret};
 use super::meeting::Meeting;
@@ -20,6 +21,7 @@ use super::registry;
 use super::stop::Stop;
 use super::wire::Wire;
 use crate::exit::{Code, Failure};
+use crate::measure;
 use crate::remote::{self, Remote};
 
 /// What sessions of a repository share.
@@ -86,11 +88,23 @@ impl Errand {
                 End::Done { received, refused: None } => has_received |= received,
                 end => return Ok(end),
             }
+            self.note_holdings(&mut repo);
             wanted = self.next_heard(peer, &mut repo);
             if wanted.is_none() {
                 return Ok(End::Done { received: has_received, refused: None });
             }
         }
+    }
+
+    fn note_holdings(&self, repo: &mut Repo) {
+        let cache = repo.cache_use();
+        let Ok(holdings) = block_in_place(|| holdings(repo)) else { return };
+        self.board.note(&self.repository.name, |known| {
+            let read = (cache != repo::CacheUse::default()).then_some((cache.hits, cache.misses));
+            let before = known.holdings.map(|known| (known.cache_hits, known.cache_misses));
+            let (cache_hits, cache_misses) = read.or(before).unwrap_or_default();
+            known.holdings = Some(Holdings { cache_hits, cache_misses, ..holdings });
+        });
     }
 
     /// The next peer at the meeting that has something new.
@@ -115,10 +129,12 @@ impl Errand {
         let mut setting = Setting::new()?;
         setting.limits.send_bytes = peer.send_bytes;
         setting.patience = PATIENCE;
-        setting.observer = Box::new(tally.clone());
+        let address = peer.address.to_string();
+        let (observer, span) = measure::session(&self.repository.name, &address, peer.address.place());
+        setting.observer = Box::new((tally.clone(), observer));
         let parked = Arc::clone(&wire.parked);
         let outcome = tokio::select! {
-            outcome = client::sync(repo, &mut wire, options, Remember::No, &mut setting) => outcome,
+            outcome = within(span, client::sync(repo, &mut wire, options, Remember::No, &mut setting)) => outcome,
             () = parked.notified() => return Ok(End::Stopped),
         };
         match outcome {
@@ -201,6 +217,12 @@ fn open(repository: &Repository) -> Result<Repo, Failure> {
     let mut repo = Repo::open(&repository.file)?;
     repo.set_limits(repo::Limits { cache_bytes: CACHE_BYTES, ..repo::Limits::default() })?;
     Ok(repo)
+}
+
+fn holdings(repo: &mut Repo) -> Result<Holdings, repo::RepoError> {
+    let snap = repo.snapshot()?;
+    let (phantoms, file_bytes) = (repo::census::phantoms(&snap)?, repo::census::file_bytes(&snap)?);
+    Ok(Holdings { file_bytes, phantoms, cache_hits: 0, cache_misses: 0 })
 }
 
 /// What a session with a peer is to do, but for the login.

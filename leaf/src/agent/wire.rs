@@ -10,7 +10,7 @@ use repo::{Repo, user};
 use sync::client;
 use sync::http::{HttpOptions, HttpTransport, Password};
 use sync::nats::{self, ConnectOptions, NatsOptions, NatsTransport, PeerId};
-use sync::{Cx, Limits, NoFaults, NoGuard, NoObserver, Transport, TransportError, handle_sync};
+use sync::{Cx, Limits, NoFaults, NoGuard, NoObserver, TraceContext, Transport, TransportError, handle_sync};
 use tokio::sync::Notify;
 use tokio::task::block_in_place;
 use tokio::time::sleep;
@@ -107,6 +107,14 @@ impl Wire {
 }
 
 impl Transport for Wire {
+    fn carry(&mut self, trace: Option<TraceContext>) {
+        match &mut self.way {
+            Way::Http(transport) => transport.carry(trace),
+            Way::Nats(transport) => transport.carry(trace),
+            Way::File(_) => {}
+        }
+    }
+
     async fn exchange(&mut self, request: Body) -> Result<Body, TransportError> {
         if self.stop.is_set() {
             // The round before this one is done. Whoever waits for `parked` drops the session here.

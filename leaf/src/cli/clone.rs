@@ -8,6 +8,7 @@ use repo::user;
 use serde::Serialize;
 use sync::client::{self, CloneOptions};
 use sync::{CloneVersion, SyncOptions, SyncResult};
+use telemetry::within;
 
 use super::commit::local_users;
 use super::config::warn_of_unusable;
@@ -74,9 +75,10 @@ impl Clone {
             admin_password: chance::password()?,
         };
         let admin_password = options.admin_password.clone();
-        let mut setting = network::setting(output)?;
+        let (mut setting, span) = network::setting(&self.file, &url, output)?;
         let mut transport = url.wire(&self.network, None)?;
-        let (_, result) = network::run(client::clone(&self.file, &mut transport, options, &mut setting))??;
+        let cloned = client::clone(&self.file, &mut transport, options, &mut setting);
+        let (_, result) = network::run(within(span, cloned))??;
         let session = SyncResult { resumed: result.is_resumed, ..result.sync.clone() };
         let summary = Summary::new("clone", &session, End::Done, begun);
         warn_of_unusable(&result.sync.unusable_settings, output);

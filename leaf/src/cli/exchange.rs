@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use sync::client::{self, ClientError};
 use sync::{Preview, SyncError, SyncOptions, SyncResult};
+use telemetry::within;
 
 use super::Repository;
 use crate::exit::{Code, Failure};
@@ -83,10 +84,10 @@ impl Meeting {
             password: login.password,
             ..options
         };
-        let mut setting = network::setting(output)?;
+        let (mut setting, span) = network::setting(&self.repository.file, &url, output)?;
         let mut transport = url.wire(&self.network, remote::own_name(&mut repo)?)?;
         let session = client::sync(&mut repo, &mut transport, options, remember, &mut setting);
-        let outcome = network::run(session)?;
+        let outcome = network::run(within(span, session))?;
         let (result, end) = match &outcome {
             Ok(result) => (Some(result), End::Done),
             Err(ClientError::Sync(

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::agent::config::{BasePath, ProxyHeader, TrustedProxy};
 use crate::agent::serving::watch as watch_certificate;
 use crate::exit::{Code, Failure};
+use crate::measure;
 use crate::network::{self, Signals};
 use crate::output::Output;
 use crate::remote;
@@ -108,6 +109,7 @@ impl Serve {
                 header: self.proxy_header.0,
             },
             certificate: certificate.map(Arc::new),
+            observer: measure::requests(|_| None),
             ..ServeOptions::default()
         })
     }

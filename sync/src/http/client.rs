@@ -16,7 +16,7 @@ use xfer::body::{Body, ContentType};
 use super::connect::Connections;
 use super::explain::{root_cause, wrong_scheme};
 use super::{Proxies, Scheme, Url, redirect, text};
-use crate::{Transport, TransportError};
+use crate::{TraceContext, Transport, TransportError};
 
 /// Requests of one exchange, redirects included. Stock stops at as many.
 const MAX_REQUESTS: usize = 20;
@@ -78,6 +78,7 @@ pub struct HttpTransport {
     exchanges: u64,
     retry_after: Option<Duration>,
     date: Option<SystemTime>,
+    trace: Option<TraceContext>,
 }
 
 /// What became of one request.
@@ -90,7 +91,16 @@ impl HttpTransport {
     /// Will speak to `url`. Nothing is opened yet.
     pub fn new(url: Url, options: HttpOptions) -> Self {
         let connections = Connections::new(options.connect_timeout, &options.proxies);
-        Self { lasting: url.clone(), url, options, connections, exchanges: 0, retry_after: None, date: None }
+        Self {
+            lasting: url.clone(),
+            url,
+            options,
+            connections,
+            exchanges: 0,
+            retry_after: None,
+            date: None,
+            trace: None,
+        }
     }
 
     /// What the peer's clock said with its last reply, if it said so: it is exact to a second.
@@ -164,11 +174,15 @@ impl HttpTransport {
     }
 
     async fn send(&mut self, body: &Body, deadline: Instant) -> Result<Response<Incoming>, TransportError> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(Method::POST)
             .uri(self.url.without_user())
             .header(USER_AGENT, AGENT)
-            .header(CONTENT_TYPE, body.content_type.as_str())
+            .header(CONTENT_TYPE, body.content_type.as_str());
+        for (name, value) in self.trace.iter().flat_map(TraceContext::fields) {
+            request = request.header(name, value);
+        }
+        let request = request
             .body(Full::new(body.bytes.clone()))
             .map_err(|error| self.bad_redirect(format!("to an address that cannot be asked: {error}")))?;
         let patience = self.options.connect_timeout + self.options.idle_timeout;
@@ -291,6 +305,10 @@ impl Transport for HttpTransport {
 
     fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    fn carry(&mut self, trace: Option<TraceContext>) {
+        self.trace = trace;
     }
 
     /// The first address, or where permanent redirects led.

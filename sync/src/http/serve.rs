@@ -29,7 +29,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # use repo::{Genesis, Repo};
 //! use bytes::Bytes;
-//! use http::{Request, Response, StatusCode};
+//! use http::{HeaderMap, Request, Response, StatusCode};
 //! use http_body_util::{BodyExt, Full, combinators::BoxBody};
 //! use sync::http::serve::{Repos, ServeOptions, XferService};
 //!
@@ -86,7 +86,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -110,7 +110,7 @@ pub use self::repos::Repos;
 use self::route::{Refusal, Route, route};
 use super::page;
 use crate::guard::Doorkeeper;
-use crate::{Guard, Handler, Limits, NoObserver, Observer};
+use crate::{Carrier, Guard, Handler, Limits, NoObserver, Observer, ObserverSource, Origin, TraceContext};
 
 /// The shortest line that becomes a card: `#` and its LF.
 const LEAST_CARD_BYTES: u64 = 2;
@@ -127,9 +127,6 @@ pub struct RemoteAddress(pub String);
 
 /// Answers a request by its head alone, or leaves it to the repositories.
 pub type Front = Arc<dyn Fn(&Parts) -> Option<Response<Bytes>> + Send + Sync>;
-
-/// Makes the observer of one request.
-pub type ObserverSource = Arc<dyn Fn() -> Box<dyn Observer> + Send + Sync>;
 
 /// Bounds and hooks of a server.
 #[derive(Clone)]
@@ -204,7 +201,7 @@ impl Default for ServeOptions {
             certificate: None,
             front: None,
             handler: Arc::new(crate::handle_sync),
-            observer: Arc::new(|| Box::new(NoObserver)),
+            observer: Arc::new(|_| Box::new(NoObserver)),
             guard: Arc::new(Doorkeeper::default()),
         }
     }
@@ -297,8 +294,16 @@ impl XferService {
         };
         let peer = head.extensions.get::<RemoteAddress>().cloned();
         let (body, login) = (Body { content_type, bytes }, cookie::login_card(head));
+        let watch = (self.options().observer)(&Origin {
+            carrier: Carrier::Http,
+            peer: peer.as_ref().map(|RemoteAddress(address)| address.as_str()),
+            file: &place.file,
+            target: head.uri.path(),
+            bytes: body.bytes.len() as u64,
+            trace: trace(&head.headers).as_ref(),
+        });
         let letter = Letter { body, peer, login, form: Form::AsAsked };
-        match self.exchange(&place, letter, share).await {
+        match self.exchange(&place, letter, share, watch).await {
             Ok((body, share)) => {
                 let content_type = body.content_type.as_str();
                 reply::reply(StatusCode::OK, content_type, ReplyBody::new(body.bytes, share))
@@ -313,10 +318,11 @@ impl XferService {
         place: &Place,
         letter: Letter,
         share: Share,
+        watch: Box<dyn Observer + Send>,
     ) -> Result<(Body, Share), Trouble> {
         let opened = self.opened(opened_bytes(&letter.body, &self.options().decode)).await;
         let place = place.clone();
-        let answer = self.work(move |desk| desk.answer(&place, letter)).await;
+        let answer = self.work(move |desk| desk.answer(&place, letter, watch)).await;
         drop((share, opened));
         let body = answer?;
         let share = self.reply_share(body.bytes.len() as u64).await.ok_or(Trouble::Full)?;
@@ -431,6 +437,12 @@ impl XferService {
     pub(crate) fn replies(&self) -> &Memory {
         &self.inner.replies
     }
+}
+
+/// The trace that a request belongs to.
+fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+    let value = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    TraceContext::new(value(TraceContext::PARENT)?, value(TraceContext::STATE))
 }
 
 impl<B> Service<Request<B>> for XferService

@@ -14,7 +14,7 @@ use super::serve::Refused;
 use super::topic::{PeerId, WordError};
 use crate::http::serve::{Form, Memory, Share};
 use crate::http::{HttpOptions, HttpTransport, Url};
-use crate::{PeerFault, Transport, TransportError};
+use crate::{PeerFault, TraceContext, Transport, TransportError};
 
 /// How long the connections of a transport are used again: where a redirect led counts no longer.
 const FRESH: Duration = Duration::from_secs(60);
@@ -126,7 +126,7 @@ impl Hub {
     pub async fn project(&self) -> Result<String, HubError> {
         let ask = CloneRequest::Batch { version: 3, seqno: BEYOND_ALL };
         let request = pack(encode(&Message::from(vec![Card::Clone(ask)])), ContentType::Compressed);
-        let reply = self.hand_on(request).await?;
+        let reply = self.hand_on(request, None).await?;
         let none = |reason: String| HubError::NoProject { server: self.inner.url.authority(), reason };
         let limits = DecodeLimits::default();
         let text = unpack(&reply, &limits).map_err(|error| none(error.to_string()))?;
@@ -142,11 +142,12 @@ impl Hub {
     pub(super) async fn answer(
         &self,
         body: Body,
+        trace: Option<TraceContext>,
         form: Form,
         share: Share,
     ) -> Result<(Body, Share), Refused> {
         let Inner { replies, options, .. } = &*self.inner;
-        let reply = self.hand_on(body).await;
+        let reply = self.hand_on(body, trace).await;
         drop(share);
         let reply = reply.map_err(|error| Refused { fault: fault(&error), text: error.to_string() })?;
         let full = || Refused { fault: PeerFault::Busy, text: "the bridge has no room now".to_owned() };
@@ -159,12 +160,13 @@ impl Hub {
         }
     }
 
-    async fn hand_on(&self, request: Body) -> Result<Body, TransportError> {
+    async fn hand_on(&self, request: Body, trace: Option<TraceContext>) -> Result<Body, TransportError> {
         let Inner { workers, options, .. } = &*self.inner;
         // It is never closed.
         let _worker = workers.acquire().await.map_err(|_| TransportError::Exhausted)?;
         let (mut transport, made) = self.transport();
         let sent = request.bytes.len();
+        transport.carry(trace);
         let reply = transport.exchange(request).await;
         if reply.is_ok() {
             lock(&self.inner.idle).push((transport, made));

@@ -1,7 +1,5 @@
 //! A round over a broker, from the client's side.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::Message;
@@ -14,7 +12,7 @@ use super::connection::{ConnectOptions, Connection};
 use super::envelope::Envelope;
 use super::line::{Heard, Line, Room, fits, in_parts};
 use super::topic::{PeerId, Topic};
-use crate::{PeerFault, Transport, TransportError};
+use crate::{PeerFault, TraceContext, Transport, TransportError};
 
 /// How long a peer that answered before may be silent before it is looked after.
 const PROBE_AFTER: Duration = Duration::from_secs(5);
@@ -22,11 +20,8 @@ const PROBE_AFTER: Duration = Duration::from_secs(5);
 /// How often a request goes out again because it came back to its sender.
 const OWN_TRIES: u32 = 8;
 
-/// Names and values of the headers that carry a trace: `traceparent`, and `tracestate` if there is one.
-pub type TraceSource = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
-
-/// Patience, bounds and hooks of a transport.
-#[derive(Clone)]
+/// Patience and bounds of a transport.
+#[derive(Debug, Clone)]
 pub struct NatsOptions {
     /// How a broker is connected to, where the transport does it.
     pub connect: ConnectOptions,
@@ -38,8 +33,6 @@ pub struct NatsOptions {
     pub reply_bytes: usize,
     /// Who we are: a peer of this name never answers. None in a clone.
     pub own: Option<PeerId>,
-    /// Tells where the trace of an exchange goes on; none: there is none.
-    pub trace: Option<TraceSource>,
 }
 
 impl Default for NatsOptions {
@@ -50,17 +43,7 @@ impl Default for NatsOptions {
             exchange_timeout: Duration::from_secs(30 * 60),
             reply_bytes: DecodeLimits::default().body_bytes,
             own: None,
-            trace: None,
         }
-    }
-}
-
-impl fmt::Debug for NatsOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NatsOptions")
-            .field("idle_timeout", &self.idle_timeout)
-            .field("own", &self.own)
-            .finish_non_exhaustive()
     }
 }
 
@@ -83,18 +66,19 @@ pub struct NatsTransport {
     found: Option<PeerId>,
     address: Option<Address>,
     connection: Option<Connection>,
+    trace: Option<TraceContext>,
 }
 
 impl NatsTransport {
     /// Will ask at `address`. Nothing is opened yet.
     pub fn new(address: Address, options: NatsOptions) -> Self {
         let (topic, wanted) = (address.topic.clone(), address.peer.clone());
-        Self { topic, options, wanted, found: None, address: Some(address), connection: None }
+        Self { topic, options, wanted, found: None, address: Some(address), connection: None, trace: None }
     }
 
     /// Will ask for `topic` over a connection that others use too: any peer, or the one `wanted`.
     pub fn over(connection: Connection, topic: Topic, wanted: Option<PeerId>, options: NatsOptions) -> Self {
-        Self { topic, options, wanted, found: None, address: None, connection: Some(connection) }
+        Self { topic, options, wanted, found: None, address: None, connection: Some(connection), trace: None }
     }
 
     /// The peer that answered last.
@@ -126,7 +110,7 @@ impl NatsTransport {
             peer: self.options.own.clone(),
             takes: Some(self.options.reply_bytes as u64),
             body: (!is_whole).then_some(request.bytes.len() as u64),
-            trace: self.options.trace.as_ref().map(|trace| trace()).unwrap_or_default(),
+            trace: self.trace.clone(),
             ..Envelope::default()
         };
         let payload = if is_whole { request.bytes.clone() } else { Bytes::new() };
@@ -240,6 +224,10 @@ impl Transport for NatsTransport {
         let reason =
             "nobody but this repository itself, or a copy of its file under the same server code".to_owned();
         Err(TransportError::NobodyAnswers { project, broker, reason })
+    }
+
+    fn carry(&mut self, trace: Option<TraceContext>) {
+        self.trace = trace;
     }
 
     fn lasting_url(&self) -> Option<String> {

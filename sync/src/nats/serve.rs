@@ -21,7 +21,7 @@ use super::envelope::Envelope;
 use super::line::{Line, Room, fits, in_parts};
 use super::topic::{PeerId, Topic, WordError};
 use crate::http::serve::{Form, Letter, Memory, Place, Share, Trouble, XferService};
-use crate::{PeerFault, TransportError};
+use crate::{Carrier, Origin, PeerFault, TraceContext, TransportError};
 
 /// How long one transfer in parts may take.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -271,10 +271,9 @@ impl Counter {
         }
         let is_plain = envelope.takes.is_none();
         let from = envelope.peer.as_ref().map(tracing::field::display);
-        let trace =
-            envelope.trace.iter().find(|(name, _)| name == "traceparent").map(|(_, value)| value.as_str());
+        let trace = envelope.trace.as_ref().map(TraceContext::parent);
         let outcome = if is_plain {
-            self.answer_plain(message, &reply).await
+            self.answer_plain(message, &envelope, &reply).await
         } else {
             self.answer(message, &envelope, &reply).await
         };
@@ -290,13 +289,18 @@ impl Counter {
     }
 
     /// Answers a peer that knows nothing but one message each way, without headers.
-    async fn answer_plain(&self, message: Message, reply: &str) -> Result<usize, Refused> {
+    async fn answer_plain(
+        &self,
+        message: Message,
+        envelope: &Envelope,
+        reply: &str,
+    ) -> Result<usize, Refused> {
         let most = self.connection.max_payload();
         let body = Body { content_type: ContentType::Compressed, bytes: message.payload };
         let share = self.share(body.bytes.len()).await?;
         // A quarter is left for what is no artifact.
         let form = Form::Plain { reply_bytes: most as u64 / 4 * 3 };
-        let (body, _share) = self.clerk.answer(body, form, share).await?;
+        let (body, _share) = self.ask(body, envelope, form, share).await?;
         let length = body.bytes.len();
         if length > most {
             let text = format!("the reply has {length} bytes, and this broker carries {most} at once");
@@ -319,7 +323,8 @@ impl Counter {
             Some(total) => self.read(total, reply).await?,
         };
         let content_type = envelope.content_type.unwrap_or(ContentType::Compressed);
-        let (body, share) = self.clerk.answer(Body { content_type, bytes }, Form::AsAsked, share).await?;
+        let body = Body { content_type, bytes };
+        let (body, share) = self.ask(body, envelope, Form::AsAsked, share).await?;
         let length = body.bytes.len();
         if length as u64 > envelope.takes.unwrap_or_default() {
             let text = format!("the reply has {length} bytes, more than are taken");
@@ -327,6 +332,31 @@ impl Counter {
         }
         self.write(body, share, reply).await?;
         Ok(length)
+    }
+
+    /// Has a request that has come whole answered.
+    async fn ask(
+        &self,
+        body: Body,
+        envelope: &Envelope,
+        form: Form,
+        share: Share,
+    ) -> Result<(Body, Share), Refused> {
+        let (service, place) = match &self.clerk {
+            Clerk::Own(service, place) => (service, place),
+            Clerk::Hub(hub) => return hub.answer(body, envelope.trace.clone(), form, share).await,
+        };
+        let peer = envelope.peer.as_ref().map(ToString::to_string);
+        let watch = (service.options().observer)(&Origin {
+            carrier: Carrier::Nats,
+            peer: peer.as_deref(),
+            file: &place.file,
+            target: &self.topic.sync(),
+            bytes: body.bytes.len() as u64,
+            trace: envelope.trace.as_ref(),
+        });
+        let letter = Letter { body, peer: None, login: None, form };
+        Ok(service.exchange(place, letter, share, watch).await?)
     }
 
     /// Takes a request in parts.
@@ -396,16 +426,6 @@ impl Counter {
 }
 
 impl Clerk {
-    async fn answer(&self, body: Body, form: Form, share: Share) -> Result<(Body, Share), Refused> {
-        match self {
-            Self::Own(service, place) => {
-                let letter = Letter { body, peer: None, login: None, form };
-                Ok(service.exchange(place, letter, share).await?)
-            }
-            Self::Hub(hub) => hub.answer(body, form, share).await,
-        }
-    }
-
     /// What requests take that are being read.
     fn requests(&self) -> &Memory {
         match self {

@@ -72,6 +72,12 @@ impl Session {
         }
     }
 
+    /// Rows that were sent and received so far.
+    pub(super) fn rows_moved(&self) -> (u64, u64) {
+        let stats = self.tables.stats.values();
+        stats.fold((0, 0), |(sent, received), table| (sent + table.sent, received + table.received))
+    }
+
     /// Tells what became of them.
     pub(super) fn finish_tables(&self, cx: &mut Cx<'_>) {
         for (table, stats) in &self.tables.stats {

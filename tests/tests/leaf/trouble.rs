@@ -172,6 +172,6 @@ fn a_refusal_is_told_with_what_to_do_and_the_rest_is_done() {
     until("what the peer has comes all the same", || holds(&frond, &b, &hash));
     assert_eq!(leaf.probe("/healthz").status, 200);
     let metrics = leaf.probe("/metrics").text();
-    let figure = format!("frond_artifacts_received_total{{repository=\"b\",peer=\"{}\"}} ", server.url());
-    assert!(metrics.contains(&figure) && metrics.ends_with("# EOF\n"), "{metrics}");
+    let labels = format!("direction=\"received\",peer=\"{}\",repository=\"b\"", server.url());
+    assert!(metrics.contains(&format!("frond_artifacts_total{{{labels}}} ")), "{metrics}");
 }

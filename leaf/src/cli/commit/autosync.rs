@@ -1,9 +1,12 @@
 //! Checking in together with others: pull, lock, check in where that is no fork, push, unlock.
 
+use std::path::Path;
+
 use clap::Args;
 use repo::Repo;
 use sync::client::{self, ClientError};
 use sync::{CheckinLock, CheckinLockFailure, SyncError, SyncOptions, SyncResult};
+use telemetry::within;
 use xfer::ArtifactId;
 
 use super::ATTEMPTS;
@@ -114,10 +117,11 @@ impl Autosync<'_> {
             password: login.password,
             ..SyncOptions::default()
         };
-        let mut setting = network::setting(self.output)?;
+        let file = repo.path().unwrap_or(Path::new("")).to_owned();
+        let (mut setting, span) = network::setting(&file, &url, self.output)?;
         let mut wire = url.wire(&self.together.network, remote::own_name(repo)?)?;
         let session = client::sync(repo, &mut wire, options, remember, &mut setting);
-        let outcome: Result<SyncResult, ClientError> = network::run(session)?;
+        let outcome: Result<SyncResult, ClientError> = network::run(within(span, session))?;
         match outcome {
             // Files that are not pushed are no part of this.
             Err(ClientError::Sync(SyncError::UnversionedRefused { result, .. })) => Ok(*result),

@@ -5,6 +5,7 @@ use repo::configuration::Group;
 use serde::Serialize;
 use sync::SyncOptions;
 use sync::client;
+use telemetry::within;
 
 use super::super::Repository;
 use super::{group, warn_of_unusable};
@@ -75,10 +76,10 @@ impl Exchange {
         let remember = self.network.remember(&login)?;
         let asks = options.config_pull.is_some();
         let options = SyncOptions { user: login.user, password: login.password, ..options };
-        let mut setting = network::setting(output)?;
+        let (mut setting, span) = network::setting(&self.repository.file, &url, output)?;
         let mut transport = url.wire(&self.network, remote::own_name(&mut repo)?)?;
         let session = client::sync(&mut repo, &mut transport, options, remember, &mut setting);
-        let result = network::run(session)??;
+        let result = network::run(within(span, session))??;
         warn_of_unusable(&result.unusable_settings, output);
         if asks && result.config_offered == 0 {
             let name = self.group.name();

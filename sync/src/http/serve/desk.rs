@@ -9,7 +9,7 @@ use xfer::{Card, DecodeErrorKind, Message, decode, encode};
 use super::repos::{Open, OpenError, Place, Repos};
 use super::{RemoteAddress, ServeOptions, Site, page};
 use crate::client::now;
-use crate::{Cx, NoFaults, SyncError, reply_content_type};
+use crate::{Cx, NoFaults, Observer, SyncError, reply_content_type};
 
 /// Repositories and how to answer from them.
 pub(crate) struct Desk {
@@ -77,7 +77,12 @@ impl Trouble {
 
 impl Desk {
     /// Answers one round. A request that cannot be read is answered with an error card.
-    pub(crate) fn answer(&self, place: &Place, letter: Letter) -> Result<Body, Trouble> {
+    pub(crate) fn answer(
+        &self,
+        place: &Place,
+        letter: Letter,
+        mut watch: Box<dyn Observer + Send>,
+    ) -> Result<Body, Trouble> {
         let Letter { body, peer, login, form } = letter;
         let asked = body.content_type;
         let message = match self.read(body, login.as_deref()) {
@@ -90,8 +95,9 @@ impl Desk {
         };
         let opened = self.repos.open(&place.file, &self.options.repo_limits);
         let mut open = opened.map_err(|error| trouble(place, error))?;
-        let reply =
-            self.handle(&mut open, &message, peer.as_ref(), form).map_err(|error| trouble(place, error))?;
+        let reply = self
+            .handle(&mut open, &message, peer.as_ref(), form, &mut *watch)
+            .map_err(|error| trouble(place, error))?;
         drop(message);
         self.repos.keep(place.file.clone(), open);
         let text = encode(&reply);
@@ -128,8 +134,8 @@ impl Desk {
         message: &Message,
         peer: Option<&RemoteAddress>,
         form: Form,
+        observer: &mut dyn Observer,
     ) -> Result<Message, SyncError> {
-        let mut observer = (self.options.observer)();
         let mut limits = self.options.limits.clone();
         if let Form::Plain { reply_bytes } = form {
             limits.reply_bytes = limits.reply_bytes.min(reply_bytes);
@@ -141,7 +147,7 @@ impl Desk {
             peer: peer.map(|RemoteAddress(address)| address.as_str()),
             guard: &*self.options.guard,
             buggify: &NoFaults,
-            observer: &mut *observer,
+            observer,
         };
         (self.options.handler)(&mut open.repo, message, &mut cx)
     }

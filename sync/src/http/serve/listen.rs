@@ -23,6 +23,7 @@ use super::addresses::{Addresses, Seat};
 use super::memory::Share;
 use super::patience::Patience;
 use super::{RemoteAddress, ReplyBody, Repos, ServeOptions, XferService};
+use crate::TraceContext;
 
 /// Bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -139,10 +140,12 @@ async fn answer(service: &XferService, request: Request<Incoming>) -> Response<R
     }
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
     let peer = head.extensions.get::<RemoteAddress>().map(|peer| peer.0.clone());
+    let trace = super::trace(&head.headers);
     let begun = Instant::now();
     let response = service.answer(Request::from_parts(head, body)).await;
     let (status, bytes) = (response.status().as_u16(), response.body().size_hint().lower());
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(peer, %method, path, status, bytes, milliseconds, "answered");
+    let trace = trace.as_ref().map(TraceContext::parent);
+    tracing::info!(peer, %method, path, status, bytes, milliseconds, trace, "answered");
     response
 }

@@ -1,0 +1,114 @@
+//! What is measured, for the whole program: started once, from the `OTEL_*` variables.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use sync::{NoObserver, Observer, ObserverSource};
+use telemetry::{Peer, Plan, SpanId, Telemetry};
+
+use crate::output::Output;
+use crate::remote::Remote;
+
+/// How long a program that is to end waits for the collector.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
+
+/// Whether anybody can ask this program for its metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Metrics {
+    Shown,
+    Hidden,
+}
+
+/// Starts it, if the metrics can be asked for or the variables name a collector. What they say and cannot be followed
+/// is told, and stops nothing.
+pub(crate) fn start(metrics: Metrics, output: &Output) {
+    let plan = Plan::read(|name| std::env::var(name).ok()).unwrap_or_else(|error| {
+        output.warn(&format!("{error}: nothing is sent to a collector"));
+        Plan::default()
+    });
+    if metrics == Metrics::Hidden && !plan.is_on() {
+        return;
+    }
+    let started = Telemetry::start(&plan).or_else(|error| {
+        output.warn(&format!("nothing is sent to a collector: {error}"));
+        Telemetry::start(&Plan::default())
+    });
+    match started {
+        // The program starts it once.
+        Ok(telemetry) => drop(TELEMETRY.set(telemetry)),
+        Err(error) => output.warn(&format!("nothing is measured: {error}")),
+    }
+}
+
+/// Sends what is not sent yet, for a bounded time.
+pub(crate) fn end() {
+    if let Some(telemetry) = TELEMETRY.get().cloned()
+        && !telemetry.end(PATIENCE)
+    {
+        tracing::debug!("the collector did not take everything");
+    }
+}
+
+/// The metrics, as Prometheus reads them.
+pub(crate) fn metrics() -> String {
+    telemetry().map(Telemetry::text).unwrap_or_default()
+}
+
+/// What there is, if anything is measured.
+pub(crate) fn telemetry() -> Option<&'static Telemetry> {
+    TELEMETRY.get()
+}
+
+/// Where a peer is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    carrier: &'static str,
+    host: &'a str,
+    port: u16,
+}
+
+impl<'a> Place<'a> {
+    /// A repository file of this machine.
+    pub(crate) const FILE: Self = Self { carrier: "file", host: "", port: 0 };
+
+    /// Somebody on the leaf's own broker.
+    pub(crate) const MEETING: Self = Self { carrier: "nats", host: "", port: 0 };
+
+    pub(crate) fn of(remote: &'a Remote) -> Self {
+        match remote {
+            Remote::Http(url) => Self { carrier: "http", host: &url.host, port: url.port },
+            Remote::Nats(address) => match address.broker.servers.first() {
+                Some(place) => Self { carrier: "nats", host: &place.host, port: place.port },
+                None => Self::MEETING,
+            },
+        }
+    }
+}
+
+/// The observer of a session of a repository with a peer, which is known by this name, and the span that it is.
+pub(crate) fn session(
+    repository: &str,
+    peer: &str,
+    Place { carrier, host, port }: Place<'_>,
+) -> (Box<dyn Observer + Send>, Option<SpanId>) {
+    match telemetry() {
+        Some(telemetry) => telemetry.session(&Peer { repository, peer, carrier, host, port }),
+        None => (Box::new(NoObserver), None),
+    }
+}
+
+/// The observers of requests; `name` tells what metrics call a repository file.
+pub(crate) fn requests(name: impl Fn(&Path) -> Option<String> + Send + Sync + 'static) -> ObserverSource {
+    Arc::new(move |origin| match telemetry() {
+        Some(telemetry) => telemetry.request(&name(origin.file).unwrap_or_else(|| stem(origin.file)), origin),
+        None => Box::new(NoObserver),
+    })
+}
+
+/// What metrics call a file that has no other name.
+pub(crate) fn stem(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}

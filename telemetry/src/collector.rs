@@ -1,0 +1,94 @@
+//! How spans and metrics reach the collector: HTTP or HTTPS, from the exporters' own threads.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use opentelemetry_http::{HttpClient, HttpError};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::plan::Export;
+
+/// Most of a reply of the collector that is read, in bytes.
+const REPLY_BYTES: usize = 1 << 20;
+
+/// Why the collector cannot be reached at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CollectorError {
+    #[error("the certificates in {file} cannot be read: {reason}")]
+    Certificate { file: String, reason: String },
+    #[error("there is no TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("cannot start: {0}")]
+    Start(#[from] std::io::Error),
+}
+
+/// Sends what an exporter made. Exporters run on threads of their own, which may block.
+pub(crate) struct Collector {
+    runtime: Runtime,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    timeout: Duration,
+}
+
+impl Collector {
+    pub(crate) fn new(export: &Export) -> Result<Self, CollectorError> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let builder = HttpsConnectorBuilder::new();
+        let builder = match &export.certificate {
+            Some(file) => builder.with_tls_config(trusting(file)?),
+            None => builder.with_provider_and_native_roots(rustls::crypto::ring::default_provider())?,
+        };
+        let connector = builder.https_or_http().enable_http1().build();
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { runtime, client, timeout: export.timeout })
+    }
+}
+
+/// Trusts the authorities in a file, and no other.
+fn trusting(file: &Path) -> Result<ClientConfig, CollectorError> {
+    let bad = |reason: String| CollectorError::Certificate { file: file.display().to_string(), reason };
+    let mut roots = RootCertStore::empty();
+    let certificates = CertificateDer::pem_file_iter(file).map_err(|error| bad(error.to_string()))?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| bad(error.to_string()))?;
+        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(bad("there are none".to_owned()));
+    }
+    let provider = rustls::crypto::ring::default_provider();
+    let config =
+        ClientConfig::builder_with_provider(provider.into()).with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+#[async_trait::async_trait]
+impl HttpClient for Collector {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        self.runtime.block_on(async {
+            let whole = async {
+                let response = self.client.request(request.map(Full::new)).await?;
+                let (head, body) = response.into_parts();
+                let body = Limited::new(body, REPLY_BYTES).collect().await?.to_bytes();
+                Ok(Response::from_parts(head, body))
+            };
+            tokio::time::timeout(self.timeout, whole).await?
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! Log lines on stderr, each with the trace and the span that it was written in.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::{Format, Full, Json, JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::SpanId;
+
+thread_local! {
+    static CURRENT: Cell<Option<SpanId>> = const { Cell::new(None) };
+}
+
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Writes what `filter` lets pass to stderr.
+pub fn start(filter: EnvFilter, form: Form, is_coloured: bool) {
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let lines = lines.with_ansi(is_coloured);
+    match form {
+        Form::Text => lines.event_format(Spanned(Format::default().with_ansi(is_coloured))).init(),
+        Form::Json => {
+            lines.fmt_fields(JsonFields::new()).event_format(Spanned(Format::default().json())).init();
+        }
+    }
+}
+
+/// Has log lines of this thread name a span, until told otherwise.
+pub(crate) fn enter(span: Option<SpanId>) {
+    CURRENT.set(span);
+}
+
+/// Runs a future; log lines that are written in it name `span`.
+pub fn within<F: Future>(span: Option<SpanId>, future: F) -> impl Future<Output = F::Output> {
+    Within { span, future: Box::pin(future) }
+}
+
+struct Within<F> {
+    span: Option<SpanId>,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Within<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let before = CURRENT.replace(self.span);
+        let polled = self.future.as_mut().poll(context);
+        CURRENT.set(before);
+        polled
+    }
+}
+
+/// Writes as `F` does, and names the span.
+struct Spanned<F>(F);
+
+/// Adds the span to a line that was written without.
+trait Name {
+    fn name(line: &str, span: SpanId) -> String;
+}
+
+impl<T> Name for Format<Full, T> {
+    fn name(line: &str, span: SpanId) -> String {
+        format!("{} trace_id={} span_id={}\n", line.trim_end(), span.trace(), span.span())
+    }
+}
+
+impl<T> Name for Format<Json, T> {
+    fn name(line: &str, span: SpanId) -> String {
+        let rest = line.strip_prefix('{').unwrap_or(line);
+        format!("{{\"trace_id\":\"{}\",\"span_id\":\"{}\",{rest}", span.trace(), span.span())
+    }
+}
+
+impl<S, N, F> FormatEvent<S, N> for Spanned<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N> + Name,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let Some(span) = CURRENT.get() else { return self.0.format_event(context, writer, event) };
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        writer.write_str(&F::name(&line, span))
+    }
+}

@@ -1,0 +1,262 @@
+//! What there is to measure.
+
+/// A metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metric {
+    /// Its name in OpenTelemetry.
+    pub name: &'static str,
+    /// How it behaves.
+    pub kind: Kind,
+    /// Its unit, in UCUM as OpenTelemetry has it.
+    pub unit: &'static str,
+    /// By what it is divided.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub help: &'static str,
+}
+
+/// How a metric behaves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// It only rises.
+    Counter,
+    /// It is read when it is asked for.
+    Gauge,
+    /// It counts values by size; these are the upper bounds of the sizes.
+    Histogram(&'static [f64]),
+}
+
+impl Kind {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram(_) => "histogram",
+        }
+    }
+}
+
+/// A gauge, by what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gauge {
+    /// Seconds since the program began.
+    Uptime,
+    /// Whether the probe says that it is ready.
+    Ready,
+    /// Whether a repository can be used.
+    RepositoryOpen,
+    /// Bytes of its file.
+    RepositorySize,
+    /// Artifacts that are named there and not held.
+    Phantoms,
+    /// Sessions that are due and wait, or run.
+    Queue,
+    /// Share of reads of contents that were in memory.
+    CacheHits,
+    /// Seconds since the last good session with a peer.
+    Lag,
+    /// Failures since then.
+    Failures,
+}
+
+impl Gauge {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Uptime,
+        Self::Ready,
+        Self::RepositoryOpen,
+        Self::RepositorySize,
+        Self::Phantoms,
+        Self::Queue,
+        Self::CacheHits,
+        Self::Lag,
+        Self::Failures,
+    ];
+
+    pub(super) const fn metric(self) -> Metric {
+        match self {
+            Self::Uptime => UPTIME,
+            Self::Ready => READY,
+            Self::RepositoryOpen => REPOSITORY_OPEN,
+            Self::RepositorySize => REPOSITORY_SIZE,
+            Self::Phantoms => PHANTOMS,
+            Self::Queue => QUEUE,
+            Self::CacheHits => CACHE_HITS,
+            Self::Lag => LAG,
+            Self::Failures => FAILURES,
+        }
+    }
+}
+
+/// From a millisecond to five minutes: a round over a slow link takes seconds, a clone minutes.
+const SECONDS: &[f64] =
+    &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// A session in step takes one round; a clone of a large repository hundreds.
+const ROUNDS: &[f64] = &[1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 55.0, 144.0, 377.0];
+
+const REPOSITORY: &[&str] = &["repository"];
+const PEER: &[&str] = &["repository", "peer"];
+const MOVED: &[&str] = &["repository", "peer", "direction"];
+const OPERATION: &[&str] = &["repository", "peer", "operation"];
+
+const fn counter(
+    name: &'static str,
+    unit: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Counter, unit, labels, help }
+}
+
+const fn gauge(
+    name: &'static str,
+    unit: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Gauge, unit, labels, help }
+}
+
+const fn histogram(
+    name: &'static str,
+    unit: &'static str,
+    bounds: &'static [f64],
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Histogram(bounds), unit, labels, help }
+}
+
+pub(super) const SESSIONS: Metric = counter(
+    "frond.sessions",
+    "{session}",
+    &["repository", "peer", "operation", "outcome"],
+    "Sessions that ended; the outcome is `ok` or the class of the error",
+);
+pub(super) const SESSION_DURATION: Metric =
+    histogram("frond.session.duration", "s", SECONDS, OPERATION, "How long sessions took");
+pub(super) const SESSION_ROUNDS: Metric =
+    histogram("frond.session.rounds", "{round}", ROUNDS, OPERATION, "Rounds that sessions took");
+pub(super) const ROUND_TRIP: Metric = histogram(
+    "frond.client.request.duration",
+    "s",
+    SECONDS,
+    &["repository", "peer", "carrier"],
+    "From sending a request to having its reply; the carrier is `http`, `nats` or `file`",
+);
+pub(super) const ARTIFACTS: Metric =
+    counter("frond.artifacts", "{artifact}", MOVED, "Artifacts that sessions moved, `sent` and `received`");
+pub(super) const NETWORK_BYTES: Metric =
+    counter("frond.network.io", "By", MOVED, "Bytes of requests and replies of sessions, as they travelled");
+pub(super) const UNVERSIONED: Metric =
+    counter("frond.unversioned", "{file}", MOVED, "Unversioned files that sessions moved");
+pub(super) const ROWS: Metric =
+    counter("frond.table.rows", "{row}", MOVED, "Rows of synced tables that sessions moved");
+pub(super) const REFUSED: Metric = counter(
+    "frond.artifacts.refused",
+    "{artifact}",
+    PEER,
+    "Artifacts of peers that are not kept here: shunned, or too much",
+);
+pub(super) const CROSSLINKED: Metric = counter(
+    "frond.crosslinked",
+    "{artifact}",
+    PEER,
+    "Received artifacts that were linked into derived tables",
+);
+pub(super) const REQUESTS: Metric = counter(
+    "frond.server.requests",
+    "{request}",
+    &["repository", "carrier", "operation", "outcome"],
+    "Requests that came whole; the outcome is `ok`, the class of the error, or `dropped` if it was not even read",
+);
+pub(super) const REQUEST_DURATION: Metric = histogram(
+    "frond.server.request.duration",
+    "s",
+    SECONDS,
+    &["repository", "carrier"],
+    "From having a request to having its reply, waiting for a worker included",
+);
+pub(super) const SERVED: Metric = counter(
+    "frond.server.artifacts",
+    "{artifact}",
+    &["repository", "carrier", "direction"],
+    "Artifacts that requests moved, seen from the server",
+);
+pub(super) const UPTIME: Metric = gauge("frond.uptime", "s", &[], "Seconds since the leaf began");
+pub(super) const READY: Metric = gauge("frond.ready", "", &[], "1 if `/readyz` says so, else 0");
+pub(super) const REPOSITORY_OPEN: Metric =
+    gauge("frond.repository.open", "", REPOSITORY, "1 if the repository can be used, else 0");
+pub(super) const REPOSITORY_SIZE: Metric =
+    gauge("frond.repository.size", "By", REPOSITORY, "Size of the repository's file");
+pub(super) const PHANTOMS: Metric = gauge(
+    "frond.phantoms",
+    "{artifact}",
+    REPOSITORY,
+    "Artifacts that are named here and not held, as of the last session",
+);
+pub(super) const QUEUE: Metric =
+    gauge("frond.sessions.waiting", "{session}", REPOSITORY, "Sessions that are due and wait, or run");
+pub(super) const CACHE_HITS: Metric = gauge(
+    "frond.cache.hits",
+    "1",
+    REPOSITORY,
+    "Share of reads of contents that were in memory, in the last session that read any",
+);
+pub(super) const LAG: Metric =
+    gauge("frond.lag", "s", PEER, "Seconds since the last session that ended well");
+pub(super) const FAILURES: Metric =
+    gauge("frond.failures.in.a.row", "{session}", PEER, "Failed sessions since the last that ended well");
+
+/// All metrics, in the order of the reference table.
+pub const ALL: &[Metric] = &[
+    SESSIONS,
+    SESSION_DURATION,
+    SESSION_ROUNDS,
+    ROUND_TRIP,
+    ARTIFACTS,
+    NETWORK_BYTES,
+    UNVERSIONED,
+    ROWS,
+    REFUSED,
+    CROSSLINKED,
+    REQUESTS,
+    REQUEST_DURATION,
+    SERVED,
+    UPTIME,
+    READY,
+    REPOSITORY_OPEN,
+    REPOSITORY_SIZE,
+    PHANTOMS,
+    QUEUE,
+    CACHE_HITS,
+    LAG,
+    FAILURES,
+];
+
+impl Metric {
+    /// Its name in Prometheus: with its unit, and `_total` for what only rises.
+    pub fn prometheus_name(&self) -> String {
+        let mut name = self.name.replace('.', "_");
+        name.push_str(match self.unit {
+            "s" => "_seconds",
+            "By" => "_bytes",
+            "1" => "_ratio",
+            _ => "",
+        });
+        if self.kind == Kind::Counter {
+            name.push_str("_total");
+        }
+        name
+    }
+
+    pub(super) fn unit_word(&self) -> &'static str {
+        match self.unit {
+            "s" => "seconds",
+            "By" => "bytes",
+            "1" => "ratio",
+            "" => "yes or no",
+            other => other.trim_matches(['{', '}']),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Follows requests.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use opentelemetry::trace::{Span as _, SpanKind, Status, Tracer as _};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::Span;
+use sync::{Carrier, Event, Observer, Origin, class_of};
+
+use crate::logs;
+use crate::metrics::Instruments;
+use crate::session::moved;
+use crate::span::{self, SpanId};
+use crate::start::Telemetry;
+
+/// Follows one request, from when it has come whole.
+struct RequestObserver {
+    instruments: Instruments,
+    repository: String,
+    carrier: &'static str,
+    operation: &'static str,
+    outcome: Cow<'static, str>,
+    begun: Instant,
+    span: Option<Span>,
+    /// Whether log lines of this thread name the span.
+    is_current: bool,
+}
+
+impl Telemetry {
+    /// The observer of a request to a repository that metrics name `repository`.
+    pub fn request(&self, repository: &str, origin: &Origin<'_>) -> Box<dyn Observer + Send> {
+        let carrier = match origin.carrier {
+            Carrier::Http => "http",
+            Carrier::Nats => "nats",
+        };
+        let span = self.inner.tracer.as_ref().map(|tracer| {
+            let builder = tracer
+                .span_builder("sync.handle")
+                .with_kind(SpanKind::Server)
+                .with_attributes(attributes(repository, origin));
+            tracer.build_with_context(builder, &origin.trace.map_or_else(Context::new, span::from_wire))
+        });
+        Box::new(RequestObserver {
+            instruments: self.inner.instruments.clone(),
+            repository: repository.to_owned(),
+            carrier,
+            operation: "other",
+            outcome: "dropped".into(),
+            begun: Instant::now(),
+            span,
+            is_current: false,
+        })
+    }
+}
+
+fn attributes(repository: &str, origin: &Origin<'_>) -> Vec<KeyValue> {
+    let mut attributes = vec![
+        KeyValue::new("frond.repository", repository.to_owned()),
+        KeyValue::new("frond.request.size", i64::try_from(origin.bytes).unwrap_or(i64::MAX)),
+    ];
+    let target = origin.target.to_owned();
+    match origin.carrier {
+        Carrier::Http => {
+            attributes.push(KeyValue::new("http.request.method", "POST"));
+            attributes.push(KeyValue::new("url.path", target));
+        }
+        Carrier::Nats => {
+            attributes.push(KeyValue::new("messaging.system", "nats"));
+            attributes.push(KeyValue::new("messaging.destination.name", target));
+        }
+    }
+    if let Some(peer) = origin.peer {
+        attributes.push(KeyValue::new("client.address", peer.to_owned()));
+    }
+    attributes
+}
+
+impl Observer for RequestObserver {
+    fn observe(&mut self, event: &Event<'_>) {
+        match event {
+            Event::RequestStarted { operation, project, .. } => {
+                self.operation = operation;
+                let Some(span) = &mut self.span else { return };
+                span.set_attribute(KeyValue::new("frond.operation", *operation));
+                if let Some(project) = project {
+                    span.set_attribute(KeyValue::new("frond.project", (*project).to_owned()));
+                }
+                logs::enter(SpanId::of(span.span_context()));
+                self.is_current = true;
+            }
+            Event::RequestHandled { cards, stats, error, .. } => {
+                self.outcome = error.map_or("ok", class_of).into();
+                let label = |name, value: &'static str| KeyValue::new(name, value);
+                let labels =
+                    [KeyValue::new("repository", self.repository.clone()), label("carrier", self.carrier)];
+                for (direction, count) in [("sent", stats.files_sent), ("received", stats.files_received)] {
+                    if count > 0 {
+                        let [repository, carrier] = labels.clone();
+                        self.instruments
+                            .served
+                            .add(count, &[repository, carrier, label("direction", direction)]);
+                    }
+                }
+                let Some(span) = &mut self.span else { return };
+                span.set_attribute(KeyValue::new("frond.cards", i64::try_from(*cards).unwrap_or(i64::MAX)));
+                span.set_attributes(moved(stats));
+                match error {
+                    Some(error) => {
+                        span.set_attribute(KeyValue::new("error.type", class_of(*error)));
+                        span.set_status(Status::error(error.to_string()));
+                    }
+                    None => span.set_status(Status::Ok),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for RequestObserver {
+    fn drop(&mut self) {
+        if self.is_current {
+            logs::enter(None);
+        }
+        let repository = KeyValue::new("repository", std::mem::take(&mut self.repository));
+        let carrier = KeyValue::new("carrier", self.carrier);
+        let seconds = self.begun.elapsed().as_secs_f64();
+        self.instruments.request_duration.record(seconds, &[repository.clone(), carrier.clone()]);
+        let operation = KeyValue::new("operation", self.operation);
+        let outcome = KeyValue::new("outcome", std::mem::take(&mut self.outcome));
+        self.instruments.requests.add(1, &[repository, carrier, operation, outcome]);
+    }
+}

@@ -1,0 +1,247 @@
+//! Follows sessions.
+
+use opentelemetry::trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::Span;
+use sync::{Event, Observer, RoundStats, TraceContext, class_of};
+
+use crate::metrics::Instruments;
+use crate::span::{self, SpanId};
+use crate::start::Telemetry;
+
+/// With whom a session is, in names that do not grow in number.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer<'a> {
+    /// The repository here, as metrics name it.
+    pub repository: &'a str,
+    /// The peer, as metrics name it: never with a password.
+    pub peer: &'a str,
+    /// `http`, `nats` or `file`.
+    pub carrier: &'static str,
+    /// Host name or address of the peer or the broker; empty if there is none.
+    pub host: &'a str,
+    /// Its port; 0 if there is none.
+    pub port: u16,
+}
+
+/// Follows one session, or the few that a clone takes.
+pub(crate) struct SessionObserver {
+    instruments: Instruments,
+    labels: Labels,
+    trace: Option<SessionTrace>,
+}
+
+/// What metrics are divided by.
+struct Labels {
+    peer: [KeyValue; 2],
+    carrier: &'static str,
+}
+
+struct SessionTrace {
+    telemetry: Telemetry,
+    context: Context,
+    round: Option<Span>,
+}
+
+impl Telemetry {
+    /// The observer of a session, and the span that it is: [`crate::within`] has log lines name it.
+    pub fn session(&self, peer: &Peer<'_>) -> (Box<dyn Observer + Send>, Option<SpanId>) {
+        let trace = self.inner.tracer.as_ref().map(|tracer| {
+            let span = tracer.span_builder("sync.session").with_attributes(attributes(peer));
+            let context = Context::new().with_span(tracer.build_with_context(span, &Context::new()));
+            SessionTrace { telemetry: self.clone(), context, round: None }
+        });
+        let id = trace.as_ref().and_then(|trace| SpanId::of(trace.context.span().span_context()));
+        let label = |name, value: &str| KeyValue::new(name, value.to_owned());
+        let labels = Labels {
+            peer: [label("repository", peer.repository), label("peer", peer.peer)],
+            carrier: peer.carrier,
+        };
+        (Box::new(SessionObserver { instruments: self.inner.instruments.clone(), labels, trace }), id)
+    }
+}
+
+/// Names of OpenTelemetry's conventions where it has them.
+fn attributes(peer: &Peer<'_>) -> Vec<KeyValue> {
+    let mut attributes = vec![
+        KeyValue::new("frond.repository", peer.repository.to_owned()),
+        KeyValue::new("frond.peer", peer.peer.to_owned()),
+        KeyValue::new("frond.carrier", peer.carrier),
+    ];
+    if !peer.host.is_empty() {
+        attributes.push(KeyValue::new("server.address", peer.host.to_owned()));
+    }
+    if peer.port > 0 {
+        attributes.push(KeyValue::new("server.port", i64::from(peer.port)));
+    }
+    if peer.carrier == "nats" {
+        attributes.push(KeyValue::new("messaging.system", "nats"));
+    }
+    attributes
+}
+
+impl Labels {
+    fn with(&self, name: &'static str, value: impl Into<opentelemetry::Value>) -> [KeyValue; 3] {
+        let [repository, peer] = self.peer.clone();
+        [repository, peer, KeyValue::new(name, value)]
+    }
+}
+
+impl SessionTrace {
+    fn begin_round(&mut self, round: u32) {
+        let Some(tracer) = &self.telemetry.inner.tracer else { return };
+        // A request that is composed anew is the same round.
+        if self.round.is_some() {
+            return;
+        }
+        let builder = tracer
+            .span_builder("sync.round")
+            .with_kind(SpanKind::Client)
+            .with_attributes([KeyValue::new("frond.round", i64::from(round))]);
+        self.round = Some(tracer.build_with_context(builder, &self.context));
+    }
+
+    fn end_round(&mut self, stats: &RoundStats) {
+        if let Some(mut span) = self.round.take() {
+            span.set_attributes(moved(stats));
+            span.end();
+        }
+    }
+
+    fn session_started(&self, operation: &'static str, project: &str) {
+        let span = self.context.span();
+        span.set_attribute(KeyValue::new("frond.operation", operation));
+        if !project.is_empty() {
+            span.set_attribute(KeyValue::new("frond.project", project.to_owned()));
+        }
+    }
+
+    fn session_finished(
+        &mut self,
+        rounds: u32,
+        stats: &RoundStats,
+        error: Option<&(dyn std::error::Error + 'static)>,
+    ) {
+        if let (Some(mut round), Some(error)) = (self.round.take(), error) {
+            round.set_attribute(KeyValue::new("error.type", class_of(error)));
+            round.set_status(Status::error(error.to_string()));
+            round.end();
+        }
+        let span = self.context.span();
+        span.set_attribute(KeyValue::new("frond.rounds", i64::from(rounds)));
+        span.set_attributes(moved(stats));
+        match error {
+            Some(error) => {
+                span.set_attribute(KeyValue::new("error.type", class_of(error)));
+                span.set_status(Status::error(error.to_string()));
+            }
+            None => span.set_status(Status::Ok),
+        }
+    }
+
+    /// What a peer says on its own account is part of the round in which it says it.
+    fn peer_said(&mut self, text: &str) {
+        if let Some(round) = &mut self.round {
+            round.add_event("peer said", vec![KeyValue::new("frond.text", text.to_owned())]);
+        }
+    }
+}
+
+impl Drop for SessionTrace {
+    fn drop(&mut self) {
+        self.round = None;
+        self.context.span().end();
+    }
+}
+
+/// What was moved, as attributes of a span; what was not moved is left out.
+pub(crate) fn moved(stats: &RoundStats) -> impl Iterator<Item = KeyValue> {
+    let all = [
+        ("frond.artifacts.sent", stats.files_sent),
+        ("frond.artifacts.received", stats.files_received),
+        ("frond.gimmes.sent", stats.gimmes_sent),
+        ("frond.gimmes.received", stats.gimmes_received),
+        ("frond.igots.sent", stats.igots_sent),
+        ("frond.igots.received", stats.igots_received),
+        ("frond.bytes.sent", stats.bytes_sent),
+        ("frond.bytes.received", stats.bytes_received),
+        ("frond.unversioned.sent", stats.uv_files_sent),
+        ("frond.unversioned.received", stats.uv_files_received),
+        ("frond.rows.sent", stats.rows_sent),
+        ("frond.rows.received", stats.rows_received),
+        ("frond.configuration.sent", stats.config_sent),
+        ("frond.configuration.received", stats.config_received),
+    ];
+    let attribute = |(name, count)| KeyValue::new::<_, i64>(name, i64::try_from(count).unwrap_or(i64::MAX));
+    all.into_iter().filter(|(_, count)| *count > 0).map(attribute)
+}
+
+impl SessionObserver {
+    fn count_round(&self, stats: &RoundStats) {
+        let write = &self.instruments;
+        for (counter, sent, received) in [
+            (&write.artifacts, stats.files_sent, stats.files_received),
+            (&write.network_bytes, stats.bytes_sent, stats.bytes_received),
+            (&write.unversioned, stats.uv_files_sent, stats.uv_files_received),
+            (&write.rows, stats.rows_sent, stats.rows_received),
+        ] {
+            for (direction, count) in [("sent", sent), ("received", received)] {
+                if count > 0 {
+                    counter.add(count, &self.labels.with("direction", direction));
+                }
+            }
+        }
+    }
+}
+
+impl Observer for SessionObserver {
+    fn observe(&mut self, event: &Event<'_>) {
+        let write = &self.instruments;
+        match event {
+            Event::SessionStarted { operation, project, .. } => {
+                if let Some(trace) = &self.trace {
+                    trace.session_started(operation, project);
+                }
+            }
+            Event::RoundStarted { round } => {
+                if let Some(trace) = &mut self.trace {
+                    trace.begin_round(*round);
+                }
+            }
+            Event::Exchanged { duration } => {
+                let labels = self.labels.with("carrier", self.labels.carrier);
+                write.round_trip.record(duration.as_secs_f64(), &labels);
+            }
+            Event::RoundFinished { stats, .. } => {
+                self.count_round(stats);
+                if let Some(trace) = &mut self.trace {
+                    trace.end_round(stats);
+                }
+            }
+            Event::SessionFinished { operation, rounds, stats, duration, error, .. } => {
+                let labels = self.labels.with("operation", *operation);
+                write.session_duration.record(duration.as_secs_f64(), &labels);
+                write.session_rounds.record(f64::from(*rounds), &labels);
+                let [repository, peer, operation] = labels;
+                let outcome = KeyValue::new("outcome", error.map_or("ok", class_of));
+                write.sessions.add(1, &[repository, peer, operation, outcome]);
+                if let Some(trace) = &mut self.trace {
+                    trace.session_finished(*rounds, stats, *error);
+                }
+            }
+            Event::Refused { .. } => write.refused.add(1, &self.labels.peer),
+            Event::Crosslinked { artifacts } => write.crosslinked.add(*artifacts, &self.labels.peer),
+            Event::PeerSaid { text } => {
+                if let Some(trace) = &mut self.trace {
+                    trace.peer_said(text);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        let round: &SpanContext = self.trace.as_ref()?.round.as_ref()?.span_context();
+        span::to_wire(round)
+    }
+}

@@ -1,0 +1,69 @@
+//! Names of spans, and how they travel.
+
+use std::fmt;
+
+use opentelemetry::Context;
+use opentelemetry::trace::{
+    SpanContext, SpanId as Span, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+};
+use sync::TraceContext;
+
+/// A span of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpanId {
+    trace: TraceId,
+    span: Span,
+}
+
+impl SpanId {
+    pub(crate) fn of(span: &SpanContext) -> Option<Self> {
+        span.is_valid().then(|| Self { trace: span.trace_id(), span: span.span_id() })
+    }
+
+    /// 32 hex digits.
+    pub fn trace(&self) -> impl fmt::Display {
+        self.trace
+    }
+
+    /// 16 hex digits.
+    pub fn span(&self) -> impl fmt::Display {
+        self.span
+    }
+}
+
+/// What is sent along so that a trace goes on from `span`.
+pub(crate) fn to_wire(span: &SpanContext) -> Option<TraceContext> {
+    let parent = format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8());
+    TraceContext::new(&parent, Some(&span.trace_state().header()))
+}
+
+/// The span elsewhere that a trace goes on from.
+pub(crate) fn from_wire(trace: &TraceContext) -> Context {
+    let mut parts = trace.parent().split('-').skip(1);
+    let (Some(id), Some(span), Some(flags)) = (parts.next(), parts.next(), parts.next()) else {
+        return Context::new();
+    };
+    let (Ok(id), Ok(span), Ok(flags)) =
+        (TraceId::from_hex(id), Span::from_hex(span), u8::from_str_radix(flags, 16))
+    else {
+        return Context::new();
+    };
+    let state = trace.state().and_then(|state| state.parse::<TraceState>().ok()).unwrap_or_default();
+    let flags = TraceFlags::new(flags) & TraceFlags::SAMPLED;
+    Context::new().with_remote_span_context(SpanContext::new(id, span, flags, true, state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_along_is_understood() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        for (state, flags) in [(None, "01"), (Some("a=1,b=2"), "00")] {
+            let parent = format!("{}{flags}", &parent[..parent.len() - 2]);
+            let sent = TraceContext::new(&parent, state).unwrap();
+            assert_eq!(to_wire(from_wire(&sent).span().span_context()), Some(sent));
+        }
+    }
+}

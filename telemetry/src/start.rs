@@ -1,0 +1,120 @@
+//! Starts and ends what measures.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::{MetricExporter, SpanExporter, WithHttpConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use prometheus::{Registry, TextEncoder};
+
+use crate::collector::Collector;
+use crate::metrics::{Instruments, Reading, Readings};
+use crate::plan::Plan;
+
+/// The name of what measures, in what is exported.
+const SCOPE: &str = "frond";
+
+/// Why nothing can be measured, or nothing sent.
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes observers, and holds what they write into. A clone is the same.
+#[derive(Clone)]
+pub struct Telemetry {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) instruments: Instruments,
+    pub(crate) tracer: Option<SdkTracer>,
+    readings: Readings,
+    registry: Registry,
+    traces: Option<SdkTracerProvider>,
+    metrics: SdkMeterProvider,
+}
+
+impl Telemetry {
+    /// Measures, and sends what `plan` says. A thread is started for each kind of data that is sent, and no other.
+    ///
+    /// # Errors
+    /// If an address, a header or a certificate that the variables name is of no use.
+    pub fn start(plan: &Plan) -> Result<Self, Error> {
+        let resource = resource();
+        let registry = Registry::new();
+        let shown = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .without_target_info()
+            .build()?;
+        let mut metrics = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(shown);
+        if let Some(export) = &plan.metrics {
+            let exporter =
+                MetricExporter::builder().with_http().with_http_client(Collector::new(export)?).build()?;
+            metrics = metrics.with_periodic_exporter(exporter);
+        }
+        let traces = match &plan.traces {
+            Some(export) => {
+                let exporter =
+                    SpanExporter::builder().with_http().with_http_client(Collector::new(export)?).build()?;
+                let provider = SdkTracerProvider::builder().with_resource(resource);
+                Some(provider.with_batch_exporter(exporter).build())
+            }
+            None => None,
+        };
+        let (metrics, readings) = (metrics.build(), Readings::default());
+        let instruments = Instruments::new(&metrics.meter(SCOPE), &readings);
+        let tracer = traces.as_ref().map(|provider| provider.tracer(SCOPE));
+        Ok(Self { inner: Arc::new(Inner { instruments, tracer, readings, registry, traces, metrics }) })
+    }
+
+    /// Has the gauges say what `readings` does, whenever somebody looks.
+    pub fn watch(&self, readings: impl Fn() -> Vec<Reading> + Send + Sync + 'static) {
+        self.inner.readings.come_from(Box::new(readings));
+    }
+
+    /// The metrics as Prometheus reads them, in its text format 0.0.4.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = TextEncoder::new().encode_utf8(&self.inner.registry.gather(), &mut text) {
+            tracing::error!(%error, "the metrics cannot be written");
+        }
+        text
+    }
+
+    /// Sends what is not sent yet, for no longer than `patience`. Gives whether all went.
+    pub fn end(self, patience: Duration) -> bool {
+        let (tell, told) = mpsc::channel();
+        let inner = self.inner;
+        let work = move || {
+            let traces =
+                inner.traces.as_ref().is_none_or(|provider| provider.shutdown_with_timeout(patience).is_ok());
+            let metrics = inner.metrics.shutdown().is_ok();
+            // Nobody waits any more once the time is over.
+            let _ = tell.send(traces && metrics);
+        };
+        // A collector that hangs holds up this thread, which ends with the program.
+        let started = std::thread::Builder::new().name("telemetry-end".to_owned()).spawn(work);
+        started.is_ok() && told.recv_timeout(patience).unwrap_or(false)
+    }
+}
+
+/// What is said of this program: the standard variables, else our own name.
+fn resource() -> Resource {
+    let name = opentelemetry::Key::from_static_str("service.name");
+    let found =
+        Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    let resource = found.build();
+    let is_unknown = resource.get(&name).is_none_or(|value| value.as_str().starts_with("unknown_service"));
+    if !is_unknown {
+        return resource;
+    }
+    Resource::builder()
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_service_name("frond")
+        .build()
+}

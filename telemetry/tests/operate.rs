@@ -1,0 +1,98 @@
+//! What operators are given fits what is measured, and what Prometheus reads.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where they do")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use frond_tests::leaf::{check_in, open_repository, until};
+use frond_tests::{Frond, Leaf, Scratch};
+use frond_tests::{debian, frond, http};
+use telemetry::metrics::{ALL, Kind, reference};
+
+fn operate(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("operate").join(name)
+}
+
+fn promtool(words: &[&str], file: &Path) {
+    let mut command = Command::new(debian::program("promtool"));
+    command.args(words);
+    if words.contains(&"metrics") {
+        command.stdin(Stdio::from(fs::File::open(file).unwrap()));
+    } else {
+        command.arg(file);
+    }
+    let said = frond::run(&mut command);
+    assert_eq!(said.code, Some(0), "{}\n{said}", fs::read_to_string(file).unwrap());
+}
+
+/// The names of metrics that a text speaks of, without what a histogram adds.
+fn named(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let names = words.filter(|word| word.starts_with("frond_"));
+    let base = |name: &str| {
+        let parts = ["_bucket", "_sum", "_count"].into_iter().find_map(|end| name.strip_suffix(end));
+        parts.unwrap_or(name).to_owned()
+    };
+    names.map(base).collect()
+}
+
+#[test]
+fn alerts_and_dashboard_speak_of_metrics_that_there_are() {
+    let there_are: BTreeSet<String> = ALL.iter().map(telemetry::metrics::Metric::prometheus_name).collect();
+    for name in ["alerts.yml", "dashboard.json"] {
+        let named = named(&fs::read_to_string(operate(name)).unwrap());
+        assert!(named.len() > 3, "{name} speaks of {named:?}");
+        assert_eq!(named.difference(&there_are).next(), None, "{name}");
+    }
+    let dashboard = fs::read_to_string(operate("dashboard.json")).unwrap();
+    let _: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+}
+
+#[test]
+fn the_alerts_are_rules_of_prometheus() {
+    promtool(&["check", "rules"], &operate("alerts.yml"));
+}
+
+#[test]
+fn the_reference_of_metrics_is_that_of_the_code() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("METRICS.md")).unwrap();
+    let table = reference();
+    assert!(text.contains(&table), "put this into METRICS.md:\n{table}");
+}
+
+#[test]
+fn what_a_leaf_shows_is_what_the_reference_has_and_prometheus_reads_it() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let (served, file) = (scratch.file("served.fossil"), scratch.file("copy.fossil"));
+    open_repository(&frond, &served);
+    let server = Leaf::of(&frond, &served, &[]);
+    frond.output(["clone", &server.url(), &file.to_string_lossy()]);
+    let leaf = Leaf::of(&frond, &file, &["--peer", &server.url()]);
+    check_in(&frond, &served, "theirs.txt");
+    check_in(&frond, &file, "ours.txt");
+    let shows = |leaf: &Leaf, what: &str| leaf.probe("/metrics").text().contains(what);
+    for what in ["frond_artifacts_total{direction=\"sent\"", "frond_crosslinked_total"] {
+        until("both have both", || shows(&leaf, what));
+    }
+
+    let mut seen = BTreeSet::new();
+    for leaf in [leaf, server] {
+        let answer: http::Answer = leaf.probe("/metrics");
+        assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+        let text = answer.text();
+        promtool(&["check", "metrics"], &scratch.write("metrics.txt", &*text));
+        seen.extend(named(&text));
+        leaf.terminate();
+    }
+    let known: BTreeSet<String> = ALL.iter().map(telemetry::metrics::Metric::prometheus_name).collect();
+    assert_eq!(seen.difference(&known).next(), None, "shown, and in no list");
+    // What nothing happened of is not shown.
+    let quiet = ["frond_unversioned_total", "frond_table_rows_total", "frond_artifacts_refused_total"];
+    let missing: Vec<&String> =
+        known.difference(&seen).filter(|name| !quiet.contains(&name.as_str())).collect();
+    assert_eq!(missing, Vec::<&String>::new());
+    assert!(ALL.iter().any(|metric| metric.kind == Kind::Gauge));
+}
