@@ -12,4 +12,5 @@ mod page;
 mod register;
 mod secrets;
 mod serving;
+mod slow;
 mod trouble;
