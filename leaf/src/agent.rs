@@ -86,6 +86,7 @@ struct Leaf {
     clock: Clock,
     board: Board,
     past: Past,
+    page: Page,
     watcher: Arc<Watcher>,
     http: HttpOptions,
     /// The connection to the broker where peers meet.
@@ -132,10 +133,9 @@ pub(crate) async fn run(flags: Flags, output: &Output) -> Result<Code, Failure> 
     let admin_url = admin.as_ref().map(|(_, at)| format!("http://{at}/"));
     let mut beside = JoinSet::new();
     if let Some((listener, _)) = admin {
-        let page = Page::new(leaf.board.clone(), leaf.past.clone());
-        beside.spawn(admin::serve(listener, leaf.board.clone(), page));
-        beside.spawn(leaf.past.clone().watch(leaf.board.clone()));
+        beside.spawn(admin::serve(listener, leaf.board.clone(), leaf.page.clone()));
     }
+    beside.spawn(leaf.past.clone().watch(leaf.board.clone()));
     let (call, mut calls) = mpsc::channel(WAITING_WAKES);
     let board = leaf.board.clone();
     beside.spawn(async move { socket.serve(board, call).await });
@@ -164,6 +164,7 @@ impl Leaf {
             let board = board.clone();
             telemetry.watch(move || metrics::readings(&board.report()));
         }
+        let past = Past::default();
         let proxies = Proxies::from_variables(|name| std::env::var(name).ok()).map_err(|error| {
             Failure::new(Code::Usage, error.to_string(), "mend http_proxy, https_proxy or all_proxy")
         })?;
@@ -181,8 +182,9 @@ impl Leaf {
             flags,
             config,
             clock,
+            page: Page::new(board.clone(), past.clone()),
             board,
-            past: Past::default(),
+            past,
             watcher: Arc::new(Watcher::start()),
             http: HttpOptions { proxies, ..HttpOptions::default() },
             broker,
@@ -200,7 +202,8 @@ impl Leaf {
             self.port = self.config.listen.map(|asked| Port::take(asked, "--listen")).transpose()?;
         }
         if self.server.is_none() {
-            let serve = |port: &Port| port.serve(&self.config, self.certificate.clone(), &self.board);
+            let certificate = || self.certificate.clone();
+            let serve = |port: &Port| port.serve(&self.config, certificate(), &self.board, &self.page);
             self.server = self.port.as_ref().map(serve).transpose()?;
         }
         for repository in &self.config.repositories {
@@ -402,8 +405,8 @@ impl Leaf {
             config.repositories.iter().map(|one| (one.name.clone(), one.file.clone())).collect()
         };
         let way = |config: &Config| {
-            let Config { base_path, drain, forwarding, tls, probes, .. } = config.clone();
-            (base_path, drain, forwarding, tls, probes)
+            let Config { base_path, drain, forwarding, tls, probes, page, .. } = config.clone();
+            (base_path, drain, forwarding, tls, (probes, page))
         };
         let serves_same = files(&new) == files(&self.config)
             && way(&new) == way(&self.config)

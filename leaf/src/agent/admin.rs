@@ -48,12 +48,15 @@ pub(crate) fn listen(
     Ok(Some((listener, at)))
 }
 
-/// Answers a path of probes below `base` where repositories are served, and leaves everything else to those.
-pub(crate) fn front(board: Board, base: String) -> Front {
+/// Answers a path of probes or of the page below `base` where repositories are served, and leaves everything else to
+/// those.
+pub(crate) fn front(probes: Option<Board>, page: Option<Page>, base: String) -> Front {
     Arc::new(move |head: &Parts| {
         let path = head.uri.path().strip_prefix(&*base)?;
         let asks = matches!(head.method, Method::GET | Method::HEAD);
-        asks.then(|| probe(path, &board)).flatten()
+        let probed = || probes.as_ref().and_then(|board| probe(path, board));
+        let shown = || page.as_ref().and_then(|page| page.whole(path));
+        asks.then(|| probed().or_else(shown)).flatten()
     })
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) tls: Option<TlsFiles>,
     /// Whether probes and metrics are where repositories are served, too.
     pub(crate) probes: bool,
+    /// Whether the status page is there, too.
+    pub(crate) page: bool,
     /// Where probes and metrics are; none: nowhere.
     pub(crate) admin: Option<SocketAddr>,
     /// The broker where peers meet, announce and answer; none: they do not.

@@ -57,14 +57,25 @@ impl Page {
 
     /// Answers a path below the one that the page is shown under; none if it is nothing of the page's.
     pub(crate) fn answer(&self, path: &str) -> Option<Response<ReplyBody>> {
-        let html = "text/html; charset=utf-8";
-        Some(match path {
-            "/" => reply(html, view::document(&self.content())),
-            "/-/page.js" => reply("text/javascript; charset=utf-8", SCRIPT.to_owned()),
-            "/-/page.css" => reply("text/css; charset=utf-8", STYLE.to_owned()),
-            "/-/events" => self.events(),
+        match path {
+            "/-/events" => Some(self.events()),
+            path => self.whole(path).map(|response| response.map(|bytes| Full::new(bytes).boxed_unsync())),
+        }
+    }
+
+    /// The same where an answer is one piece: the stream of events is one event, and a browser asks for the next.
+    pub(crate) fn whole(&self, path: &str) -> Option<Response<Bytes>> {
+        let (content_type, text) = match path {
+            "/" => ("text/html; charset=utf-8", view::document(&self.content())),
+            "/-/page.js" => ("text/javascript; charset=utf-8", SCRIPT.to_owned()),
+            "/-/page.css" => ("text/css; charset=utf-8", STYLE.to_owned()),
+            "/-/events" => {
+                let live = event(&view::live(&self.content()).into_string());
+                ("text/event-stream", format!("retry: {}\n{live}", EVERY.as_millis()))
+            }
             _ => return None,
-        })
+        };
+        Some(headed(content_type, Bytes::from(text)))
     }
 
     fn content(&self) -> view::Content {
@@ -78,7 +89,8 @@ impl Page {
 
     fn events(&self) -> Response<ReplyBody> {
         let Ok(place) = Arc::clone(&self.viewers).try_acquire_owned() else {
-            let mut full = reply("text/plain", "too many browsers look already\n".to_owned());
+            let text = "too many browsers look already\n";
+            let mut full = headed("text/plain", Full::from(text).boxed_unsync());
             *full.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             return full;
         };
@@ -123,12 +135,7 @@ fn event(text: &str) -> String {
     event
 }
 
-/// An answer whose content is all there.
-pub(crate) fn reply(content_type: &'static str, text: String) -> Response<ReplyBody> {
-    headed(content_type, Full::new(Bytes::from(text)).boxed_unsync())
-}
-
-fn headed(content_type: &'static str, body: ReplyBody) -> Response<ReplyBody> {
+fn headed<B>(content_type: &'static str, body: B) -> Response<B> {
     let mut response = Response::new(body);
     let headers: [(HeaderName, &'static str); 5] = [
         (CONTENT_TYPE, content_type),

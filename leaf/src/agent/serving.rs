@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use super::admin;
 use super::board::Board;
 use super::config::{Config, TlsFiles};
+use super::page::Page;
 use super::stop::{self, Stopper};
 use crate::exit::{Code, Failure};
 use crate::measure;
@@ -77,6 +78,7 @@ impl Port {
         config: &Config,
         certificate: Option<Arc<Certificate>>,
         board: &Board,
+        page: &Page,
     ) -> Result<Server, Failure> {
         let listener = TcpListener::from_std(self.listener.try_clone().map_err(|error| cannot(&error))?)
             .map_err(|error| cannot(&error))?;
@@ -90,7 +92,10 @@ impl Port {
             drain_timeout: config.drain,
             forwarding: config.forwarding.clone(),
             certificate,
-            front: config.probes.then(|| admin::front(board.clone(), config.base_path.clone())),
+            front: (config.probes || config.page).then(|| {
+                let probes = config.probes.then(|| board.clone());
+                admin::front(probes, config.page.then(|| page.clone()), config.base_path.clone())
+            }),
             ..ServeOptions::default()
         };
         let service = XferService::new(Repos::named(files), options);

@@ -118,3 +118,26 @@ fn a_browser_is_told_what_changes() {
     until("their places are free again", || Listener::at(&leaf).block().starts_with("HTTP/1.1 200"));
     leaf.terminate();
 }
+
+#[test]
+fn where_repositories_are_served_the_page_is_shown_to_who_asks_for_it() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let get = |leaf: &Leaf, path: &str| {
+        let request = frond_tests::http::request(&format!("GET {path}"), &[], b"");
+        frond_tests::http::send(leaf.address(), &request)
+    };
+    let hidden = Leaf::of(&frond, &file, &[]);
+    assert!(!get(&hidden, "/").text().contains("-/events"));
+    hidden.terminate();
+    let leaf = Leaf::of(&frond, &file, &["--page", "--base-path", "/code"]);
+    let page = get(&leaf, "/code/");
+    assert!(page.header("content-security-policy").is_some(), "{page:?}");
+    for part in references(&page.text()) {
+        assert_eq!(get(&leaf, &format!("/code/{part}")).status, 200, "{part}");
+    }
+    let event = get(&leaf, "/code/-/events").text();
+    assert!(event.starts_with("retry: 2000\nevent: status\ndata: "), "{event}");
+    frond.clone(&leaf.url(), &scratch.file("copy.fossil"));
+}

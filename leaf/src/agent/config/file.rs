@@ -24,6 +24,7 @@ pub(super) struct Leaf {
     pub(super) tls_certificate: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
     pub(super) probes: Option<bool>,
+    pub(super) page: Option<bool>,
     pub(super) admin: Option<AdminAddress>,
     pub(super) nats: Option<String>,
     pub(super) prefix: Option<String>,

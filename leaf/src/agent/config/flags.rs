@@ -66,6 +66,9 @@ pub(crate) struct Flags {
     /// Answer /healthz, /readyz and /metrics where repositories are served too, to everybody
     #[arg(long, env = "FROND_LEAF_PROBES")]
     pub(super) probes: bool,
+    /// Show the status page where repositories are served too, to everybody
+    #[arg(long, env = "FROND_LEAF_PAGE")]
+    pub(super) page: bool,
     /// Answer /healthz, /readyz and /metrics here, and show a status page; a port alone is one of loopback
     #[arg(long, value_name = "[ADDR:]PORT", env = "FROND_LEAF_ADMIN")]
     pub(super) admin: Option<AdminAddress>,

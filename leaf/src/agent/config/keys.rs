@@ -50,6 +50,12 @@ pub(super) const LEAF: &[Key] = &[
         "answer /healthz, /readyz and /metrics at `listen` too, below `base-path`, to everybody",
     ),
     key(
+        "page",
+        "true",
+        "false",
+        "show the status page at the root of `listen` too, below `base-path`, to everybody",
+    ),
+    key(
         "admin",
         "\"127.0.0.1:9090\"",
         "none",

@@ -66,6 +66,7 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
         forwarding,
         tls,
         probes: flags.probes || said.probes.unwrap_or(false),
+        page: flags.page || said.page.unwrap_or(false),
         admin: flags.admin.or(said.admin).map(|address| address.0),
         socket: socket.unwrap_or_else(|| {
             let first = repositories.first().map(|repository| repository.file.as_path());

@@ -20,6 +20,7 @@ pub(crate) struct Shown {
     tls_certificate: Option<String>,
     tls_key: Option<String>,
     probes: bool,
+    page: bool,
     admin: Option<String>,
     nats: Option<String>,
     prefix: String,
@@ -78,6 +79,7 @@ impl Shown {
             tls_certificate: config.tls.as_ref().map(|tls| tls.certificate.display().to_string()),
             tls_key: config.tls.as_ref().map(|tls| tls.key.display().to_string()),
             probes: config.probes,
+            page: config.page,
             admin: config.admin.map(|address| address.to_string()),
             nats: config.nats.as_ref().map(sync::nats::Broker::authority),
             prefix: config.prefix.clone(),
@@ -104,6 +106,7 @@ impl Shown {
             all => line("proxies", &format!("{}, by {}", all.join(", "), self.proxy_header)),
         }
         line("tls", &self.tls_certificate.clone().unwrap_or_else(none));
+        line("page", if self.page { "at the address of the repositories too" } else { "-" });
         line("probes", if self.probes { "at the address of the repositories too" } else { "-" });
         line("admin", &self.admin.clone().unwrap_or_else(none));
         line("nats", &self.nats.clone().unwrap_or_else(none));

@@ -7,6 +7,7 @@
     link.dataset.state = state;
     link.textContent = text;
   };
+  let heard = Date.now();
   const source = new EventSource(document.body.dataset.events);
   source.addEventListener("status", (event) => {
     const next = new DOMParser().parseFromString(event.data, "text/html").body;
@@ -19,9 +20,13 @@
     live.querySelectorAll("details").forEach((box, index) => {
       box.open = opened[index] ?? box.open;
     });
+    heard = Date.now();
     say("live", "live");
   });
   source.addEventListener("error", () => {
-    say("away", "the leaf is not reached: these figures are old");
+    // Where events come one by one, each ends like this.
+    if (Date.now() - heard > 8000) {
+      say("away", "the leaf is not reached: these figures are old");
+    }
   });
 })();
