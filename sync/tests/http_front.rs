@@ -2,6 +2,8 @@
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,11 +45,7 @@ async fn server(options: ServeOptions) -> Server {
     let file = directory.path().join("a.fossil");
     let genesis = Genesis { project: "ab".repeat(20), server: "cd".repeat(20), ..Genesis::default() };
     drop(Repo::create(&file, &genesis).unwrap());
-    let service = XferService::new(Repos::new(&file).unwrap(), options);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (stop, stopped) = oneshot::channel();
-    tokio::spawn(serve::run(listener, service, async { drop(stopped.await) }));
+    let (port, stop) = common::listen(&file, options).await;
     Server { port, _stop: stop, directory }
 }
 

@@ -2,14 +2,16 @@
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use repo::{Genesis, Repo, UnixTime};
-use sync::http::serve::{self, Repos, ServeOptions, XferService};
+use sync::http::serve::ServeOptions;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use xfer::body::{ContentType, pack};
 use xfer::{Card, Message};
@@ -50,11 +52,7 @@ async fn server(is_directory: bool, options: ServeOptions) -> Server {
     let directory = tempfile::tempdir().unwrap();
     create(&directory.path().join("a.fossil"));
     let path = if is_directory { directory.path().to_owned() } else { directory.path().join("a.fossil") };
-    let service = XferService::new(Repos::new(&path).unwrap(), options);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (stop, stopped) = oneshot::channel();
-    tokio::spawn(serve::run(listener, service, async { drop(stopped.await) }));
+    let (port, stop) = common::listen(&path, options).await;
     Server { port, _stop: stop, directory }
 }
 

@@ -99,114 +99,130 @@ const PEER: &[&str] = &["repository", "peer"];
 const MOVED: &[&str] = &["repository", "peer", "direction"];
 const OPERATION: &[&str] = &["repository", "peer", "operation"];
 
-const fn counter(
+const fn metric(
     name: &'static str,
+    kind: Kind,
     unit: &'static str,
     labels: &'static [&'static str],
     help: &'static str,
 ) -> Metric {
-    Metric { name, kind: Kind::Counter, unit, labels, help }
+    Metric { name, kind, unit, labels, help }
 }
 
-const fn gauge(
-    name: &'static str,
-    unit: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Metric {
-    Metric { name, kind: Kind::Gauge, unit, labels, help }
-}
-
-const fn histogram(
-    name: &'static str,
-    unit: &'static str,
-    bounds: &'static [f64],
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Metric {
-    Metric { name, kind: Kind::Histogram(bounds), unit, labels, help }
-}
-
-pub(super) const SESSIONS: Metric = counter(
+pub(super) const SESSIONS: Metric = metric(
     "frond.sessions",
+    Kind::Counter,
     "{session}",
     &["repository", "peer", "operation", "outcome"],
     "Sessions that ended; the outcome is `ok` or the class of the error",
 );
 pub(super) const SESSION_DURATION: Metric =
-    histogram("frond.session.duration", "s", SECONDS, OPERATION, "How long sessions took");
-pub(super) const SESSION_ROUNDS: Metric =
-    histogram("frond.session.rounds", "{round}", ROUNDS, OPERATION, "Rounds that sessions took");
-pub(super) const ROUND_TRIP: Metric = histogram(
+    metric("frond.session.duration", Kind::Histogram(SECONDS), "s", OPERATION, "How long sessions took");
+pub(super) const SESSION_ROUNDS: Metric = metric(
+    "frond.session.rounds",
+    Kind::Histogram(ROUNDS),
+    "{round}",
+    OPERATION,
+    "Rounds that sessions took",
+);
+pub(super) const ROUND_TRIP: Metric = metric(
     "frond.client.request.duration",
+    Kind::Histogram(SECONDS),
     "s",
-    SECONDS,
     &["repository", "peer", "carrier"],
     "From sending a request to having its reply; the carrier is `http`, `nats` or `file`",
 );
-pub(super) const ARTIFACTS: Metric =
-    counter("frond.artifacts", "{artifact}", MOVED, "Artifacts that sessions moved, `sent` and `received`");
-pub(super) const NETWORK_BYTES: Metric =
-    counter("frond.network.io", "By", MOVED, "Bytes of requests and replies of sessions, as they travelled");
+pub(super) const ARTIFACTS: Metric = metric(
+    "frond.artifacts",
+    Kind::Counter,
+    "{artifact}",
+    MOVED,
+    "Artifacts that sessions moved, `sent` and `received`",
+);
+pub(super) const NETWORK_BYTES: Metric = metric(
+    "frond.network.io",
+    Kind::Counter,
+    "By",
+    MOVED,
+    "Bytes of requests and replies of sessions, as they travelled",
+);
 pub(super) const UNVERSIONED: Metric =
-    counter("frond.unversioned", "{file}", MOVED, "Unversioned files that sessions moved");
+    metric("frond.unversioned", Kind::Counter, "{file}", MOVED, "Unversioned files that sessions moved");
 pub(super) const ROWS: Metric =
-    counter("frond.table.rows", "{row}", MOVED, "Rows of synced tables that sessions moved");
-pub(super) const REFUSED: Metric = counter(
+    metric("frond.table.rows", Kind::Counter, "{row}", MOVED, "Rows of synced tables that sessions moved");
+pub(super) const REFUSED: Metric = metric(
     "frond.artifacts.refused",
+    Kind::Counter,
     "{artifact}",
     PEER,
     "Artifacts of peers that are not kept here: shunned, or too much",
 );
-pub(super) const CROSSLINKED: Metric = counter(
+pub(super) const CROSSLINKED: Metric = metric(
     "frond.crosslinked",
+    Kind::Counter,
     "{artifact}",
     PEER,
     "Received artifacts that were linked into derived tables",
 );
-pub(super) const REQUESTS: Metric = counter(
+pub(super) const REQUESTS: Metric = metric(
     "frond.server.requests",
+    Kind::Counter,
     "{request}",
     &["repository", "carrier", "operation", "outcome"],
     "Requests that came whole; the outcome is `ok`, the class of the error, or `dropped` if it was not even read",
 );
-pub(super) const REQUEST_DURATION: Metric = histogram(
+pub(super) const REQUEST_DURATION: Metric = metric(
     "frond.server.request.duration",
+    Kind::Histogram(SECONDS),
     "s",
-    SECONDS,
     &["repository", "carrier"],
     "From having a request to having its reply, waiting for a worker included",
 );
-pub(super) const SERVED: Metric = counter(
+pub(super) const SERVED: Metric = metric(
     "frond.server.artifacts",
+    Kind::Counter,
     "{artifact}",
     &["repository", "carrier", "direction"],
     "Artifacts that requests moved, seen from the server",
 );
-pub(super) const UPTIME: Metric = gauge("frond.uptime", "s", &[], "Seconds since the leaf began");
-pub(super) const READY: Metric = gauge("frond.ready", "", &[], "1 if `/readyz` says so, else 0");
+pub(super) const UPTIME: Metric =
+    metric("frond.uptime", Kind::Gauge, "s", &[], "Seconds since the leaf began");
+pub(super) const READY: Metric =
+    metric("frond.ready", Kind::Gauge, "", &[], "1 if `/readyz` says so, else 0");
 pub(super) const REPOSITORY_OPEN: Metric =
-    gauge("frond.repository.open", "", REPOSITORY, "1 if the repository can be used, else 0");
+    metric("frond.repository.open", Kind::Gauge, "", REPOSITORY, "1 if the repository can be used, else 0");
 pub(super) const REPOSITORY_SIZE: Metric =
-    gauge("frond.repository.size", "By", REPOSITORY, "Size of the repository's file");
-pub(super) const PHANTOMS: Metric = gauge(
+    metric("frond.repository.size", Kind::Gauge, "By", REPOSITORY, "Size of the repository's file");
+pub(super) const PHANTOMS: Metric = metric(
     "frond.phantoms",
+    Kind::Gauge,
     "{artifact}",
     REPOSITORY,
     "Artifacts that are named here and not held, as of the last session",
 );
-pub(super) const QUEUE: Metric =
-    gauge("frond.sessions.waiting", "{session}", REPOSITORY, "Sessions that are due and wait, or run");
-pub(super) const CACHE_HITS: Metric = gauge(
+pub(super) const QUEUE: Metric = metric(
+    "frond.sessions.waiting",
+    Kind::Gauge,
+    "{session}",
+    REPOSITORY,
+    "Sessions that are due and wait, or run",
+);
+pub(super) const CACHE_HITS: Metric = metric(
     "frond.cache.hits",
+    Kind::Gauge,
     "1",
     REPOSITORY,
     "Share of reads of contents that were in memory, in the last session that read any",
 );
 pub(super) const LAG: Metric =
-    gauge("frond.lag", "s", PEER, "Seconds since the last session that ended well");
-pub(super) const FAILURES: Metric =
-    gauge("frond.failures.in.a.row", "{session}", PEER, "Failed sessions since the last that ended well");
+    metric("frond.lag", Kind::Gauge, "s", PEER, "Seconds since the last session that ended well");
+pub(super) const FAILURES: Metric = metric(
+    "frond.failures.in.a.row",
+    Kind::Gauge,
+    "{session}",
+    PEER,
+    "Failed sessions since the last that ended well",
+);
 
 /// All metrics, in the order of the reference table.
 pub const ALL: &[Metric] = &[

@@ -112,6 +112,23 @@ fn tile(name: &str, value: &str) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
 }
 
+/// A table: the names of its columns, those of text before those of numbers, and its rows.
+fn table(texts: &[&str], numbers: &[&str], rows: &Markup) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        @for name in texts { th scope="col" { (name) } }
+                        @for name in numbers { th.number scope="col" { (name) } }
+                    }
+                }
+                tbody { (rows) }
+            }
+        }
+    }
+}
+
 fn verdict(verdict: &Verdict) -> Markup {
     html! {
         @if verdict.is_good() {
@@ -133,37 +150,22 @@ fn verdict(verdict: &Verdict) -> Markup {
 }
 
 fn peers(repositories: &[RepositoryReport]) -> Markup {
-    html! {
-        div.scroll {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Repository" }
-                        th scope="col" { "Peer" }
-                        th scope="col" { "State" }
-                        th.number scope="col" { "Lag" }
-                        th.number scope="col" { "Next in" }
-                        th.number scope="col" { "Sessions" }
-                        th.number scope="col" { "Rounds" }
-                        th.number scope="col" { "Sent" }
-                        th.number scope="col" { "Received" }
-                        th.number scope="col" { "Bytes" }
-                    }
-                }
-                tbody {
-                    @for repository in repositories {
-                        @if repository.peers.is_empty() || repository.error.is_some() {
-                            tr {
-                                th scope="row" { (repository.name) }
-                                td colspan="9" { (condition(repository.state)) (trouble(repository.error.as_ref())) }
-                            }
-                        }
-                        @for peer in &repository.peers { (row(repository, peer)) }
-                    }
+    let rows = html! {
+        @for repository in repositories {
+            @if repository.peers.is_empty() || repository.error.is_some() {
+                tr {
+                    th scope="row" { (repository.name) }
+                    td colspan="9" { (condition(repository.state)) (trouble(repository.error.as_ref())) }
                 }
             }
+            @for peer in &repository.peers { (row(repository, peer)) }
         }
-    }
+    };
+    table(
+        &["Repository", "Peer", "State"],
+        &["Lag", "Next in", "Sessions", "Rounds", "Sent", "Received", "Bytes"],
+        &rows,
+    )
 }
 
 fn row(repository: &RepositoryReport, peer: &PeerReport) -> Markup {
@@ -216,124 +218,82 @@ fn condition(state: Condition) -> &'static str {
 
 /// What the leaves say of themselves.
 fn fleet(repositories: &[RepositoryReport]) -> Markup {
-    html! {
-        div.scroll {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Repository" }
-                        th scope="col" { "Leaf" }
-                        th scope="col" { "Login" }
-                        th scope="col" { "Version" }
-                        th scope="col" { "Platform" }
-                        th.number scope="col" { "Lag then" }
-                        th.number scope="col" { "Written" }
-                        th.number scope="col" { "Reached at" }
-                    }
-                }
-                tbody {
-                    @for repository in repositories {
-                        @for leaf in &repository.fleet {
-                            tr {
-                                th scope="row" { (repository.name) }
-                                td title=(leaf.said.id) { (shortened(&leaf.said.id, 11)) }
-                                td { (leaf.said.login) }
-                                td { (leaf.said.version) }
-                                td { (leaf.said.platform) }
-                                td.number { (leaf.said.lag.map_or("–".to_owned(), time)) }
-                                td.number { (time(leaf.written_seconds)) " ago" }
-                                td.number title=(leaf.said.addresses) { (shortened(&leaf.said.addresses, 60)) }
-                            }
-                        }
-                    }
+    let rows = html! {
+        @for repository in repositories {
+            @for leaf in &repository.fleet {
+                tr {
+                    th scope="row" { (repository.name) }
+                    td title=(leaf.said.id) { (shortened(&leaf.said.id, 11)) }
+                    td { (leaf.said.login) }
+                    td { (leaf.said.version) }
+                    td { (leaf.said.platform) }
+                    td.number { (leaf.said.lag.map_or("–".to_owned(), time)) }
+                    td.number { (time(leaf.written_seconds)) " ago" }
+                    td.number title=(leaf.said.addresses) { (shortened(&leaf.said.addresses, 60)) }
                 }
             }
         }
-    }
+    };
+    table(
+        &["Repository", "Leaf", "Login", "Version", "Platform"],
+        &["Lag then", "Written", "Reached at"],
+        &rows,
+    )
 }
 
 fn bridges(bridges: &[Bridge]) -> Markup {
-    html! {
-        div.scroll {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Server" }
-                        th scope="col" { "Project" }
-                        th scope="col" { "State" }
-                        th.number scope="col" { "Requests" }
-                        th.number scope="col" { "Failed" }
-                        th.number scope="col" { "Bytes" }
-                    }
+    let rows = html! {
+        @for bridge in bridges {
+            @let mark = if bridge.error.is_some() { "bad" } else { "good" };
+            tr {
+                th scope="row" title=(bridge.url) { (shortened(&bridge.url, 48)) }
+                td title=[bridge.project_code.as_deref()] {
+                    (bridge.project_code.as_deref().map_or("not known yet".to_owned(), |code| shortened(code, 13)))
                 }
-                tbody {
-                    @for bridge in bridges {
-                        @let mark = if bridge.error.is_some() { "bad" } else { "good" };
-                        tr {
-                            th scope="row" title=(bridge.url) { (shortened(&bridge.url, 48)) }
-                            td title=[bridge.project_code.as_deref()] {
-                                (bridge.project_code.as_deref().map_or("not known yet".to_owned(), |code| shortened(code, 13)))
-                            }
-                            td {
-                                span class=(format!("dot {mark}")) aria-hidden="true" {}
-                                @if bridge.state == Condition::Open { "answers" } @else { "does not answer yet" }
-                            }
-                            td.number { (bridge.requests) }
-                            td.number { (bridge.failed_requests) }
-                            td.number { (bytes(bridge.bytes_sent + bridge.bytes_received)) }
-                        }
-                        @if bridge.error.is_some() {
-                            tr.error { td colspan="6" { (trouble(bridge.error.as_ref())) } }
-                        }
-                    }
+                td {
+                    span class=(format!("dot {mark}")) aria-hidden="true" {}
+                    @if bridge.state == Condition::Open { "answers" } @else { "does not answer yet" }
                 }
+                td.number { (bridge.requests) }
+                td.number { (bridge.failed_requests) }
+                td.number { (bytes(bridge.bytes_sent + bridge.bytes_received)) }
+            }
+            @if bridge.error.is_some() {
+                tr.error { td colspan="6" { (trouble(bridge.error.as_ref())) } }
             }
         }
-    }
+    };
+    table(&["Server", "Project", "State"], &["Requests", "Failed", "Bytes"], &rows)
 }
 
 fn recent(sessions: &[Session], now: UnixTime) -> Markup {
     if sessions.is_empty() {
         return html! { p.quiet { "None yet." } };
     }
-    html! {
-        div.scroll {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Ended" }
-                        th scope="col" { "Repository" }
-                        th scope="col" { "Peer" }
-                        th scope="col" { "Begun by" }
-                        th scope="col" { "Outcome" }
-                        th.number scope="col" { "Rounds" }
-                        th.number scope="col" { "Sent" }
-                        th.number scope="col" { "Received" }
-                        th.number scope="col" { "Took" }
-                    }
+    let rows = html! {
+        @for session in sessions {
+            @let mark = if session.class.is_some() { "bad" } else { "good" };
+            tr {
+                td { (ago(session.ended, now)) }
+                td { (session.repository) }
+                td title=(session.peer) { (shortened(&session.peer, 36)) }
+                td { (session.reason) }
+                td { span class=(format!("dot {mark}")) aria-hidden="true" {}
+                    (session.class.unwrap_or("done"))
+                    @if session.times > 1 { span.quiet { " ×" (session.times) } }
                 }
-                tbody {
-                    @for session in sessions {
-                        @let mark = if session.class.is_some() { "bad" } else { "good" };
-                        tr {
-                            td { (ago(session.ended, now)) }
-                            td { (session.repository) }
-                            td title=(session.peer) { (shortened(&session.peer, 36)) }
-                            td { (session.reason) }
-                            td { span class=(format!("dot {mark}")) aria-hidden="true" {}
-                                (session.class.unwrap_or("done"))
-                                @if session.times > 1 { span.quiet { " ×" (session.times) } }
-                            }
-                            td.number { (session.rounds) }
-                            td.number { (session.artifacts_sent) }
-                            td.number { (session.artifacts_received) }
-                            td.number { (session.milliseconds) " ms" }
-                        }
-                    }
-                }
+                td.number { (session.rounds) }
+                td.number { (session.artifacts_sent) }
+                td.number { (session.artifacts_received) }
+                td.number { (session.milliseconds) " ms" }
             }
         }
-    }
+    };
+    table(
+        &["Ended", "Repository", "Peer", "Begun by", "Outcome"],
+        &["Rounds", "Sent", "Received", "Took"],
+        &rows,
+    )
 }
 
 fn ago(at: UnixTime, now: UnixTime) -> Markup {
