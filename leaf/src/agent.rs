@@ -51,6 +51,7 @@ use self::link::Routes;
 use self::meeting::Meeting;
 use self::page::Page;
 use self::past::Past;
+use self::rate::Rates;
 use self::serving::{Port, Server};
 use self::session::Errand;
 use self::signals::{Heard, Signals};
@@ -227,6 +228,7 @@ impl Leaf {
             repository: Arc::clone(&repository),
             http: self.http.clone(),
             clock: self.clock,
+            rates: Rates::new(&repository.peers, self.clock.now()),
             stop,
             board: self.board.clone(),
             past: self.past.clone(),

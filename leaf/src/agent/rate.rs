@@ -1,6 +1,10 @@
 //! A limit on bytes a second. It has no clock: `now` is the time since any fixed moment.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use super::config::Peer;
 
 /// A bucket that fills with so many bytes a second, and lends what it does not have: what is taken at once has to be
 /// waited for afterwards, so that the average holds whatever the sizes are.
@@ -16,6 +20,37 @@ pub(crate) struct Bucket {
 
 /// A rest saves up for so long.
 const BURST: Duration = Duration::from_secs(1);
+
+/// The limits of each peer, by its address. Its sessions share them: a new one has saved up nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rates(Arc<BTreeMap<String, [Shared; 2]>>);
+
+/// A bucket that several take from; none where there is no limit.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shared(Option<Arc<Mutex<Bucket>>>);
+
+impl Rates {
+    /// Full ones.
+    pub(crate) fn new(peers: &[Peer], now: Duration) -> Self {
+        let bucket =
+            |rate: Option<u64>| Shared(rate.map(|rate| Arc::new(Mutex::new(Bucket::new(rate, now)))));
+        let of = |peer: &Peer| (peer.address.to_string(), [bucket(peer.up_rate), bucket(peer.down_rate)]);
+        Self(Arc::new(peers.iter().map(of).collect()))
+    }
+
+    /// What bounds what goes to a peer, and what comes from it.
+    pub(crate) fn of(&self, peer: &Peer) -> [Shared; 2] {
+        self.0.get(&peer.address.to_string()).cloned().unwrap_or_default()
+    }
+}
+
+impl Shared {
+    /// Takes bytes, and says how long to wait until the average is kept.
+    pub(crate) fn take(&self, bytes: u64, now: Duration) -> Duration {
+        let Some(bucket) = &self.0 else { return Duration::ZERO };
+        bucket.lock().unwrap_or_else(PoisonError::into_inner).take(bytes, now)
+    }
+}
 
 impl Bucket {
     /// A full one. The rate is not 0.

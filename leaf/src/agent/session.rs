@@ -17,6 +17,7 @@ use super::clock::Clock;
 use super::config::{Address, Peer, Repository, Secret};
 use super::meeting::Meeting;
 use super::past::{Past, Session};
+use super::rate::Rates;
 use super::registry;
 use super::stop::Stop;
 use super::wire::Wire;
@@ -30,6 +31,7 @@ pub(crate) struct Errand {
     pub(crate) repository: Arc<Repository>,
     pub(crate) http: HttpOptions,
     pub(crate) clock: Clock,
+    pub(crate) rates: Rates,
     pub(crate) stop: Stop,
     pub(crate) board: Board,
     pub(crate) past: Past,
@@ -122,7 +124,7 @@ impl Errand {
     ) -> Result<End, Failure> {
         let own = block_in_place(|| remote::own_name(repo))?;
         let meeting = self.meeting.as_deref().map(|meeting| (meeting, wanted));
-        let mut wire = Wire::new(peer, &self.http, own, meeting, self.clock, self.stop.clone())?;
+        let mut wire = Wire::new(peer, &self.http, own, meeting, self.clock, self.stop.clone(), &self.rates)?;
         let password = credentials(peer, repo)?;
         let (user, password) = wire.login(peer, password.as_ref());
         let options = SyncOptions { user, password, ..options(peer) };

@@ -20,7 +20,7 @@ use xfer::{DecodeLimits, decode, encode};
 use super::clock::Clock;
 use super::config::{Address, Peer};
 use super::meeting::Meeting;
-use super::rate::Bucket;
+use super::rate::{Rates, Shared};
 use super::stop::Stop;
 use crate::exit::{Code, Failure};
 use crate::remote::{self, Remote};
@@ -28,8 +28,8 @@ use crate::remote::{self, Remote};
 /// Reaches one peer.
 pub(crate) struct Wire {
     way: Way,
-    up: Option<Bucket>,
-    down: Option<Bucket>,
+    up: Shared,
+    down: Shared,
     clock: Clock,
     stop: Stop,
     /// Told when a round was not begun because the leaf is to stop.
@@ -52,6 +52,7 @@ impl Wire {
         meeting: Option<(&Meeting, Option<PeerId>)>,
         clock: Clock,
         stop: Stop,
+        rates: &Rates,
     ) -> Result<Self, Failure> {
         let way = match &peer.address {
             Address::Remote(Remote::Http(url)) => {
@@ -73,8 +74,7 @@ impl Wire {
             }
             Address::File(file) => Way::File(Box::new(FileTransport::open(file)?)),
         };
-        let bucket = |rate: Option<u64>| rate.map(|rate| Bucket::new(rate, clock.now()));
-        let (up, down) = (bucket(peer.up_rate), bucket(peer.down_rate));
+        let [up, down] = rates.of(peer);
         Ok(Self { way, up, down, clock, stop, parked: Arc::default() })
     }
 
@@ -97,8 +97,7 @@ impl Wire {
         }
     }
 
-    async fn pay(clock: &Clock, bucket: Option<&mut Bucket>, bytes: usize) {
-        let Some(bucket) = bucket else { return };
+    async fn pay(clock: &Clock, bucket: &Shared, bytes: usize) {
         let wait = bucket.take(bytes as u64, clock.now());
         if !wait.is_zero() {
             sleep(wait).await;
@@ -121,13 +120,13 @@ impl Transport for Wire {
             self.parked.notify_one();
             pending::<()>().await;
         }
-        Self::pay(&self.clock, self.up.as_mut(), request.bytes.len()).await;
+        Self::pay(&self.clock, &self.up, request.bytes.len()).await;
         let reply = match &mut self.way {
             Way::Http(transport) => transport.exchange(request).await?,
             Way::Nats(transport) => transport.exchange(request).await?,
             Way::File(transport) => block_in_place(|| transport.answer(&request))?,
         };
-        Self::pay(&self.clock, self.down.as_mut(), reply.bytes.len()).await;
+        Self::pay(&self.clock, &self.down, reply.bytes.len()).await;
         Ok(reply)
     }
 
