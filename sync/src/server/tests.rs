@@ -119,7 +119,7 @@ fn a_clone_of_version_3_gets_the_stored_form() {
     let reply = holding("A").reply(&format!("{V}clone 3 1\n"));
     let frame = repo::zlib::Codec::new().pack(text("A").as_bytes());
     let frame = String::from_utf8_lossy(&frame).into_owned();
-    assert!(reply.contains(&spelled("cfile {A} 10 22\n")), "{reply}");
+    assert!(reply.contains(&spelled("cfile {A} 10 25\n")), "{reply}");
     assert!(reply.contains(&frame), "{reply}");
     assert!(reply.ends_with(&spelled("clone_seqno 0\npush {S} {P}\n")), "{reply}");
 }
