@@ -136,16 +136,21 @@ impl Fossil {
     /// up at once, or soon.
     #[track_caller]
     pub fn patiently(&self, dir: Option<&Path>, words: &[&str]) {
+        self.despite(&["database is locked", "Database error"], dir, words);
+    }
+
+    /// Runs stock Fossil again and again until it says none of `excuses`. Whatever else fails is a failure.
+    #[track_caller]
+    pub fn despite(&self, excuses: &[&str], dir: Option<&Path>, words: &[&str]) {
         for _ in 0..200 {
             let said = self.try_run_in(dir, words, b"");
             let all = said.all();
-            if said.code == Some(0) && !all.contains("database is locked") && !all.contains("Database error")
-            {
+            if !excuses.iter().any(|excuse| all.contains(excuse)) {
+                assert_eq!(said.code, Some(0), "{said}");
                 return;
             }
-            assert!(all.contains("database is locked") || all.contains("Database error"), "{said}");
         }
-        panic!("the file is locked all the time: {words:?}");
+        panic!("there is no end of {excuses:?}: {words:?}");
     }
 
     /// Makes all derived tables anew.

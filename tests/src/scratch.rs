@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// A temporary directory, removed with everything in it when dropped.
+/// A temporary directory, removed with everything in it when dropped: but where a test failed and `FROND_KEEP` is set, it
+/// stays to be looked at.
 #[derive(Debug)]
 pub struct Scratch(tempfile::TempDir);
 
@@ -46,6 +47,12 @@ impl Scratch {
         let path = self.file(name);
         std::fs::copy(from, &path).unwrap_or_else(|error| panic!("cannot copy {}: {error}", from.display()));
         path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.0.disable_cleanup(std::thread::panicking() && std::env::var_os("FROND_KEEP").is_some());
     }
 }
 

@@ -32,9 +32,9 @@ struct Clean {
 impl Source {
     fn new() -> Self {
         let scratch = Scratch::new();
-        let shape = Shape::of(2000);
+        let shape = Shape::of(500);
         let original = scratch.copy(&shared::corpus(shape, shape.checkins, Extras::None), "original.fossil");
-        sql::execute(&original, "REPLACE INTO config(name, value, mtime) VALUES('max-download', 400000, 0)");
+        sql::execute(&original, "REPLACE INTO config(name, value, mtime) VALUES('max-download', 100000, 0)");
         Self { fossil: Fossil::new(), frond: Frond::new(), original, scratch }
     }
 

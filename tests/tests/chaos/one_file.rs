@@ -135,7 +135,10 @@ fn a_server_beside_stock_and_frond_that_commit_rebuild_and_sync() {
                 for number in 0..EACH {
                     site.check_in(&third, "third", &format!("{number}"));
                     let url = ours[(number + 1) % 2].url_as("dev", "pw");
-                    Fossil::new().patiently(None, &["sync", &url, "-R", third.to_str().unwrap()]);
+                    // A server of stock sends an empty file for what waits for its delta source.
+                    let excuses = ["database is locked", "Database error", "wrong hash on received artifact"];
+                    let excuses = &excuses[..excuses.len() - number % 2];
+                    Fossil::new().despite(excuses, None, &["sync", &url, "-R", third.to_str().unwrap()]);
                 }
             });
             scope.spawn(|| site.frond.output(["rebuild", "-R", shared.here()]));
