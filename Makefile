@@ -1,5 +1,5 @@
 # make demo    run the main job: make a repository, serve it, clone it, pull a change, verify both
-# make test    install what the tests need (Debian packages) and run them all
+# make test    install what the tests need (Debian packages) and run them all, each fuzz target for ten seconds
 # make lint    formatting, clippy, dependency rules
 # make bench   compare with stock Fossil, side by side
 # make sim     run SIM_SEEDS (default 500) seeds of the simulator at each level, and some of them twice: fresh ones, from
@@ -17,18 +17,18 @@ SOAK_MINUTES ?= 10
 ifndef SIM_FIRST
 SIM_FIRST := $(shell date +%s000)
 endif
-SIM := $(or $(CARGO_TARGET_DIR),target)/release/frond-dst
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+SIM := $(TARGET)/release/frond-dst
 
-.PHONY: demo test lint bench sim soak-fleet mutants coverage fuzz fuzz-smoke test-packages
+.PHONY: demo test lint bench sim soak-fleet mutants coverage fuzz test-packages
 
 demo:
 	$(CARGO) run --locked --release --quiet -p frond-tests --bin demo
 
 test: test-packages
-	$(CARGO) build --locked --release -p frond-leaf -p frond-tests --bins
-	$(CARGO) test --locked --workspace
+	$(CARGO) build --locked --workspace --all-targets
+	FROND_BIN=$(TARGET)/debug/frond BOLERO_RANDOM_TEST_TIME_MS=10000 $(CARGO) test --locked --workspace
 	$(MAKE) sim
-	$(MAKE) fuzz-smoke
 
 lint:
 	$(CARGO) fmt --all --check
@@ -57,9 +57,6 @@ coverage:
 
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz.sh
-
-fuzz-smoke:
-	FUZZ_SECONDS=10 sh tests/fuzz.sh
 
 test-packages:
 	@sh tests/install-packages.sh
