@@ -184,7 +184,7 @@ pub enum Event<'a> {
 ///
 /// impl Observer for Rounds {
 ///     fn observe(&mut self, event: &Event<'_>) {
-///         if let Event::RoundFinished { round, stats } = event {
+///         if let Event::RoundFinished { round, stats, .. } = event {
 ///             // Nobody may be listening any more.
 ///             let _ = self.0.send((*round, stats.files_received));
 ///         }
