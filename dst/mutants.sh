@@ -100,6 +100,24 @@ put_in() {
         's/row\.mtime = row\.mtime\.max(held\.mtime\.saturating_add(1));/if !MUTANT { & }/'
     mutant row-without-a-digest repo/src/table/writer.rs \
         's/^ *digest::drop_path(self\.tx, /if MUTANT { return Ok(()); }\n&/'
+    mutant older-row-wins repo/src/table/writer.rs \
+        's/let is_newer = held\.is_none_or/let is_newer = MUTANT || held.is_none_or/'
+    mutant verdict-on-rows-ignored sync/src/tables/client.rs \
+        's/if sent { Authority::Verdict }/if sent \&\& !MUTANT { Authority::Verdict }/'
+    mutant lock-taken-twice repo/src/lock.rs \
+        's/on(snap, &lock\.checkin, lock\.since)?\.is_none()/(MUTANT || &)/'
+    mutant older-setting-wins repo/src/configuration/merge.rs \
+        's/Precedence::Later => older\.unwrap_or(true)/Precedence::Later => MUTANT || older.unwrap_or(true)/'
+    mutant admin-makes-who-may-more repo/src/configuration/authority.rs \
+        's/ && self\.allows(snap, &after)?)/ \&\& (MUTANT || self.allows(snap, \&after)?))/'
+    mutant admin-changes-who-may-more repo/src/configuration/authority.rs \
+        's/Ok(self\.allows(snap, &before)? &&/Ok((MUTANT || self.allows(snap, \&before)?) \&\&/'
+    mutant users-for-everybody sync/src/server/configuration.rs \
+        's/if !rights\.allow(Right::Admin) {/if !MUTANT \&\& !rights.allow(Right::Admin) {/'
+    mutant secrets-told repo/src/configuration/export.rs \
+        's/let hides = /let hides = !MUTANT \&\& /'
+    mutant configuration-lost-with-a-reply sync/src/session/configuration.rs \
+        's/self\.configuring\.is_done() || !self\.may_configure()/(MUTANT \&\& self.configuring.state == State::Asked) || &/'
     mutant waits-longer-for-ever sync/src/schedule.rs \
         '/Outcome::Done { \.\. } => {/,/^ *(/s/self\.failures = 0;/if !MUTANT { & }/'
     mutant session-begun-twice sync/src/schedule.rs \

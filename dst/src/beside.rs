@@ -2,6 +2,7 @@
 //! run has.
 
 pub mod locks;
+pub mod records;
 pub mod tables;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use repo::{Repo, RepoError};
 use rusqlite::types::ValueRef;
 
 use self::locks::Locks;
+use self::records::Records;
 use self::tables::Tables;
 use crate::feature::Feature;
 
@@ -21,6 +23,8 @@ pub struct Beside {
     pub tables: Tables,
     /// Check-in locks.
     pub locks: Locks,
+    /// Settings, users and the like.
+    pub records: Records,
 }
 
 impl Beside {
@@ -33,6 +37,9 @@ impl Beside {
         }
         if features.contains(&Feature::Locks) {
             beside.locks = locks::read(&snap)?;
+        }
+        if features.contains(&Feature::Configuration) || features.contains(&Feature::Users) {
+            beside.records = records::read(&snap)?;
         }
         Ok(beside)
     }

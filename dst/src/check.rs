@@ -1,6 +1,6 @@
 //! What must always be true. A file a rule, which its first sentence states.
 //!
-//! After every commit: [`content`], [`kept`], [`private`], [`shunned`], [`clusters`], [`tables`]; [`upkeep`] where
+//! After every commit: [`content`], [`kept`], [`private`], [`shunned`], [`clusters`], [`tables`], [`configuration`]; [`upkeep`] where
 //! an owner looked after a repository. Of every message: [`wire`], with [`rights`] and [`budget`]; of a request and its
 //! reply: [`locks`], [`preview`]. Of what a daemon begins: [`schedule`]. At the end of a session: [`completeness`],
 //! [`events`]. At the end of a run:
@@ -9,6 +9,7 @@
 pub mod budget;
 pub mod clusters;
 pub mod completeness;
+pub mod configuration;
 pub mod content;
 pub mod convergence;
 pub mod derived;

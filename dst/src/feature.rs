@@ -26,10 +26,18 @@ impl Feature {
 
 /// What a run has.
 pub fn draw(seed: u64, level: Level) -> BTreeSet<Feature> {
-    let chance = match level {
-        Level::Calm => Ratio::new(1, 5),
-        Level::Rough | Level::Hostile => Ratio::new(1, 3),
+    let chance = |feature: Feature| match (level, feature) {
+        // To read all records after each commit takes its time, and calm runs are to be many.
+        (Level::Calm, Feature::Configuration | Feature::Users) => Ratio::new(1, 10),
+        (Level::Calm, _) => Ratio::new(1, 5),
+        (Level::Rough | Level::Hostile, _) => Ratio::new(1, 3),
     };
-    let drawn = |feature: &Feature| Dice::of(seed, "feature", *feature as u64).hits(chance);
-    Feature::ALL.into_iter().filter(drawn).collect()
+    let drawn = |feature: &Feature| Dice::of(seed, "feature", *feature as u64).hits(chance(*feature));
+    let mut features: BTreeSet<Feature> = Feature::ALL.into_iter().filter(drawn).collect();
+    // Mostly users come and go where they also travel.
+    let alone = Dice::of(seed, "users alone", 0).hits(Ratio::new(1, 3));
+    if !features.contains(&Feature::Configuration) && !alone {
+        features.remove(&Feature::Users);
+    }
+    features
 }

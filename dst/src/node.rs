@@ -22,6 +22,8 @@ pub const PROJECT: &str = "abababababababababababababababababababab";
 /// When every run begins.
 pub(crate) const START: UnixTime = UnixTime::from_seconds(1_795_229_633);
 const PASSWORD: &str = "correct horse";
+/// Passwords that users get. Their clients know one of them.
+pub(crate) const PASSWORDS: [&str; 3] = [PASSWORD, PASSWORD, "battery staple"];
 
 /// What a failure at a [`Mine`] says.
 pub const TRIPPED: &str = "the peer died";
@@ -173,8 +175,19 @@ impl Node {
         Ok(())
     }
 
+    /// What comes of a login of a client: users may change.
+    pub fn login(&self, client: usize, login: Login) -> Login {
+        let records = &self.beside.records;
+        let is_lost = login == Login::Password && !records.is_empty() && !records.admits(&name(client));
+        if is_lost { Login::Wrong } else { login }
+    }
+
     /// What a client that logs in so may do.
     pub fn letters(&self, client: usize, login: Login) -> Letters {
+        if !self.beside.records.is_empty() {
+            let user = (self.login(client, login) == Login::Password).then(|| name(client));
+            return self.beside.records.rights(user.as_deref());
+        }
         let nobody = self.accounts.get(user::NOBODY);
         let own = self.accounts.get(&name(client)).filter(|_| login == Login::Password);
         Letters::of(nobody.into_iter().chain(own).map(String::as_str))
@@ -285,6 +298,11 @@ fn store(plan: &Plan, index: usize, version: Version) -> Store {
     let dice = &mut Dice::of(plan.seed, "budgets", index as u64);
     let budgets = (*dice.pick(&[3_000, 20_000, 5_000_000]), *dice.pick(&[1_000, 20_000, 250_000]));
     Store::new(version, project, &format!("{index:040x}"), budgets)
+}
+
+/// Whether what is stored of a user is good for the password that clients know.
+pub(crate) fn is_password(login: &str, stored: &str) -> bool {
+    stored == PASSWORD || stored == Secret::derive(PROJECT, login, PASSWORD).expose()
 }
 
 /// The user that a peer is on others.

@@ -352,9 +352,11 @@ impl Plan {
         if !self.features.contains(&Feature::Tables) && !self.features.contains(&Feature::Configuration) {
             return;
         }
+        let travels = self.features.contains(&Feature::Configuration);
+        let chance = if travels { Ratio::new(1, 2) } else { Ratio::new(1, 3) };
         for (number, edge) in self.edges.iter_mut().enumerate() {
             let dice = &mut Dice::of(self.seed, "admin", number as u64);
-            if edge.login == Login::Password && dice.hits(Ratio::new(1, 3)) {
+            if edge.login == Login::Password && dice.hits(chance) {
                 edge.letters = *dice.pick(&ADMIN);
             }
         }

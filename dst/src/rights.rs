@@ -30,11 +30,15 @@ impl Letters {
     /// The letters of some rows of the table of users together. `v` and `u` stand for what the users `developer`
     /// and `reader` of a new repository have.
     pub fn of<'a>(rows: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut letters = String::new();
-        for row in rows {
-            letters.push_str(row);
-            letters.push_str(if row.contains('v') { "ei" } else { "" });
-            letters.push_str(if row.contains('u') { "kptw" } else { "" });
+        Self::like(rows, "ei", "kptw")
+    }
+
+    /// The same, where those two have these letters.
+    pub fn like<'a>(rows: impl IntoIterator<Item = &'a str>, developer: &str, reader: &str) -> Self {
+        let mut letters: String = rows.into_iter().collect();
+        // Each may be like the other.
+        for (letter, likes) in [('v', developer), ('u', reader), ('v', developer)] {
+            letters.push_str(if letters.contains(letter) { likes } else { "" });
         }
         Self(letters)
     }

@@ -1,8 +1,10 @@
 //! One run: events in virtual time, first with faults, then without.
 
+mod configuring;
 mod daemon;
 mod exchange;
 mod mishap;
+mod rivals;
 mod settle;
 mod side;
 mod stock;
@@ -18,6 +20,7 @@ use xfer::ArtifactId;
 use xfer::body::Body;
 
 use self::daemon::Keepers;
+use self::rivals::Rival;
 use self::side::Side;
 use crate::census::Census;
 use crate::check::content::{self, Maker};
@@ -129,6 +132,8 @@ enum Event {
     Act { number: u64, at: usize },
     /// A user does something beside artifacts and files.
     Side { feature: Feature, at: usize, number: u64 },
+    /// A user writes a row that is on its way here.
+    Rival(Rival),
     /// A session begins over an edge.
     Begin { number: u64, edge: usize },
     /// A request arrives.
@@ -343,6 +348,7 @@ impl Sim {
             Event::Act { number, at } => self.act(number, at),
             Event::Begin { number, edge } => self.begin(number, edge),
             Event::Side { feature, at, number } => self.act_aside(feature, at, number),
+            Event::Rival(rival) => self.write_too(&rival),
             Event::Request(parcel) => self.request_arrives(&parcel),
             Event::Reply(parcel) => self.reply_arrives(&parcel),
             Event::Timeout { talk, attempt } => self.time_out(talk, attempt),
@@ -554,8 +560,11 @@ impl Sim {
         self.choose_extras(number, client, &mut options).map_err(broken)?;
         self.add_aside(number.into(), edge, &mut options)?;
         let both_frond = !self.is_stock(client) && !self.is_stock(server);
-        options.dry_run =
-            kind == Kind::Sync && both_frond && self.dice("dry run", number).hits(Ratio::new(1, 12));
+        let has_direction = options.pull || options.push;
+        options.dry_run = kind == Kind::Sync
+            && has_direction
+            && both_frond
+            && self.dice("dry run", number).hits(Ratio::new(1, 12));
         let mut talk = Talk::new(edge, kind, options, &mut self.dice("talk", number));
         if both_frond {
             talk = talk.ask_for(self.clone_version(number));

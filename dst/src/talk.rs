@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use repo::configuration::Group;
 use sync::schedule::Outcome;
 use sync::{CloneVersion, Session, SyncOptions};
 use xfer::{ArtifactId, Card, Message, Pragma};
@@ -44,6 +45,8 @@ pub struct Talk {
     pub released: BTreeSet<ArtifactId>,
     /// Rows of tables that the last request gave.
     pub given: Rows,
+    /// Whether the last request asked for configuration, and whether one did whose reply was taken in.
+    pub asks: (bool, bool),
     /// Whether it was told of a lock in the way.
     pub is_barred: bool,
     /// Whether a reply was damaged on the way.
@@ -98,6 +101,7 @@ impl Talk {
             offered: BTreeSet::new(),
             released: BTreeSet::new(),
             given: Rows::new(),
+            asks: (false, false),
             is_barred: false,
             soundness: Soundness::Sound,
             end: Outcome::Failed,
@@ -113,6 +117,7 @@ impl Talk {
 
     /// Notes what a reply offers.
     pub fn hear(&mut self, reply: &Message) {
+        self.asks.1 |= self.asks.0;
         for card in &reply.cards {
             match card {
                 Card::File(file) if file.privacy <= self.deepest() => drop(self.offered.insert(file.id)),
@@ -126,6 +131,14 @@ impl Talk {
     /// The least private artifacts that it does not want.
     pub fn deepest(&self) -> xfer::card::Privacy {
         if self.options.private { xfer::card::Privacy::Private } else { xfer::card::Privacy::Public }
+    }
+
+    /// The group of configuration that it asks for.
+    pub fn asked_group(&self) -> Option<Group> {
+        match self.kind {
+            Kind::Clone => Some(Group::All),
+            Kind::Sync => self.options.config_pull.filter(|_| !self.options.dry_run),
+        }
     }
 
     /// What the schedule is told of a session that did all that it may.
@@ -142,7 +155,8 @@ impl Talk {
             (_, true, true) => "sync",
             (_, true, false) => "pull",
             (_, false, true) => "push",
-            (_, false, false) => "uv sync",
+            (_, false, false) if self.options.unversioned => "uv sync",
+            (_, false, false) => "configuration",
         }
     }
 }
@@ -169,4 +183,5 @@ pub fn is_refused(options: &SyncOptions, kind: Kind, letters: &Letters) -> bool 
         || lacks(options.push, Right::Write)
         || lacks(options.private, Right::Private)
         || lacks(options.unversioned, Right::Read)
+        || lacks(options.config_push.is_some(), Right::Admin)
 }

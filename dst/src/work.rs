@@ -2,6 +2,7 @@
 
 mod chores;
 pub mod rows;
+pub mod settings;
 pub mod upkeep;
 
 use repo::author::{self, AuthorError};

@@ -14,6 +14,9 @@ pub fn check(talk: &Talk, client: &Known, commits: u64) -> Result<(), Violation>
         let told = &result.lock_failure;
         return Err(Violation::new("locks", format!("{} hides a lock in the way: {told:?}", talk.name())));
     }
+    if talk.asked_group().is_some() && !talk.asks.1 {
+        return fail(format!("{} succeeded without the configuration that it is to get", talk.name()));
+    }
     if talk.options.pull && result.unavailable == 0 && talk.soundness == Soundness::Sound {
         let left = |id: &&xfer::ArtifactId| !client.held.contains_key(id) && !client.shunned.contains(id);
         if let Some(id) = talk.offered.iter().find(left) {

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use repo::configuration::Group;
 use repo::table::{self, Rule};
 use repo::{Repo, RepoError, UnixTime};
 use xfer::table::{RowCard, TableCard, TablePragma};
@@ -24,7 +25,7 @@ pub struct Written(BTreeMap<(String, Key), BTreeMap<Version, String>>);
 /// Rows by table and key.
 pub type Rows = BTreeSet<(String, Key)>;
 
-/// Why tables changed.
+/// Why tables or configuration changed.
 #[derive(Debug, Clone, Copy)]
 pub enum Cause<'a> {
     /// This user wrote, here.
@@ -44,6 +45,8 @@ pub enum Cause<'a> {
         message: &'a Message,
         /// Rows that it was sent before.
         given: &'a Rows,
+        /// Configuration that it was asked for.
+        group: Option<Group>,
     },
 }
 

@@ -304,7 +304,7 @@ impl Sim {
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
         let mut options = allowed(edge, &letters);
         (options.pull, options.push) = (peer.pace.takes, peer.pace.gives);
-        edge.login == Login::Wrong
+        self.login(edge) == Login::Wrong
             || self.nodes[edge.server].stage == Stage::Unborn
             || is_refused(&options, Kind::Sync, &letters)
     }

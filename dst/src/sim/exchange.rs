@@ -13,7 +13,7 @@ use super::{Event, Parcel, Sim, broken};
 use crate::check::content::{self, Maker};
 use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
-use crate::check::{completeness, events, preview, rights};
+use crate::check::{completeness, configuration, events, preview, rights};
 use crate::dice::{FNV_START, fnv};
 use crate::known::Known;
 use crate::model::Violation;
@@ -143,7 +143,8 @@ impl Sim {
             Err(error) => return self.failed(talk, &error).map(|()| None),
         };
         let private = self.nodes[edge.server].letters(edge.client, edge.login).allow(Right::Private)
-            || self.plan.faults.contains_key(&Fault::Rights);
+            || self.plan.faults.contains_key(&Fault::Rights)
+            || self.rights_move();
         let sending = Sending {
             known: &self.nodes[edge.client].known,
             model: &self.model,
@@ -153,10 +154,16 @@ impl Sim {
             budget: limits.send_bytes,
         };
         talk.given = tables::given(&request);
+        talk.asks.0 = request.cards.iter().any(|card| matches!(card, Card::ReqConfig(_)));
+        if self.has_records() {
+            let given = talk.options.config_push.filter(|_| !talk.options.dry_run);
+            configuration::check_request(&request, given, &self.nodes[edge.client].beside.records)?;
+        }
         sending.check(&request)?;
         if talk.commits == Some(self.nodes[edge.client].commits) {
             content::check_gimmes(sending.known, &request, |id| talk.offered.contains(id))?;
         }
+        self.tempt(edge.client, edge.server, &talk.given);
         Ok(Some(pack(encode(&request), self.plan.framing)))
     }
 
@@ -177,6 +184,7 @@ impl Sim {
             Err(text) => return Err(Violation::new("codec", format!("a request: {text}"))),
         };
         self.tally.requests += 1;
+        let letters = self.nodes[edge.server].letters(edge.client, edge.login);
         let (armed, rare) = (self.arm(edge.server)?, self.rare(edge.server));
         let node = &mut self.nodes[edge.server];
         let (time, limits) = (node.time(self.now), node.limits.clone());
@@ -185,7 +193,6 @@ impl Sim {
         self.tally.choices += rare.fired();
         self.disarm(edge.server, armed)?;
         events::check(&watch)?;
-        let letters = self.nodes[edge.server].letters(edge.client, edge.login);
         let reply = match reply {
             Ok(reply) => reply,
             Err(SyncError::Repo(error)) if self.dies_of(edge.server, &error)? => {
@@ -268,7 +275,8 @@ impl Sim {
         self.tally.choices += rare.fired();
         self.disarm(client, armed)?;
         self.audit(client, Maker::Peer)?;
-        self.audit_aside(client, Cause::Reply { message: &reply, given: &talk.given })?;
+        let group = talk.asked_group();
+        self.audit_aside(client, Cause::Reply { message: &reply, given: &talk.given, group })?;
         let node = &self.nodes[client];
         if talk.options.dry_run {
             let result = talk.session.result();
@@ -355,8 +363,9 @@ impl Sim {
         let edge = &self.plan.edges[talk.edge];
         let on = |fault: Fault| self.plan.faults.contains_key(&fault);
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
-        let denied = edge.login == Login::Wrong
+        let denied = self.login(edge) == Login::Wrong
             || is_refused(&talk.options, talk.kind, &letters)
+            || self.rights_move()
             || on(Fault::Rights)
             || on(Fault::Restore);
         let unborn = talk.server_stage == Stage::Unborn || on(Fault::Restore);
@@ -370,7 +379,11 @@ impl Sim {
             }
             SyncError::PushRefused { .. } => denied,
             SyncError::UnversionedRefused { .. } => {
-                !letters.allow(Right::WriteFiles) || on(Fault::Rights) || on(Fault::Restore) || damaged
+                !letters.allow(Right::WriteFiles)
+                    || self.rights_move()
+                    || on(Fault::Rights)
+                    || on(Fault::Restore)
+                    || damaged
             }
             SyncError::UnresolvedDeltas { .. } => {
                 self.nodes.iter().any(|node| !node.known.shunned.is_empty())

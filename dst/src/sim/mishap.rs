@@ -247,7 +247,7 @@ impl Sim {
         let time = self.nodes[server].time(self.now);
         match self.nodes[server].set_letters(client, letters, time) {
             Err(error) if !self.is_excused(&error) => Err(broken(error)),
-            _ => Ok(()),
+            _ => self.restored_aside(server),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sync::Progress;
+use sync::{Progress, SyncOptions};
 
 use super::Sim;
+use crate::beside::records::Record;
 use crate::check::budget::{self, Gap};
 use crate::check::convergence::{self, Flows};
 use crate::check::derived::{self, Rows};
@@ -15,6 +16,13 @@ use crate::node::{Node, Power, Stage};
 use crate::plan::Login;
 use crate::rights::Right;
 use crate::talk::{Kind, Soundness, Talk, allowed};
+
+/// How a session ended in which nothing was to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Done,
+    Failed,
+}
 
 impl Sim {
     pub(super) fn settle(&mut self) -> Result<(), Violation> {
@@ -32,6 +40,7 @@ impl Sim {
         self.plan.faults.clear();
         self.plan.choices.clear();
         self.settle_daemons()?;
+        self.settle_configuration()?;
         self.converge()?;
         let known: Vec<&Known> = self.nodes.iter().map(|node| &node.known).collect();
         convergence::check(&known, &self.flows())?;
@@ -89,7 +98,7 @@ impl Sim {
             (Stage::Unborn, _) => Kind::Clone,
             (Stage::Whole, _) => Kind::Sync,
         };
-        if edge.login == Login::Wrong || !(options.pull || options.push) {
+        if self.login(&edge) == Login::Wrong || !(options.pull || options.push) {
             return Ok(());
         }
         if kind == Kind::Clone {
@@ -101,6 +110,29 @@ impl Sim {
         let turn = Turn { number: at as u64, part: pass as u64, copy: 0 };
         self.add_aside(turn, at, &mut options)?;
         self.tripping.remove(&at);
+        let end = self.converse(at, kind, options, turn)?;
+        // Between two like stock each session fails in which one sends nothing as an artifact, until the delta source
+        // comes there on another way.
+        let both_stock = self.is_stock(edge.client) && self.is_stock(edge.server);
+        if end == End::Failed && both_stock && self.hollow.contains_key(&at) {
+            self.tripping.insert(at);
+            return Ok(());
+        }
+        match end {
+            End::Done => Ok(()),
+            End::Failed => Err(Violation::new("liveness", format!("{kind:?} of {} failed", edge.client))),
+        }
+    }
+
+    /// All rounds of a session, one after the other.
+    pub(super) fn converse(
+        &mut self,
+        at: usize,
+        kind: Kind,
+        options: SyncOptions,
+        turn: Turn,
+    ) -> Result<End, Violation> {
+        let edge = self.plan.edges[at].clone();
         let mut talk = Talk::new(at, kind, options, &mut self.dice("last talk", turn));
         (talk.life, talk.server_life) = (self.nodes[edge.client].life, self.nodes[edge.server].life);
         talk.commits = Some(self.nodes[edge.client].commits);
@@ -110,25 +142,18 @@ impl Sim {
         let gap = Gap::between(tables(edge.client), tables(edge.server));
         loop {
             self.hollow.remove(&at);
-            let Some(request) = self.compose(&mut talk)? else { break };
-            let Some(reply) = self.serve(at, &request, Soundness::Sound)? else { break };
+            let Some(request) = self.compose(&mut talk)? else { return Ok(End::Failed) };
+            let Some(reply) = self.serve(at, &request, Soundness::Sound)? else { return Ok(End::Failed) };
             match self.absorb(&mut talk, &reply, Soundness::Sound)? {
                 Some(Progress::Continue) => {}
-                Some(Progress::Done) if talk.stock.is_some() => return Ok(()),
-                Some(Progress::Done) => {
-                    let held = self.nodes[edge.client].known.held.len();
-                    return budget::check_rounds(&talk, gap, held);
-                }
-                None => break,
+                Some(Progress::Done) => break,
+                None => return Ok(End::Failed),
             }
         }
-        // Between two like stock each session fails in which one sends nothing as an artifact, until the delta source
-        // comes there on another way.
-        if self.hollow.contains_key(&at) && self.is_stock(edge.client) && self.is_stock(edge.server) {
-            self.tripping.insert(at);
-            return Ok(());
+        if talk.stock.is_none() {
+            budget::check_rounds(&talk, gap, self.nodes[edge.client].known.held.len())?;
         }
-        Err(Violation::new("liveness", format!("{} of {} failed", talk.name(), edge.client)))
+        Ok(End::Done)
     }
 
     /// Which way things go while nothing fails.
@@ -137,7 +162,7 @@ impl Sim {
         let is_used = |at: &usize| !self.plan.unused.contains(at) && !self.tripping.contains(at);
         for (_, edge) in self.plan.edges.iter().enumerate().filter(|(at, _)| is_used(at)) {
             let whole = |node: usize| self.nodes[node].stage == Stage::Whole;
-            if edge.login == Login::Wrong || !whole(edge.client) || !whole(edge.server) {
+            if self.login(edge) == Login::Wrong || !whole(edge.client) || !whole(edge.server) {
                 continue;
             }
             let letters = self.nodes[edge.server].letters(edge.client, edge.login);
@@ -165,7 +190,7 @@ impl Sim {
         let comparable =
             |(_, node): &(usize, &Node)| node.stock.is_none() && !derived::depend_on_shuns(&node.known);
         for (at, node) in self.nodes.iter().enumerate().filter(comparable) {
-            alike.entry(print(&node.known)).or_default().push(at);
+            alike.entry(print(node)).or_default().push(at);
         }
         for peers in alike.values().filter(|peers| peers.len() > 1) {
             let first = Rows::read(&mut self.nodes[peers[0]].repo)?;
@@ -197,8 +222,13 @@ impl Sim {
 }
 
 /// What two peers have to have in common for their derived tables to be the same.
-fn print(known: &Known) -> Vec<u8> {
-    let mut print = Vec::new();
+fn print(node: &Node) -> Vec<u8> {
+    let (known, mut print) = (&node.known, Vec::new());
+    for name in ["ticket-table", "ticket-title-expr"] {
+        let said = node.beside.records.get("/config", name).map(Record::content);
+        print.extend_from_slice(said.unwrap_or_default().as_bytes());
+        print.push(0);
+    }
     known.held.keys().for_each(|id| print.extend_from_slice(id.as_bytes()));
     for set in [&known.phantoms, &known.waiting, &known.private, &known.shunned] {
         print.push(0);

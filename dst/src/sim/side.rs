@@ -1,14 +1,14 @@
-//! What happens beside artifacts and files: synced tables, locks.
+//! What happens beside artifacts and files: synced tables, locks, configuration.
 
 use repo::table::TableError;
-use repo::{Repo, RepoError, config};
+use repo::{Repo, RepoError, UnixTime, config};
 use sync::{CheckinLock, SyncOptions};
 use xfer::{ArtifactId, Card, Message, Pragma, hash};
 
 use super::{Event, Sim, broken};
 use crate::beside::Beside;
-use crate::check::locks;
 use crate::check::tables::{self, Cause, Pair, Written};
+use crate::check::{configuration, locks};
 use crate::dice::{Dice, Turn};
 use crate::feature::Feature;
 use crate::model::Violation;
@@ -19,6 +19,7 @@ use crate::rights::{Letters, Right};
 use crate::script::Item;
 use crate::site::Site;
 use crate::work::rows::{Done, Scribe};
+use crate::work::settings::Keeper;
 
 /// What the simulator knows of all that happens here.
 #[derive(Debug, Default)]
@@ -40,7 +41,8 @@ impl Sim {
             if feature == Feature::Locks {
                 continue;
             }
-            let count = self.dice("aside", feature as u64).between(4, 4 + 2 * self.plan.actions);
+            let (least, more) = if feature == Feature::Tables { (4, 2) } else { (2, 1) };
+            let count = self.dice("aside", feature as u64).between(least, least + more * self.plan.actions);
             for number in (0..count).map(|number| 1_000 * (feature as u64 + 1) + number) {
                 let mut dice = self.dice("aside", number);
                 // Some are early: then there is something to differ in.
@@ -55,8 +57,14 @@ impl Sim {
         Ok(())
     }
 
-    /// How long a lock holds is up to each peer.
+    /// How long a lock holds is up to each peer, and what a guest may do.
     fn found_aside(&mut self, at: usize) -> Result<(), RepoError> {
+        if self.plan.features.contains(&Feature::Configuration) && self.nodes[at].stage == Stage::Whole {
+            let mut dice = self.dice("guest", at as u64);
+            let node = &mut self.nodes[at];
+            let now = UnixTime(node.time(0).0 + 1_000 * dice.below(4) as i64);
+            Keeper { dice: &mut dice, now, logins: &[], count: 0 }.invite(&mut node.repo)?;
+        }
         if self.plan.features.contains(&Feature::Locks) && self.nodes[at].stage == Stage::Whole {
             let seconds = *self.dice("lock timeout", at as u64).pick(&["60", "5", "20", "x", "0"]);
             let node = &mut self.nodes[at];
@@ -76,6 +84,9 @@ impl Sim {
         options: &mut SyncOptions,
     ) -> Result<(), Violation> {
         options.tables = self.plan.features.contains(&Feature::Tables);
+        if !self.side.is_settled {
+            self.add_configuration(turn, edge, options);
+        }
         if !self.plan.features.contains(&Feature::Locks) {
             return Ok(());
         }
@@ -115,7 +126,7 @@ impl Sim {
             let locks = &self.nodes[server].beside.locks;
             // One from the future is as old as it is ahead.
             let is_ahead = locks.held.values().any(|lock| lock.since > time);
-            let unfit = self.plan.unused.contains(&at) || self.plan.edges[at].login == Login::Wrong;
+            let unfit = self.plan.unused.contains(&at) || self.login(&self.plan.edges[at]) == Login::Wrong;
             if unfit || is_ahead || !letters.allow(Right::Write) || self.nodes[client].stage == Stage::Unborn
             {
                 continue;
@@ -148,7 +159,8 @@ impl Sim {
         let dice = &mut self.dice("work aside", number);
         match feature {
             Feature::Tables => self.write_rows(number, at, dice),
-            Feature::Locks | Feature::Configuration | Feature::Users => Ok(()),
+            Feature::Configuration | Feature::Users => self.keep(feature, number, at, dice),
+            Feature::Locks => Ok(()),
         }
     }
 
@@ -162,7 +174,18 @@ impl Sim {
             large: node.limits.reply_bytes.min(20_000) + 500,
             tables: &node.beside.tables,
         };
-        let done = match scribe.act(&mut node.repo) {
+        let done = scribe.act(&mut node.repo);
+        self.wrote(number, at, done)
+    }
+
+    /// Looks at what a user did to tables.
+    pub(super) fn wrote(
+        &mut self,
+        number: u64,
+        at: usize,
+        done: Result<Done, TableError>,
+    ) -> Result<(), Violation> {
+        let done = match done {
             Ok(done) => done,
             Err(TableError::Repo(error)) if self.is_excused(&error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
@@ -189,7 +212,8 @@ impl Sim {
         if !matches!(cause, Cause::Request { .. }) {
             locks::check_still(&before.locks, &node.beside.locks)?;
         }
-        tables::check(&before.tables, &node.beside.tables, cause, time, &mut side.written)
+        configuration::check(&before.records, &node.beside.records, &cause)
+            .and_then(|()| tables::check(&before.tables, &node.beside.tables, cause, time, &mut side.written))
             .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })
     }
 
@@ -233,13 +257,21 @@ impl Sim {
         request: &Message,
         reply: Option<&Message>,
     ) -> Result<(), Violation> {
-        let edge = &self.plan.edges[edge];
-        let user = (edge.login == Login::Password).then(|| name(edge.client));
+        let edge = self.plan.edges[edge].clone();
+        let user = (self.login(&edge) == Login::Password).then(|| name(edge.client));
         let cause = Cause::Request { letters, user: user.as_deref(), message: request };
-        let (server, before) = (edge.server, self.nodes[edge.server].beside.locks.clone());
+        let server = edge.server;
+        let before = self.nodes[server].beside.locks.clone();
         self.audit_aside(server, cause)?;
         let Some(reply) = reply else { return Ok(()) };
         tables::check_reply(reply, letters)?;
+        let (client, rows) = (edge.client, tables::given(reply));
+        self.tempt(server, client, &rows);
+        if self.has_records() {
+            configuration::check_reply(request, reply, letters, &self.nodes[server].beside.records).map_err(
+                |violation| Violation { text: format!("peer {server}: {}", violation.text), ..violation },
+            )?;
+        }
         if !self.plan.features.contains(&Feature::Locks) {
             return Ok(());
         }
@@ -264,13 +296,13 @@ impl Sim {
             let (client, server) = (&self.nodes[edge.client], &self.nodes[edge.server]);
             let letters = &server.letters(edge.client, edge.login);
             if self.plan.unused.contains(&at)
-                || edge.login == Login::Wrong
+                || self.login(edge) == Login::Wrong
                 || client.stage == Stage::Unborn
                 || server.stage == Stage::Unborn
             {
                 continue;
             }
-            let user = (edge.login == Login::Password).then(|| name(edge.client));
+            let user = (self.login(edge) == Login::Password).then(|| name(edge.client));
             let pair = Pair {
                 client: &client.beside.tables,
                 server: &server.beside.tables,

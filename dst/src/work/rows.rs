@@ -52,6 +52,8 @@ pub enum Kind {
     Put,
     /// Many rows are.
     PutMany,
+    /// A row is written that is on its way here.
+    Rival,
     /// A row is deleted.
     Remove,
     /// A row was another user's.
@@ -160,12 +162,43 @@ impl Scribe<'_> {
         Values::from([(sql("who"), Value::Text(who)), (sql("slot"), Value::Integer(slot))])
     }
 
+    /// Writes the row that has this key, as another peer did that did not tell yet.
+    pub fn rival(&mut self, repo: &mut Repo, name: &SqlName, key: Values) -> Result<Done, TableError> {
+        let tx = repo.begin()?;
+        let user = node::name(self.peer);
+        let what = format!("writes {} of {name} too, as {user}", key_shown(&key));
+        if !self.tables.contains_key(name.as_str()) {
+            return Ok(self.done(&user, Kind::Nothing, what));
+        }
+        let mut writer = Writer::open(&tx, name, self.now)?;
+        let expected = self.is_allowed(name.as_str(), &key, &user);
+        let row = self.filled(key, &writer, 2);
+        match writer.put(row, &user) {
+            Ok(_) => {}
+            Err(TableError::NotTheOwner(_)) => return Ok(self.denied(&user, what, expected)),
+            Err(error) => return Err(error),
+        }
+        writer.finish()?;
+        tx.commit()?;
+        Ok(self.done(&user, Kind::Rival, what))
+    }
+
+    /// A row with this key and something in its other columns; `count` rows are to be written at once.
+    fn filled(&mut self, mut row: Values, writer: &Writer<'_>, count: u64) -> Values {
+        let columns = writer.table().definition.columns();
+        for column in columns.filter(|column| !["who", "slot"].contains(&column.name.as_str())) {
+            if let Some(value) = self.value(column.kind, count) {
+                row.insert(column.name.clone(), value);
+            }
+        }
+        row
+    }
+
     fn put(&mut self, tx: &Tx<'_>, count: u64) -> Result<Done, TableError> {
         let names: Vec<&String> = self.tables.keys().collect();
         let name = sql(self.dice.pick(&names).as_str());
         let user = self.user();
         let mut writer = Writer::open(tx, &name, self.now)?;
-        let columns: Vec<Column> = writer.table().definition.columns().cloned().collect();
         let mut what = format!("writes {count} to {name} as {user}:");
         for number in 0..count {
             let mut row = self.key(&user);
@@ -173,11 +206,7 @@ impl Scribe<'_> {
                 row.insert(sql("who"), Value::Text(user.clone()));
                 row.insert(sql("slot"), Value::Integer(100 + number as i64));
             }
-            for column in columns.iter().filter(|column| !["who", "slot"].contains(&column.name.as_str())) {
-                if let Some(value) = self.value(column.kind, count) {
-                    row.insert(column.name.clone(), value);
-                }
-            }
+            let row = self.filled(row, &writer, count);
             what.push_str(&format!(" {:.60}", key_shown(&row)));
             let expected = self.is_allowed(name.as_str(), &row, &user);
             match writer.put(row, &user) {
