@@ -104,6 +104,10 @@ put_in() {
         's/let is_newer = held\.is_none_or/let is_newer = MUTANT || held.is_none_or/'
     mutant verdict-on-rows-ignored sync/src/tables/client.rs \
         's/if sent { Authority::Verdict }/if sent \&\& !MUTANT { Authority::Verdict }/'
+    mutant row-taken-by-an-administrator repo/src/table/writer.rs \
+        's/Authority::Administrator if rule == Rule::Owner/Authority::Administrator if rule == Rule::Owner \&\& !MUTANT/'
+    mutant row-given-back-and-forth repo/src/table/writer.rs \
+        's/>= MAX_VERDICTS {/>= MAX_VERDICTS \&\& !MUTANT {/'
     mutant lock-taken-twice repo/src/lock.rs \
         's/on(snap, &lock\.checkin, lock\.since)?\.is_none()/(MUTANT || &)/'
     mutant older-setting-wins repo/src/configuration/merge.rs \

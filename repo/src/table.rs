@@ -40,6 +40,7 @@
 //!   definition, value, row   what is kept: columns, values, versions
 //!   store, digest            SQL: the rows of `fx_x_NAME`; hashes of parts of it, kept as rows change
 //!   writer                   the one way in
+//!   verdict                  how often a row gave way to what a server said of its owner
 //!   audit                    what somebody changed by other means
 //! ```
 
@@ -52,6 +53,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod value;
+mod verdict;
 mod writer;
 
 pub(crate) use self::audit::{audit, mend};
@@ -79,6 +81,9 @@ pub const MAX_ROW_BYTES: usize = 256 << 10;
 pub const HORIZON_MS: i64 = 90 * DAY_MS;
 /// How far ahead of our clock a peer's row may be: a day. A clock that runs further ahead would win for ever.
 pub const MAX_AHEAD_MS: i64 = DAY_MS;
+/// How often a row gives way to an older one of another user because a server says that it is that user's. Where peers
+/// ask each other in a circle, or two servers that never meet, it would go round for ever.
+pub const MAX_VERDICTS: u32 = 8;
 
 const DAY_MS: i64 = 86_400_000;
 

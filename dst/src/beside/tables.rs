@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use repo::table::{Definition, Rule};
-use repo::{RepoError, Snapshot};
+use repo::{Repo, RepoError, Snapshot};
 use rusqlite::Error::FromSqlConversionFailure;
 use rusqlite::Row as SqlRow;
 use rusqlite::types::{Type, ValueRef};
@@ -70,6 +70,19 @@ impl Table {
             Rule::Owner => row.owner == user && held.is_none_or(|held| held.owner == user),
         }
     }
+}
+
+/// Rows that gave way this often to what a server said of their owner.
+pub fn contested(repo: &mut Repo, times: u32) -> Result<BTreeSet<(String, Key)>, RepoError> {
+    let snap = repo.snapshot()?;
+    let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_table_verdict'";
+    if !snap.conn().prepare_cached(sql)?.exists([])? {
+        return Ok(BTreeSet::new());
+    }
+    let sql = "SELECT name, key FROM fx_frond_table_verdict WHERE count>=?1";
+    let mut statement = snap.conn().prepare_cached(sql)?;
+    let rows = statement.query_map([times], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Reads all tables.

@@ -9,7 +9,9 @@ use crate::beside::records::Record;
 use crate::check::budget::{self, Gap};
 use crate::check::convergence::{self, Flows};
 use crate::check::derived::{self, Rows};
+use crate::check::tables::VERDICTS;
 use crate::dice::{Ratio, Turn};
+use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Node, Power, Stage};
@@ -65,8 +67,10 @@ impl Sim {
         // what a cluster lists, once for the sources of deltas that it keeps waiting. Where it sends nothing as a delta
         // that waits, the session fails, and another pass follows.
         let stock = self.plan.stock.iter().flatten().count();
+        // In each pass a row may give way to another user's, where peers ask each other in a circle.
+        let verdicts = if self.plan.features.contains(&Feature::Tables) { VERDICTS as usize } else { 0 };
         // In the last pass nothing moves.
-        longest * (news + clusters + 2 * stock) + stock + 1
+        longest * (news + clusters + 2 * stock) + stock + verdicts + 1
     }
 
     fn converge(&mut self) -> Result<(), Violation> {

@@ -7,7 +7,8 @@ use xfer::{ArtifactId, Card, Message, Pragma, hash};
 
 use super::{Event, Sim, broken};
 use crate::beside::Beside;
-use crate::check::tables::{self, Cause, Pair, Written};
+use crate::beside::tables::contested;
+use crate::check::tables::{self, Cause, Pair, VERDICTS, Written};
 use crate::check::{configuration, locks};
 use crate::dice::{Dice, Turn};
 use crate::feature::Feature;
@@ -293,6 +294,7 @@ impl Sim {
             return Ok(());
         }
         for (at, edge) in self.plan.edges.iter().enumerate() {
+            let contested = contested(&mut self.nodes[edge.client].repo, VERDICTS).map_err(broken)?;
             let (client, server) = (&self.nodes[edge.client], &self.nodes[edge.server]);
             let letters = &server.letters(edge.client, edge.login);
             if self.plan.unused.contains(&at)
@@ -308,6 +310,7 @@ impl Sim {
                 server: &server.beside.tables,
                 letters,
                 user: user.as_deref(),
+                contested: &contested,
                 clocks: (client.time(self.passed), server.time(self.passed)),
             };
             pair.check().map_err(|violation| Violation {

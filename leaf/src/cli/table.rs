@@ -107,7 +107,10 @@ impl From<TableError> for Failure {
         let what = error.to_string();
         let (code, hint) = match error {
             TableError::Repo(error) => return error.into(),
-            TableError::NotTheOwner(_) | TableError::NeedsLogin | TableError::OwnerMismatch => {
+            TableError::NotTheOwner(_)
+            | TableError::NeedsLogin
+            | TableError::OwnerMismatch
+            | TableError::Contested => {
                 (Code::Refused, "only its owner may change it; say who you are with --user")
             }
             TableError::NoTable(_) => {

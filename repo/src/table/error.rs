@@ -63,6 +63,9 @@ pub enum TableError {
     /// Another user's row.
     #[error("the row belongs to {0:?}")]
     NotTheOwner(String),
+    /// Several servers say several users' of one row, time and again.
+    #[error("servers disagree whose row it is")]
+    Contested,
     /// An owner where there are none, or none where there must be one.
     #[error("a row names its owner exactly if the table's conflict rule is owner")]
     OwnerMismatch,

@@ -184,6 +184,39 @@ fn t1_owners_are_kept_and_only_the_owner_writes() {
 }
 
 #[test]
+fn t1_who_may_do_everything_brings_rows_of_all_users_and_takes_none_from_its_owner() {
+    let mut peer = flags(Rule::Owner);
+    let mut brings = |row: &Row| peer.merge(row, Authority::Administrator).map_err(|error| error.to_string());
+    assert_eq!(brings(&live(flag("x", 1), 1, Some("alice"))), Ok(Merged::Stored));
+    assert_eq!(brings(&live(flag("y", 1), 1, Some("bob"))), Ok(Merged::Stored));
+    assert_eq!(brings(&live(flag("x", 2), 2, Some("alice"))), Ok(Merged::Stored));
+    for row in [live(flag("x", 3), 3, Some("bob")), dead("x", 3, Some("bob"))] {
+        assert_eq!(brings(&row), Err("the row belongs to \"alice\"".to_owned()));
+    }
+    assert_eq!(brings(&dead("x", 4, Some("alice"))), Ok(Merged::Stored));
+}
+
+#[test]
+fn t1_a_row_gives_way_to_what_is_older_a_limited_number_of_times_until_it_is_forgotten() {
+    let mut peer = flags(Rule::Owner);
+    let rows = [live(flag("x", 1), NOW.0 + 1, Some("alice")), live(flag("x", 2), NOW.0, Some("bob"))];
+    let mut swap = |peer: &mut Peer| {
+        assert_eq!(peer.merge(&rows[0], Authority::Peer).unwrap(), Merged::Stored, "the newer");
+        peer.merge(&rows[1], Authority::Verdict).map_err(|error| error.to_string())
+    };
+    for _ in 0..MAX_VERDICTS {
+        assert_eq!(swap(&mut peer), Ok(Merged::Stored));
+    }
+    assert_eq!(swap(&mut peer), Err("servers disagree whose row it is".to_owned()));
+    assert_eq!(peer.rows(), rows[..1]);
+
+    peer.merge(&dead("x", NOW.0 + 2, Some("alice")), Authority::Peer).unwrap();
+    peer.at(NOW.0 + 91 * DAY, |_| ());
+    assert_eq!(peer.rows(), []);
+    assert_eq!(swap(&mut peer), Ok(Merged::Stored));
+}
+
+#[test]
 fn t1_a_row_of_rule_self_is_written_by_whom_its_key_names() {
     let mut peer = flags(Rule::Own);
     peer.put("alice", flag("alice", 1)).unwrap();

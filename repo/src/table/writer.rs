@@ -4,8 +4,8 @@ use xfer::{ArtifactId, SqlName};
 
 use super::row::key_hash;
 use super::{
-    HORIZON_MS, MAX_AHEAD_MS, MAX_ROWS, Part, Row, Rule, State, SyncedTable, TableError, Value, Values,
-    Version, digest, find, store, value,
+    HORIZON_MS, MAX_AHEAD_MS, MAX_ROWS, MAX_VERDICTS, Part, Row, Rule, State, SyncedTable, TableError, Value,
+    Values, Version, digest, find, store, value, verdict,
 };
 use crate::{RepoError, Snapshot, Tx, UnixTime};
 
@@ -25,10 +25,13 @@ pub enum Authority<'a> {
     User(&'a str),
     /// Nobody's in particular.
     Nobody,
-    /// That of a peer whom we believe whatever it says of owners: the server we pull from, or a user who may
-    /// do everything.
+    /// That of a user who may do everything: for rows of all users. Whose a row is that is held stays as it is: else
+    /// what one server was told by another would be undone by those who ask it, and all of it begin anew.
+    Administrator,
+    /// That of a peer whom we believe whatever it says of owners: the server we pull from.
     Peer,
-    /// The same, and it has decided whose row it is: what we have gives way if it is another user's.
+    /// The same, and it has decided whose row it is: what we have gives way if it is another user's, up to
+    /// [`MAX_VERDICTS`] times.
     Verdict,
 }
 
@@ -82,9 +85,13 @@ impl<'t> Writer<'t> {
         let held = store::version(self.tx, &self.table.name, &key)?;
         let version = row.version();
         let is_newer = held.is_none_or(|held| held < version);
-        let is_decided = authority == Authority::Verdict && self.is_anothers(&key, row)?;
-        if !is_newer && !is_decided || held.is_none() && self.is_past(row) {
+        let gives_way =
+            !is_newer && authority == Authority::Verdict && self.other_owner(&key, row)?.is_some();
+        if !is_newer && !gives_way || held.is_none() && self.is_past(row) {
             return Ok(Merged::Kept);
+        }
+        if gives_way {
+            self.give_way(&key)?;
         }
         self.write(&key, row, held)?;
         Ok(Merged::Stored)
@@ -125,7 +132,11 @@ impl<'t> Writer<'t> {
             return Err(TableError::OwnerMismatch);
         }
         let user = match authority {
-            Authority::Peer | Authority::Verdict => return Ok(()),
+            Authority::Administrator if rule == Rule::Owner => {
+                let other = self.other_owner(key, row)?;
+                return other.map_or(Ok(()), |owner| Err(TableError::NotTheOwner(owner)));
+            }
+            Authority::Administrator | Authority::Peer | Authority::Verdict => return Ok(()),
             Authority::User(user) => Some(user).filter(|user| !user.is_empty()),
             Authority::Nobody => None,
         };
@@ -147,10 +158,18 @@ impl<'t> Writer<'t> {
         }
     }
 
-    /// Whether the row that is held belongs to another user than this one.
-    fn is_anothers(&self, key: &ArtifactId, row: &Row) -> Result<bool, RepoError> {
-        let held = store::get(self.tx, &self.table, key)?;
-        Ok(held.is_some_and(|held| held.owner != row.owner))
+    /// Whose the row is that is held, if it belongs to another user than this one.
+    fn other_owner(&self, key: &ArtifactId, row: &Row) -> Result<Option<String>, RepoError> {
+        let held = store::get(self.tx, &self.table, key)?.filter(|held| held.owner != row.owner);
+        Ok(held.map(|held| held.owner.unwrap_or_default()))
+    }
+
+    /// Notes that what is held gives way to what is older.
+    fn give_way(&self, key: &ArtifactId) -> Result<(), TableError> {
+        if verdict::count(self.tx, &self.table.name, key)? >= MAX_VERDICTS {
+            return Err(TableError::Contested);
+        }
+        Ok(verdict::note(self.tx, &self.table.name, key)?)
     }
 
     /// The user whose row it is where the rule is self.
@@ -184,12 +203,13 @@ impl<'t> Writer<'t> {
 
     fn expire(&mut self) -> Result<(), RepoError> {
         let horizon = self.now.saturating_sub(HORIZON_MS);
-        for key in store::tombstones_before(self.tx, &self.table.name, horizon, MAX_ROWS)? {
-            store::forget(self.tx, &self.table.name, &key)?;
+        let due = store::tombstones_before(self.tx, &self.table.name, horizon, MAX_ROWS)?;
+        for key in &due {
+            store::forget(self.tx, &self.table.name, key)?;
             self.table.rows = self.table.rows.saturating_sub(1);
-            self.touch(&key)?;
+            self.touch(key)?;
         }
-        Ok(())
+        if due.is_empty() { Ok(()) } else { verdict::tidy(self.tx, &self.table.name) }
     }
 }
 

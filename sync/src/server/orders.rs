@@ -306,10 +306,10 @@ impl<'m> Orders<'m> {
         self.clone.is_some() && self.tables.begins() && self.rights.allow(Right::Read)
     }
 
-    /// On whose word rows are taken in. Who may do everything may bring rows of others.
+    /// On whose word rows are taken in.
     pub(super) fn authority(&self) -> Authority<'m> {
         match self.user {
-            Some(_) if self.rights.allow(Right::Admin) => Authority::Peer,
+            Some(_) if self.rights.allow(Right::Admin) => Authority::Administrator,
             Some(user) => Authority::User(user),
             None => Authority::Nobody,
         }

@@ -1,4 +1,5 @@
 mod hostile;
+mod owners;
 mod random;
 
 use std::collections::BTreeMap;
@@ -338,58 +339,6 @@ fn three_peers_in_any_order_end_equal_under_every_rule() {
             assert_eq!(one.rows().len(), if rule == Rule::Own { 3 } else { 4 });
         }
     }
-}
-
-#[test]
-fn t1_owners_are_enforced_from_who_is_logged_in() {
-    let (mut alice, mut bob, mut server) = (Peer::new(Rule::Owner), Peer::new(Rule::Owner), Peer::bare());
-    alice.put("alice", flag("x", 1));
-    sync(&mut alice, &mut server, visitor(Authority::User("alice")));
-    assert_equal(&mut alice, &mut server);
-    // Bob wrote the same key before he knew, later: the server has decided, and he gives way.
-    bob.now += 10;
-    bob.put("bob", flag("x", 2));
-    let moved = sync(&mut bob, &mut server, visitor(Authority::User("bob")));
-    assert_eq!(moved.said, ["table t: a row was refused: the row belongs to \"alice\""]);
-    assert_equal(&mut bob, &mut server);
-    assert_equal(&mut alice, &mut server);
-    // He cannot claim to be alice, nor delete, nor write as nobody.
-    bob.now += 10;
-    bob.put("alice", flag("x", 3));
-    bob.put("alice", flag("y", 3));
-    for authority in [Authority::User("bob"), Authority::Nobody] {
-        let moved = sync(&mut bob, &mut server, visitor(authority));
-        assert_eq!(moved.said.len(), 1, "{moved:?}");
-        assert_equal(&mut alice, &mut server);
-    }
-    // Alice may, again and again.
-    for on in 4..6 {
-        alice.now += 100;
-        alice.put("alice", flag("x", on));
-        sync(&mut alice, &mut server, visitor(Authority::User("alice")));
-        assert_equal(&mut alice, &mut server);
-    }
-    alice.remove("alice", "x");
-    sync(&mut alice, &mut server, visitor(Authority::User("alice")));
-    assert_eq!(server.rows()[0].state, State::Deleted);
-}
-
-#[test]
-fn t1_a_row_of_another_user_that_came_by_a_pull_stays_as_it_is_when_a_server_refuses_it() {
-    let (mut alice, mut one, mut other) = (Peer::new(Rule::Owner), Peer::bare(), Peer::bare());
-    alice.put("alice", flag("x", 1));
-    for server in [&mut one, &mut other] {
-        sync(&mut alice, server, visitor(Authority::User("alice")));
-    }
-    alice.now += 5;
-    alice.put("alice", flag("x", 2));
-    sync(&mut alice, &mut one, visitor(Authority::User("alice")));
-    let mut bob = Peer::bare();
-    sync(&mut bob, &mut one, visitor(Authority::User("bob")));
-    sync(&mut bob, &mut other, visitor(Authority::User("bob")));
-    assert_equal(&mut bob, &mut one);
-    sync(&mut bob, &mut other, visitor(Authority::Peer));
-    assert_equal(&mut other, &mut one);
 }
 
 #[test]

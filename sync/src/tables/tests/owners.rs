@@ -1,0 +1,104 @@
+//! Whose a row is, where several say different things.
+
+use super::*;
+
+#[test]
+fn t1_owners_are_enforced_from_who_is_logged_in() {
+    let (mut alice, mut bob, mut server) = (Peer::new(Rule::Owner), Peer::new(Rule::Owner), Peer::bare());
+    alice.put("alice", flag("x", 1));
+    sync(&mut alice, &mut server, visitor(Authority::User("alice")));
+    assert_equal(&mut alice, &mut server);
+    // Bob wrote the same key before he knew, later: the server has decided, and he gives way.
+    bob.now += 10;
+    bob.put("bob", flag("x", 2));
+    let moved = sync(&mut bob, &mut server, visitor(Authority::User("bob")));
+    assert_eq!(moved.said, ["table t: a row was refused: the row belongs to \"alice\""]);
+    assert_equal(&mut bob, &mut server);
+    assert_equal(&mut alice, &mut server);
+    // He cannot claim to be alice, nor delete, nor write as nobody.
+    bob.now += 10;
+    bob.put("alice", flag("x", 3));
+    bob.put("alice", flag("y", 3));
+    for authority in [Authority::User("bob"), Authority::Nobody] {
+        let moved = sync(&mut bob, &mut server, visitor(authority));
+        assert_eq!(moved.said.len(), 1, "{moved:?}");
+        assert_equal(&mut alice, &mut server);
+    }
+    // Alice may, again and again.
+    for on in 4..6 {
+        alice.now += 100;
+        alice.put("alice", flag("x", on));
+        sync(&mut alice, &mut server, visitor(Authority::User("alice")));
+        assert_equal(&mut alice, &mut server);
+    }
+    alice.remove("alice", "x");
+    sync(&mut alice, &mut server, visitor(Authority::User("alice")));
+    assert_eq!(server.rows()[0].state, State::Deleted);
+}
+
+#[test]
+fn t1_a_row_of_another_user_that_came_by_a_pull_stays_as_it_is_when_a_server_refuses_it() {
+    let (mut alice, mut one, mut other) = (Peer::new(Rule::Owner), Peer::bare(), Peer::bare());
+    alice.put("alice", flag("x", 1));
+    for server in [&mut one, &mut other] {
+        sync(&mut alice, server, visitor(Authority::User("alice")));
+    }
+    alice.now += 5;
+    alice.put("alice", flag("x", 2));
+    sync(&mut alice, &mut one, visitor(Authority::User("alice")));
+    let mut bob = Peer::bare();
+    sync(&mut bob, &mut one, visitor(Authority::User("bob")));
+    sync(&mut bob, &mut other, visitor(Authority::User("bob")));
+    assert_equal(&mut bob, &mut one);
+    sync(&mut bob, &mut other, visitor(Authority::Peer));
+    assert_equal(&mut other, &mut one);
+}
+
+#[test]
+fn t1_what_a_server_decided_stays_though_an_administrator_asks_its_client() {
+    let [mut administrator, mut between, mut server] = [0; 3].map(|_| Peer::new(Rule::Owner));
+    server.put("alice", flag("x", 1));
+    administrator.now += 10;
+    administrator.put("bob", flag("x", 2));
+    // As long as nobody has the row, it may be anybody's.
+    sync(&mut administrator, &mut between, visitor(Authority::Administrator));
+    assert_equal(&mut administrator, &mut between);
+    sync(&mut between, &mut server, visitor(Authority::User("between")));
+    assert_equal(&mut between, &mut server);
+    let moved = sync(&mut administrator, &mut between, visitor(Authority::Administrator));
+    assert_eq!(moved.said, ["table t: a row was refused: the row belongs to \"alice\""]);
+    assert_equal(&mut administrator, &mut server);
+    // Who may do everything changes the row, and it stays alice's.
+    administrator.now += 10;
+    administrator.put("alice", flag("x", 3));
+    sync(&mut administrator, &mut between, visitor(Authority::Administrator));
+    assert_equal(&mut administrator, &mut between);
+}
+
+#[test]
+fn t1_three_who_ask_each_other_in_a_circle_come_to_an_end_and_say_so() {
+    let mut peers = [0; 3].map(|_| Peer::new(Rule::Owner));
+    for (at, peer) in peers.iter_mut().enumerate() {
+        peer.now += 10 * at as i64;
+        peer.put(["alice", "bob", "carol"][at], flag("x", at as i64));
+    }
+    let (mut calm, mut last) = (0, Vec::new());
+    for session in 0.. {
+        assert!(session < 100, "no end");
+        let (client, server) = (session % 3, (session + 1) % 3);
+        let [client, server] = peers.get_disjoint_mut([client, server]).unwrap();
+        let before = (client.rows(), server.rows());
+        last.extend(sync(client, server, visitor(Authority::User("eve"))).said);
+        calm = if before == (client.rows(), server.rows()) { calm + 1 } else { 0 };
+        if calm == 3 {
+            break;
+        }
+        if calm == 0 {
+            last.clear();
+        }
+    }
+    assert!(
+        last.contains(&"table t: a row was refused: servers disagree whose row it is".to_owned()),
+        "{last:?}"
+    );
+}
