@@ -11,13 +11,16 @@ mod soak;
 mod sweep;
 
 use std::io::{self, Write};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use dst::node::Templates;
 use dst::plan::Level;
 use repo::RepoError;
+
+use self::pool::{Pool, Task};
 
 /// Simulates whole fleets of peers under injected faults, and checks what must always be true.
 ///
@@ -85,6 +88,34 @@ struct Levels {
 impl Levels {
     fn all(&self) -> Vec<Level> {
         self.level.map_or_else(|| Level::ALL.to_vec(), |level| vec![level])
+    }
+}
+
+/// Many seeds, each on its own.
+#[derive(Args)]
+struct Many {
+    /// From seed A on, below seed B.
+    #[arg(long, value_name = "A..B", value_parser = parse_seeds)]
+    seeds: Range<u64>,
+    #[command(flatten)]
+    levels: Levels,
+    #[command(flatten)]
+    pool: Pool,
+}
+
+impl Many {
+    fn count(&self) -> u64 {
+        self.seeds.end - self.seeds.start
+    }
+
+    /// Does something with each seed at one level, until `each` breaks.
+    fn run<T: Send>(
+        &self,
+        level: Level,
+        job: impl Fn(Task, &Templates) -> Result<T, RepoError> + Sync,
+        each: impl FnMut(Task, T) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<(), Failure> {
+        self.pool.run(self.seeds.clone().map(|seed| (seed, level)), job, each)
     }
 }
 

@@ -1,41 +1,34 @@
 //! `frond-dst meta`: is the same seed the same twice?
 
 use std::io::Write;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use clap::Args;
 use dst::plan::Level;
 use dst::sim;
 
-use super::pool::Pool;
 use super::report;
-use super::{Failure, Levels, Verdict, parse_seeds};
+use super::{Failure, Many, Verdict};
 
 /// Run many seeds twice each, and compare the traces.
 ///
 /// Rules that are broken do not matter here: they are to be broken in the same way twice.
 #[derive(Args)]
 pub(super) struct Meta {
-    /// From seed A on, below seed B.
-    #[arg(long, value_name = "A..B", value_parser = parse_seeds)]
-    seeds: Range<u64>,
     #[command(flatten)]
-    levels: Levels,
-    #[command(flatten)]
-    pool: Pool,
+    many: Many,
 }
 
 impl Meta {
     pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
         let mut differs = false;
-        for level in self.levels.all() {
-            let tasks = self.seeds.clone().map(|seed| (seed, level));
+        for level in self.many.levels.all() {
             let job = |(seed, level): (u64, Level), templates: &_| {
                 let one = sim::run(seed, level, templates, usize::MAX)?.trace;
                 let other = sim::run(seed, level, templates, usize::MAX)?.trace;
                 Ok(first_difference(&one.last(), &other.last()))
             };
-            self.pool.run(tasks, job, |(seed, level), difference| {
+            self.many.run(level, job, |(seed, level), difference| {
                 let Some(difference) = difference else { return Ok(ControlFlow::Continue(())) };
                 differs = true;
                 report::seed_differs(out, seed, level, &difference)?;
@@ -44,7 +37,7 @@ impl Meta {
             if differs {
                 return Ok(Verdict::Broken);
             }
-            let seeds = self.seeds.end - self.seeds.start;
+            let seeds = self.many.count();
             writeln!(out, "{}: {seeds} seeds, each the same twice", level.name())?;
         }
         Ok(Verdict::Fine)

@@ -11,7 +11,7 @@ use dst::sim::{self, Tally};
 use super::clock::{Clock, fresh_seed};
 use super::pool::Pool;
 use super::report::SHOWN;
-use super::sweep::Found;
+use super::sweep::{After, Found};
 use super::{Failure, Levels, Verdict};
 
 /// Run fresh seeds for a time, until one breaks a rule.
@@ -29,9 +29,8 @@ pub(super) struct Soak {
     from: Option<u64>,
     #[command(flatten)]
     pool: Pool,
-    /// Go on after a broken rule: a line for each, the number at the end.
-    #[arg(long)]
-    go_on: bool,
+    #[command(flatten)]
+    after: After,
 }
 
 /// How often it says how far it is.
@@ -47,7 +46,7 @@ impl Soak {
         let seeds = (first..=u64::MAX).flat_map(|seed| levels.iter().map(move |&level| (seed, level)));
         let tasks = seeds.take_while(|_| clock.passed() < self.minutes);
         let job = |(seed, level): (u64, Level), templates: &_| sim::run(seed, level, templates, SHOWN);
-        let (mut found, mut told) = (Found::new(self.go_on.into()), Duration::ZERO);
+        let (mut found, mut told) = (Found::new(self.after), Duration::ZERO);
         let (mut runs, mut last, mut tally) = (0_u64, first, Tally::default());
         self.pool.run(tasks, job, |(seed, _), outcome| {
             (runs, last) = (runs + 1, seed);

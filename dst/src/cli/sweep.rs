@@ -1,40 +1,32 @@
 //! `frond-dst sweep`: many seeds.
 
 use std::io::Write;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use clap::Args;
 use dst::census::Census;
 use dst::plan::Level;
 use dst::sim::{self, Outcome, Tally};
 
-use super::pool::Pool;
 use super::report::{self, SHOWN};
-use super::{Failure, Levels, Verdict, parse_seeds};
+use super::{Failure, Many, Verdict};
 
 /// Run many seeds, until one breaks a rule.
 #[derive(Args)]
 pub(super) struct Sweep {
-    /// From seed A on, below seed B.
-    #[arg(long, value_name = "A..B", value_parser = parse_seeds)]
-    seeds: Range<u64>,
     #[command(flatten)]
-    levels: Levels,
+    many: Many,
     #[command(flatten)]
-    pool: Pool,
-    /// Go on after a broken rule: a line for each, the number at the end.
-    #[arg(long)]
-    go_on: bool,
+    after: After,
 }
 
 impl Sweep {
     pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
-        let mut found = Found::new(self.go_on.into());
-        for level in self.levels.all() {
+        let mut found = Found::new(self.after);
+        for level in self.many.levels.all() {
             let (mut tally, mut census) = (Tally::default(), Census::default());
-            let tasks = self.seeds.clone().map(|seed| (seed, level));
             let job = |(seed, level): (u64, Level), templates: &_| sim::run(seed, level, templates, SHOWN);
-            self.pool.run(tasks, job, |_, outcome| {
+            self.many.run(level, job, |_, outcome| {
                 tally.add(&outcome.tally);
                 census.add(&outcome.census);
                 found.add(out, outcome)
@@ -42,7 +34,7 @@ impl Sweep {
             if found.is_over() {
                 return Ok(Verdict::Broken);
             }
-            let seeds = self.seeds.end - self.seeds.start;
+            let seeds = self.many.count();
             writeln!(out, "{}: {seeds} seeds, {} broken so far: {tally:?}", level.name(), found.count)?;
             writeln!(out, "  {census}")?;
         }
@@ -51,16 +43,11 @@ impl Sweep {
 }
 
 /// What follows a broken rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum After {
-    Stop,
-    GoOn,
-}
-
-impl From<bool> for After {
-    fn from(go_on: bool) -> Self {
-        if go_on { Self::GoOn } else { Self::Stop }
-    }
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct After {
+    /// Go on after a broken rule: a line for each, the number at the end.
+    #[arg(long)]
+    go_on: bool,
 }
 
 /// Runs that broke a rule.
@@ -79,7 +66,7 @@ impl Found {
     pub(super) fn add(&mut self, out: &mut impl Write, outcome: Outcome) -> Result<ControlFlow<()>, Failure> {
         let Some(violation) = &outcome.violation else { return Ok(ControlFlow::Continue(())) };
         self.count += 1;
-        if self.after == After::GoOn {
+        if self.after.go_on {
             writeln!(out, "seed {} {}: {violation}", outcome.seed, outcome.level.name())?;
             return Ok(ControlFlow::Continue(()));
         }
@@ -89,7 +76,7 @@ impl Found {
 
     /// Whether a rule was broken, and that is enough.
     pub(super) fn is_over(&self) -> bool {
-        self.after == After::Stop && self.count > 0
+        !self.after.go_on && self.count > 0
     }
 
     pub(super) fn verdict(&self) -> Verdict {
