@@ -564,6 +564,7 @@ impl Sim {
         options.dry_run = kind == Kind::Sync
             && has_direction
             && both_frond
+            && !self.side.is_settled
             && self.dice("dry run", number).hits(Ratio::new(1, 12));
         let mut talk = Talk::new(edge, kind, options, &mut self.dice("talk", number));
         if both_frond {

@@ -8,9 +8,10 @@ use sync::schedule::{Action, Outcome, Pace, Schedule, Wake};
 use super::{Event, Sim};
 use crate::check::schedule::{News, Owed};
 use crate::dice::{Dice, Turn};
+use crate::feature::Feature;
 use crate::model::Violation;
 use crate::node::{Power, Stage};
-use crate::plan::{Level, Login};
+use crate::plan::{Edge, Level, Login};
 use crate::queue::Moment;
 use crate::site::Site;
 use crate::talk::{Kind, allowed, is_refused};
@@ -30,6 +31,8 @@ pub(super) struct Keepers {
     announced: BTreeMap<usize, u64>,
     /// Whether they are held up.
     are_asleep: bool,
+    /// Whether, at the end, their schedules have to bring everything together.
+    are_alone: bool,
 }
 
 #[derive(Debug)]
@@ -55,9 +58,16 @@ struct Partner {
     failed: Option<u32>,
     /// Whether one ended since.
     has_ended: bool,
+    /// Sessions that went well since.
+    well: usize,
 }
 
 impl Keepers {
+    /// Whether their schedules alone brought everything together.
+    pub(super) fn are_alone(&self) -> bool {
+        self.are_alone
+    }
+
     /// Notes how a session stands after a reply.
     pub(super) fn note(&mut self, talk: u64, end: Outcome) {
         if self.daemons.values().any(|daemon| daemon.peers.iter().any(|peer| peer.talk == Some(talk))) {
@@ -128,7 +138,7 @@ impl Sim {
             .map(|(edge, _)| {
                 let pace = draw_pace(self.plan.level, &mut self.dice("pace", edge as u64));
                 let owed = Owed::new(pace.clone(), self.now);
-                Partner { edge, pace, owed, talk: None, failed: Some(0), has_ended: false }
+                Partner { edge, pace, owed, talk: None, failed: Some(0), has_ended: false, well: 0 }
             })
             .collect();
         let paces = peers.iter().map(|peer| peer.pace.clone()).collect();
@@ -258,7 +268,7 @@ impl Sim {
             (daemon.is_to_look, daemon.planned) = (false, None);
             for peer in &mut daemon.peers {
                 peer.owed.wakes(self.now);
-                (peer.failed, peer.has_ended) = (Some(0), false);
+                (peer.failed, peer.has_ended, peer.well) = (Some(0), false, 0);
             }
         }
         let running: Vec<usize> = self.keepers.daemons.keys().copied().collect();
@@ -268,7 +278,8 @@ impl Sim {
             }
         }
         self.attend_daemons()?;
-        while self.is_anything_owed()? {
+        self.keepers.are_alone = self.are_all_kept();
+        while self.is_anything_owed()? || self.is_any_behind() {
             let Some((now, event)) = self.queue.pop() else {
                 return Err(Violation::new("schedule", "a daemon owes a session that nothing begins"));
             };
@@ -281,6 +292,29 @@ impl Sim {
             self.happen(event)?;
         }
         Ok(())
+    }
+
+    /// Whether all who ask anybody are daemons that do so again and again, both ways, and no edge needs anything that the
+    /// sessions of daemons do not bring.
+    fn are_all_kept(&self) -> bool {
+        let is_kept = |(at, edge): (usize, &Edge)| {
+            let daemon = self.keepers.daemons.get(&edge.client);
+            let daemon = daemon.filter(|daemon| daemon.life == self.nodes[edge.client].life);
+            let partner = daemon.and_then(|daemon| daemon.peers.iter().find(|peer| peer.edge == at));
+            let does_all = |pace: &Pace| pace.interval.is_some() && pace.gives && pace.takes;
+            self.plan.unused.contains(&at) || partner.is_some_and(|peer| does_all(&peer.pace))
+        };
+        self.plan.edges.iter().enumerate().all(is_kept)
+            && self.nodes.iter().all(|node| node.stage == Stage::Whole && node.stock.is_none())
+            && !self.plan.features.contains(&Feature::Configuration)
+    }
+
+    /// Whether a daemon is still to have sessions. Of two that go well over an edge one at least began after all that was
+    /// before them; so when each edge has had two, everything has moved on by an edge.
+    fn is_any_behind(&self) -> bool {
+        let enough = 2 * self.bound();
+        let partners = || self.keepers.daemons.values().flat_map(|daemon| &daemon.peers);
+        self.keepers.are_alone && partners().any(|peer| peer.well < enough && !self.is_denied(peer))
     }
 
     fn is_anything_owed(&self) -> Result<bool, Violation> {
@@ -339,6 +373,7 @@ impl Daemon {
             peer.has_ended = true;
             let went_well = matches!(outcome, Outcome::Done { .. });
             peer.failed = peer.failed.filter(|_| !went_well).map(|failed| failed + 1);
+            peer.well += usize::from(went_well);
         }
     }
 }

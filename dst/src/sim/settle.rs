@@ -55,7 +55,7 @@ impl Sim {
     /// Passes over all edges in which everything has to come together. In each everything moves on by one edge at
     /// least, so a wave of news has been everywhere after as many as the longest way has edges; what makes another wave
     /// is counted.
-    fn bound(&self) -> usize {
+    pub(super) fn bound(&self) -> usize {
         // No way without a loop is longer.
         let longest = self.nodes.len() - 1;
         // Artifacts and files; then deletions, which may wait for the file that they are of.
@@ -87,6 +87,10 @@ impl Sim {
             }
             if self.nodes.iter().map(|node| node.commits).eq(before) {
                 return Ok(());
+            }
+            if self.keepers.are_alone() {
+                let text = "the schedules of daemons left something to exchange".to_owned();
+                return Err(Violation::new("liveness", text));
             }
         }
         Err(Violation::new("liveness", format!("there is still something to exchange after {bound} passes")))

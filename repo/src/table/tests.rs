@@ -200,7 +200,7 @@ fn t1_who_may_do_everything_brings_rows_of_all_users_and_takes_none_from_its_own
 fn t1_a_row_gives_way_to_what_is_older_a_limited_number_of_times_until_it_is_forgotten() {
     let mut peer = flags(Rule::Owner);
     let rows = [live(flag("x", 1), NOW.0 + 1, Some("alice")), live(flag("x", 2), NOW.0, Some("bob"))];
-    let mut swap = |peer: &mut Peer| {
+    let swap = |peer: &mut Peer| {
         assert_eq!(peer.merge(&rows[0], Authority::Peer).unwrap(), Merged::Stored, "the newer");
         peer.merge(&rows[1], Authority::Verdict).map_err(|error| error.to_string())
     };
