@@ -153,7 +153,9 @@ impl Pass<'_> {
                 let source = if words.len() == 4 { Some(id(words[2])?) } else { None };
                 let name = id(name)?;
                 let private = std::mem::take(&mut self.next_private);
-                self.theirs.insert(name);
+                if self.store.reads(source) {
+                    self.theirs.insert(name);
+                }
                 if self.store.put(name, source, line.payload.clone(), private)? {
                     self.note_nonce()?;
                 }
@@ -232,12 +234,12 @@ impl Pass<'_> {
                 return Ok(rid);
             }
             self.check_client(&name)?;
-            let (source, size, bytes) = self.store.stored(&name);
-            if private {
-                self.say("private\n");
-            }
-            let source = source.map(|source| format!("{source} ")).unwrap_or_default();
             if version >= 3 {
+                if private {
+                    self.say("private\n");
+                }
+                let (source, size, bytes) = self.store.stored(&name);
+                let source = source.map(|source| format!("{source} ")).unwrap_or_default();
                 let frame = codec.pack(&bytes);
                 self.say(&format!("cfile {name} {source}{size} {}\n", frame.len()));
                 let last = frame.last().copied();
@@ -246,8 +248,8 @@ impl Pass<'_> {
                     self.say("\n");
                 }
             } else {
-                self.say(&format!("file {name} {source}{}\n", bytes.len()));
-                self.out.extend_from_slice(&bytes);
+                let card = self.store.stored_card(&name);
+                self.out.extend_from_slice(&card);
             }
         }
         Ok(0)
@@ -266,21 +268,25 @@ impl Pass<'_> {
             return trip("a gimme before pull");
         }
         self.lacks.insert(name);
-        if !self.store.may_leave(&name) || !self.theirs.insert(name) {
+        if !self.store.may_leave(&name) || self.theirs.contains(&name) {
             return Ok(());
         }
-        if self.store.private.contains(&name) && !self.private {
+        let private = self.store.private.contains(&name);
+        if private && !self.private {
             self.say(&format!("igot {name} 1\n"));
             return Ok(());
         }
         self.check_client(&name)?;
+        // What is put off is announced once more at the end.
         if self.out.len() >= self.store.budgets.0 {
-            let flag = if self.store.private.contains(&name) { " 1" } else { "" };
-            self.say(&format!("igot {name}{flag}\n"));
-        } else {
-            let card = self.store.file_card(&name, self.private);
-            self.out.extend_from_slice(&card);
+            self.say(&format!("igot {name}{}\n", if private { " 1" } else { "" }));
+            return Ok(());
         }
+        let by_names = self.seen.by_names;
+        let card =
+            if by_names { self.store.stored_card(&name) } else { self.store.file_card(&name, self.private) };
+        self.out.extend_from_slice(&card);
+        self.theirs.insert(name);
         Ok(())
     }
 
@@ -370,7 +376,7 @@ impl Pass<'_> {
     /// The end of a reply, also after a refusal.
     fn finish(&mut self) {
         if self.seen.push {
-            let wanted = self.store.phantoms(self.letters.allow(Right::Private));
+            let wanted = self.store.phantoms(self.private);
             let wanted = wanted.into_iter().filter(|name| !self.lacks.contains(name)).take(GIMMES);
             for name in wanted.collect::<Vec<_>>() {
                 self.say(&format!("gimme {name}\n"));
@@ -378,10 +384,20 @@ impl Pass<'_> {
         }
         if self.seen.by_names && !self.seen.gimmes {
             self.announce(|_, _| true);
-        }
-        if !self.seen.pull {
+        } else if self.seen.pull || self.seen.by_names {
+            self.announce_new();
+        } else {
             return;
         }
+        // All of it: what was just brought, phantoms and what is shunned too.
+        if self.private {
+            for name in self.store.private.clone() {
+                self.say(&format!("igot {name} 1\n"));
+            }
+        }
+    }
+
+    fn announce_new(&mut self) {
         self.clusters = self.store.make_clusters();
         if self.seen.clusters {
             self.say("# sending-clusters\n");
@@ -392,14 +408,6 @@ impl Pass<'_> {
             self.announce(|_, _| true);
         } else {
             self.announce(|store, name| store.unclustered.contains(name));
-        }
-        if self.private {
-            let private: Vec<ArtifactId> = self.store.private.iter().copied().collect();
-            for name in private {
-                if self.store.may_leave(&name) && !self.theirs.contains(&name) {
-                    self.say(&format!("igot {name} 1\n"));
-                }
-            }
         }
     }
 

@@ -189,21 +189,38 @@ impl Store {
         if !private {
             self.publish(&id);
         }
+        if let Some(source) = source {
+            self.announce(source, private);
+        }
+        let content = match source.map(|source| self.content(&source)) {
+            None => Some(bytes.clone()),
+            Some(Some(base)) => Some(apply(&id, base, &bytes)?),
+            Some(None) => None,
+        };
+        if let Some(content) = &content {
+            check(&id, content)?;
+        }
         if matches!(self.contents.get(&id), Some(Content::Whole(_) | Content::Waiting(..))) {
             return Ok(false);
         }
-        if !self.is_known(&id) {
-            self.announce(id, private);
+        self.announce(id, private);
+        if private {
+            self.private.insert(id);
         }
-        let Some(source) = source else { return self.keep(id, bytes).map(|()| true) };
-        self.announce(source, private);
-        if let Some(base) = self.content(&source) {
-            let full = apply(&id, base, &bytes)?;
-            return self.keep(id, full).map(|()| true);
+        match (content, source) {
+            (None, Some(source)) => {
+                self.contents.insert(id, Content::Waiting(source, bytes));
+                self.check_loop(id)?;
+            }
+            (content, _) => self.keep(id, content.expect("it is whole or a delta"))?,
         }
-        self.contents.insert(id, Content::Waiting(source, bytes));
-        self.check_loop(id)?;
         Ok(true)
+    }
+
+    /// Whether a `file` card of this delta source can be read at once. If not, stock forgets that the peer has what the
+    /// card names.
+    pub fn reads(&self, source: Option<ArtifactId>) -> bool {
+        source.is_none_or(|source| self.content(&source).is_some())
     }
 
     fn check_loop(&self, id: ArtifactId) -> Result<(), Trip> {
@@ -219,9 +236,6 @@ impl Store {
 
     /// Keeps a content, and what waited for it.
     fn keep(&mut self, id: ArtifactId, content: Vec<u8>) -> Result<(), Trip> {
-        if !hash::names(&id, &content) {
-            return trip(format!("wrong hash on received artifact {id}"));
-        }
         self.contents.insert(id, Content::Whole(content));
         self.link(id);
         let waiters: Vec<(ArtifactId, Vec<u8>)> = self
@@ -234,6 +248,7 @@ impl Store {
             .collect();
         for (waiter, delta) in waiters {
             let full = apply(&waiter, self.content(&id).expect("it was just kept"), &delta)?;
+            check(&waiter, &full)?;
             self.keep(waiter, full)?;
         }
         Ok(())
@@ -330,6 +345,16 @@ impl Store {
                 (None, content.len(), content.clone())
             }
         }
+    }
+
+    /// A `file` line and what follows it, for a clone: what is stored.
+    pub fn stored_card(&self, id: &ArtifactId) -> Vec<u8> {
+        let (source, _, bytes) = self.stored(id);
+        let mut card = if self.private.contains(id) { b"private\n".to_vec() } else { Vec::new() };
+        let source = source.map(|source| format!("{source} ")).unwrap_or_default();
+        card.extend_from_slice(format!("file {id} {source}{}\n", bytes.len()).as_bytes());
+        card.extend_from_slice(&bytes);
+        card
     }
 
     /// Versions before one, until they begin anew.
@@ -455,6 +480,10 @@ impl Store {
         }
         Ok(true)
     }
+}
+
+fn check(id: &ArtifactId, content: &[u8]) -> Result<(), Trip> {
+    if hash::names(id, content) { Ok(()) } else { trip(format!("wrong hash on received artifact {id}")) }
 }
 
 fn apply(id: &ArtifactId, base: &[u8], bytes: &[u8]) -> Result<Vec<u8>, Trip> {
