@@ -279,6 +279,9 @@ impl Sim {
         }
         self.attend_daemons()?;
         self.keepers.are_alone = self.are_all_kept();
+        if self.keepers.are_alone {
+            self.census.note("daemons alone");
+        }
         while self.is_anything_owed()? || self.is_any_behind() {
             let Some((now, event)) = self.queue.pop() else {
                 return Err(Violation::new("schedule", "a daemon owes a session that nothing begins"));
