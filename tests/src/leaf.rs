@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::http::{self, Answer};
 use crate::process::line;
+use crate::rng::Rng;
 use crate::{Frond, frond, sql};
 
 /// How long anything may take. It never does: a machine that is busy is no finding.
@@ -163,11 +164,22 @@ pub fn open_repository(frond: &Frond, file: &Path) {
     frond.output(["user", "capabilities", "nobody", "gio", "-R", &*path]);
 }
 
-/// Checks a file in, and gives the hash of the check-in.
+/// Checks a file in that holds its name, and gives the hash of the check-in.
 #[track_caller]
 pub fn check_in(frond: &Frond, file: &Path, name: &str) -> String {
+    check_in_content(frond, file, name, name.as_bytes())
+}
+
+/// Checks so many bytes in that do not compress, and gives the hash of the check-in.
+#[track_caller]
+pub fn check_in_bytes(frond: &Frond, file: &Path, length: usize) -> String {
+    check_in_content(frond, file, "bytes.bin", &Rng::new(length as u64).bytes(length))
+}
+
+#[track_caller]
+fn check_in_content(frond: &Frond, file: &Path, name: &str, content: &[u8]) -> String {
     let directory = tempfile::tempdir().expect("a directory");
-    std::fs::write(directory.path().join(name), name).expect("a file");
+    std::fs::write(directory.path().join(name), content).expect("a file");
     let users = sql::column(file, "SELECT login FROM user WHERE cap LIKE '%s%' ORDER BY uid");
     let mut command = frond.command(["commit", "--user", &users[0], "-m", name, name, "-R"]);
     command.arg(file).current_dir(directory.path());
@@ -184,6 +196,6 @@ pub fn holds(frond: &Frond, file: &Path, hash: &str) -> bool {
 }
 
 fn address(url: &str) -> SocketAddr {
-    let host = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
+    let host = url.split('/').nth(2).unwrap_or_default();
     host.parse().unwrap_or_else(|error| panic!("{url}: {error}"))
 }

@@ -1,7 +1,7 @@
 //! A limit on bytes a second. It has no clock: `now` is the time since any fixed moment.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::config::Peer;
@@ -10,7 +10,8 @@ use super::config::Peer;
 /// waited for afterwards, so that the average holds whatever the sizes are.
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {
-    bytes_per_second: u64,
+    /// Bytes a second.
+    rate: f64,
     /// What may be taken without a wait after a rest.
     burst: f64,
     /// What is in it at `at`; below zero it is lent.
@@ -45,10 +46,20 @@ impl Rates {
 }
 
 impl Shared {
-    /// Takes bytes, and says how long to wait until the average is kept.
-    pub(crate) fn take(&self, bytes: u64, now: Duration) -> Duration {
-        let Some(bucket) = &self.0 else { return Duration::ZERO };
-        bucket.lock().unwrap_or_else(PoisonError::into_inner).take(bytes, now)
+    /// An exchange begins: what was saved up before is no more than a rest saves up.
+    pub(crate) fn rest(&self, now: Duration) {
+        if let Some(mut bucket) = self.bucket() {
+            bucket.rest(now);
+        }
+    }
+
+    /// Takes what an exchange moved, and says how long to wait until the average is kept.
+    pub(crate) fn settle(&self, bytes: u64, now: Duration) -> Duration {
+        self.bucket().map_or(Duration::ZERO, |mut bucket| bucket.settle(bytes, now))
+    }
+
+    fn bucket(&self) -> Option<MutexGuard<'_, Bucket>> {
+        Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -57,21 +68,33 @@ impl Bucket {
     pub(crate) fn new(bytes_per_second: u64, now: Duration) -> Self {
         assert!(bytes_per_second > 0, "a rate of 0 moves nothing");
         #[expect(clippy::cast_precision_loss, reason = "a rate beyond 2^53 is no limit")]
-        let burst = bytes_per_second as f64 * BURST.as_secs_f64();
-        Self { bytes_per_second, burst, level: burst, at: now }
+        let rate = bytes_per_second as f64;
+        let burst = rate * BURST.as_secs_f64();
+        Self { rate, burst, level: burst, at: now }
     }
 
-    /// Takes bytes, and says how long to wait until the average is kept.
+    /// Fills it for the time that passed, in which nothing moved.
+    pub(crate) fn rest(&mut self, now: Duration) {
+        self.fill(now, self.burst);
+    }
+
+    /// Takes what moved since the last call, and says how long to wait until the average is kept. The time in which it
+    /// moved counts, however slow the line was: up to as many bytes.
     #[expect(clippy::cast_precision_loss, reason = "messages are shorter than 2^53 bytes")]
-    pub(crate) fn take(&mut self, bytes: u64, now: Duration) -> Duration {
-        let rate = self.bytes_per_second as f64;
-        let passed = now.saturating_sub(self.at).as_secs_f64();
-        self.at = self.at.max(now);
-        self.level = (self.level + passed * rate).min(self.burst) - bytes as f64;
+    pub(crate) fn settle(&mut self, bytes: u64, now: Duration) -> Duration {
+        let bytes = bytes as f64;
+        self.fill(now, self.burst.max(bytes));
+        self.level -= bytes;
         if self.level >= 0.0 {
             return Duration::ZERO;
         }
-        Duration::try_from_secs_f64(-self.level / rate).unwrap_or(Duration::MAX)
+        Duration::try_from_secs_f64(-self.level / self.rate).unwrap_or(Duration::MAX)
+    }
+
+    fn fill(&mut self, now: Duration, most: f64) {
+        let passed = now.saturating_sub(self.at).as_secs_f64();
+        self.at = self.at.max(now);
+        self.level = (self.level + passed * self.rate).min(most);
     }
 }
 
@@ -86,34 +109,52 @@ mod tests {
     #[test]
     fn what_is_taken_beyond_the_rate_is_waited_for() {
         let mut bucket = Bucket::new(1000, Duration::ZERO);
-        assert_eq!(bucket.take(1000, Duration::ZERO), Duration::ZERO, "what a rest saved up");
-        assert_eq!(bucket.take(500, Duration::ZERO), Duration::from_millis(500));
-        assert_eq!(bucket.take(500, Duration::from_millis(500)), Duration::from_millis(500));
-        assert_eq!(bucket.take(0, seconds(1)), Duration::ZERO);
+        assert_eq!(bucket.settle(1000, Duration::ZERO), Duration::ZERO, "what a rest saved up");
+        assert_eq!(bucket.settle(500, Duration::ZERO), Duration::from_millis(500));
+        assert_eq!(bucket.settle(500, Duration::from_millis(500)), Duration::from_millis(500));
+        assert_eq!(bucket.settle(0, seconds(1)), Duration::ZERO);
     }
 
     #[test]
     fn a_long_rest_saves_up_no_more_than_a_short_one() {
         for rest in [2, 3600, 1_000_000] {
             let mut bucket = Bucket::new(1000, Duration::ZERO);
-            bucket.take(1000, Duration::ZERO);
-            assert_eq!(bucket.take(3000, seconds(rest)), seconds(2), "{rest}");
+            bucket.settle(1000, Duration::ZERO);
+            bucket.rest(seconds(rest));
+            assert_eq!(bucket.settle(3000, seconds(rest)), seconds(2), "{rest}");
         }
     }
 
     #[test]
-    fn whoever_waits_as_told_keeps_the_average_whatever_the_sizes_are() {
-        for sizes in [&[1_u64, 10, 100][..], &[250_000], &[5_000_000, 3], &[999, 1001]] {
-            let (rate, mut now, mut moved) = (10_000, Duration::ZERO, 0);
-            let mut bucket = Bucket::new(rate, now);
-            while moved < 20_000_000 {
-                for size in sizes {
-                    now += bucket.take(*size, now);
-                    moved += size;
+    fn an_exchange_earns_no_more_than_it_moved() {
+        let mut bucket = Bucket::new(1000, Duration::ZERO);
+        bucket.rest(Duration::ZERO);
+        assert_eq!(bucket.settle(5000, seconds(3600)), Duration::ZERO);
+        assert_eq!(bucket.settle(1000, seconds(3600)), seconds(1), "nothing is left of the hour");
+    }
+
+    #[test]
+    fn whoever_waits_as_told_keeps_the_average_and_uses_it_up_whatever_sizes_and_lines_are() {
+        const RATE: u64 = 10_000;
+        // Bytes a second of the line, and what passes before the first of them.
+        for (line, delay) in [(1e9, 0), (40_000.0, 10), (11_000.0, 20)] {
+            for sizes in [&[1_000_u64, 2_000, 10_000][..], &[250_000], &[5_000_000, 3000], &[2999, 3001]] {
+                let (mut now, mut moved) = (Duration::ZERO, 0);
+                let mut bucket = Bucket::new(RATE, now);
+                while moved < 20_000_000 {
+                    for size in sizes {
+                        bucket.rest(now);
+                        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+                        let passing = Duration::from_secs_f64(*size as f64 / line);
+                        now += Duration::from_millis(delay) + passing;
+                        now += bucket.settle(*size, now);
+                        moved += size;
+                    }
                 }
+                let least = (moved - RATE) / RATE;
+                assert!(now >= seconds(least), "{moved} bytes took {now:?}");
+                assert!(now <= seconds(least * 11 / 10), "{moved} bytes took {now:?} on a line of {line}");
             }
-            let least = (moved - rate) / rate;
-            assert!((least..=least + 1).contains(&now.as_secs()), "{moved} bytes took {now:?}");
         }
     }
 }

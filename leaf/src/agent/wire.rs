@@ -97,10 +97,15 @@ impl Wire {
         }
     }
 
-    async fn pay(clock: &Clock, bucket: &Shared, bytes: usize) {
-        let wait = bucket.take(bytes as u64, clock.now());
+    /// Waits until what an exchange moved is within what may move. A leaf that is to stop has no more to move.
+    async fn keep_rates(&mut self, sent: usize, received: usize) {
+        let now = self.clock.now();
+        let wait = self.up.settle(sent as u64, now).max(self.down.settle(received as u64, now));
         if !wait.is_zero() {
-            sleep(wait).await;
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.stop.wait() => {}
+            }
         }
     }
 }
@@ -120,13 +125,15 @@ impl Transport for Wire {
             self.parked.notify_one();
             pending::<()>().await;
         }
-        Self::pay(&self.clock, &self.up, request.bytes.len()).await;
+        let sent = request.bytes.len();
+        self.up.rest(self.clock.now());
+        self.down.rest(self.clock.now());
         let reply = match &mut self.way {
             Way::Http(transport) => transport.exchange(request).await?,
             Way::Nats(transport) => transport.exchange(request).await?,
             Way::File(transport) => block_in_place(|| transport.answer(&request))?,
         };
-        Self::pay(&self.clock, &self.down, reply.bytes.len()).await;
+        self.keep_rates(sent, reply.bytes.len()).await;
         Ok(reply)
     }
 
