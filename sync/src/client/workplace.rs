@@ -79,17 +79,7 @@ impl Workplace {
         let work = work_file(target).ok_or_else(no_name)?;
         let lock_file = sibling(target, "frond-lock").ok_or_else(no_name)?;
         refuse_existing(target)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(&lock_file)
-            .map_err(FileError::io(target))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(FileError::Busy(target.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(FileError::io(&lock_file)(error)),
-        }
+        let lock = lock(&lock_file, target)?;
         let place = Self { target: target.to_owned(), work, lock_file, _lock: lock };
         // Whoever held the lock a moment ago may have finished.
         refuse_existing(target)?;
@@ -164,6 +154,39 @@ impl Drop for Workplace {
     }
 }
 
+/// Locks a file, which is made if it is not there. Whoever held it before takes it away: one that has no name any more
+/// is no lock, since others make a new one.
+fn lock(file: &Path, target: &Path) -> Result<File, FileError> {
+    loop {
+        let open = OpenOptions::new().create(true).write(true).truncate(false).open(file);
+        let lock = open.map_err(FileError::io(target))?;
+        match lock.try_lock() {
+            Ok(()) if is_called(&lock, file).map_err(FileError::io(file))? => return Ok(lock),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(FileError::Busy(target.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(FileError::io(file)(error)),
+        }
+    }
+}
+
+/// Whether a name is still that of an open file.
+#[cfg(unix)]
+fn is_called(open: &File, name: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let open = open.metadata()?;
+    match fs::symlink_metadata(name) {
+        Ok(named) => Ok((open.dev(), open.ino()) == (named.dev(), named.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Elsewhere a file that is open keeps its name.
+#[cfg(not(unix))]
+fn is_called(_open: &File, _name: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
 fn refuse_existing(target: &Path) -> Result<(), FileError> {
     match fs::symlink_metadata(target) {
         Ok(_) => Err(FileError::Exists(target.to_owned())),
@@ -204,6 +227,40 @@ mod tests {
         assert!(matches!(Workplace::take(&target), Err(FileError::Busy(_))));
         drop(first);
         assert!(Workplace::take(&target).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_that_was_taken_away_is_none() {
+        let (directory, _) = target();
+        let file = directory.path().join("lock");
+        let held = File::create(&file).unwrap();
+        assert!(is_called(&held, &file).unwrap());
+        fs::remove_file(&file).unwrap();
+        assert!(!is_called(&held, &file).unwrap());
+        File::create(&file).unwrap();
+        assert!(!is_called(&held, &file).unwrap(), "another one of that name");
+    }
+
+    #[test]
+    fn of_many_who_come_and_go_one_at_most_has_the_place() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let (_directory, target) = target();
+        let (inside, taken) = (AtomicU32::new(0), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        let Ok(place) = Workplace::take(&target) else { continue };
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        taken.fetch_add(1, Ordering::SeqCst);
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        drop(place);
+                    }
+                });
+            }
+        });
+        assert!(taken.into_inner() > 0);
     }
 
     #[test]
