@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use repo::Repo;
-use serde::Serialize;
+use repo::branch::Fork;
+use serde::{Serialize, Serializer};
 use sync::SyncResult;
 use sync::client::{self, Remember, Setting};
 use sync::http::{HttpOptions, Proxies, ProxyError};
@@ -137,6 +138,9 @@ pub(crate) fn peer(given: Option<&str>, repo: &mut Repo, output: &Output) -> Res
     Ok(Peer { url, login })
 }
 
+/// Forks that are told to people.
+const SHOWN_FORKS: usize = 5;
+
 /// How long a command waits for a server that is busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -240,7 +244,16 @@ pub(crate) struct Summary {
     project_code: String,
     resumed: bool,
     unavailable: u64,
+    /// Branches that this session left with more than one open end.
+    #[serde(serialize_with = "by_branch")]
+    pub(crate) forks: Vec<Fork>,
     seconds: f64,
+}
+
+/// The open ends of each branch.
+fn by_branch<S: Serializer>(forks: &[Fork], to: S) -> Result<S::Ok, S::Error> {
+    let ends = |fork: &Fork| fork.ends.iter().map(ToString::to_string).collect::<Vec<_>>();
+    to.collect_map(forks.iter().map(|fork| (fork.branch.to_str_lossy(), ends(fork))))
 }
 
 impl Summary {
@@ -271,7 +284,21 @@ impl Summary {
             project_code: result.project.clone(),
             resumed: result.resumed,
             unavailable: result.unavailable,
+            forks: Vec::new(),
             seconds: (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+        }
+    }
+
+    /// Tells people of them, as stock does.
+    pub(crate) fn warn_of_forks(&self, output: &Output) {
+        for Fork { branch, ends } in self.forks.iter().take(SHOWN_FORKS) {
+            let ends: Vec<String> = ends.iter().map(xfer::ArtifactId::short).collect();
+            let branch = branch.to_str_lossy();
+            output.warn(&format!(
+                "a fork has occurred: branch {branch} has {} ends, {}; merge them, or say with --parent which one to go on from",
+                ends.len(),
+                ends.join(", ")
+            ));
         }
     }
 

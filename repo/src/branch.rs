@@ -17,6 +17,27 @@ pub struct Leaf {
     pub is_closed: bool,
 }
 
+/// Open ends of one branch, where there is more than one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fork {
+    /// Which branch.
+    pub branch: Text,
+    /// Its leaves that are not closed, newest first.
+    pub ends: Vec<ArtifactId>,
+}
+
+/// A moment in the life of a repository file, by what it received until then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(i64);
+
+/// Open leaves by branch, newest first, and whether each came after a moment.
+const OPEN: &str =
+    "SELECT coalesce((SELECT x.value FROM tagxref x WHERE x.rid=l.rid AND x.tagid=8 AND x.tagtype>0), ?1),
+        b.uuid, b.rcvid>?2
+   FROM leaf l CROSS JOIN blob b ON b.rid=l.rid CROSS JOIN event e ON e.objid=l.rid
+  WHERE NOT EXISTS(SELECT 1 FROM tagxref c WHERE c.rid=l.rid AND c.tagid=9 AND c.tagtype>0)
+  ORDER BY 1, e.mtime DESC, l.rid DESC";
+
 /// Newest first. Tags 8 and 9 are `branch` and `closed`; without a branch is on the main one.
 const LEAVES: &str = "SELECT l.rid, b.uuid,
         EXISTS(SELECT 1 FROM tagxref c WHERE c.rid=l.rid AND c.tagid=9 AND c.tagtype>0)
@@ -48,6 +69,38 @@ pub fn leaves(snap: &Snapshot<'_>, branch: &Text) -> Result<Vec<Leaf>, RepoError
         Ok(Leaf { rid: row.get(0)?, id: row.get::<_, Name>(1)?.0, is_closed: row.get(2)? })
     })?;
     Ok(leaves.collect::<Result<_, _>>()?)
+}
+
+/// Now.
+pub fn moment(snap: &Snapshot<'_>) -> Result<Moment, RepoError> {
+    let last = "SELECT coalesce(max(rcvid), 0) FROM rcvfrom";
+    Ok(Moment(snap.conn().query_row(last, [], |row| row.get(0))?))
+}
+
+/// Branches with more than one open end, one of which came after a moment.
+pub fn forks_since(snap: &Snapshot<'_>, since: Moment) -> Result<Vec<Fork>, RepoError> {
+    if moment(snap)? == since {
+        return Ok(Vec::new());
+    }
+    let mut statement = snap.conn().prepare_cached(OPEN)?;
+    let mut rows = statement.query((main(snap)?, since.0))?;
+    let (mut forks, mut news): (Vec<Fork>, Vec<bool>) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        let (branch, id, is_new): (Text, ArtifactId, bool) =
+            (row.get(0)?, row.get::<_, Name>(1)?.0, row.get(2)?);
+        match (forks.last_mut(), news.last_mut()) {
+            (Some(fork), Some(has_new)) if fork.branch == branch => {
+                fork.ends.push(id);
+                *has_new |= is_new;
+            }
+            _ => {
+                forks.push(Fork { branch, ends: vec![id] });
+                news.push(is_new);
+            }
+        }
+    }
+    let both = forks.into_iter().zip(news);
+    Ok(both.filter(|(fork, has_new)| *has_new && fork.ends.len() > 1).map(|(fork, _)| fork).collect())
 }
 
 /// Whether a check-in is followed by one on its branch, so that another child there would be a fork.
@@ -100,6 +153,27 @@ mod tests {
         assert_eq!(ids(&leaves(&tx, &"side".into()).unwrap()), [side]);
         assert_eq!(leaves(&tx, &"none".into()).unwrap(), []);
         assert_eq!(of(&tx, rid(&side)).unwrap(), Some("side".into()));
+        tx.commit().unwrap();
+    }
+
+    #[test]
+    fn a_fork_is_told_once_it_is_there_and_not_again() {
+        let mut repo = repo();
+        let tx = repo.begin().unwrap();
+        let root = make(&tx, None, None, 1);
+        let (one, _) = (make(&tx, Some(root), None, 2), make(&tx, Some(root), Some("side"), 3));
+        let none = moment(&tx).unwrap();
+        assert_eq!(forks_since(&tx, Moment(0)).unwrap(), []);
+        tx.commit().unwrap();
+        let tx = repo.begin().unwrap();
+        let other = make(&tx, Some(root), None, 4);
+        let trunk = Fork { branch: "trunk".into(), ends: vec![other, one] };
+        assert_eq!(forks_since(&tx, none).unwrap(), [trunk]);
+        let now = moment(&tx).unwrap();
+        tx.commit().unwrap();
+        let tx = repo.begin().unwrap();
+        make(&tx, Some(root), Some("other"), 5);
+        assert_eq!(forks_since(&tx, now).unwrap(), [], "it was there before");
         tx.commit().unwrap();
     }
 

@@ -4,6 +4,7 @@
 
 use frond_tests::corpus::{Extras, Shape};
 use frond_tests::frond::{REFUSED, count};
+use frond_tests::leaf::{check_in, open_repository};
 use frond_tests::{Fossil, Frond, Pair, Proxy, Scratch, Server, compare, shared};
 
 #[track_caller]
@@ -96,4 +97,33 @@ fn a_login_opens_what_nobody_may_read() {
     let copy = scratch.file("by-stock.fossil");
     fossil.clone(&server.url_as("dev", "pw"), &copy);
     compare::artifact_lists_equal(&copy, &whole);
+}
+
+#[test]
+fn a_fork_that_a_session_brings_is_told_once_as_stock_tells_it() {
+    let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
+    let there = scratch.file("there.fossil");
+    open_repository(&frond, &there);
+    let server = frond.server(&there);
+    let files = ["one", "two", "stock"].map(|name| scratch.file(&format!("{name}.fossil")));
+    for file in &files {
+        frond.clone(&server.url(), file);
+        // Others check in meanwhile, so each of these makes a fork once it is there.
+        check_in(&frond, file, &file.file_name().unwrap().to_string_lossy());
+    }
+    let [one, two, stock] = &files;
+    const WORDS: &str = "a fork has occurred";
+    let first = frond.try_exchange("sync", &server.url(), one);
+    assert!(first.code == Some(0) && !first.stderr.contains(WORDS), "{first}");
+    let summary = frond_tests::frond::summary(&first);
+    assert_eq!(summary["forks"], serde_json::json!({}), "{summary}");
+    for command in ["pull", "sync"] {
+        let said = frond.try_exchange(command, &server.url(), two);
+        let ends = frond_tests::frond::summary(&said)["forks"]["trunk"].as_array().map_or(0, Vec::len);
+        // The second one brings nothing new.
+        let is_new = command == "pull";
+        assert_eq!((said.stderr.contains(WORDS), ends), (is_new, if is_new { 2 } else { 0 }), "{said}");
+    }
+    let said = fossil.try_run(["sync", &server.url(), "-R", &stock.to_string_lossy()]);
+    assert!(said.all().contains(WORDS), "{said}");
 }

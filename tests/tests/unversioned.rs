@@ -253,6 +253,18 @@ fn what_frond_keeps_stock_reads_and_the_reverse() {
     let out = pair.scratch.file("out.txt");
     frond.output(["uv", "export", "docs/notes.txt", &out.to_string_lossy(), "-R", &here]);
     assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&path).unwrap());
+    // What is there and differs is not lost.
+    let export = |more: &[&str]| {
+        let words = ["uv", "export", "docs/notes.txt", &*out.to_string_lossy(), "-R", &here];
+        frond.try_run(words.iter().chain(more))
+    };
+    assert_eq!(export(&[]).code, Some(0), "it is the same");
+    std::fs::write(&out, "mine").unwrap();
+    let said = export(&[]);
+    assert!(said.code == Some(FAILED) && said.stderr.contains("would be lost"), "{said}");
+    assert_eq!(std::fs::read(&out).unwrap(), b"mine");
+    assert_eq!(export(&["--force"]).code, Some(0));
+    assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&path).unwrap());
     assert!(frond.output(["uv", "ls", "-R", &here]).contains("docs/notes.txt"));
     frond.output(["uv", "rm", "docs/notes.txt", "-R", &here]);
     assert_eq!(pair.fossil.output(["uv", "list", "-R", &here]), "");

@@ -33,7 +33,7 @@ impl Config {
     pub(crate) fn repository(&self) -> &Repository {
         match &self.action {
             Action::Pull(exchange::Pull { exchange }) | Action::Push(exchange::Push { exchange }) => {
-                &exchange.repository
+                &exchange.meeting.repository
             }
             Action::Export(file::Export { repository, .. })
             | Action::Import(file::Import { repository, .. })

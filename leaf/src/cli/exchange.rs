@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use clap::Args;
+use repo::{Repo, branch};
 use serde::Serialize;
 use sync::client::{self, ClientError};
 use sync::{Preview, SyncError, SyncOptions, SyncResult};
@@ -75,19 +76,13 @@ impl Meeting {
     fn run(self, direction: Direction, options: SyncOptions, output: &Output) -> Result<Code, Failure> {
         let begun = Instant::now();
         let mut repo = self.repository.write()?;
-        let Peer { url, login } = network::peer(self.url.as_deref(), &mut repo, output)?;
-        let remember = self.network.remember(&login)?;
+        let before = branch::moment(&repo.snapshot()?)?;
         let options = SyncOptions {
             pull: matches!(direction, Direction::Pull | Direction::Both),
             push: matches!(direction, Direction::Push | Direction::Both),
-            user: login.user,
-            password: login.password,
             ..options
         };
-        let (mut setting, span) = network::setting(&self.repository.file, &url, output)?;
-        let mut transport = url.wire(&self.network, remote::own_name(&mut repo)?)?;
-        let session = client::sync(&mut repo, &mut transport, options, remember, &mut setting);
-        let outcome = network::run(within(span, session))?;
+        let (url, outcome) = self.session(&mut repo, options, output)?;
         let (result, end) = match &outcome {
             Ok(result) => (Some(result), End::Done),
             Err(ClientError::Sync(
@@ -98,8 +93,10 @@ impl Meeting {
         match result {
             Some(SyncResult { preview: Some(preview), .. }) => show(preview, &url, output),
             Some(result) => {
-                let summary = Summary::new(direction.name(), result, end, begun);
+                let mut summary = Summary::new(direction.name(), result, end, begun);
+                summary.forks = branch::forks_since(&repo.snapshot()?, before)?;
                 output.answer(&summary, || summary.text(&url));
+                summary.warn_of_forks(output);
             }
             None => {}
         }
@@ -112,6 +109,25 @@ impl Meeting {
                 "a row is changed by its owner, or by who has capability a or s",
             )),
         }
+    }
+}
+
+impl Meeting {
+    /// One session with the server, whatever comes of it.
+    pub(super) fn session(
+        &self,
+        repo: &mut Repo,
+        options: SyncOptions,
+        output: &Output,
+    ) -> Result<(Remote, Result<SyncResult, ClientError>), Failure> {
+        let Peer { url, login } = network::peer(self.url.as_deref(), repo, output)?;
+        let remember = self.network.remember(&login)?;
+        let options = SyncOptions { user: login.user, password: login.password, ..options };
+        let (mut setting, span) = network::setting(&self.repository.file, &url, output)?;
+        let mut transport = url.wire(&self.network, remote::own_name(repo)?)?;
+        let session = client::sync(repo, &mut transport, options, remember, &mut setting);
+        let outcome = network::run(within(span, session))?;
+        Ok((url, outcome))
     }
 }
 

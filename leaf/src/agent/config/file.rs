@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::hours::Hours;
 use super::keys::{self, Key, nearest};
-use super::value::{AdminAddress, BasePath, Every, ProxyHeader, Span, TrustedProxy};
+use super::value::{AdminAddress, BasePath, Every, ProxyHeader, RequestBytes, Span, TrustedProxy};
 use crate::exit::{Code, Failure, from_reading};
 
 /// What the file says.
@@ -23,6 +23,7 @@ pub(super) struct Leaf {
     pub(super) proxy_header: Option<ProxyHeader>,
     pub(super) tls_certificate: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
+    pub(super) request_bytes: Option<RequestBytes>,
     pub(super) probes: Option<bool>,
     pub(super) page: Option<bool>,
     pub(super) admin: Option<AdminAddress>,
@@ -57,49 +58,56 @@ pub(super) struct Repository {
     pub(super) peer: Vec<Peer>,
 }
 
-/// A peer: who it is, and what differs from the defaults.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(super) struct Peer {
-    pub(super) url: String,
-    pub(super) password: Option<String>,
-    pub(super) password_file: Option<PathBuf>,
-    pub(super) pull: Option<bool>,
-    pub(super) push: Option<bool>,
-    pub(super) private: Option<bool>,
-    pub(super) unversioned: Option<bool>,
-    pub(super) tables: Option<bool>,
-    pub(super) poll: Option<Every>,
-    pub(super) jitter: Option<u32>,
-    pub(super) hours: Option<Hours>,
-    pub(super) retry: Option<Span>,
-    pub(super) retry_cap: Option<Span>,
-    pub(super) timeout: Option<Span>,
-    pub(super) send_bytes: Option<u64>,
-    pub(super) up_rate: Option<u64>,
-    pub(super) down_rate: Option<u64>,
-    pub(super) within: Option<Span>,
-}
+/// Makes what a peer may differ in: keys of its own, and of what holds for all.
+macro_rules! manner {
+    ($($key:ident: $kind:ty,)*) => {
+        /// A peer: who it is, and what differs from the defaults.
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+        pub(super) struct Peer {
+            pub(super) url: String,
+            pub(super) password: Option<String>,
+            pub(super) password_file: Option<PathBuf>,
+            $(pub(super) $key: Option<$kind>,)*
+        }
 
-/// What holds for every peer that says nothing else.
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(super) struct Defaults {
-    pub(super) pull: Option<bool>,
-    pub(super) push: Option<bool>,
-    pub(super) private: Option<bool>,
-    pub(super) unversioned: Option<bool>,
-    pub(super) tables: Option<bool>,
-    pub(super) poll: Option<Every>,
-    pub(super) jitter: Option<u32>,
-    pub(super) hours: Option<Hours>,
-    pub(super) retry: Option<Span>,
-    pub(super) retry_cap: Option<Span>,
-    pub(super) timeout: Option<Span>,
-    pub(super) send_bytes: Option<u64>,
-    pub(super) up_rate: Option<u64>,
-    pub(super) down_rate: Option<u64>,
-    pub(super) within: Option<Span>,
+        /// What holds for every peer that says nothing else.
+        #[derive(Debug, Default, Clone, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+        pub(super) struct Defaults {
+            $(pub(super) $key: Option<$kind>,)*
+        }
+
+        impl Peer {
+            pub(super) fn manner(&self) -> Defaults {
+                Defaults { $($key: self.$key.clone(),)* }
+            }
+        }
+
+        impl Defaults {
+            /// What is said here, else what `other` says.
+            pub(super) fn or(&self, other: &Self) -> Self {
+                Self { $($key: self.$key.clone().or_else(|| other.$key.clone()),)* }
+            }
+        }
+    };
+}
+manner! {
+    pull: bool,
+    push: bool,
+    private: bool,
+    unversioned: bool,
+    tables: bool,
+    poll: Every,
+    jitter: u32,
+    hours: Hours,
+    retry: Span,
+    retry_cap: Span,
+    timeout: Span,
+    send_bytes: u64,
+    up_rate: u64,
+    down_rate: u64,
+    within: Span,
 }
 
 /// Shows neither address nor password.
@@ -113,51 +121,6 @@ impl std::fmt::Debug for Peer {
 impl std::fmt::Debug for Bridge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Bridge").finish_non_exhaustive()
-    }
-}
-
-impl Peer {
-    pub(super) fn manner(&self) -> Defaults {
-        Defaults {
-            pull: self.pull,
-            push: self.push,
-            private: self.private,
-            unversioned: self.unversioned,
-            tables: self.tables,
-            poll: self.poll,
-            jitter: self.jitter,
-            hours: self.hours.clone(),
-            retry: self.retry,
-            retry_cap: self.retry_cap,
-            timeout: self.timeout,
-            send_bytes: self.send_bytes,
-            up_rate: self.up_rate,
-            down_rate: self.down_rate,
-            within: self.within,
-        }
-    }
-}
-
-impl Defaults {
-    /// What is said here, else what `other` says.
-    pub(super) fn or(&self, other: &Self) -> Self {
-        Self {
-            pull: self.pull.or(other.pull),
-            push: self.push.or(other.push),
-            private: self.private.or(other.private),
-            unversioned: self.unversioned.or(other.unversioned),
-            tables: self.tables.or(other.tables),
-            poll: self.poll.or(other.poll),
-            jitter: self.jitter.or(other.jitter),
-            hours: self.hours.clone().or_else(|| other.hours.clone()),
-            retry: self.retry.or(other.retry),
-            retry_cap: self.retry_cap.or(other.retry_cap),
-            timeout: self.timeout.or(other.timeout),
-            send_bytes: self.send_bytes.or(other.send_bytes),
-            up_rate: self.up_rate.or(other.up_rate),
-            down_rate: self.down_rate.or(other.down_rate),
-            within: self.within.or(other.within),
-        }
     }
 }
 

@@ -4,15 +4,11 @@ use clap::Args;
 use repo::configuration::Group;
 use serde::Serialize;
 use sync::SyncOptions;
-use sync::client;
-use telemetry::within;
 
-use super::super::Repository;
+use super::super::exchange::Meeting;
 use super::{group, warn_of_unusable};
 use crate::exit::{Code, Failure};
-use crate::network::{self, Network, Peer};
 use crate::output::Output;
-use crate::remote;
 
 /// Get a group from a server, where it is newer there
 #[derive(Debug, Args)]
@@ -49,13 +45,8 @@ pub(super) struct Exchange {
     /// What to exchange: project, skin, ..., all
     #[arg(value_name = "GROUP", value_parser = group)]
     group: Group,
-    /// The server's repository; by default the one of the last session
-    #[arg(value_name = "URL")]
-    url: Option<String>,
     #[command(flatten)]
-    pub(super) repository: Repository,
-    #[command(flatten)]
-    network: Network,
+    pub(super) meeting: Meeting,
 }
 
 #[derive(Serialize)]
@@ -71,15 +62,9 @@ struct Summary {
 
 impl Exchange {
     fn run(self, operation: &'static str, options: SyncOptions, output: &Output) -> Result<Code, Failure> {
-        let mut repo = self.repository.write()?;
-        let Peer { url, login } = network::peer(self.url.as_deref(), &mut repo, output)?;
-        let remember = self.network.remember(&login)?;
         let asks = options.config_pull.is_some();
-        let options = SyncOptions { user: login.user, password: login.password, ..options };
-        let (mut setting, span) = network::setting(&self.repository.file, &url, output)?;
-        let mut transport = url.wire(&self.network, remote::own_name(&mut repo)?)?;
-        let session = client::sync(&mut repo, &mut transport, options, remember, &mut setting);
-        let result = network::run(within(span, session))??;
+        let (url, outcome) = self.meeting.session(&mut self.meeting.repository.write()?, options, output)?;
+        let result = outcome?;
         warn_of_unusable(&result.unusable_settings, output);
         if asks && result.config_offered == 0 {
             let name = self.group.name();

@@ -1,6 +1,8 @@
 //! What only reads.
 
-use std::io::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,6 +15,7 @@ use super::super::Repository;
 use super::no_such_file;
 use crate::exit::{Code, Failure};
 use crate::output::Output;
+use crate::tree::Existing;
 
 /// Write files to standard output
 #[derive(Debug, Args)]
@@ -86,6 +89,8 @@ impl Line {
 }
 
 /// Write a file to disk
+///
+/// It appears whole or not at all. One that is there stays, unless it is the same or --force is given.
 #[derive(Debug, Args)]
 pub(super) struct Export {
     /// Its name
@@ -94,6 +99,9 @@ pub(super) struct Export {
     /// Where to
     #[arg(value_name = "PATH")]
     path: PathBuf,
+    /// Replace a file that is there and differs
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     pub(super) repository: Repository,
 }
@@ -102,21 +110,36 @@ impl Export {
     pub(super) fn run(self, _output: &Output) -> Result<Code, Failure> {
         let mut repo = self.repository.read()?;
         let content = content(&repo.snapshot()?, &self.name)?;
-        replace(&self.path, &content).map_err(|error| {
-            let what = format!("cannot write {}: {error}", self.path.display());
-            Failure::new(Code::Failed, what, "choose another place")
-        })?;
-        Ok(Code::Ok)
+        let existing = if self.force { Existing::Replaced } else { Existing::Kept };
+        match write(&self.path, &content, existing) {
+            Ok(()) => Ok(Code::Ok),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if fs::read(&self.path).is_ok_and(|there| there == content) {
+                    return Ok(Code::Ok);
+                }
+                let what = format!("{} is there and would be lost", self.path.display());
+                Err(Failure::new(Code::Failed, what, "choose another place, or give --force"))
+            }
+            Err(error) => {
+                let what = format!("cannot write {}: {error}", self.path.display());
+                Err(Failure::new(Code::Failed, what, "choose another place"))
+            }
+        }
     }
 }
 
 /// Writes a file as a whole, or not at all.
-fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+fn write(path: &Path, content: &[u8], existing: Existing) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
+    let anybody = fs::Permissions::from_mode(0o666);
+    let mut file =
+        tempfile::Builder::new().permissions(anybody).tempfile_in(directory.unwrap_or(Path::new(".")))?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    match existing {
+        Existing::Kept => file.persist_noclobber(path)?,
+        Existing::Replaced => file.persist(path)?,
+    };
     Ok(())
 }
 
