@@ -13,6 +13,8 @@ need nats-server nats-server
 need nginx nginx
 need systemd-socket-activate systemd
 need systemd-analyze systemd
+# The browser that looks at the status page.
+need chromium-headless-shell chromium-headless-shell
 # The tests of full and read-only disks.
 need unshare util-linux
 need mount mount

@@ -4,6 +4,7 @@
 //! this package are about Frond; that a machine lacks stock Fossil is a failure, not a reason to skip.
 
 pub mod artifact;
+pub mod browser;
 pub mod compare;
 pub mod corpus;
 pub mod debian;
@@ -27,6 +28,7 @@ pub mod shared;
 pub mod sql;
 pub mod terminal;
 
+pub use browser::Browser;
 pub use disk::Disk;
 pub use fossil::Fossil;
 pub use frond::Frond;

@@ -76,7 +76,7 @@ pub fn within<S: AsRef<OsStr>>(
 pub struct Process(Arc<Mutex<Child>>);
 
 impl Process {
-    fn of(child: Child) -> Self {
+    pub(crate) fn of(child: Child) -> Self {
         Self(Arc::new(Mutex::new(child)))
     }
 

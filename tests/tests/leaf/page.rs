@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use frond_tests::leaf::{check_in, open_repository, until};
 use frond_tests::process::free_port;
-use frond_tests::{Frond, Leaf, Scratch};
+use frond_tests::{Browser, Frond, Leaf, Scratch};
+use serde_json::Value;
 
 /// A leaf with a peer that is there and one that is not; a repository has a name that is none for HTML.
 fn leaf(frond: &Frond, scratch: &Scratch) -> Leaf {
@@ -140,4 +141,73 @@ fn where_repositories_are_served_the_page_is_shown_to_who_asks_for_it() {
     let event = get(&leaf, "/code/-/events").text();
     assert!(event.starts_with("retry: 2000\nevent: status\ndata: "), "{event}");
     frond.clone(&leaf.url(), &scratch.file("copy.fossil"));
+}
+
+/// What is to be known of the page as it is laid out.
+const LAYOUT: &str = "(() => {
+  const box = (element) => element.getBoundingClientRect();
+  const root = document.documentElement;
+  const all = [...document.querySelectorAll('body *')];
+  const has = (element) => element.closest('.scroll') === null && box(element).width > 0;
+  return {
+    state: document.getElementById('link').dataset.state,
+    text: document.body.innerText,
+    beyond: all.filter((element) => has(element) && box(element).right > root.clientWidth + 1).map((e) => e.outerHTML),
+    scrolls: root.scrollWidth > root.clientWidth,
+    spilled: [...document.querySelectorAll('svg .name')].filter((name) => name.getComputedTextLength() > 250).length,
+    drawings: [...document.querySelectorAll('main svg')].map((svg) => Math.round(box(svg).height)),
+    lines: document.querySelectorAll('svg .tie').length,
+    rows: document.querySelectorAll('main tbody tr').length,
+    ground: getComputedStyle(document.body).backgroundColor,
+  };
+})()";
+
+#[test]
+fn a_browser_shows_the_page_wide_and_narrow_by_day_and_by_night() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let leaf = leaf(&frond, &scratch);
+    let mut browser = Browser::start();
+    browser.show_on(1280, 900, "light");
+    browser.open(leaf.started["admin_url"].as_str().unwrap());
+    until("its script hears of events", || browser.evaluate(LAYOUT)["state"] == "live");
+    browser.evaluate("document.querySelector('#live').firstElementChild.id = 'old'");
+    until("it shows what comes", || browser.evaluate("document.querySelector('#old') === null") == true);
+    until("it draws the lag", || browser.evaluate("document.querySelector('.plot') !== null") == true);
+    for (name, width, height, scheme, ground) in [
+        ("page-wide", 1280, 900, "light", "rgb(251, 250, 247)"),
+        ("page-dark", 1280, 900, "dark", "rgb(20, 24, 22)"),
+        ("page-narrow", 380, 800, "light", "rgb(251, 250, 247)"),
+        ("page-narrow-dark", 380, 800, "dark", "rgb(20, 24, 22)"),
+    ] {
+        browser.show_on(width, height, scheme);
+        let layout = browser.evaluate(LAYOUT);
+        let text = layout["text"].as_str().unwrap();
+        for shown in
+            ["Frond leaf", "✓ ready", "<b>&\"c", "a.fossil", "cannot connect to 127.0.0.1", "Last sessions"]
+        {
+            assert!(text.contains(shown), "{name}: {shown} is not in\n{text}");
+        }
+        assert_eq!(layout["ground"], ground, "{name}");
+        assert_eq!(
+            (&layout["beyond"], &layout["scrolls"]),
+            (&Value::from([""; 0]), &Value::Bool(false)),
+            "{name}"
+        );
+        assert_eq!((&layout["spilled"], &layout["lines"]), (&Value::from(0), &Value::from(2)), "{name}");
+        assert!(layout["rows"].as_u64().unwrap() >= 4, "{name}: {layout}");
+        let drawings = layout["drawings"].as_array().unwrap();
+        assert!(
+            drawings.len() == 2 && drawings.iter().all(|height| height.as_u64() > Some(50)),
+            "{name}: {drawings:?}"
+        );
+        let picture = browser.picture(name);
+        assert_eq!((picture.width, picture.height), (width.into(), height.into()), "{name}");
+        assert!(picture.colours > 100, "{name} is blank: {picture:?}");
+        assert_eq!(picture.brightness > 128.0, scheme == "light", "{name}: {picture:?}");
+    }
+    assert_eq!(browser.complaints(), [""; 0]);
+    // What the policy forbids would be heard of.
+    browser.evaluate("document.body.setAttribute('style', 'color: red')");
+    let complaints = browser.complaints();
+    assert!(complaints.len() == 1 && complaints[0].contains("Content Security Policy"), "{complaints:?}");
 }

@@ -34,7 +34,7 @@ pub(super) fn plot(lags: &[(Line, Vec<Look>)], now: UnixTime) -> Markup {
         })
         .collect();
     if lines.is_empty() {
-        return html! { p.quiet { "No session went well yet." } };
+        return html! { p.quiet { "No good session was seen yet." } };
     }
     let first =
         lags.iter().filter_map(|(_, looks)| looks.first()).map(|look| look.at.0).min().unwrap_or(now.0);
