@@ -4,7 +4,8 @@
 # make bench   compare with stock Fossil, side by side
 # make sim     run SIM_SEEDS (default 500) seeds of the simulator at each level, and some of them twice: fresh ones, from
 #              the clock on; it prints the command that runs them again, with SIM_FIRST=N. cargo test runs fixed ones
-# make soak-fleet run 20 leaves under kills, cuts and restarts for SOAK_MINUTES (default 10); prints what they take
+# make soak-fleet run 20 leaves under kills, cuts and restarts for SOAK_MINUTES (default 10), then without the broker for
+#              one; prints when they converge and what they take, and fails where that is too late or too much
 # make coverage say which lines of repo and sync the simulator reaches
 # make mutants put known bugs into a copy of the sources: the simulator has to find each
 # make fuzz    run every fuzz target for FUZZ_SECONDS (default 300) each
@@ -41,7 +42,7 @@ bench:
 	target/release/bench
 
 soak-fleet:
-	cargo run --release -p frond-tests --bin soak-fleet -- --minutes $(SOAK_MINUTES)
+	$(CARGO) run --locked --release -p frond-tests --bin soak-fleet -- --minutes $(SOAK_MINUTES)
 
 sim:
 	$(CARGO) build --locked --release -p frond-dst

@@ -1,8 +1,8 @@
-//! Runs a fleet of leaves at a broker under random check-ins, kills, restarts of the broker and cuts of lines, and says
-//! whether it converges, how soon, and what it takes at rest.
+//! Runs a fleet of leaves at a broker under random check-ins, kills, restarts of the broker and cuts of lines, then without
+//! the broker for a minute, and says whether it converges, how soon, and what each leaf takes.
 //!
-//! `soak-fleet [--leaves N] [--repositories N] [--minutes N] [--seed N]`. Exits 1 if what was made is not everywhere 30
-//! seconds after the last fault.
+//! `soak-fleet [--leaves N] [--repositories N] [--minutes N] [--away SECONDS] [--seed N]`. Exits 1 if what was made is not
+//! everywhere 30 seconds after the last fault, or a leaf takes more than 60 MB at any time or 1 % of a processor at rest.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -16,16 +16,23 @@ use frond_tests::proxy::Fault;
 use frond_tests::rng::Rng;
 use frond_tests::{Frond, Leaf, Nats, Proxy, Scratch, sql};
 
-const USAGE: &str = "usage: soak-fleet [--leaves N] [--repositories N] [--minutes N] [--seed N]";
+const USAGE: &str =
+    "usage: soak-fleet [--leaves N] [--repositories N] [--minutes N] [--away SECONDS] [--seed N]";
 
 /// How long a fleet may take to converge once nothing fails any more.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bytes that a leaf may have in memory.
+const MOST_RESIDENT: u64 = 60_000_000;
+
+/// Percent of a processor that a leaf may use at rest.
+const MOST_BUSY: f64 = 1.0;
 
 /// How long processor time is measured at rest.
 const REST: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
-    let (mut leaves, mut repositories, mut minutes, mut seed) = (20, 5, 10, 1);
+    let (mut leaves, mut repositories, mut minutes, mut away, mut seed) = (20, 5, 10, 60, 1);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let number = words.next().and_then(|word| word.parse::<u64>().ok()).expect(USAGE);
@@ -33,17 +40,21 @@ fn main() -> ExitCode {
             "--leaves" => leaves = number,
             "--repositories" => repositories = number,
             "--minutes" => minutes = number,
+            "--away" => away = number,
             "--seed" => seed = number,
             other => panic!("{other}? {USAGE}"),
         }
     }
     let mut fleet = Fleet::start(leaves, repositories, seed);
-    fleet.rest("at rest, before");
+    let mut all_well = fleet.rest("at rest, before");
     fleet.time_one();
     fleet.trouble(Duration::from_secs(60 * minutes));
-    let converged = fleet.converge();
-    fleet.rest("at rest, after");
-    if converged { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    all_well &= fleet.converge("the last fault");
+    fleet.without_broker(Duration::from_secs(away));
+    all_well &= fleet.converge("the broker came back");
+    all_well &= fleet.rest("at rest, after");
+    all_well &= fleet.tell_each();
+    if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Leaves, each with a copy of every repository and a line of its own to the broker.
@@ -70,11 +81,25 @@ struct Member {
     /// When its line is good again, and when it is started again.
     mended: Option<Instant>,
     back: Option<Instant>,
+    /// The most bytes in memory of all its processes, and percent of a processor when it was looked at last.
+    peak: u64,
+    busy: f64,
 }
 
 impl Member {
     fn file(&self, repository: usize) -> PathBuf {
         self.directory.join(format!("r{repository}.fossil"))
+    }
+
+    /// Looks at what it has in memory at most.
+    fn look(&mut self) {
+        let peak = self.leaf.as_ref().map_or(0, |leaf| memory(leaf.id(), "VmHWM:"));
+        self.peak = self.peak.max(peak);
+    }
+
+    fn kill(&mut self) {
+        self.look();
+        self.leaf = None;
     }
 
     fn start(&mut self, frond: &Frond) {
@@ -107,7 +132,8 @@ impl Fleet {
                 text += &format!("[[repository]]\nfile = 'r{repository}.fossil'\n");
             }
             std::fs::write(directory.join("leaf.toml"), text).expect("a file");
-            let mut member = Member { directory, line, leaf: None, mended: None, back: None };
+            let mut member =
+                Member { directory, line, leaf: None, mended: None, back: None, peak: 0, busy: 0.0 };
             member.start(&frond);
             member
         });
@@ -138,24 +164,63 @@ impl Fleet {
         }
     }
 
-    /// Says what each leaf takes while nothing happens.
-    fn rest(&self, when: &str) {
+    /// Says what the leaves take while nothing happens, and whether that is within bounds.
+    fn rest(&mut self, when: &str) -> bool {
         std::thread::sleep(Duration::from_secs(15));
         let ids: Vec<u32> =
             self.members.iter().filter_map(|member| Some(member.leaf.as_ref()?.id())).collect();
         let before: Vec<u64> = ids.iter().map(|id| ticks(*id)).collect();
         std::thread::sleep(REST);
-        // A tick is a hundredth of a second wherever Linux runs.
-        #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-        let busy = ids.iter().zip(before).map(|(id, old)| (ticks(*id) - old) as f64 / REST.as_secs_f64());
-        let mut busy: Vec<f64> = busy.collect();
+        for ((member, id), old) in self.members.iter_mut().zip(&ids).zip(before) {
+            // A tick is a hundredth of a second wherever Linux runs.
+            #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+            let busy = (ticks(*id) - old) as f64 / REST.as_secs_f64();
+            member.busy = busy;
+            member.look();
+        }
+        let mut busy: Vec<f64> = self.members.iter().map(|member| member.busy).collect();
         busy.sort_by(f64::total_cmp);
-        let mut resident: Vec<u64> = ids.iter().map(|id| resident(*id) / 1_000_000).collect();
+        let mut resident: Vec<u64> = ids.iter().map(|id| memory(*id, "VmRSS:") / 1_000_000).collect();
         resident.sort_unstable();
         let (middle, last) = (ids.len() / 2, ids.len() - 1);
         say(&format!(
             "{when}: processor {:.2} % (median), {:.2} % (most); resident {} MB (median), {} MB (most)",
             busy[middle], busy[last], resident[middle], resident[last]
+        ));
+        busy[last] <= MOST_BUSY
+    }
+
+    /// Says what each leaf took, and whether that is within bounds.
+    fn tell_each(&self) -> bool {
+        for (number, member) in self.members.iter().enumerate() {
+            let now = member.leaf.as_ref().map_or(0, |leaf| memory(leaf.id(), "VmRSS:"));
+            say(&format!(
+                "leaf {number:>2}: processor {:.2} % at rest; resident {} MB, {} MB at most in all its lives",
+                member.busy,
+                now / 1_000_000,
+                member.peak / 1_000_000
+            ));
+        }
+        let most = self.members.iter().map(|member| member.peak).max().unwrap_or(0);
+        say(&format!("resident at most: {} MB", most / 1_000_000));
+        most <= MOST_RESIDENT
+    }
+
+    /// Takes the broker away for a time, in which check-ins are made everywhere.
+    fn without_broker(&mut self, time: Duration) {
+        self.broker.stop();
+        let (end, before) = (Instant::now() + time, self.number);
+        while Instant::now() < end {
+            let (member, repository) =
+                (self.rng.below(self.members.len()), self.rng.below(self.repositories));
+            self.commit(member, repository);
+            std::thread::sleep(Duration::from_secs(1).min(end.saturating_duration_since(Instant::now())));
+        }
+        self.broker.restart();
+        say(&format!(
+            "{} check-ins while the broker was away for {} s",
+            self.number - before,
+            time.as_secs()
         ));
     }
 
@@ -215,8 +280,8 @@ impl Fleet {
                 }
                 82..96 => {
                     let member = &mut self.members[member];
-                    if let Some(mut leaf) = member.leaf.take() {
-                        leaf.kill();
+                    if member.leaf.is_some() {
+                        member.kill();
                         member.back = Some(now + pause);
                         kills += 1;
                     }
@@ -256,14 +321,14 @@ impl Fleet {
     }
 
     /// Mends everything, and waits until what was made is everywhere.
-    fn converge(&mut self) -> bool {
+    fn converge(&mut self, since: &str) -> bool {
         self.mend(Instant::now() + Duration::from_secs(3600));
         let begun = Instant::now();
         loop {
             let missing: u64 = self.missing();
             let after = begun.elapsed();
             if missing == 0 {
-                say(&format!("converged {:.1} s after the last fault", after.as_secs_f64()));
+                say(&format!("converged {:.1} s after {since}", after.as_secs_f64()));
                 return after <= PATIENCE;
             }
             if after > PATIENCE * 4 {
@@ -299,10 +364,10 @@ fn ticks(id: u32) -> u64 {
     number(11) + number(12)
 }
 
-/// Bytes that a process has in memory.
-fn resident(id: u32) -> u64 {
+/// Bytes that a process has in memory: `VmRSS:`, or had at most: `VmHWM:`.
+fn memory(id: u32, what: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(what));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024
 }
