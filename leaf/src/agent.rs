@@ -242,6 +242,7 @@ impl Leaf {
             seed: chance::seed()?,
             broker: self.broker.clone().map(|connection| (connection, self.config.prefix.clone())),
             drain: self.config.drain,
+            request_bytes: self.config.request_bytes,
             registry: self.config.registry.map(|every| (every, self.addresses(&repository))),
             deferred: BTreeMap::new(),
         };
@@ -282,6 +283,7 @@ impl Leaf {
             board: self.board.clone(),
             stop,
             drain: self.config.drain,
+            request_bytes: self.config.request_bytes,
         };
         Some(Bridged { config: config.clone(), stopper, task: tokio::spawn(bridge.run()) })
     }
@@ -399,7 +401,8 @@ impl Leaf {
         if fixed(&new) != fixed(&self.config) {
             tracing::warn!("other addresses for admin, socket and broker count from the next start");
         }
-        let is_kept = |repository: &Repository| new.repositories.contains(repository);
+        let takes_same = new.request_bytes == self.config.request_bytes;
+        let is_kept = |repository: &Repository| takes_same && new.repositories.contains(repository);
         let gone = self.keepers.iter().filter(|(_, kept)| !is_kept(&kept.repository));
         let gone: Vec<String> = gone.map(|(name, _)| name.clone()).collect();
         let stopped: Vec<Kept> = gone.iter().filter_map(|name| self.keepers.remove(name)).collect();
@@ -412,6 +415,7 @@ impl Leaf {
         };
         let serves_same = files(&new) == files(&self.config)
             && way(&new) == way(&self.config)
+            && takes_same
             && self.port.as_ref().is_none_or(|port| port.is_for(new.listen));
         if !serves_same && let Some(server) = self.server.take() {
             // The next one takes over at once; this one ends with its last request.
@@ -421,7 +425,8 @@ impl Leaf {
             self.port = None;
         }
         let old = std::mem::take(&mut self.bridges);
-        let (stay, go) = old.into_iter().partition(|bridged| new.bridges.contains(&bridged.config));
+        let (stay, go) =
+            old.into_iter().partition(|bridged| takes_same && new.bridges.contains(&bridged.config));
         self.bridges = stay;
         tokio::join!(stop_all(stopped, new.drain), stop_bridges(go));
         self.board.set(&new, |name| self.keepers.contains_key(name));

@@ -265,7 +265,7 @@ impl From<TransportError> for Failure {
             TransportError::Status { status: 413, text, .. }
                 if text.contains("longer than this server takes") =>
             {
-                "ask whoever runs the server: it takes no artifact as long as this"
+                LONGER_REQUESTS
             }
             TransportError::Status { status: 413, .. } => {
                 "what stands before the server takes no request as long as this: its limit must be raised (nginx: \
@@ -286,7 +286,7 @@ impl From<TransportError> for Failure {
                 "check the project code and the prefix, and that a leaf serves it on this broker"
             }
             TransportError::PeerFailed { fault: PeerFault::Failed, .. } => SERVER_FAILED,
-            TransportError::PeerFailed { fault: PeerFault::TooLong, .. } => "ask whoever runs the server",
+            TransportError::PeerFailed { fault: PeerFault::TooLong, .. } => LONGER_REQUESTS,
             TransportError::PeerFailed { fault: PeerFault::Unreachable, .. } => {
                 "see that the server behind this bridge runs, then try again"
             }
@@ -303,6 +303,9 @@ fn of_database(text: &str) -> bool {
 }
 
 /// What to do where only the server's own people can tell whether a retry helps.
+const LONGER_REQUESTS: &str =
+    "an artifact travels in one request: whoever runs the server may let it take longer ones (request-bytes)";
+
 const SERVER_FAILED: &str = "the fault is the server's: tell whoever runs it; its log should say why";
 
 impl From<FileError> for Failure {

@@ -8,7 +8,7 @@ use sync::nats::{Connection, Hub, HubError, HubOptions, NatsServeOptions, NatsSe
 use tokio::time::sleep;
 
 use super::board::{Board, Condition, Trouble};
-use super::config;
+use super::config::{self, RequestBytes};
 use super::stop::Stop;
 use crate::exit::Failure;
 
@@ -24,6 +24,7 @@ pub(crate) struct Bridge {
     pub(crate) board: Board,
     pub(crate) stop: Stop,
     pub(crate) drain: Duration,
+    pub(crate) request_bytes: RequestBytes,
 }
 
 impl Bridge {
@@ -76,7 +77,12 @@ impl Bridge {
         });
         Hub::new(
             self.config.url.clone(),
-            HubOptions { http, observer: Some(observer), ..HubOptions::default() },
+            HubOptions {
+                http,
+                observer: Some(observer),
+                request_bytes: self.request_bytes.0,
+                ..HubOptions::default()
+            },
         )
     }
 

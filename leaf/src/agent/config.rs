@@ -23,7 +23,7 @@ pub(crate) use self::hours::Hours;
 pub(crate) use self::reference::reference;
 pub(crate) use self::resolve::load;
 pub(crate) use self::shown::Shown;
-pub(crate) use self::value::{BasePath, ProxyHeader, TrustedProxy};
+pub(crate) use self::value::{BasePath, ProxyHeader, RequestBytes, TrustedProxy};
 use crate::measure::Place;
 use crate::remote::Remote;
 
@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) forwarding: Forwarding,
     /// With it, repositories are served over TLS.
     pub(crate) tls: Option<TlsFiles>,
+    /// The longest request that is taken.
+    pub(crate) request_bytes: RequestBytes,
     /// Whether probes and metrics are where repositories are served, too.
     pub(crate) probes: bool,
     /// Whether the status page is there, too.

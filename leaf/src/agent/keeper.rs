@@ -11,7 +11,7 @@ use tokio::task::{Id, JoinHandle, JoinSet, block_in_place};
 use tokio::time::sleep_until;
 
 use super::board::{Condition, Trouble};
-use super::config::{Address, Hours, Peer};
+use super::config::{Address, Hours, Peer, RequestBytes};
 use super::meeting::Meeting;
 use super::registry::Registry;
 use super::session::Errand;
@@ -36,6 +36,8 @@ pub(crate) struct Keeper {
     pub(crate) broker: Option<(Connection, String)>,
     /// How long what was begun there may take when the leaf is to stop.
     pub(crate) drain: Duration,
+    /// The longest request that is taken there.
+    pub(crate) request_bytes: RequestBytes,
     /// How often the leaf writes a row about itself, and where it says that it is reached; none: it writes none.
     pub(crate) registry: Option<(Duration, Vec<String>)>,
     /// Sessions that wait for the hours at which they may begin. For the schedule they have begun.
@@ -146,7 +148,7 @@ impl Keeper {
         let meeting = Arc::new(Meeting::new(connection, topic, own));
         self.errand.meeting = Some(Arc::clone(&meeting));
         let (waker, stop) = (self.waker.clone(), self.errand.stop.clone());
-        Some(tokio::spawn(meeting.attend(repository, self.drain, place, waker, stop)))
+        Some(tokio::spawn(meeting.attend(repository, (self.drain, self.request_bytes), place, waker, stop)))
     }
 
     /// Begins to write down what leaf this is.

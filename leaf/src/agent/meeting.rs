@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use xfer::ArtifactId;
 
-use super::config::Repository;
+use super::config::{Repository, RequestBytes};
 use super::stop::Stop;
 use crate::measure;
 
@@ -80,7 +80,7 @@ impl Meeting {
     pub(crate) async fn attend(
         self: Arc<Self>,
         repository: Arc<Repository>,
-        drain: Duration,
+        (drain, RequestBytes(request_bytes)): (Duration, RequestBytes),
         peer: usize,
         wakes: mpsc::Sender<Wake>,
         stop: Stop,
@@ -88,7 +88,8 @@ impl Meeting {
         let files = [(repository.name.clone(), repository.file.clone())];
         let name = repository.name.clone();
         let observer = measure::requests(move |_| Some(name.clone()));
-        let options = ServeOptions { drain_timeout: drain, observer, ..ServeOptions::default() };
+        let decode = ServeOptions::taking(request_bytes);
+        let options = ServeOptions { decode, drain_timeout: drain, observer, ..ServeOptions::default() };
         let service = XferService::new(Repos::named(files), options);
         let asked =
             NatsServeOptions { prefix: self.topic.prefix().to_owned(), ..NatsServeOptions::default() };

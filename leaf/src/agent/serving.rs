@@ -89,6 +89,7 @@ impl Port {
         let options = ServeOptions {
             observer: measure::requests(move |file| names.get(file).cloned()),
             base_path: config.base_path.clone(),
+            decode: ServeOptions::taking(config.request_bytes.0),
             drain_timeout: config.drain,
             forwarding: config.forwarding.clone(),
             certificate,

@@ -11,7 +11,7 @@ use sync::nats::{Address, ConnectOptions, Connection, NatsServeOptions, NatsServ
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::agent::config::{BasePath, ProxyHeader, TrustedProxy};
+use crate::agent::config::{BasePath, ProxyHeader, RequestBytes, TrustedProxy};
 use crate::agent::serving::watch as watch_certificate;
 use crate::exit::{Code, Failure};
 use crate::measure;
@@ -45,6 +45,9 @@ pub(crate) struct Serve {
     /// The key of that certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
+    /// Bytes of the longest request that is taken; an artifact travels in one
+    #[arg(long, value_name = "BYTES", default_value_t)]
+    request_bytes: RequestBytes,
     /// Answer on this broker too: nats://HOST[:PORT] or tls://HOST[:PORT]
     #[arg(long, value_name = "URL")]
     nats: Option<String>,
@@ -109,6 +112,7 @@ impl Serve {
                 header: self.proxy_header.0,
             },
             certificate: certificate.map(Arc::new),
+            decode: ServeOptions::taking(self.request_bytes.0),
             observer: measure::requests(|_| None),
             ..ServeOptions::default()
         })

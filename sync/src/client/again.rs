@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::TransportError;
+use crate::{PeerFault, TransportError};
 
 /// First wait for a peer that does not say how long. Each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -53,7 +53,8 @@ impl Again {
         chance: u8,
     ) -> Option<Way> {
         match error {
-            TransportError::Status { status: 413, .. } => self.smaller(sent, budget),
+            TransportError::Status { status: 413, .. }
+            | TransportError::PeerFailed { fault: PeerFault::TooLong, .. } => self.smaller(sent, budget),
             TransportError::Status { status: 429 | 502..=504, .. } => self.later(peer_says, chance),
             _ => None,
         }
@@ -112,6 +113,10 @@ mod tests {
         assert_eq!(next(300_000, 250_000), Some(Way::Smaller(62_500)));
         assert_eq!(next(70_000, 62_500), Some(Way::Smaller(15_625)));
         assert_eq!(next(70_000, 15_625), None, "a single artifact");
+        again.reset();
+        let refused =
+            TransportError::PeerFailed { peer: "p".into(), fault: PeerFault::TooLong, text: String::new() };
+        assert_eq!(again.after(&refused, 400, 400, None, 0), Some(Way::Smaller(100)));
         again.reset();
         assert_eq!(again.after(&status(413), 3, 2, None, 0), Some(Way::Smaller(1)));
         assert_eq!(again.after(&status(413), 2, 1, None, 0), None);

@@ -186,7 +186,7 @@ impl Default for ServeOptions {
             base_path: String::new(),
             limits: Limits::default(),
             repo_limits: repo::Limits::default(),
-            decode: request_limits(),
+            decode: Self::taking(Self::REQUEST_BYTES),
             concurrent: 4,
             connections: 512,
             address_connections: 24,
@@ -207,15 +207,23 @@ impl Default for ServeOptions {
     }
 }
 
-/// What a request may cost: less than a reply, since anyone may send one. Stock clients stay below it unless
-/// they push an artifact larger than this, or name more than half a million artifacts at once.
-fn request_limits() -> DecodeLimits {
-    DecodeLimits {
-        body_bytes: 128 << 20,
-        message_bytes: 256 << 20,
-        payload_bytes: 256 << 20,
-        cards: 512 << 10,
-        ..DecodeLimits::default()
+impl ServeOptions {
+    /// Bytes of a request that are taken unless more is asked for: 128 MiB.
+    pub const REQUEST_BYTES: usize = 128 << 20;
+
+    /// Bounds of requests of up to so many bytes: less than of a reply, since anyone may send one. Stock clients stay
+    /// below those of [`Self::REQUEST_BYTES`] unless they push a larger artifact, or name more than half a million
+    /// artifacts at once.
+    pub fn taking(request_bytes: usize) -> DecodeLimits {
+        let all = DecodeLimits::default();
+        let opened = request_bytes.max(Self::REQUEST_BYTES).saturating_mul(2);
+        DecodeLimits {
+            body_bytes: request_bytes.min(all.body_bytes),
+            message_bytes: opened.min(all.message_bytes),
+            payload_bytes: opened.min(all.payload_bytes),
+            cards: 512 << 10,
+            ..all
+        }
     }
 }
 
@@ -491,7 +499,7 @@ mod tests {
 
     #[test]
     fn a_request_is_charged_for_what_it_declares_to_inflate_to() {
-        let limits = request_limits();
+        let limits = ServeOptions::taking(ServeOptions::REQUEST_BYTES);
         let opened = |content_type, bytes: Vec<u8>| {
             opened_bytes(&Body { content_type, bytes: Bytes::from(bytes) }, &limits)
         };

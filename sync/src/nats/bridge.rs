@@ -12,7 +12,7 @@ use xfer::{Card, DecodeLimits, Message, decode, encode};
 
 use super::serve::Refused;
 use super::topic::{PeerId, WordError};
-use crate::http::serve::{Form, Memory, Share};
+use crate::http::serve::{Form, Memory, ServeOptions, Share};
 use crate::http::{HttpOptions, HttpTransport, Url};
 use crate::{PeerFault, TraceContext, Transport, TransportError};
 
@@ -30,7 +30,7 @@ const MAX_HOST_BYTES: usize = 60;
 pub struct HubOptions {
     /// How the server is spoken to.
     pub http: HttpOptions,
-    /// Longest request that is handed on, in bytes. Default 128 MiB.
+    /// Longest request that is handed on, in bytes. Default [`ServeOptions::REQUEST_BYTES`].
     pub request_bytes: usize,
     /// Memory: half for requests, half for replies that are on their way. Default 256 MiB.
     pub memory_bytes: usize,
@@ -58,7 +58,7 @@ impl Default for HubOptions {
     fn default() -> Self {
         Self {
             http: HttpOptions::default(),
-            request_bytes: 128 << 20,
+            request_bytes: ServeOptions::REQUEST_BYTES,
             memory_bytes: 256 << 20,
             concurrent: 8,
             observer: None,

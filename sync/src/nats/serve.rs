@@ -303,7 +303,10 @@ impl Counter {
         let (body, _share) = self.ask(body, envelope, form, share).await?;
         let length = body.bytes.len();
         if length > most {
-            let text = format!("the reply has {length} bytes, and this broker carries {most} at once");
+            let text = format!(
+                "the reply has {length} bytes, and this broker carries {most} at once: {}",
+                self.clerk.how_to_shorten()
+            );
             return Err(Refused { fault: PeerFault::TooLong, text });
         }
         self.connection.send(reply, None, Envelope::default().write(), body.bytes).await?;
@@ -431,6 +434,16 @@ impl Clerk {
         match self {
             Self::Own(service, _) => service.requests(),
             Self::Hub(hub) => hub.requests(),
+        }
+    }
+
+    /// What helps where a reply does not go in one message.
+    fn how_to_shorten(&self) -> &'static str {
+        match self {
+            Self::Own(..) => "an artifact is as long as that; raise max_payload of the broker",
+            Self::Hub(_) => {
+                "lower the setting max-download of the server, or raise max_payload of the broker"
+            }
         }
     }
 

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use frond_tests::corpus::{Extras, PROJECT, Shape};
 use frond_tests::frond::{REFUSED, UNREACHABLE, count};
-use frond_tests::leaf::{check_in, holds, until};
+use frond_tests::leaf::{check_in, check_in_bytes, holds, until};
 use frond_tests::nats::ByHand;
 use frond_tests::process::{Server, free_port};
-use frond_tests::{Fossil, Frond, Leaf, Nats, Scratch, compare, shared};
+use frond_tests::{Fossil, Frond, Leaf, Nats, Scratch, compare, shared, sql};
 use xfer::body::{Body, ContentType, pack, unpack};
 use xfer::{Card, DecodeLimits, Message, decode};
 
@@ -58,12 +58,16 @@ impl Crossing {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
-    /// A bridge that answers already.
-    fn bridge(&self, text: &str) -> Leaf {
+    fn start_bridge(&self, text: &str) -> Leaf {
         let name = format!("bridge-{}.toml", free_port());
         let config =
             self.scratch.write(&name, format!("admin = '0'\nnats = '{}'\n{text}", self.broker.url()));
-        let bridge = Leaf::start(&self.frond, ["--config", &config.to_string_lossy()]);
+        Leaf::start(&self.frond, ["--config", &config.to_string_lossy()])
+    }
+
+    /// A bridge that answers already.
+    fn bridge(&self, text: &str) -> Leaf {
+        let bridge = self.start_bridge(text);
         until("the bridge answers", || bridge.probe("/readyz").status == 200);
         bridge
     }
@@ -172,6 +176,24 @@ fn a_bridge_whose_project_is_known_answers_before_its_server_is_there() {
 }
 
 #[test]
+fn a_bridge_that_has_to_ask_for_its_project_answers_once_its_server_is_there() {
+    let crossing = Crossing::new();
+    crossing.close();
+    let bridge = crossing.start_bridge(&bridge_to(&crossing.url()));
+    until("it says why it does not answer", || {
+        bridge.status(&crossing.frond)["bridges"][0]["error"]["class"] == "network"
+    });
+    assert_eq!(bridge.probe("/readyz").status, 503);
+    let (url, file) = (crossing.broker.project(PROJECT), crossing.scratch.file("a.fossil"));
+    let said = crossing.frond.try_run(["clone", &url, &file.to_string_lossy()]);
+    assert!(said.code == Some(UNREACHABLE) && said.stderr.contains("nobody answers"), "{said}");
+    crossing.serve();
+    until("it answers", || bridge.probe("/readyz").status == 200);
+    crossing.frond.clone(&url, &file);
+    assert!(bridge.status(&crossing.frond)["bridges"][0]["error"].is_null());
+}
+
+#[test]
 fn all_rounds_of_a_session_go_over_one_of_several_bridges() {
     let scratch = Scratch::new();
     let hub = scratch.copy(&shared::corpus(Shape::of(2000), 2000, Extras::None), "hub.fossil");
@@ -250,6 +272,21 @@ fn an_agent_that_knows_only_the_plain_form_works_with_a_stock_server_over_a_brid
     // Stock's replies to a clone are of the other form.
     assert_eq!(agent.clone(), compare::artifacts(&crossing.hub).len());
     agent.push(&crossing.frond, &crossing.hub);
+}
+
+#[test]
+fn a_stock_reply_too_long_for_a_message_without_headers_says_what_to_set() {
+    let crossing = Crossing::new();
+    for number in 0..5 {
+        check_in_bytes(&crossing.frond, &crossing.hub, 300_000 + number);
+    }
+    let _bridge = crossing.bridge(&bridge_to(&crossing.url()));
+    let mut agent = Agent::at(&crossing.broker);
+    let reply = agent.ask("pragma client-version 22800 20260315 120000\nclone 3 1\n");
+    let error = reply.first_error().unwrap();
+    assert!(error.contains("carries 1048576 at once") && error.contains("max-download"), "{error}");
+    sql::execute(&crossing.hub, "REPLACE INTO config(name, value, mtime) VALUES('max-download', 400000, 0)");
+    assert_eq!(agent.clone(), compare::artifacts(&crossing.hub).len());
 }
 
 #[test]

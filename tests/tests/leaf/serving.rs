@@ -1,11 +1,12 @@
 //! What a leaf serves to web servers, to systemd, and over TLS.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use frond_tests::leaf::{open_repository, until};
+use frond_tests::leaf::{check_in_bytes, holds, open_repository, until};
 use frond_tests::nginx::certificate;
 use frond_tests::process::{Running, free_port, within};
-use frond_tests::{Frond, Leaf, Scratch, frond, http};
+use frond_tests::{Frond, Leaf, Nats, Scratch, Server, frond, http};
 
 #[test]
 fn probes_are_where_repositories_are_if_they_are_wanted_there() {
@@ -45,34 +46,107 @@ fn a_leaf_says_by_its_exit_code_whether_it_is_ready() {
     assert_eq!(check(&socket).code, Some(frond::UNREACHABLE));
 }
 
+/// A repository to be served over TLS.
+struct Secure {
+    frond: Frond,
+    scratch: Scratch,
+    file: PathBuf,
+    chain: PathBuf,
+    key: PathBuf,
+}
+
+impl Secure {
+    fn new() -> Self {
+        let (frond, scratch) = (Frond::new(), Scratch::new());
+        let [file, chain, key] = ["a.fossil", "chain.pem", "key.pem"].map(|name| scratch.file(name));
+        open_repository(&frond, &file);
+        certificate("localhost", &chain, &key);
+        Self { frond, scratch, file, chain, key }
+    }
+
+    fn options(&self) -> [&str; 4] {
+        ["--tls-certificate", self.chain.to_str().unwrap(), "--tls-key", self.key.to_str().unwrap()]
+    }
+
+    /// Whether who trusts a certificate is served at a port.
+    fn serves(&self, port: u16, trusted: &Path) -> bool {
+        let mut command = self.frond.command(["pull", "--once", &format!("https://localhost:{port}/"), "-R"]);
+        frond::run(command.arg(&self.file).env("SSL_CERT_FILE", trusted)).code == Some(0)
+    }
+
+    /// Puts another certificate in place, and waits until it is shown at a port; then one that does not fit its key, and
+    /// has the server hear of it: the good one stays.
+    #[track_caller]
+    fn changes(&self, port: u16, tell: impl FnOnce()) {
+        assert!(self.serves(port, &self.chain));
+        let old = self.scratch.copy(&self.chain, "old.pem");
+        certificate("localhost", &self.chain, &self.key);
+        until("the new one is shown", || self.serves(port, &self.chain));
+        assert!(!self.serves(port, &old));
+        let good = self.scratch.copy(&self.chain, "good.pem");
+        certificate("localhost", &self.chain, &self.scratch.file("other.pem"));
+        tell();
+        assert!(self.serves(port, &good));
+    }
+}
+
 #[test]
 fn a_leaf_serves_over_tls_and_reads_a_new_certificate_when_it_is_there() {
-    let (frond, scratch) = (Frond::new(), Scratch::new());
-    let file = scratch.file("a.fossil");
-    open_repository(&frond, &file);
-    let (chain, key) = (scratch.file("chain.pem"), scratch.file("key.pem"));
-    certificate("localhost", &chain, &key);
-    let options = ["--tls-certificate", chain.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
-    let leaf = Leaf::of(&frond, &file, &options);
-    let port = leaf.url().rsplit_once(':').unwrap().1.trim_end_matches('/').to_owned();
+    let secure = Secure::new();
+    let leaf = Leaf::of(&secure.frond, &secure.file, &secure.options());
     assert!(leaf.url().starts_with("https://"), "{}", leaf.url());
-    let url = format!("https://localhost:{port}/");
-    let trusted = |certificate: &std::path::Path| {
-        let mut command = frond.command(["pull", "--once", &url, "-R"]);
-        frond::run(command.arg(&file).env("SSL_CERT_FILE", certificate)).code == Some(0)
-    };
-    assert!(trusted(&chain));
-    let old = scratch.copy(&chain, "old.pem");
-    certificate("localhost", &chain, &key);
-    until("the new one is shown", || trusted(&chain));
-    assert!(!trusted(&old));
-    // One that does not fit its key changes nothing, on SIGHUP either.
-    let good = scratch.copy(&chain, "good.pem");
-    certificate("localhost", &chain, &scratch.file("other.pem"));
-    leaf.signal("HUP");
-    assert!(trusted(&good));
+    secure.changes(leaf.address().port(), || leaf.signal("HUP"));
     let log = leaf.terminate();
     assert!(log.contains("there is a new certificate") && log.contains("stays as it was"), "{log}");
+}
+
+#[test]
+fn frond_serve_reads_a_new_certificate_when_it_is_there() {
+    let secure = Secure::new();
+    let server = Server::start(|port| {
+        let mut command = secure.frond.command(["serve", "--listen", &format!("127.0.0.1:{port}")]);
+        command.args(secure.options()).arg(&secure.file);
+        command
+    });
+    secure.changes(server.address.port(), || {});
+    let log = server.stop();
+    assert!(log.contains("there is a new certificate"), "{log}");
+}
+
+#[test]
+fn a_request_longer_than_is_taken_says_so_until_longer_ones_are() {
+    let (frond, scratch, broker) = (Frond::new(), Scratch::new(), Nats::start());
+    let [there, here, behind] = ["a.fossil", "b.fossil", "c.fossil"].map(|name| scratch.file(name));
+    open_repository(&frond, &there);
+    let config = |bytes: usize| {
+        let text = format!(
+            "listen = '127.0.0.1:0'\nadmin = '0'\nnats = '{}'\nrequest-bytes = {bytes}\n\
+             [[repository]]\nfile = 'a.fossil'\n",
+            broker.url()
+        );
+        scratch.write("leaf.toml", text)
+    };
+    let leaf = Leaf::start(&frond, ["--config", &config(1_000_000).to_string_lossy()]);
+    until("it is ready", || leaf.probe("/readyz").status == 200);
+    let project = frond.clone(&leaf.url(), &here)["project_code"].as_str().unwrap().to_owned();
+    std::fs::copy(&here, &behind).unwrap();
+    let addresses = [(leaf.url(), &here), (broker.project(&project), &behind)];
+    let hashes = addresses.each_ref().map(|(url, file)| {
+        let hash = check_in_bytes(&frond, file, 1_200_000 + url.len());
+        let said = frond.try_exchange("push", url, file);
+        assert_eq!(said.code, Some(frond::FAILED), "{said}");
+        for words in ["longer than", "this server takes", "request-bytes"] {
+            assert!(said.stderr.contains(words), "{words}: {said}");
+        }
+        assert!(!holds(&frond, &there, &hash));
+        hash
+    });
+    config(2_000_000);
+    leaf.signal("HUP");
+    for ((url, file), hash) in addresses.iter().zip(hashes) {
+        until("it is taken", || frond.try_exchange("push", url, file).code == Some(0));
+        assert!(holds(&frond, &there, &hash));
+    }
 }
 
 #[test]

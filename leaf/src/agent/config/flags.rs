@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::file::Defaults;
 use super::hours::Hours;
-use super::value::{AdminAddress, BasePath, Every, ProxyHeader, Span, TrustedProxy};
+use super::value::{AdminAddress, BasePath, Every, ProxyHeader, RequestBytes, Span, TrustedProxy};
 
 /// Which leaf is meant.
 #[derive(Debug, Clone, Default, Args)]
@@ -63,6 +63,9 @@ pub(crate) struct Flags {
     /// The key of that certificate (PEM)
     #[arg(long, value_name = "FILE", env = "FROND_LEAF_TLS_KEY")]
     pub(super) tls_key: Option<PathBuf>,
+    /// Bytes of the longest request that is taken, over HTTP and on the broker; an artifact travels in one
+    #[arg(long, value_name = "BYTES", env = "FROND_LEAF_REQUEST_BYTES")]
+    pub(super) request_bytes: Option<RequestBytes>,
     /// Answer /healthz, /readyz and /metrics where repositories are served too, to everybody
     #[arg(long, env = "FROND_LEAF_PROBES")]
     pub(super) probes: bool,

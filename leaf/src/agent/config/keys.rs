@@ -44,6 +44,12 @@ pub(super) const LEAF: &[Key] = &[
     ),
     key("tls-key", "\"privkey.pem\"", "none", "the key of that certificate"),
     key(
+        "request-bytes",
+        "134217728",
+        "134217728",
+        "bytes of the longest request that is taken, over HTTP and on the broker; an artifact travels in one",
+    ),
+    key(
         "probes",
         "true",
         "false",

@@ -65,6 +65,7 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
         base_path: flags.base_path.clone().or(said.base_path).map(|path| path.0).unwrap_or_default(),
         forwarding,
         tls,
+        request_bytes: flags.request_bytes.or(said.request_bytes).unwrap_or_default(),
         probes: flags.probes || said.probes.unwrap_or(false),
         page: flags.page || said.page.unwrap_or(false),
         admin: flags.admin.or(said.admin).map(|address| address.0),

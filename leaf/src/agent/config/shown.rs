@@ -19,6 +19,7 @@ pub(crate) struct Shown {
     proxy_header: String,
     tls_certificate: Option<String>,
     tls_key: Option<String>,
+    request_bytes: usize,
     probes: bool,
     page: bool,
     admin: Option<String>,
@@ -78,6 +79,7 @@ impl Shown {
             proxy_header: config.forwarding.header.to_string(),
             tls_certificate: config.tls.as_ref().map(|tls| tls.certificate.display().to_string()),
             tls_key: config.tls.as_ref().map(|tls| tls.key.display().to_string()),
+            request_bytes: config.request_bytes.0,
             probes: config.probes,
             page: config.page,
             admin: config.admin.map(|address| address.to_string()),
@@ -106,6 +108,7 @@ impl Shown {
             all => line("proxies", &format!("{}, by {}", all.join(", "), self.proxy_header)),
         }
         line("tls", &self.tls_certificate.clone().unwrap_or_else(none));
+        line("requests", &format!("up to {} bytes", self.request_bytes));
         line("page", if self.page { "at the address of the repositories too" } else { "-" });
         line("probes", if self.probes { "at the address of the repositories too" } else { "-" });
         line("admin", &self.admin.clone().unwrap_or_else(none));

@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use sync::http::serve::{ForwardHeader, Network};
+use sync::http::serve::{ForwardHeader, Network, ServeOptions};
+use xfer::DecodeLimits;
 
 /// A time: `5s`, `1m 30s`, `2h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,10 @@ pub(crate) struct ProxyHeader(pub(crate) ForwardHeader);
 /// A path to serve under: empty, or `/p` without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BasePath(pub(crate) String);
+
+/// Bytes of the longest request that is taken: a million, lest nothing gets through, to 1 GiB, which no body exceeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RequestBytes(pub(crate) usize);
 
 /// Longest time that may be given: a year.
 const MAX_SPAN: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -120,6 +125,39 @@ impl FromStr for ProxyHeader {
     }
 }
 
+impl Default for RequestBytes {
+    fn default() -> Self {
+        Self(ServeOptions::REQUEST_BYTES)
+    }
+}
+
+impl TryFrom<usize> for RequestBytes {
+    type Error = String;
+
+    fn try_from(bytes: usize) -> Result<Self, String> {
+        let most = DecodeLimits::default().body_bytes;
+        if (1_000_000..=most).contains(&bytes) {
+            Ok(Self(bytes))
+        } else {
+            Err(format!("the longest request is of 1000000 to {most} bytes"))
+        }
+    }
+}
+
+impl FromStr for RequestBytes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse::<usize>().map_err(|error| format!("{text:?}: {error}"))?.try_into()
+    }
+}
+
+impl<'de> Deserialize<'de> for RequestBytes {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        usize::deserialize(from)?.try_into().map_err(D::Error::custom)
+    }
+}
+
 /// Reads a value from its text in a file.
 macro_rules! from_text {
     ($($kind:ty),*) => {$(
@@ -135,6 +173,12 @@ from_text!(Span, Every, AdminAddress, BasePath, TrustedProxy, ProxyHeader, super
 /// A time as people write it.
 pub(crate) fn shown(time: Duration) -> String {
     SignedDuration::try_from(time).map_or_else(|_| "for ever".to_owned(), |time| format!("{time:#}"))
+}
+
+impl fmt::Display for RequestBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl fmt::Display for Every {
@@ -160,6 +204,15 @@ mod tests {
         }
         assert_eq!("off".parse(), Ok(Every::Off));
         assert_eq!("5s".parse(), Ok(Every::Time(Duration::from_secs(5))));
+    }
+
+    #[test]
+    fn the_longest_request_is_bounded_either_way() {
+        for (text, fits) in
+            [("999999", false), ("1000000", true), ("1073741824", true), ("1073741825", false)]
+        {
+            assert_eq!(text.parse::<RequestBytes>().is_ok(), fits, "{text}");
+        }
     }
 
     #[test]
