@@ -69,8 +69,12 @@ impl Sim {
         let stock = self.plan.stock.iter().flatten().count();
         // Where peers ask each other in a circle each time that a row gives way to another user's is another wave.
         let verdicts = if self.plan.features.contains(&Feature::Tables) { VERDICTS as usize } else { 0 };
+        // A server that asks for few artifacts at a time, among them some that its client lacks too, may get one of the
+        // others a session.
+        let asks_for_few = self.plan.limits.iter().any(|limits| limits.reply_gimmes < 10);
+        let one_by_one = if asks_for_few { self.model.len() } else { 0 };
         // In the last pass nothing moves.
-        longest * (news + clusters + 2 * stock + verdicts) + stock + 1
+        one_by_one + longest * (news + clusters + 2 * stock + verdicts) + stock + 1
     }
 
     fn converge(&mut self) -> Result<(), Violation> {
