@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use repo::author::{self, AuthorError};
 use repo::manifest::{self, Artifact, Checkin, Control, ForumPost, TagCard, TagKind};
+use repo::partial::{self, Partial};
 use repo::table::TableError;
 use repo::{Genesis, Repo, RepoError, Tx, UnixTime, content, ingest, table, unversioned, wanted};
 use xfer::card::Privacy;
@@ -122,10 +123,11 @@ fn furnish(repo: &mut Repo) -> Result<(), RepoError> {
     tx.commit()
 }
 
-/// Needs them: for a file without history, a post, something asked for in vain, a statement about a tag that came too
-/// late.
+/// Needs them: for a clone, a file without history, a post, something asked for in vain, a statement about a tag that
+/// came too late.
 fn use_tables(tx: &Tx<'_>) -> Result<(), AuthorError> {
     let name = UvName::new("file").expect("a name that all peers take");
+    partial::save(tx, &Partial::default())?;
     unversioned::put(tx, &name, b"", START)?;
     author::post(tx, post())?;
     wanted::miss(tx, &[hash::sha1(b"what nobody has")])?;

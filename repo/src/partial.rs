@@ -1,8 +1,8 @@
 //! The mark of an unfinished clone.
 //!
-//! It lives in a table of its own whose name `fossil rebuild` leaves alone. While it is there the file is not
+//! It is the row of a table of its own whose name `fossil rebuild` leaves alone. While it is there the file is not
 //! a whole repository: it is neither served nor pulled into, and the next clone of the same project goes on
-//! where this one stopped.
+//! where this one stopped. The table stays: when one is dropped, SQLite prepares every statement anew.
 
 use crate::{RepoError, Snapshot, Tx, schema};
 
@@ -17,7 +17,7 @@ pub struct Partial {
     pub server: Option<String>,
 }
 
-const CREATE: &str = "CREATE TABLE IF NOT EXISTS fx_frond_clone(
+const CREATE: &str = "CREATE TABLE fx_frond_clone(
   id INTEGER PRIMARY KEY CHECK(id=1),
   seqno INTEGER NOT NULL,
   project TEXT,
@@ -32,15 +32,15 @@ pub fn load(snap: &Snapshot<'_>) -> Result<Option<Partial>, RepoError> {
     let mut state =
         snap.conn().prepare_cached("SELECT seqno, project, server FROM fx_frond_clone WHERE id=1")?;
     let mut rows = state.query([])?;
-    let Some(row) = rows.next()? else {
-        return Ok(Some(Partial { seqno: 1, ..Partial::default() }));
-    };
+    let Some(row) = rows.next()? else { return Ok(None) };
     Ok(Some(Partial { seqno: row.get(0)?, project: row.get(1)?, server: row.get(2)? }))
 }
 
 /// Marks the file as unfinished, and how far it came.
 pub fn save(tx: &Tx<'_>, partial: &Partial) -> Result<(), RepoError> {
-    tx.conn().execute(CREATE, [])?;
+    if !schema::has_table(tx, "fx_frond_clone")? {
+        tx.conn().execute(CREATE, [])?;
+    }
     tx.conn().execute(
         "REPLACE INTO fx_frond_clone(id, seqno, project, server) VALUES(1, ?1, ?2, ?3)",
         (partial.seqno, &partial.project, &partial.server),
@@ -50,7 +50,9 @@ pub fn save(tx: &Tx<'_>, partial: &Partial) -> Result<(), RepoError> {
 
 /// Takes the mark off: the file is whole.
 pub fn clear(tx: &Tx<'_>) -> Result<(), RepoError> {
-    tx.conn().execute("DROP TABLE IF EXISTS fx_frond_clone", [])?;
+    if schema::has_table(tx, "fx_frond_clone")? {
+        tx.conn().execute("DELETE FROM fx_frond_clone", [])?;
+    }
     Ok(())
 }
 
