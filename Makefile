@@ -2,6 +2,7 @@
 # make test    install what the tests need (Debian packages) and run them all, each fuzz target for ten seconds
 # make lint    formatting, clippy, dependency rules
 # make bench   compare with stock Fossil, side by side
+# make bench-telemetry  what it costs to observe sessions, and that nobody does
 # make sim     run SIM_SEEDS (default 500) seeds of the simulator at each level, and some of them twice: fresh ones, from
 #              the clock on; it prints the command that runs them again, with SIM_FIRST=N. cargo test runs fixed ones
 # make soak-fleet run 20 leaves under kills, cuts and restarts for SOAK_MINUTES (default 10), then without the broker for
@@ -19,9 +20,10 @@ ifndef SIM_FIRST
 SIM_FIRST := $(shell date +%s000)
 endif
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
-SIM := $(TARGET)/release/frond-dst
+RELEASE := $(TARGET)/release
+SIM := $(RELEASE)/frond-dst
 
-.PHONY: demo test lint bench sim soak-fleet mutants coverage fuzz test-packages
+.PHONY: demo test lint bench bench-telemetry sim soak-fleet mutants coverage fuzz test-packages
 
 demo:
 	$(CARGO) run --locked --release --quiet -p frond-tests --bin demo
@@ -40,6 +42,15 @@ lint:
 bench:
 	$(CARGO) build --locked --release -p frond-leaf -p frond-tests --bins
 	target/release/bench
+
+# Instructions are counted by valgrind: half a percent is less than the clock can tell.
+bench-telemetry:
+	$(CARGO) build --locked --release -p frond-tests --bin unobserved-sessions --features unobserved
+	cp $(RELEASE)/unobserved-sessions $(RELEASE)/unobserved-sessions-without-calls
+	$(CARGO) build --locked --release -p frond-tests --bin unobserved-sessions
+	$(RELEASE)/unobserved-sessions --compare $(RELEASE)/unobserved-sessions-without-calls
+	$(CARGO) build --locked --release -p frond-leaf
+	FROND_BIN=$(RELEASE)/frond $(CARGO) bench --locked -p frond-telemetry --bench session
 
 soak-fleet:
 	$(CARGO) run --locked --release -p frond-tests --bin soak-fleet -- --minutes $(SOAK_MINUTES)

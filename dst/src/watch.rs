@@ -84,13 +84,13 @@ impl Observer for Watch {
                 self.expect(&[Stage::InRound, Stage::Handling], self.stage, event);
             }
             Event::TableStarted { table, .. } => {
-                self.expect(&[Stage::InRound], self.stage, event);
+                self.expect(&[Stage::InRound, Stage::Handling], self.stage, event);
                 if !self.tables.insert(table.to_string()) {
                     self.complain(|| format!("table {table} began twice"));
                 }
             }
             Event::TableFinished { table, .. } => {
-                self.expect(&[Stage::Between, Stage::InRound], self.stage, event);
+                self.expect(&[Stage::Between, Stage::InRound, Stage::Handling], self.stage, event);
                 if !self.tables.remove(table.as_str()) {
                     self.complain(|| format!("table {table} ended, and did not begin"));
                 }

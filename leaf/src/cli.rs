@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::exit::{Code, Failure};
-use crate::measure::Metrics;
+use crate::measure::Kind;
 use crate::output::Output;
 use crate::waiting;
 
@@ -131,9 +131,13 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether somebody can ask it for metrics while it runs.
-    pub(crate) fn metrics(&self) -> Metrics {
-        if matches!(self, Self::Leaf(_)) { Metrics::Shown } else { Metrics::Hidden }
+    /// What it is, for those who measure it.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Leaf(leaf) if leaf.is_daemon() => Kind::Leaf,
+            Self::Serve(_) => Kind::Server,
+            _ => Kind::Command,
+        }
     }
 
     /// Does it. An error names the file that it is about.

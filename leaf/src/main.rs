@@ -22,11 +22,12 @@ fn main() -> ExitCode {
     };
     let output = output::Output::new(&cli.global);
     output::start_logs(&cli.global);
-    measure::start(cli.command.metrics(), &output);
+    let kind = cli.command.kind();
+    measure::start(kind, &output);
     let code = match cli.command.run(&output) {
         Ok(code) => code.into(),
         Err(failure) => output.fail(&failure),
     };
-    measure::end();
+    measure::end(kind);
     code
 }

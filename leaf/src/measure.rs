@@ -1,6 +1,7 @@
 //! What is measured, for the whole program: started once, from the `OTEL_*` variables.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,26 +11,40 @@ use telemetry::{Peer, Plan, SpanId, Telemetry};
 use crate::output::Output;
 use crate::remote::Remote;
 
-/// How long a program that is to end waits for the collector.
-const PATIENCE: Duration = Duration::from_secs(3);
-
 static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
 
-/// Whether anybody can ask this program for its metrics.
+/// Whether there was anything to measure.
+static HAS_MEASURED: AtomicBool = AtomicBool::new(false);
+
+/// What a program is, for those who measure it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Metrics {
-    Shown,
-    Hidden,
+pub(crate) enum Kind {
+    /// It does one thing and ends.
+    Command,
+    /// It runs until it is told to end.
+    Server,
+    /// So does this, and shows its metrics to who asks.
+    Leaf,
+}
+
+impl Kind {
+    /// How long the program waits for the collector once it is to end. Whoever gave a command waits too.
+    const fn patience(self) -> Duration {
+        match self {
+            Self::Command => Duration::from_secs(1),
+            Self::Server | Self::Leaf => Duration::from_secs(3),
+        }
+    }
 }
 
 /// Starts it, if the metrics can be asked for or the variables name a collector. What they say and cannot be followed
 /// is told, and stops nothing.
-pub(crate) fn start(metrics: Metrics, output: &Output) {
+pub(crate) fn start(kind: Kind, output: &Output) {
     let plan = Plan::read(|name| std::env::var(name).ok()).unwrap_or_else(|error| {
         output.warn(&format!("{error}: nothing is sent to a collector"));
         Plan::default()
     });
-    if metrics == Metrics::Hidden && !plan.is_on() {
+    if kind != Kind::Leaf && !plan.is_on() {
         return;
     }
     let started = Telemetry::start(&plan).or_else(|error| {
@@ -44,9 +59,10 @@ pub(crate) fn start(metrics: Metrics, output: &Output) {
 }
 
 /// Sends what is not sent yet, for a bounded time.
-pub(crate) fn end() {
+pub(crate) fn end(kind: Kind) {
     if let Some(telemetry) = TELEMETRY.get().cloned()
-        && !telemetry.end(PATIENCE)
+        && HAS_MEASURED.load(Ordering::Relaxed)
+        && !telemetry.end(kind.patience())
     {
         tracing::debug!("the collector did not take everything");
     }
@@ -95,7 +111,10 @@ pub(crate) fn session(
     Place { carrier, host, port }: Place<'_>,
 ) -> (Box<dyn Observer + Send>, Option<SpanId>) {
     match telemetry() {
-        Some(telemetry) => telemetry.session(&Peer { repository, peer, carrier, host, port }),
+        Some(telemetry) => {
+            HAS_MEASURED.store(true, Ordering::Relaxed);
+            telemetry.session(&Peer { repository, peer, carrier, host, port })
+        }
         None => (Box::new(NoObserver), None),
     }
 }
@@ -103,7 +122,10 @@ pub(crate) fn session(
 /// The observers of requests; `name` tells what metrics call a repository file.
 pub(crate) fn requests(name: impl Fn(&Path) -> Option<String> + Send + Sync + 'static) -> ObserverSource {
     Arc::new(move |origin| match telemetry() {
-        Some(telemetry) => telemetry.request(&name(origin.file).unwrap_or_else(|| stem(origin.file)), origin),
+        Some(telemetry) => {
+            HAS_MEASURED.store(true, Ordering::Relaxed);
+            telemetry.request(&name(origin.file).unwrap_or_else(|| stem(origin.file)), origin)
+        }
         None => Box::new(NoObserver),
     })
 }

@@ -175,7 +175,7 @@ async fn run<T: Transport>(
             }
         };
         again.reset();
-        setting.cx(|cx| cx.observer.observe(&Event::Exchanged { duration: cx.since(begun) }));
+        setting.cx(|cx| cx.tell(|cx| Event::Exchanged { duration: cx.since(begun) }));
         session.travelled(sent, reply.bytes.len() as u64);
         if blocking(|| absorb(session, repo, reply, setting))? == Progress::Done {
             return Ok(());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use repo::UnixTime;
 
-use crate::{Buggify, Guard, Limits, Observer, Site};
+use crate::{Buggify, Event, Guard, Limits, Observer, Site};
 
 /// Time, bounds, faults and the observer of one half-round. Nothing else reaches the core.
 pub struct Cx<'a> {
@@ -34,6 +34,19 @@ impl Cx<'_> {
     pub(crate) fn since(&self, begun: UnixTime) -> Duration {
         let UnixTime(now) = self.clock.map_or(self.now, |clock| clock());
         Duration::from_millis(u64::try_from(now.saturating_sub(begun.0)).unwrap_or(0))
+    }
+
+    /// Tells the observer of an event. It is made here, so that a build with the feature `unobserved` does not even do
+    /// that: what it is measured against.
+    pub(crate) fn tell<'e>(&mut self, event: impl FnOnce(&Self) -> Event<'e>) {
+        if cfg!(feature = "unobserved") {
+            return;
+        }
+        #[cfg(test)]
+        let event = crate::testing::counted(|| event(self));
+        #[cfg(not(test))]
+        let event = event(self);
+        self.observer.observe(&event);
     }
 
     /// Does something that another observer is told of too, after the one that is there.

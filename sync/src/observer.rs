@@ -136,14 +136,15 @@ pub enum Event<'a> {
         /// Why it failed, if it did.
         error: Option<&'a (dyn Error + 'static)>,
     },
-    /// A synced table is compared with the peer's.
+    /// A synced table is compared with the peer's: by a client once a session, by a server in each request that is
+    /// about it, once it is answered.
     TableStarted {
         /// Which.
         table: &'a SqlName,
         /// Rows here, tombstones included.
         rows: u64,
     },
-    /// The session is over for a synced table.
+    /// The session, or the request, is over for a synced table.
     TableFinished {
         /// Which.
         table: &'a SqlName,
@@ -207,10 +208,14 @@ pub trait Observer {
     /// Called once per event.
     fn observe(&mut self, event: &Event<'_>);
 
-    /// Says where the trace of the round under way goes on: the client sends it along with the request.
+    /// Says where the trace of the round, or request, under way goes on: a client sends it along with the request, a
+    /// server names it in its log.
     fn trace(&self) -> Option<TraceContext> {
         None
     }
+
+    /// Called on the thread that works on a request, before it does.
+    fn take_up(&mut self) {}
 }
 
 /// How a request came.
@@ -220,6 +225,8 @@ pub enum Carrier {
     Http,
     /// Over a NATS broker.
     Nats,
+    /// Within one machine: the repository is a file of whoever asks.
+    File,
 }
 
 /// Where a request came from, as far as the server knows before it reads it.
@@ -252,6 +259,11 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn trace(&self) -> Option<TraceContext> {
         self.0.trace().or_else(|| self.1.trace())
     }
+
+    fn take_up(&mut self) {
+        self.0.take_up();
+        self.1.take_up();
+    }
 }
 
 impl<T: Observer + ?Sized> Observer for Box<T> {
@@ -262,6 +274,10 @@ impl<T: Observer + ?Sized> Observer for Box<T> {
     fn trace(&self) -> Option<TraceContext> {
         (**self).trace()
     }
+
+    fn take_up(&mut self) {
+        (**self).take_up();
+    }
 }
 
 impl<T: Observer + ?Sized> Observer for &mut T {
@@ -271,6 +287,10 @@ impl<T: Observer + ?Sized> Observer for &mut T {
 
     fn trace(&self) -> Option<TraceContext> {
         (**self).trace()
+    }
+
+    fn take_up(&mut self) {
+        (**self).take_up();
     }
 }
 

@@ -19,6 +19,7 @@ use xfer::{Card, Message};
 
 use self::answer::Answer;
 use self::orders::{Mode, Orders};
+use crate::tables::Compared;
 use crate::{Cx, Event, RoundStats, Site, SyncError, tables};
 
 /// Answers one message from a repository: [`handle_sync`], unless a host wraps it to authorise, to log, or to
@@ -89,18 +90,20 @@ pub type Handler = Arc<dyn Fn(&mut Repo, &Message, &mut Cx<'_>) -> Result<Messag
 /// # }
 /// ```
 pub fn handle_sync(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Result<Message, SyncError> {
-    let ((operation, project), begun) = (purpose(request), cx.now);
-    cx.observer.observe(&Event::RequestStarted { operation, project, peer: cx.peer });
+    let begun = cx.now;
+    cx.tell(|cx| {
+        let (operation, project) = purpose(request);
+        Event::RequestStarted { operation, project, peer: cx.peer }
+    });
     let (reply, stats) = match answer(repo, request, cx) {
         Ok((reply, stats)) => (Ok(reply), stats),
         Err(error) => (Err(error), RoundStats::default()),
     };
     let error = reply.as_ref().err().map(|error| error as &(dyn std::error::Error + 'static));
-    let duration = cx.since(begun);
-    cx.observer.observe(&Event::RequestHandled {
+    cx.tell(|cx| Event::RequestHandled {
         cards: request.cards.len(),
         stats: &stats,
-        duration,
+        duration: cx.since(begun),
         error,
     });
     reply
@@ -158,6 +161,10 @@ fn answer(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Result<(Messag
     }
     let snap = repo.snapshot()?;
     let (mut cards, stats) = Answer::new(&snap, &mut orders, cx)?.run(cx)?;
+    for (table, Compared { rows, stats }) in &orders.compared {
+        cx.tell(|_| Event::TableStarted { table, rows: *rows });
+        cx.tell(|_| Event::TableFinished { table, stats });
+    }
     cards.push(timestamp(cx.now, orders.errors));
     Ok((Message::from(cards), stats))
 }

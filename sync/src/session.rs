@@ -247,7 +247,7 @@ impl Session {
             self.stats = RoundStats::default();
             self.begun[1] = cx.now;
         }
-        cx.observer.observe(&Event::RoundStarted { round: self.result.rounds });
+        cx.tell(|_| Event::RoundStarted { round: self.result.rounds });
         let request = prepared.and_then(|()| self.compose(repo, cx));
         match &request {
             Ok(_) => self.step = Step::Composed,
@@ -259,8 +259,11 @@ impl Session {
     fn begin(&mut self, repo: &mut Repo, cx: &mut Cx<'_>) -> Result<(), SyncError> {
         self.begun = [cx.now; 2];
         let prepared = repo.snapshot().map_err(SyncError::from).and_then(|snap| self.prepare(&snap, cx));
-        let (operation, project) = (self.operation(), &self.codes.project);
-        cx.observer.observe(&Event::SessionStarted { operation, options: &self.options, project });
+        cx.tell(|_| Event::SessionStarted {
+            operation: self.operation(),
+            options: &self.options,
+            project: &self.codes.project,
+        });
         prepared
     }
 
@@ -296,9 +299,11 @@ impl Session {
         self.result.stats.add(&self.stats);
         match &outcome {
             Ok(progress) => {
-                let round = self.result.rounds;
-                let duration = cx.since(self.begun[1]);
-                cx.observer.observe(&Event::RoundFinished { round, stats: &self.stats, duration });
+                cx.tell(|cx| Event::RoundFinished {
+                    round: self.result.rounds,
+                    stats: &self.stats,
+                    duration: cx.since(self.begun[1]),
+                });
                 if *progress == Progress::Done {
                     return self.conclude_push(cx);
                 }
@@ -358,13 +363,13 @@ impl Session {
     fn report(&mut self, cx: &mut Cx<'_>) {
         let news = std::mem::take(&mut self.news);
         for text in &news.said {
-            cx.observer.observe(&Event::PeerSaid { text });
+            cx.tell(|_| Event::PeerSaid { text });
         }
         for id in &news.refused {
-            cx.observer.observe(&Event::Refused { id });
+            cx.tell(|_| Event::Refused { id });
         }
         if news.linked > 0 {
-            cx.observer.observe(&Event::Crosslinked { artifacts: news.linked });
+            cx.tell(|_| Event::Crosslinked { artifacts: news.linked });
         }
         self.report_tables(cx);
         self.result.linked += news.linked;
@@ -375,7 +380,7 @@ impl Session {
     fn finish(&mut self, error: Option<&(dyn Error + 'static)>, cx: &mut Cx<'_>) {
         self.step = Step::Finished;
         self.finish_tables(cx);
-        cx.observer.observe(&Event::SessionFinished {
+        cx.tell(|cx| Event::SessionFinished {
             operation: self.operation(),
             project: &self.codes.project,
             rounds: self.result.rounds,

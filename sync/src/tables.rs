@@ -32,7 +32,7 @@ pub use self::client::TableStats;
 pub(crate) use self::client::{Brought, TableSync};
 pub(crate) use self::heard::Heard;
 pub(crate) use self::intake::{Intake, take_in};
-pub(crate) use self::server::{offer, reply};
+pub(crate) use self::server::{Compared, offer, reply};
 
 /// Version of the cards, as `x-tables` says it.
 const VERSION: u32 = 1;

@@ -4,6 +4,8 @@
 //! In a text `{A}` stands for the name of the artifact `A`, whose content is `artifact A`, `{S}` and `{P}` for
 //! the codes of the server and the project, `{V}` for our version.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use repo::content::{self, Incoming};
 use repo::manifest::{self, Artifact};
@@ -292,6 +294,30 @@ pub(crate) fn step(
     let request = session.next_request(&mut client.repo, &mut cx)?;
     let reply = server.hear(&request);
     session.handle_reply(&mut client.repo, &reply, &mut cx)
+}
+
+thread_local! {
+    /// Events that were made in this thread, and the allocations that this took.
+    static TOLD: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+}
+
+/// Makes an event, and counts the allocations that this takes.
+pub(crate) fn counted<T>(make: impl FnOnce() -> T) -> T {
+    let mut made = None;
+    let counted = allocation_counter::measure(|| made = Some(make()));
+    let (events, allocations) = TOLD.get();
+    TOLD.set((events + 1, allocations + counted.count_total));
+    made.expect("it was made")
+}
+
+/// How many events were made in this thread until now.
+pub(crate) fn told() -> u64 {
+    TOLD.get().0
+}
+
+/// How many allocations that took.
+pub(crate) fn allocations() -> u64 {
+    TOLD.get().1
 }
 
 /// Writes down what an observer is told.

@@ -12,6 +12,7 @@ const MAX_STATE_BYTES: usize = 512;
 /// let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 /// let trace = TraceContext::new(parent, Some("vendor=1")).unwrap();
 /// assert_eq!(trace.fields().collect::<Vec<_>>(), [("traceparent", parent), ("tracestate", "vendor=1")]);
+/// assert_eq!(trace.span_id(), "00f067aa0ba902b7");
 /// assert_eq!(TraceContext::new("00-1-2-01", None), None);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,25 @@ impl TraceContext {
     /// Version, trace, span and flags.
     pub fn parent(&self) -> &str {
         &self.parent
+    }
+
+    /// The name of the trace: 32 hex digits.
+    pub fn trace_id(&self) -> &str {
+        self.part(1)
+    }
+
+    /// The name of the span: 16 hex digits.
+    pub fn span_id(&self) -> &str {
+        self.part(2)
+    }
+
+    /// Both names, for a line of a log.
+    pub(crate) fn ids(trace: Option<&Self>) -> (Option<&str>, Option<&str>) {
+        trace.map(|trace| (trace.trace_id(), trace.span_id())).unzip()
+    }
+
+    fn part(&self, index: usize) -> &str {
+        self.parent.split('-').nth(index).unwrap_or_default()
     }
 
     /// What vendors add.

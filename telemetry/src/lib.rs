@@ -14,7 +14,7 @@ mod session;
 mod span;
 mod start;
 
-pub use self::logs::within;
+pub use self::logs::{inside, within};
 pub use self::metrics::{Gauge, Reading};
 pub use self::plan::{Plan, PlanError};
 pub use self::session::Peer;

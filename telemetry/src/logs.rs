@@ -40,9 +40,17 @@ pub fn start(filter: EnvFilter, form: Form, is_coloured: bool) {
     }
 }
 
-/// Has log lines of this thread name a span, until told otherwise.
-pub(crate) fn enter(span: Option<SpanId>) {
-    CURRENT.set(span);
+/// Has log lines of this thread name a span, until told otherwise. Gives the one that they named.
+pub(crate) fn enter(span: Option<SpanId>) -> Option<SpanId> {
+    CURRENT.replace(span)
+}
+
+/// Does something; log lines that it writes name `span`.
+pub fn inside<T>(span: Option<SpanId>, job: impl FnOnce() -> T) -> T {
+    let before = enter(span);
+    let done = job();
+    enter(before);
+    done
 }
 
 /// Runs a future; log lines that are written in it name `span`.
@@ -59,10 +67,8 @@ impl<F: Future> Future for Within<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let before = CURRENT.replace(self.span);
-        let polled = self.future.as_mut().poll(context);
-        CURRENT.set(before);
-        polled
+        let span = self.span;
+        inside(span, || self.future.as_mut().poll(context))
     }
 }
 

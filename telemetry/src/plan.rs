@@ -7,6 +7,17 @@ use std::time::Duration;
 /// How long an export may take where `OTEL_EXPORTER_OTLP_TIMEOUT` does not say.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What else may be said of the exporter, the words that are understood, and what is told at any other.
+const REFUSED: [(&str, &[&str], &str); 4] = [
+    ("PROTOCOL", &["http/protobuf"], "only http/protobuf is spoken"),
+    ("COMPRESSION", &["none"], "nothing is compressed"),
+    ("CLIENT_CERTIFICATE", &[], "the collector is not shown a certificate"),
+    ("CLIENT_KEY", &[], "the collector is not shown a certificate"),
+];
+
+const SAMPLERS: &str =
+    "always_on, always_off and traceidratio are known, each with or without parentbased_ before it";
+
 /// What is sent. Nothing, unless a variable names a collector or the exporter `otlp`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
@@ -19,6 +30,8 @@ pub struct Plan {
 /// How one kind of data is sent. Address, headers, sampler, queue and intervals are read by the exporter itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {
+    /// Whether the collector is reached over TLS.
+    pub is_secure: bool,
     /// Certificates of authorities that the collector's is checked with, in place of the system's: a PEM file.
     pub certificate: Option<PathBuf>,
     /// How long an export may take.
@@ -53,7 +66,11 @@ impl Plan {
         if variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return Ok(Self::default());
         }
-        Ok(Self { traces: export("TRACES", &variable)?, metrics: export("METRICS", &variable)? })
+        let plan = Self { traces: export("TRACES", &variable)?, metrics: export("METRICS", &variable)? };
+        if plan.traces.is_some() {
+            check_sampler(&variable)?;
+        }
+        Ok(plan)
     }
 
     /// Whether anything is sent.
@@ -81,8 +98,17 @@ fn export(signal: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Op
     if !is_on {
         return Ok(None);
     }
-    if let Some((variable, value)) = of_otlp("PROTOCOL").filter(|(_, value)| value != "http/protobuf") {
-        return Err(PlanError { variable, value, wanted: "only http/protobuf is spoken" });
+    // What the exporter would do in another way than it was told.
+    for (what, accepted, wanted) in REFUSED {
+        if let Some((variable, value)) =
+            of_otlp(what).filter(|(_, value)| !accepted.contains(&value.as_str()))
+        {
+            return Err(PlanError { variable, value, wanted });
+        }
+    }
+    let endpoint = of_otlp("ENDPOINT");
+    if let Some((variable, value)) = endpoint.clone().filter(|(_, url)| !is_address(url)) {
+        return Err(PlanError { variable, value, wanted: "an address of http or https is wanted" });
     }
     let timeout = match of_otlp("TIMEOUT") {
         None => TIMEOUT,
@@ -91,7 +117,45 @@ fn export(signal: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Op
             Err(_) => return Err(PlanError { variable, value, wanted: "milliseconds are wanted" }),
         },
     };
-    Ok(Some(Export { certificate: of_otlp("CERTIFICATE").map(|(_, file)| file.into()), timeout }))
+    Ok(Some(Export {
+        is_secure: endpoint.is_some_and(|(_, url)| is_https(&url)),
+        certificate: of_otlp("CERTIFICATE").map(|(_, file)| file.into()),
+        timeout,
+    }))
+}
+
+fn is_address(url: &str) -> bool {
+    let Ok(url) = url.parse::<http::Uri>() else { return false };
+    matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
+}
+
+fn is_https(url: &str) -> bool {
+    url.get(.."https:".len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
+}
+
+/// Checks what the exporter would pass over in silence: which traces are kept.
+fn check_sampler(variable: &impl Fn(&str) -> Option<String>) -> Result<(), PlanError> {
+    let (name, argument) = ("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG");
+    match variable(name).as_deref() {
+        None | Some("always_on" | "always_off" | "parentbased_always_on" | "parentbased_always_off") => {
+            Ok(())
+        }
+        Some("traceidratio" | "parentbased_traceidratio") => {
+            let ratio = variable(argument);
+            let is_share = |text: &String| text.parse().is_ok_and(|share: f64| (0.0..=1.0).contains(&share));
+            match ratio.filter(|text| !is_share(text)) {
+                None => Ok(()),
+                Some(value) => Err(PlanError {
+                    variable: argument.to_owned(),
+                    value,
+                    wanted: "a share from 0 to 1 is wanted",
+                }),
+            }
+        }
+        Some(other) => {
+            Err(PlanError { variable: name.to_owned(), value: other.to_owned(), wanted: SAMPLERS })
+        }
+    }
 }
 
 #[cfg(test)]
@@ -131,9 +195,30 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem"),
         ];
         let export = |milliseconds| {
-            Some(Export { certificate: Some("/ca.pem".into()), timeout: Duration::from_millis(milliseconds) })
+            let timeout = Duration::from_millis(milliseconds);
+            Some(Export { is_secure: false, certificate: Some("/ca.pem".into()), timeout })
         };
         assert_eq!(plan(&set).unwrap(), Plan { traces: export(2000), metrics: export(300) });
+    }
+
+    #[test]
+    fn the_share_of_traces_is_a_share() {
+        let share =
+            |share| plan(&[AT, ("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", share)]);
+        for text in ["0", "0.25", "1", ""] {
+            assert!(share(text).is_ok(), "{text}");
+        }
+        for text in ["2", "-0.1", "NaN", "half"] {
+            assert_eq!(share(text).unwrap_err().variable, "OTEL_TRACES_SAMPLER_ARG", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_collector_is_reached_over_tls_where_its_address_says_so() {
+        for (url, is_secure) in [("http://h:4318", false), ("https://h", true), ("HTTPS://h", true)] {
+            let plan = plan(&[("OTEL_EXPORTER_OTLP_ENDPOINT", url)]).unwrap();
+            assert_eq!(plan.traces.unwrap().is_secure, is_secure, "{url}");
+        }
     }
 
     #[test]
@@ -143,6 +228,10 @@ mod tests {
             ("OTEL_TRACES_EXPORTER", "prometheus"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "soon"),
+            ("OTEL_TRACES_SAMPLER", "xray"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/client.key"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4318"),
         ] {
             let error = plan(&[AT, (name, value)]).unwrap_err();
             assert_eq!((error.variable.as_str(), error.value.as_str()), (name, value));

@@ -6,7 +6,7 @@ use std::time::Instant;
 use opentelemetry::trace::{Span as _, SpanKind, Status, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::Span;
-use sync::{Carrier, Event, Observer, Origin, class_of};
+use sync::{Carrier, Event, Observer, Origin, TraceContext, class_of};
 
 use crate::logs;
 use crate::metrics::Instruments;
@@ -17,14 +17,14 @@ use crate::start::Telemetry;
 /// Follows one request, from when it has come whole.
 struct RequestObserver {
     instruments: Instruments,
-    repository: String,
-    carrier: &'static str,
+    /// Repository and carrier.
+    labels: [KeyValue; 2],
     operation: &'static str,
     outcome: Cow<'static, str>,
     begun: Instant,
     span: Option<Span>,
-    /// Whether log lines of this thread name the span.
-    is_current: bool,
+    /// Which span log lines of this thread named before they named this one.
+    before: Option<Option<SpanId>>,
 }
 
 impl Telemetry {
@@ -33,6 +33,7 @@ impl Telemetry {
         let carrier = match origin.carrier {
             Carrier::Http => "http",
             Carrier::Nats => "nats",
+            Carrier::File => "file",
         };
         let span = self.inner.tracer.as_ref().map(|tracer| {
             let builder = tracer
@@ -41,15 +42,16 @@ impl Telemetry {
                 .with_attributes(attributes(repository, origin));
             tracer.build_with_context(builder, &origin.trace.map_or_else(Context::new, span::from_wire))
         });
+        let labels = [KeyValue::new("repository", repository.to_owned()), KeyValue::new("carrier", carrier)];
+        self.inner.instruments.active.add(1, &labels);
         Box::new(RequestObserver {
             instruments: self.inner.instruments.clone(),
-            repository: repository.to_owned(),
-            carrier,
+            labels,
             operation: "other",
             outcome: "dropped".into(),
             begun: Instant::now(),
             span,
-            is_current: false,
+            before: None,
         })
     }
 }
@@ -67,8 +69,10 @@ fn attributes(repository: &str, origin: &Origin<'_>) -> Vec<KeyValue> {
         }
         Carrier::Nats => {
             attributes.push(KeyValue::new("messaging.system", "nats"));
+            attributes.push(KeyValue::new("messaging.operation.type", "process"));
             attributes.push(KeyValue::new("messaging.destination.name", target));
         }
+        Carrier::File => attributes.push(KeyValue::new("frond.carrier", "file")),
     }
     if let Some(peer) = origin.peer {
         attributes.push(KeyValue::new("client.address", peer.to_owned()));
@@ -86,20 +90,14 @@ impl Observer for RequestObserver {
                 if let Some(project) = project {
                     span.set_attribute(KeyValue::new("frond.project", (*project).to_owned()));
                 }
-                logs::enter(SpanId::of(span.span_context()));
-                self.is_current = true;
             }
             Event::RequestHandled { cards, stats, error, .. } => {
                 self.outcome = error.map_or("ok", class_of).into();
-                let label = |name, value: &'static str| KeyValue::new(name, value);
-                let labels =
-                    [KeyValue::new("repository", self.repository.clone()), label("carrier", self.carrier)];
                 for (direction, count) in [("sent", stats.files_sent), ("received", stats.files_received)] {
                     if count > 0 {
-                        let [repository, carrier] = labels.clone();
-                        self.instruments
-                            .served
-                            .add(count, &[repository, carrier, label("direction", direction)]);
+                        let [repository, carrier] = self.labels.clone();
+                        let direction = KeyValue::new("direction", direction);
+                        self.instruments.served.add(count, &[repository, carrier, direction]);
                     }
                 }
                 let Some(span) = &mut self.span else { return };
@@ -113,20 +111,36 @@ impl Observer for RequestObserver {
                     None => span.set_status(Status::Ok),
                 }
             }
+            Event::TableFinished { table, stats } => {
+                if let Some(span) = &mut self.span {
+                    let (name, attributes) = span::table(table, stats);
+                    span.add_event(name, attributes);
+                }
+            }
             _ => {}
+        }
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        span::to_wire(self.span.as_ref()?.span_context())
+    }
+
+    fn take_up(&mut self) {
+        if let Some(span) = &self.span {
+            self.before = Some(logs::enter(SpanId::of(span.span_context())));
         }
     }
 }
 
 impl Drop for RequestObserver {
     fn drop(&mut self) {
-        if self.is_current {
-            logs::enter(None);
+        if let Some(before) = self.before.take() {
+            logs::enter(before);
         }
-        let repository = KeyValue::new("repository", std::mem::take(&mut self.repository));
-        let carrier = KeyValue::new("carrier", self.carrier);
+        self.instruments.active.add(-1, &self.labels);
         let seconds = self.begun.elapsed().as_secs_f64();
-        self.instruments.request_duration.record(seconds, &[repository.clone(), carrier.clone()]);
+        self.instruments.request_duration.record(seconds, &self.labels);
+        let [repository, carrier] = self.labels.clone();
         let operation = KeyValue::new("operation", self.operation);
         let outcome = KeyValue::new("outcome", std::mem::take(&mut self.outcome));
         self.instruments.requests.add(1, &[repository, carrier, operation, outcome]);

@@ -40,6 +40,8 @@ struct Labels {
 struct SessionTrace {
     telemetry: Telemetry,
     context: Context,
+    /// Where rounds go.
+    server: Vec<KeyValue>,
     round: Option<Span>,
 }
 
@@ -49,7 +51,7 @@ impl Telemetry {
         let trace = self.inner.tracer.as_ref().map(|tracer| {
             let span = tracer.span_builder("sync.session").with_attributes(attributes(peer));
             let context = Context::new().with_span(tracer.build_with_context(span, &Context::new()));
-            SessionTrace { telemetry: self.clone(), context, round: None }
+            SessionTrace { telemetry: self.clone(), context, server: server(peer), round: None }
         });
         let id = trace.as_ref().and_then(|trace| SpanId::of(trace.context.span().span_context()));
         let label = |name, value: &str| KeyValue::new(name, value.to_owned());
@@ -68,6 +70,12 @@ fn attributes(peer: &Peer<'_>) -> Vec<KeyValue> {
         KeyValue::new("frond.peer", peer.peer.to_owned()),
         KeyValue::new("frond.carrier", peer.carrier),
     ];
+    attributes.extend(server(peer));
+    attributes
+}
+
+fn server(peer: &Peer<'_>) -> Vec<KeyValue> {
+    let mut attributes = Vec::new();
     if !peer.host.is_empty() {
         attributes.push(KeyValue::new("server.address", peer.host.to_owned()));
     }
@@ -94,10 +102,10 @@ impl SessionTrace {
         if self.round.is_some() {
             return;
         }
-        let builder = tracer
-            .span_builder("sync.round")
-            .with_kind(SpanKind::Client)
-            .with_attributes([KeyValue::new("frond.round", i64::from(round))]);
+        let builder = tracer.span_builder("sync.round").with_kind(SpanKind::Client).with_attributes(
+            std::iter::once(KeyValue::new("frond.round", i64::from(round)))
+                .chain(self.server.iter().cloned()),
+        );
         self.round = Some(tracer.build_with_context(builder, &self.context));
     }
 
@@ -234,6 +242,12 @@ impl Observer for SessionObserver {
             Event::PeerSaid { text } => {
                 if let Some(trace) = &mut self.trace {
                     trace.peer_said(text);
+                }
+            }
+            Event::TableFinished { table, stats } => {
+                if let Some(trace) = &self.trace {
+                    let (name, attributes) = span::table(table, stats);
+                    trace.context.span().add_event(name, attributes);
                 }
             }
             _ => {}

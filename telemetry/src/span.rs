@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use opentelemetry::Context;
 use opentelemetry::trace::{
     SpanContext, SpanId as Span, TraceContextExt as _, TraceFlags, TraceId, TraceState,
 };
-use sync::TraceContext;
+use opentelemetry::{Context, KeyValue};
+use sync::{TableStats, TraceContext};
 
 /// A span of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,14 @@ impl SpanId {
     pub fn span(&self) -> impl fmt::Display {
         self.span
     }
+}
+
+/// A synced table in a session or a request, as an event of its span.
+pub(crate) fn table(name: impl fmt::Display, stats: &TableStats) -> (&'static str, Vec<KeyValue>) {
+    let count = |name, count| KeyValue::new::<_, i64>(name, i64::try_from(count).unwrap_or(i64::MAX));
+    let table = KeyValue::new("frond.table", name.to_string());
+    let moved = [count("frond.rows.sent", stats.sent), count("frond.rows.received", stats.received)];
+    ("table compared", std::iter::once(table).chain(moved).collect())
 }
 
 /// What is sent along so that a trace goes on from `span`.

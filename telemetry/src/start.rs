@@ -1,8 +1,8 @@
 //! Starts and ends what measures.
 
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
@@ -88,33 +88,41 @@ impl Telemetry {
 
     /// Sends what is not sent yet, for no longer than `patience`. Gives whether all went.
     pub fn end(self, patience: Duration) -> bool {
-        let (tell, told) = mpsc::channel();
-        let inner = self.inner;
-        let work = move || {
-            let traces =
-                inner.traces.as_ref().is_none_or(|provider| provider.shutdown_with_timeout(patience).is_ok());
-            let metrics = inner.metrics.shutdown().is_ok();
-            // Nobody waits any more once the time is over.
-            let _ = tell.send(traces && metrics);
+        let until = Instant::now() + patience;
+        let (traces, metrics) = (self.inner.traces.clone(), self.inner.metrics.clone());
+        // Side by side: a collector may take the one and not the other.
+        let traces =
+            beside(move || traces.is_none_or(|traces| traces.shutdown_with_timeout(patience).is_ok()));
+        let metrics = beside(move || metrics.shutdown_with_timeout(patience).is_ok());
+        let wait = |done: Receiver<bool>| {
+            done.recv_timeout(until.saturating_duration_since(Instant::now())).unwrap_or(false)
         };
-        // A collector that hangs holds up this thread, which ends with the program.
-        let started = std::thread::Builder::new().name("telemetry-end".to_owned()).spawn(work);
-        started.is_ok() && told.recv_timeout(patience).unwrap_or(false)
+        let (traces, metrics) = (wait(traces), wait(metrics));
+        traces && metrics
     }
 }
 
-/// What is said of this program: the standard variables, else our own name.
+/// Has a thread do something that may never end: it ends with the program.
+fn beside(job: impl FnOnce() -> bool + Send + 'static) -> Receiver<bool> {
+    let (tell, told) = mpsc::channel();
+    let work = move || {
+        // Nobody waits any more once the time is over.
+        let _ = tell.send(job());
+    };
+    // Without a thread nobody tells, which is an answer too.
+    let _ = std::thread::Builder::new().name("telemetry-end".to_owned()).spawn(work);
+    told
+}
+
+/// What is said of this program: the standard variables, else our own name. A name of its own goes before one among
+/// the attributes.
 fn resource() -> Resource {
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let resource = Resource::builder().with_attribute(version).build();
+    let own = std::env::var("OTEL_SERVICE_NAME").ok().filter(|name| !name.is_empty());
     let name = opentelemetry::Key::from_static_str("service.name");
-    let found =
-        Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
-    let resource = found.build();
     let is_unknown = resource.get(&name).is_none_or(|value| value.as_str().starts_with("unknown_service"));
-    if !is_unknown {
-        return resource;
-    }
-    Resource::builder()
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .with_service_name("frond")
-        .build()
+    let Some(own) = own.or_else(|| is_unknown.then(|| "frond".to_owned())) else { return resource };
+    let attributes = resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+    Resource::builder_empty().with_attributes(attributes).with_service_name(own).build()
 }

@@ -1,6 +1,6 @@
 //! One session of a repository with a peer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use repo::Repo;
@@ -9,7 +9,7 @@ use sync::http::{HttpOptions, Password};
 use sync::nats::PeerId;
 use sync::schedule::{Outcome, Reason};
 use sync::{Event, Observer, RoundStats, SyncError, SyncOptions, SyncResult, Transport as _};
-use telemetry::within;
+use telemetry::{SpanId, within};
 use tokio::task::block_in_place;
 
 use super::board::{Board, Holdings, Trouble};
@@ -69,7 +69,7 @@ impl Errand {
             Ok(end) => end,
             Err(failure) => End::Failed(failure.at(&self.repository.file)),
         };
-        self.write_down(peer, &end, &tally, begun.elapsed(), reason);
+        telemetry::inside(tally.span(), || self.write_down(peer, &end, &tally, begun.elapsed(), reason));
         match end {
             End::Done { received, .. } => Outcome::Done { received },
             End::Failed(failure) if may_pass(failure.code) => {
@@ -133,6 +133,7 @@ impl Errand {
         setting.patience = PATIENCE;
         let address = peer.address.to_string();
         let (observer, span) = measure::session(&self.repository.name, &address, peer.address.place());
+        tally.enter(span);
         setting.observer = Box::new((tally.clone(), observer));
         let parked = Arc::clone(&wire.parked);
         let outcome = tokio::select! {
@@ -309,20 +310,41 @@ fn word(reason: Reason) -> &'static str {
 
 /// Counts what a session moves, whatever comes of it.
 #[derive(Debug, Clone, Default)]
-struct Tally(Arc<Mutex<(u32, RoundStats)>>);
+struct Tally(Arc<Mutex<Counted>>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Counted {
+    rounds: u32,
+    stats: RoundStats,
+    /// The last session.
+    span: Option<SpanId>,
+}
 
 impl Tally {
     fn total(&self) -> (u32, RoundStats) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let counted = self.counted();
+        (counted.rounds, counted.stats)
+    }
+
+    fn span(&self) -> Option<SpanId> {
+        self.counted().span
+    }
+
+    fn enter(&self, span: Option<SpanId>) {
+        self.counted().span = span;
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Observer for Tally {
     fn observe(&mut self, event: &Event<'_>) {
         if let Event::RoundFinished { stats, .. } = event {
-            let mut total = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            total.0 += 1;
-            total.1.add(stats);
+            let mut counted = self.counted();
+            counted.rounds += 1;
+            counted.stats.add(stats);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! none any more once the leaf is to stop.
 
 use std::future::pending;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,10 @@ use repo::{Repo, user};
 use sync::client;
 use sync::http::{HttpOptions, HttpTransport, Password};
 use sync::nats::{self, ConnectOptions, NatsOptions, NatsTransport, PeerId};
-use sync::{Cx, Limits, NoFaults, NoGuard, NoObserver, TraceContext, Transport, TransportError, handle_sync};
+use sync::{
+    Carrier, Cx, Limits, NoFaults, NoGuard, ObserverSource, Origin, TraceContext, Transport, TransportError,
+    handle_sync,
+};
 use tokio::sync::Notify;
 use tokio::task::block_in_place;
 use tokio::time::sleep;
@@ -23,6 +26,7 @@ use super::meeting::Meeting;
 use super::rate::{Rates, Shared};
 use super::stop::Stop;
 use crate::exit::{Code, Failure};
+use crate::measure;
 use crate::remote::{self, Remote};
 
 /// Reaches one peer.
@@ -115,7 +119,7 @@ impl Transport for Wire {
         match &mut self.way {
             Way::Http(transport) => transport.carry(trace),
             Way::Nats(transport) => transport.carry(trace),
-            Way::File(_) => {}
+            Way::File(transport) => transport.trace = trace,
         }
     }
 
@@ -169,7 +173,9 @@ fn nats_options(peer: &Peer, own: Option<PeerId>) -> NatsOptions {
 /// Answers rounds from a repository file of this machine.
 struct FileTransport {
     repo: Repo,
-    peer: String,
+    file: PathBuf,
+    observers: ObserverSource,
+    trace: Option<TraceContext>,
     /// Somebody who may set the file up: as good as whoever may write to it.
     login: Option<(String, String)>,
 }
@@ -185,11 +191,22 @@ impl FileTransport {
             Ok::<_, repo::RepoError>((repo, owner.map(|user| (user.login, user.password))))
         });
         let (repo, login) = opened.map_err(|error| Failure::from(error).at(file))?;
-        Ok(Self { repo, peer: file.display().to_string(), login })
+        let observers = measure::requests(|_| None);
+        Ok(Self { repo, file: file.to_owned(), observers, trace: None, login })
     }
 
     fn answer(&mut self, request: &Body) -> Result<Body, TransportError> {
-        let failed = |reason: String| TransportError::CutShort { peer: self.peer.clone(), reason };
+        let mut observer = (self.observers)(&Origin {
+            carrier: Carrier::File,
+            peer: None,
+            file: &self.file,
+            target: "",
+            bytes: request.bytes.len() as u64,
+            trace: self.trace.as_ref(),
+        });
+        observer.take_up();
+        let peer = self.file.display().to_string();
+        let failed = |reason: String| TransportError::CutShort { peer: peer.clone(), reason };
         let limits = DecodeLimits::default();
         let text = unpack(request, &limits).map_err(|error| failed(error.to_string()))?;
         let message = decode(&text, &limits).map_err(|error| failed(error.to_string()))?;
@@ -200,7 +217,7 @@ impl FileTransport {
             peer: None,
             guard: &NoGuard,
             buggify: &mut NoFaults,
-            observer: &mut NoObserver,
+            observer: &mut *observer,
         };
         let reply =
             handle_sync(&mut self.repo, &message, &mut cx).map_err(|error| failed(error.to_string()))?;

@@ -54,6 +54,11 @@ impl Leaf {
         }
     }
 
+    /// Whether it runs until a signal ends it.
+    pub(super) fn is_daemon(&self) -> bool {
+        self.what.is_none()
+    }
+
     /// No file: errors of a leaf name the one that they are about.
     pub(super) fn file(&self) -> &Path {
         Path::new("")

@@ -311,13 +311,19 @@ impl XferService {
             trace: trace(&head.headers).as_ref(),
         });
         let letter = Letter { body, peer, login, form: Form::AsAsked };
-        match self.exchange(&place, letter, share, watch).await {
+        let span = watch.trace();
+        let mut response = match self.exchange(&place, letter, share, watch).await {
             Ok((body, share)) => {
                 let content_type = body.content_type.as_str();
                 reply::reply(StatusCode::OK, content_type, ReplyBody::new(body.bytes, share))
             }
             Err(trouble) => reply::line(trouble.status(), trouble.text()),
+        };
+        // For the log, which is written when all is done.
+        if let Some(span) = span {
+            response.extensions_mut().insert(span);
         }
+        response
     }
 
     /// Answers a letter that holds a share of memory for requests. The reply holds one for replies.
@@ -330,7 +336,8 @@ impl XferService {
     ) -> Result<(Body, Share), Trouble> {
         let opened = self.opened(opened_bytes(&letter.body, &self.options().decode)).await;
         let place = place.clone();
-        let answer = self.work(move |desk| desk.answer(&place, letter, watch)).await;
+        let span = watch.trace();
+        let answer = self.work(span, move |desk| desk.answer(&place, letter, watch)).await;
         drop((share, opened));
         let body = answer?;
         let share = self.reply_share(body.bytes.len() as u64).await.ok_or(Trouble::Full)?;
@@ -355,7 +362,7 @@ impl XferService {
             return reply::line(StatusCode::NOT_FOUND, "nothing is served here");
         };
         let site = head.extensions.get::<Site>().cloned();
-        let html = self.work(move |desk| desk.page(&path, &asked, site.as_ref())).await;
+        let html = self.work(None, move |desk| desk.page(&path, &asked, site.as_ref())).await;
         match html {
             Ok(Some(html)) => reply::page(html),
             Ok(None) => reply::line(StatusCode::NOT_FOUND, "nothing is served here"),
@@ -415,12 +422,14 @@ impl XferService {
     /// Runs what blocks, a bounded number at once. A panic there is a failure of that request alone.
     async fn work<T: Send + 'static>(
         &self,
+        span: Option<TraceContext>,
         job: impl FnOnce(&Desk) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
         let _worker = self.inner.workers.acquire().await.map_err(|_| Trouble::Failed)?;
         let inner = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || job(&inner.desk)).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a request failed in an unforeseen way");
+            let (trace_id, span_id) = TraceContext::ids(span.as_ref());
+            tracing::error!(%error, trace_id, span_id, "a request failed in an unforeseen way");
             Err(Trouble::Failed)
         })
     }

@@ -257,7 +257,7 @@ impl Counter {
     /// Answers one request and logs it.
     async fn attend(self, message: Message, reply: String, _permit: OwnedSemaphorePermit) {
         let begun = Instant::now();
-        let envelope = match Envelope::read(message.headers.as_ref()) {
+        let mut envelope = match Envelope::read(message.headers.as_ref()) {
             Ok(envelope) => envelope,
             Err(error) => {
                 let text = error.to_string();
@@ -270,19 +270,19 @@ impl Counter {
             return;
         }
         let is_plain = envelope.takes.is_none();
-        let from = envelope.peer.as_ref().map(tracing::field::display);
-        let trace = envelope.trace.as_ref().map(TraceContext::parent);
         let outcome = if is_plain {
-            self.answer_plain(message, &envelope, &reply).await
+            self.answer_plain(message, &mut envelope, &reply).await
         } else {
-            self.answer(message, &envelope, &reply).await
+            self.answer(message, &mut envelope, &reply).await
         };
+        let (trace_id, span_id) = TraceContext::ids(envelope.trace.as_ref());
+        let from = envelope.peer.as_ref().map(tracing::field::display);
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let subject = self.topic.sync();
         match outcome {
-            Ok(bytes) => tracing::info!(from, subject, bytes, milliseconds, trace, "answered"),
+            Ok(bytes) => tracing::info!(from, subject, bytes, milliseconds, trace_id, span_id, "answered"),
             Err(Refused { fault, text }) => {
-                tracing::info!(from, subject, ?fault, text, milliseconds, trace, "not answered");
+                tracing::info!(from, subject, ?fault, text, milliseconds, trace_id, span_id, "not answered");
                 self.refuse(&reply, &Refused { fault, text }, is_plain).await;
             }
         }
@@ -292,7 +292,7 @@ impl Counter {
     async fn answer_plain(
         &self,
         message: Message,
-        envelope: &Envelope,
+        envelope: &mut Envelope,
         reply: &str,
     ) -> Result<usize, Refused> {
         let most = self.connection.max_payload();
@@ -313,7 +313,7 @@ impl Counter {
         Ok(length)
     }
 
-    async fn answer(&self, message: Message, envelope: &Envelope, reply: &str) -> Result<usize, Refused> {
+    async fn answer(&self, message: Message, envelope: &mut Envelope, reply: &str) -> Result<usize, Refused> {
         if envelope.peer.as_ref() == Some(&self.peer) {
             let text = "this is the repository that asks".to_owned();
             return Err(Refused { fault: PeerFault::Own, text });
@@ -337,11 +337,11 @@ impl Counter {
         Ok(length)
     }
 
-    /// Has a request that has come whole answered.
+    /// Has a request that has come whole answered. From then on its trace is that of our own span, if there is one.
     async fn ask(
         &self,
         body: Body,
-        envelope: &Envelope,
+        envelope: &mut Envelope,
         form: Form,
         share: Share,
     ) -> Result<(Body, Share), Refused> {
@@ -358,6 +358,9 @@ impl Counter {
             bytes: body.bytes.len() as u64,
             trace: envelope.trace.as_ref(),
         });
+        if let Some(span) = watch.trace() {
+            envelope.trace = Some(span);
+        }
         let letter = Letter { body, peer: None, login: None, form };
         Ok(service.exchange(place, letter, share, watch).await?)
     }

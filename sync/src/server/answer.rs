@@ -76,7 +76,13 @@ impl<'a, 'm> Answer<'a, 'm> {
             }
             let Orders { tables: heard, rows, .. } = &*self.orders;
             let flow = self.orders.table_flow();
-            self.cards.extend(tables::reply(self.snap, heard, rows, flow, self.outbox.room())?);
+            let said = tables::reply(self.snap, heard, rows, flow, self.outbox.room())?;
+            self.cards.extend(said.cards);
+            for table in said.compared.values() {
+                self.stats.rows_sent += table.stats.sent;
+                self.stats.rows_received += table.stats.received;
+            }
+            self.orders.compared = said.compared;
         }
         self.stats.files_sent = self.outbox.files();
         let mut cards = std::mem::take(&mut self.orders.notes);

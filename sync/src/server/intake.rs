@@ -37,10 +37,10 @@ pub(super) fn take_in(repo: &mut Repo, orders: &mut Orders<'_>, cx: &mut Cx<'_>)
     orders.stats.files_received = intake.new;
     orders.stats.config_received = taken.changed;
     for id in intake.refused.iter().chain(&intake.settled.dropped) {
-        cx.observer.observe(&Event::Refused { id });
+        cx.tell(|_| Event::Refused { id });
     }
     if intake.settled.linked > 0 {
-        cx.observer.observe(&Event::Crosslinked { artifacts: intake.settled.linked });
+        cx.tell(|_| Event::Crosslinked { artifacts: intake.settled.linked });
     }
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! What a request asks for, and what of that it may (reference: wire.md sections 3.1 to 3.3): one pass over its
 //! cards. A card sees the rights and modes that the cards before it set.
 
+use std::collections::BTreeMap;
+
 use repo::table::Authority;
 use repo::{Origin, Snapshot, UnixTime, config};
 use xfer::card::{CloneRequest, Codes, FileCard, Igot, Privacy};
 use xfer::table::TableCard;
-use xfer::{ArtifactId, Card, Login, Message, Pragma, UvName};
+use xfer::{ArtifactId, Card, Login, Message, Pragma, SqlName, UvName};
 
 use super::configuration::Configuration;
 use super::links::Links;
@@ -67,6 +69,8 @@ pub(super) struct Orders<'m> {
     /// What it says of synced tables, and what became of the rows in it.
     pub(super) tables: Heard<'m>,
     pub(super) rows: tables::Intake,
+    /// The tables that it is about.
+    pub(super) compared: BTreeMap<SqlName, tables::Compared>,
     pub(super) configuration: Configuration<'m>,
     pub(super) stats: RoundStats,
     pub(super) rights: Rights,
@@ -132,6 +136,7 @@ impl<'m> Orders<'m> {
             user: None,
             tables: Heard::default(),
             rows: tables::Intake::default(),
+            compared: BTreeMap::new(),
             configuration: Configuration::default(),
             stats: RoundStats::default(),
             rights: Rights::of_nobody(snap)?,

@@ -68,7 +68,7 @@ impl Session {
     /// Tells which tables are compared.
     pub(super) fn report_tables(&mut self, cx: &mut Cx<'_>) {
         for (table, rows) in self.tables.begun() {
-            cx.observer.observe(&Event::TableStarted { table: &table, rows });
+            cx.tell(|_| Event::TableStarted { table: &table, rows });
         }
     }
 
@@ -81,7 +81,7 @@ impl Session {
     /// Tells what became of them.
     pub(super) fn finish_tables(&self, cx: &mut Cx<'_>) {
         for (table, stats) in &self.tables.stats {
-            cx.observer.observe(&Event::TableFinished { table, stats });
+            cx.tell(|_| Event::TableFinished { table, stats });
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Sessions against our own server and against scripted ones. Numbers are those of the table of limits and
 //! edge cases.
 
+mod absent;
 mod clones;
 mod configuration;
 mod hints;

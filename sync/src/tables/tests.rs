@@ -127,7 +127,7 @@ impl Peer {
             tx.commit().unwrap();
         }
         let snap = self.repo.snapshot().unwrap();
-        reply(&snap, &heard, &intake, visitor.flow, visitor.reply_bytes).unwrap()
+        reply(&snap, &heard, &intake, visitor.flow, visitor.reply_bytes).unwrap().cards
     }
 }
 
@@ -423,7 +423,7 @@ fn a_disk_that_is_full_is_told_as_such_wherever_it_fills() {
     let hashes = [Card::Pragma(Pragma::Table(TablePragma::Known(1)))];
     let mut heard = Heard::default();
     read(&hashes, &mut heard);
-    let cards = reply(&snap, &heard, &Intake::default(), BOTH, REPLY_BYTES).unwrap();
+    let cards = reply(&snap, &heard, &Intake::default(), BOTH, REPLY_BYTES).unwrap().cards;
     drop(snap);
     let mut heard = Heard::default();
     read(&cards, &mut heard);

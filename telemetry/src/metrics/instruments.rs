@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram, Meter};
+use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
 
 use super::list;
 use super::{Gauge, Kind, Metric, Reading};
@@ -43,6 +43,7 @@ pub(crate) struct Instruments {
     pub(crate) requests: Counter<u64>,
     pub(crate) request_duration: Histogram<f64>,
     pub(crate) served: Counter<u64>,
+    pub(crate) active: UpDownCounter<i64>,
 }
 
 impl Instruments {
@@ -65,6 +66,7 @@ impl Instruments {
             requests: counter(meter, &list::REQUESTS),
             request_duration: histogram(meter, &list::REQUEST_DURATION),
             served: counter(meter, &list::SERVED),
+            active: level(meter, &list::ACTIVE),
         }
     }
 }
@@ -73,10 +75,15 @@ fn counter(meter: &Meter, metric: &Metric) -> Counter<u64> {
     meter.u64_counter(metric.name).with_unit(metric.unit).with_description(metric.help).build()
 }
 
+fn level(meter: &Meter, metric: &Metric) -> UpDownCounter<i64> {
+    let builder = meter.i64_up_down_counter(metric.name).with_unit(metric.unit);
+    builder.with_description(metric.help).build()
+}
+
 fn histogram(meter: &Meter, metric: &Metric) -> Histogram<f64> {
     let bounds = match metric.kind {
         Kind::Histogram(bounds) => bounds.to_vec(),
-        Kind::Counter | Kind::Gauge => Vec::new(),
+        Kind::Counter | Kind::Level | Kind::Gauge => Vec::new(),
     };
     let builder = meter.f64_histogram(metric.name).with_unit(metric.unit).with_description(metric.help);
     builder.with_boundaries(bounds).build()

@@ -20,6 +20,8 @@ pub struct Metric {
 pub enum Kind {
     /// It only rises.
     Counter,
+    /// It rises and falls.
+    Level,
     /// It is read when it is asked for.
     Gauge,
     /// It counts values by size; these are the upper bounds of the sizes.
@@ -30,7 +32,8 @@ impl Kind {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Counter => "counter",
-            Self::Gauge => "gauge",
+            // Prometheus has one word for both.
+            Self::Level | Self::Gauge => "gauge",
             Self::Histogram(_) => "histogram",
         }
     }
@@ -49,7 +52,7 @@ pub enum Gauge {
     RepositorySize,
     /// Artifacts that are named there and not held.
     Phantoms,
-    /// Sessions that are due and wait, or run.
+    /// Sessions that are due: those that wait for their turn, and those that run.
     Queue,
     /// Share of reads of contents that were in memory.
     CacheHits,
@@ -185,6 +188,13 @@ pub(super) const SERVED: Metric = metric(
     &["repository", "carrier", "direction"],
     "Artifacts that requests moved, seen from the server",
 );
+pub(super) const ACTIVE: Metric = metric(
+    "frond.server.queue.depth",
+    Kind::Level,
+    "{request}",
+    &["repository", "carrier"],
+    "Requests that came whole and are not answered yet: those that wait for a worker, and those that are worked on",
+);
 pub(super) const UPTIME: Metric =
     metric("frond.uptime", Kind::Gauge, "s", &[], "Seconds since the leaf began");
 pub(super) const READY: Metric =
@@ -201,11 +211,11 @@ pub(super) const PHANTOMS: Metric = metric(
     "Artifacts that are named here and not held, as of the last session",
 );
 pub(super) const QUEUE: Metric = metric(
-    "frond.sessions.waiting",
+    "frond.queue.depth",
     Kind::Gauge,
     "{session}",
     REPOSITORY,
-    "Sessions that are due and wait, or run",
+    "Sessions that are due and not over: those that wait for their turn, and those that run; at most one for each peer",
 );
 pub(super) const CACHE_HITS: Metric = metric(
     "frond.cache.hits",
@@ -239,6 +249,7 @@ pub const ALL: &[Metric] = &[
     REQUESTS,
     REQUEST_DURATION,
     SERVED,
+    ACTIVE,
     UPTIME,
     READY,
     REPOSITORY_OPEN,

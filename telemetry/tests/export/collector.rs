@@ -20,6 +20,9 @@ use prost::Message as _;
 pub(crate) enum Manner {
     /// It takes what comes.
     Takes,
+    /// The same, and does not look at it.
+    #[allow(dead_code, reason = "for the benchmark")]
+    Swallows,
     /// It answers with status 500.
     Fails,
     /// It never answers.
@@ -32,7 +35,10 @@ struct Kept {
     spans: Vec<(String, Span)>,
     /// The newest of each service: they are cumulative.
     metrics: Vec<(String, ExportMetricsServiceRequest)>,
-    requests: usize,
+    /// Path and headers of each request, in small letters, a line each.
+    heads: Vec<String>,
+    /// Attributes of the resource that sent the last spans.
+    resource: Vec<KeyValue>,
 }
 
 pub(crate) struct Collector {
@@ -56,7 +62,17 @@ impl Collector {
     }
 
     pub(crate) fn requests(&self) -> usize {
-        self.kept.lock().unwrap().requests
+        self.heads().len()
+    }
+
+    /// Path and headers of each request that came.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.kept.lock().unwrap().heads.clone()
+    }
+
+    /// What the sender of the last spans said of itself.
+    pub(crate) fn resource(&self, name: &str) -> String {
+        attribute(&self.kept.lock().unwrap().resource, name)
     }
 
     /// Waits until so many spans of a name came.
@@ -111,6 +127,8 @@ pub(crate) struct Seen {
     pub(crate) trace: Vec<u8>,
     pub(crate) id: Vec<u8>,
     pub(crate) parent: Vec<u8>,
+    /// Names of what happened in it.
+    pub(crate) events: Vec<String>,
     begun: u64,
     attributes: Vec<KeyValue>,
 }
@@ -123,6 +141,7 @@ impl Seen {
             trace: span.trace_id.clone(),
             id: span.span_id.clone(),
             parent: span.parent_span_id.clone(),
+            events: span.events.iter().map(|event| event.name.clone()).collect(),
             begun: span.start_time_unix_nano,
             attributes: span.attributes.clone(),
         }
@@ -146,14 +165,16 @@ fn attribute(attributes: &[KeyValue], name: &str) -> String {
 fn converse(stream: TcpStream, manner: Manner, keep: &Mutex<Kept>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
-    while let Some((path, body)) = read(&mut reader) {
-        keep.lock().unwrap().requests += 1;
+    while let Some((head, body)) = read(&mut reader) {
+        let path = head.split(' ').nth(1).unwrap().to_owned();
+        keep.lock().unwrap().heads.push(head);
         let status = match manner {
             Manner::Hangs => {
                 thread::sleep(Duration::from_secs(600));
                 return;
             }
             Manner::Fails => "500 Internal Server Error",
+            Manner::Swallows => "200 OK",
             Manner::Takes => {
                 take(&path, &body, keep);
                 "200 OK"
@@ -167,11 +188,10 @@ fn converse(stream: TcpStream, manner: Manner, keep: &Mutex<Kept>) {
     }
 }
 
-/// The path and the body of a request; none where the connection ended.
+/// The head and the body of a request; none where the connection ended.
 fn read(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
-    let mut first = String::new();
-    reader.read_line(&mut first).ok().filter(|length| *length > 0)?;
-    let path = first.split(' ').nth(1)?.to_owned();
+    let mut head = String::new();
+    reader.read_line(&mut head).ok().filter(|length| *length > 0)?;
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -183,19 +203,22 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().ok()?;
         }
+        head.push_str(&line);
+        head.push('\n');
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some((path, body))
+    Some((head, body))
 }
 
 fn take(path: &str, body: &[u8], keep: &Mutex<Kept>) {
     let mut keep = keep.lock().unwrap();
     match path {
-        "/v1/traces" => {
+        "/v1/traces" | "/traces-go-here" => {
             let request = ExportTraceServiceRequest::decode(body).unwrap();
             for of in request.resource_spans {
-                let service = attribute(&of.resource.unwrap_or_default().attributes, "service.name");
+                keep.resource = of.resource.unwrap_or_default().attributes;
+                let service = attribute(&keep.resource, "service.name");
                 let spans = of.scope_spans.into_iter().flat_map(|of| of.spans);
                 keep.spans.extend(spans.map(|span| (service.clone(), span)));
             }

@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where they do")]
 
 mod collector;
+mod variables;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use frond_tests::frond::{count, run, summary};
 use frond_tests::leaf::{check_in, open_repository, until};
-use frond_tests::{Frond, Leaf, Nats, Scratch};
+use frond_tests::{Frond, Leaf, Nats, Scratch, Server};
 use serde_json::Value;
 
 use self::collector::{Collector, Manner, Seen};
@@ -77,14 +79,14 @@ fn tree(spans: &[Seen], parent: &[u8], depth: usize) -> String {
 
 /// What a session of so many rounds is to look like: each round is handled once, on the other side.
 fn session_tree(operation: &str, carrier: &str, rounds: &[&str]) -> String {
-    let (session, handled) = match carrier {
-        "http" => ("http", "POST"),
-        _ => ("nats nats", "nats"),
+    let (session, round, handled) = match carrier {
+        "http" => ("http", "", "POST"),
+        _ => ("nats nats", " nats", "nats"),
     };
     let mut text = format!("client sync.session {operation} {session}\n");
     for (index, asked) in rounds.iter().enumerate() {
         text.push_str(&format!(
-            "  client sync.round {}\n    server sync.handle {asked} {handled}\n",
+            "  client sync.round {}{round}\n    server sync.handle {asked} {handled}\n",
             index + 1
         ));
     }
@@ -153,22 +155,161 @@ fn a_clone_and_a_sync_over_a_broker_are_one_trace_each_on_both_machines() {
     is_traced_and_counted(&bench, &served, leaf, &url, "nats");
 }
 
-#[test]
-fn a_collector_that_is_of_no_use_stops_nothing() {
-    for manner in [Manner::Fails, Manner::Hangs] {
-        let bench = Bench::new(manner);
-        let (_, leaf) = bench.leaf(&[]);
-        let file = bench.scratch.file("client.fossil");
-        bench.session(&["clone", "--once", &leaf.url()], &file);
-        until("it was tried", || bench.collector.requests() > 0);
-        leaf.terminate();
+/// A program is to end so soon after SIGTERM, whatever the collector is like.
+const TIME_TO_END: Duration = Duration::from_secs(5);
+
+/// Tells a process to end, and waits for it.
+#[track_caller]
+fn ends_in_time(id: u32, mut has_ended: impl FnMut() -> bool) {
+    let told = Command::new("kill").args(["-TERM", &id.to_string()]).status().unwrap();
+    assert!(told.success());
+    let until = Instant::now() + TIME_TO_END;
+    while !has_ended() {
+        assert!(Instant::now() < until, "it still runs");
+        std::thread::sleep(Duration::from_millis(10));
     }
-    // Nobody listens there.
-    let mut bench = Bench::new(Manner::Takes);
-    bench.collector.url = "http://127.0.0.1:1".to_owned();
-    let (_, leaf) = bench.leaf(&[]);
-    bench.session(&["clone", "--once", &leaf.url()], &bench.scratch.file("client.fossil"));
+}
+
+#[test]
+fn a_collector_that_is_of_no_use_stops_nothing_and_no_end() {
+    for manner in [Some(Manner::Fails), Some(Manner::Hangs), None] {
+        let mut bench = Bench::new(manner.unwrap_or(Manner::Takes));
+        if manner.is_none() {
+            // Nobody listens there.
+            bench.collector.url = "http://127.0.0.1:1".to_owned();
+        }
+        let (served, leaf) = bench.leaf(&[]);
+        let server = Server::start(|port| {
+            let listen = format!("127.0.0.1:{port}");
+            let command = bench.frond.command(["serve", &*served.to_string_lossy(), "--listen", &listen]);
+            bench.measured("server", command)
+        });
+        for (url, name) in [(leaf.url(), "of-leaf"), (server.url(), "of-server")] {
+            bench.session(&["clone", "--once", &url], &bench.scratch.file(&format!("{name}.fossil")));
+        }
+        // Those of both servers, and of both clients.
+        until("it was tried", || manner.is_none() || bench.collector.requests() >= 4);
+        ends_in_time(server.process().id(), || server.process().has_ended());
+        ends_in_time(leaf.id(), || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", leaf.id())).unwrap_or_default();
+            stat.is_empty() || stat.contains(") Z ")
+        });
+        assert_eq!(leaf.wait().0.code(), Some(0), "{manner:?}");
+    }
+}
+
+#[test]
+fn sessions_at_the_same_time_are_not_mixed_up() {
+    let bench = Bench::new(Manner::Takes);
+    let names = ["one", "two", "three", "four"];
+    let mut served = String::new();
+    for name in names {
+        let file = bench.scratch.file(&format!("{name}.fossil"));
+        open_repository(&bench.frond, &file);
+        served += &format!("[[repository]]\nfile = '{name}.fossil'\n");
+    }
+    let config = |name: &str, text: String| {
+        bench.scratch.write(name, format!("admin = '0'\nsocket = '{name}.sock'\n{text}"))
+    };
+    let start = |service: &str, config: PathBuf| {
+        let mut command = bench.frond.command(["leaf", "--json", "--config"]);
+        command.arg(config);
+        Leaf::start_command(&mut bench.measured(service, command))
+    };
+    let hub = start("server", config("hub.toml", format!("listen = '127.0.0.1:0'\n{served}")));
+    let peer = |name: &str| {
+        format!(
+            "[[repository]]\nfile = '{name}-copy.fossil'\n[[repository.peer]]\nurl = '{}{name}'\n",
+            hub.url()
+        )
+    };
+    let peers = format!("[defaults]\npoll = '200ms'\n{}", names.map(peer).concat());
+    let leaf = start("client", config("leaf.toml", peers));
+    bench.collector.wait_for("sync.handle", 8 * names.len());
+    let url = hub.url();
     leaf.terminate();
+    hub.terminate();
+
+    let spans = bench.collector.spans();
+    let of_name = |name: &str| -> Vec<&Seen> { spans.iter().filter(|span| span.name == name).collect() };
+    for handled in of_name("sync.handle") {
+        let round = of_name("sync.round").into_iter().find(|round| round.id == handled.parent).unwrap();
+        let session = of_name("sync.session").into_iter().find(|session| session.id == round.parent).unwrap();
+        assert_eq!([&session.trace, &round.trace], [&handled.trace, &handled.trace]);
+        let served = handled.attribute("frond.repository");
+        assert_eq!(session.attribute("frond.peer"), format!("{url}{served}"));
+        assert_eq!(session.attribute("frond.repository"), format!("{served}-copy"));
+    }
+}
+
+#[test]
+fn a_peer_that_is_a_file_is_in_the_trace() {
+    let bench = Bench::new(Manner::Takes);
+    let (hub, copy) = (bench.scratch.file("hub.fossil"), bench.scratch.file("copy.fossil"));
+    open_repository(&bench.frond, &hub);
+    let (hub, copy) = (hub.to_string_lossy(), copy.to_string_lossy());
+    let command = bench.frond.command(["leaf", "--json", "-R", &copy, "--peer", &hub, "--admin", "0"]);
+    let leaf = Leaf::start_command(&mut bench.measured("leaf", command));
+    bench.collector.wait_for("sync.handle", 2);
+    until("it is counted", || {
+        leaf.probe("/metrics").text().contains("frond_server_requests_total{carrier=\"file\"")
+    });
+    leaf.terminate();
+    let spans = bench.collector.spans();
+    let clone: Vec<Seen> = spans.iter().filter(|span| span.trace == spans[0].trace).cloned().collect();
+    let expected = "leaf sync.session clone file\n  leaf sync.round 1\n    leaf sync.handle clone file\n  \
+                    leaf sync.round 2\n    leaf sync.handle pull file\n";
+    assert_eq!(tree(&clone, &[], 0), expected);
+}
+
+#[test]
+fn a_synced_table_is_told_of_on_both_machines() {
+    let bench = Bench::new(Manner::Takes);
+    let (served, leaf) = bench.leaf(&[]);
+    let served = served.to_string_lossy();
+    let columns = ["--column", "who:text", "--key", "who", "--conflict", "last-writer", "-R", &*served];
+    bench.frond.output([&["table", "create", "state"][..], &columns].concat());
+    bench.frond.output(["table", "put", "state", "who=ann", "-R", &*served]);
+    let cloned = bench.session(&["clone", "--once", &leaf.url()], &bench.scratch.file("client.fossil"));
+    assert_eq!(count(&cloned, "rows_received"), 1);
+    leaf.terminate();
+    for name in ["sync.session", "sync.handle"] {
+        let spans = bench.collector.spans();
+        let mut events = spans.iter().filter(|span| span.name == name).flat_map(|span| &span.events);
+        assert!(events.any(|event| event == "table compared"), "{name}");
+    }
+}
+
+#[test]
+fn log_lines_name_the_span_they_were_written_in() {
+    let bench = Bench::new(Manner::Takes);
+    let (served, hub) = bench.leaf(&["--log-format", "json"]);
+    let copy = bench.scratch.file("copy.fossil");
+    bench.frond.clone(&hub.url(), &copy);
+    let copy = copy.to_string_lossy();
+    let words =
+        ["leaf", "--json", "-v", "--log-format", "json", "-R", &copy, "--peer", &hub.url(), "--admin", "0"];
+    let leaf = Leaf::start_command(&mut bench.measured("client", bench.frond.command(words)));
+    check_in(&bench.frond, &served, "theirs.txt");
+    bench.collector.wait_for("sync.handle", 3);
+    let logs = [leaf.terminate(), hub.terminate()];
+    let spans = bench.collector.spans();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    for (log, said, name) in
+        [(&logs[0], "session ended", "sync.session"), (&logs[1], "answered", "sync.handle")]
+    {
+        let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let mut known = 0;
+        for line in lines.iter().filter(|line| line["fields"]["message"] == said) {
+            // Fields of the line, or beside them.
+            let id = |name: &str| line[name].as_str().or(line["fields"][name].as_str()).unwrap_or_default();
+            let span = spans.iter().find(|span| hex(&span.id) == id("span_id"));
+            // The clone by a command that nobody measures, and what came too late, are in no span that was sent.
+            known +=
+                usize::from(span.is_some_and(|span| span.name == name && hex(&span.trace) == id("trace_id")));
+        }
+        assert!(known > 0, "no line is in {name}\n{log}");
+    }
 }
 
 #[test]
@@ -177,28 +318,25 @@ fn nothing_set_means_nothing_sent_and_no_thread_of_its_own() {
     let file = bench.scratch.file("served.fossil");
     open_repository(&bench.frond, &file);
     let leaf = Leaf::of(&bench.frond, &file, &[]);
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", leaf.id())).unwrap();
-    let names: Vec<String> = tasks
-        .map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default())
-        .collect();
-    assert!(names.len() > 1 && !names.iter().any(|name| name.starts_with("OpenTelemetry")), "{names:?}");
+    let threads = exporters(&leaf);
+    assert_eq!(threads, Vec::<String>::new());
     let metrics = leaf.probe("/metrics").text();
     assert!(metrics.contains("frond_ready 1"), "{metrics}");
     leaf.terminate();
     assert_eq!(bench.collector.requests(), 0);
+
+    // Where something is set they are there, and these are their names.
+    let bench = Bench::new(Manner::Takes);
+    let (_, leaf) = bench.leaf(&[]);
+    assert_eq!(exporters(&leaf).len(), 2);
+    leaf.terminate();
 }
 
-#[test]
-fn what_cannot_be_followed_is_told_and_stops_nothing() {
-    let bench = Bench::new(Manner::Takes);
-    for (name, value) in
-        [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such.pem")]
-    {
-        let file = bench.scratch.file(&format!("{name}.fossil"));
-        let mut command = bench.measured("client", bench.frond.command(["new"]));
-        let said = run(command.arg(&file).env(name, value));
-        assert_eq!(said.code, Some(0), "{said}");
-        assert!(said.stderr.contains(value) && said.stderr.contains("nothing is sent"), "{said}");
-    }
-    assert_eq!(bench.collector.requests(), 0);
+/// Threads that export.
+fn exporters(leaf: &Leaf) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", leaf.id())).unwrap();
+    let name = |task: std::io::Result<std::fs::DirEntry>| {
+        std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default()
+    };
+    tasks.map(name).filter(|name| name.starts_with("OpenTelemetry")).collect()
 }

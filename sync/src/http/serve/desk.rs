@@ -83,6 +83,7 @@ impl Desk {
         letter: Letter,
         mut watch: Box<dyn Observer + Send>,
     ) -> Result<Body, Trouble> {
+        watch.take_up();
         let Letter { body, peer, login, form } = letter;
         let asked = body.content_type;
         let message = match self.read(body, login.as_deref()) {

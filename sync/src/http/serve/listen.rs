@@ -140,12 +140,14 @@ async fn answer(service: &XferService, request: Request<Incoming>) -> Response<R
     }
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
     let peer = head.extensions.get::<RemoteAddress>().map(|peer| peer.0.clone());
-    let trace = super::trace(&head.headers);
+    let asked_in = super::trace(&head.headers);
     let begun = Instant::now();
     let response = service.answer(Request::from_parts(head, body)).await;
     let (status, bytes) = (response.status().as_u16(), response.body().size_hint().lower());
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let trace = trace.as_ref().map(TraceContext::parent);
-    tracing::info!(peer, %method, path, status, bytes, milliseconds, trace, "answered");
+    // Our span, or where nothing is traced here, theirs.
+    let span = response.extensions().get::<TraceContext>().or(asked_in.as_ref());
+    let (trace_id, span_id) = TraceContext::ids(span);
+    tracing::info!(peer, %method, path, status, bytes, milliseconds, trace_id, span_id, "answered");
     response
 }

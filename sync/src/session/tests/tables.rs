@@ -196,15 +196,22 @@ fn the_observer_hears_of_each_table() {
     let mut server = table(holding("A"), Rule::LastWriter);
     put(&mut server, "a", "s", "1");
     let mut client = table(holding("A"), Rule::LastWriter);
-    let (faults, mut diary) = (crate::NoFaults, Diary::default());
+    let (faults, mut ours, mut theirs) = (crate::NoFaults, Diary::default(), Diary::default());
     let mut session = Session::sync(with_tables(pull()), SEED);
     let mut progress = Progress::Continue;
     while progress == Progress::Continue {
-        let mut cx = cx(&client.limits, &faults, &mut diary);
-        let request = session.next_request(&mut client.repo, &mut cx).unwrap();
-        let reply = server.answer(&request).unwrap();
-        progress = session.handle_reply(&mut client.repo, &reply, &mut cx).unwrap();
+        let request =
+            session.next_request(&mut client.repo, &mut cx(&client.limits, &faults, &mut ours)).unwrap();
+        let mut theirs = cx(&server.limits, &faults, &mut theirs);
+        let reply = crate::handle_sync(&mut server.repo, &request, &mut theirs).unwrap();
+        let mut ours = cx(&client.limits, &faults, &mut ours);
+        progress = session.handle_reply(&mut client.repo, &reply, &mut ours).unwrap();
     }
-    let about_tables: Vec<_> = diary.0.iter().filter(|line| line.starts_with("table")).collect();
-    assert_eq!(about_tables, ["table state, 0 rows", "table state, 0 sent, 1 received"]);
+    let about_tables =
+        |diary: &Diary| diary.0.iter().filter(|line| line.starts_with("table")).cloned().collect::<Vec<_>>();
+    assert_eq!(about_tables(&ours), ["table state, 0 rows", "table state, 0 sent, 1 received"]);
+    // The first request hears what there is, the second gets it.
+    let compared = ["table state, 1 rows", "table state, 0 sent, 0 received"];
+    let sent = ["table state, 1 rows", "table state, 1 sent, 0 received"];
+    assert_eq!(about_tables(&theirs), [compared, sent].concat());
 }

@@ -1,0 +1,149 @@
+//! Both ends of sessions, in one process.
+
+use std::fs;
+use std::io::{BufRead as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use repo::{Repo, content, ingest};
+use sync::client::{self, CloneOptions, Remember, Setting, now};
+use sync::http::serve::{self, Repos, ServeOptions, XferService};
+use sync::http::{HttpOptions, HttpTransport};
+use sync::{NoObserver, Observer, ObserverSource, SyncOptions};
+use telemetry::{Peer, Plan, Telemetry};
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use xfer::card::Privacy;
+
+/// What sessions do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Clone all.
+    Clone,
+    /// Pull where there is nothing new, over and over.
+    Pulls,
+    /// Sync one new artifact, over and over.
+    Syncs,
+}
+
+impl Work {
+    pub(crate) const ALL: [Self; 3] = [Self::Clone, Self::Pulls, Self::Syncs];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Clone => "a clone of 1000 check-ins",
+            Self::Pulls => "100 pulls of nothing",
+            Self::Syncs => "50 syncs of one new artifact",
+        }
+    }
+}
+
+/// Does what is asked on stdin, a line each, and says how many nanoseconds it took.
+pub(crate) fn run(way: &str, file: &Path) -> ExitCode {
+    let telemetry = (!way.starts_with("off")).then(|| {
+        let plan = Plan::read(|name| std::env::var(name).ok()).expect("variables that can be followed");
+        Telemetry::start(&plan).expect("measures")
+    });
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
+    runtime.block_on(async {
+        let url = serve(file, telemetry.clone()).await;
+        let mut ends = Ends { telemetry, url, copy: file.with_extension("copy"), made: 0 };
+        for line in std::io::stdin().lock().lines() {
+            let line = line.expect("stdin is there");
+            let work = Work::ALL.into_iter().find(|work| work.name() == line).expect("work that is known");
+            let time = ends.measure(work).await;
+            writeln!(std::io::stdout(), "{}", time.as_nanos()).expect("stdout is there");
+        }
+    });
+    ExitCode::SUCCESS
+}
+
+async fn serve(file: &Path, telemetry: Option<Telemetry>) -> String {
+    let observer: ObserverSource = Arc::new(move |origin| match &telemetry {
+        Some(telemetry) => telemetry.request("corpus", origin),
+        None => Box::new(NoObserver),
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let options = ServeOptions { observer, ..ServeOptions::default() };
+    let service = XferService::new(Repos::new(file).expect("a repository"), options);
+    tokio::spawn(serve::run(listener, service, std::future::pending()));
+    url
+}
+
+struct Ends {
+    telemetry: Option<Telemetry>,
+    url: String,
+    copy: PathBuf,
+    made: u32,
+}
+
+impl Ends {
+    async fn measure(&mut self, work: Work) -> Duration {
+        if work == Work::Clone || !self.copy.exists() {
+            let _ = fs::remove_file(&self.copy);
+            let time = self.clone_all().await;
+            if work == Work::Clone {
+                return time;
+            }
+        }
+        let mut repo = Repo::open(&self.copy).expect("the copy");
+        let mut time = Duration::ZERO;
+        let (count, push) = if work == Work::Pulls { (100, false) } else { (50, true) };
+        for _ in 0..count {
+            if push {
+                self.make(&mut repo);
+            }
+            let begun = Instant::now();
+            let options = SyncOptions { pull: true, push, ..SyncOptions::default() };
+            let (mut transport, mut setting) = (self.transport(), self.setting());
+            let result = client::sync(&mut repo, &mut transport, options, Remember::No, &mut setting);
+            let result = result.await.expect("a session");
+            drop(setting);
+            time += begun.elapsed();
+            assert_eq!(result.stats.files_sent, u64::from(push));
+        }
+        time
+    }
+
+    async fn clone_all(&self) -> Duration {
+        let options = CloneOptions {
+            source: self.url.clone(),
+            remember: Remember::No,
+            server: "ef".repeat(20),
+            admin: "me".to_owned(),
+            admin_password: "correct horse".to_owned(),
+            ..CloneOptions::default()
+        };
+        let begun = Instant::now();
+        let (mut transport, mut setting) = (self.transport(), self.setting());
+        client::clone(&self.copy, &mut transport, options, &mut setting).await.expect("a clone");
+        drop(setting);
+        begun.elapsed()
+    }
+
+    /// Makes an artifact that no other has.
+    fn make(&mut self, repo: &mut Repo) {
+        self.made += 1;
+        let text = format!("artifact {} of {}", self.made, self.copy.display());
+        let tx = repo.begin().expect("a transaction");
+        content::add(&tx, text.as_bytes(), Privacy::Public).expect("an artifact");
+        ingest::settle(&tx, now()).expect("a link");
+        tx.commit().expect("a commit");
+    }
+
+    fn transport(&self) -> HttpTransport {
+        HttpTransport::new(self.url.parse().expect("a URL"), HttpOptions::default())
+    }
+
+    fn setting(&self) -> Setting {
+        let peer = Peer { repository: "copy", peer: &self.url, carrier: "http", host: "127.0.0.1", port: 80 };
+        let observer: Box<dyn Observer + Send> = match &self.telemetry {
+            Some(telemetry) => telemetry.session(&peer).0,
+            None => Box::new(NoObserver),
+        };
+        Setting { observer, ..Setting::new().expect("chance") }
+    }
+}
