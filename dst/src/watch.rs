@@ -131,8 +131,13 @@ mod tests {
     fn what_begins_has_to_end() {
         let started = || Event::RequestStarted { operation: "pull", project: None, peer: None };
         let stats = sync::RoundStats::default();
-        let handled =
-            || Event::RequestHandled { cards: 1, stats: &stats, duration: Duration::ZERO, error: None };
+        let handled = || Event::RequestHandled {
+            cards: 1,
+            stats: &stats,
+            duration: Duration::ZERO,
+            refusal: None,
+            error: None,
+        };
         check(&[started(), handled()], None);
         check(&[started()], Some("it ended Handling"));
         check(&[started(), handled(), handled()], Some("the end of a request came After"));

@@ -133,6 +133,8 @@ pub enum Event<'a> {
         stats: &'a RoundStats,
         /// How long it took on the caller's clock; zero if there is none.
         duration: Duration,
+        /// What whoever asks was told is wrong with the request, if it was refused.
+        refusal: Option<&'a str>,
         /// Why it failed, if it did.
         error: Option<&'a (dyn Error + 'static)>,
     },

@@ -104,9 +104,18 @@ pub fn handle_sync(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Resul
         cards: request.cards.len(),
         stats: &stats,
         duration: cx.since(begun),
+        refusal: reply.as_ref().ok().and_then(refusal_of),
         error,
     });
     reply
+}
+
+/// The first error that a reply tells of.
+fn refusal_of(reply: &Message) -> Option<&str> {
+    reply.cards.iter().find_map(|card| match card {
+        Card::Error(text) => Some(text.as_str()),
+        _ => None,
+    })
 }
 
 /// What a request asks for, and the project that it names, for the observer.

@@ -336,6 +336,7 @@ impl Observer for Diary {
             Event::SessionFinished { rounds, error: None, .. } => format!("finished after {rounds}"),
             Event::SessionFinished { error: Some(error), .. } => format!("failed: {error}"),
             Event::RequestStarted { operation, .. } => format!("{operation} request"),
+            Event::RequestHandled { refusal: Some(text), .. } => format!("refused: {text}"),
             Event::RequestHandled { stats, error: None, .. } => format!("handled, {} sent", stats.files_sent),
             Event::RequestHandled { error: Some(error), .. } => format!("not handled: {error}"),
             Event::Crosslinked { .. } => "crosslinked".to_owned(),

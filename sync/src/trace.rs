@@ -55,6 +55,7 @@ impl TraceContext {
     }
 
     /// Both names, for a line of a log.
+    #[cfg(feature = "http")]
     pub(crate) fn ids(trace: Option<&Self>) -> (Option<&str>, Option<&str>) {
         trace.map(|trace| (trace.trace_id(), trace.span_id())).unzip()
     }

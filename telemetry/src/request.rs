@@ -14,6 +14,9 @@ use crate::session::moved;
 use crate::span::{self, SpanId};
 use crate::start::Telemetry;
 
+/// The class of what whoever asks did wrong.
+const REFUSED: &str = "refused";
+
 /// Follows one request, from when it has come whole.
 struct RequestObserver {
     instruments: Instruments,
@@ -91,8 +94,9 @@ impl Observer for RequestObserver {
                     span.set_attribute(KeyValue::new("frond.project", (*project).to_owned()));
                 }
             }
-            Event::RequestHandled { cards, stats, error, .. } => {
-                self.outcome = error.map_or("ok", class_of).into();
+            Event::RequestHandled { cards, stats, error, refusal, .. } => {
+                let otherwise = if refusal.is_some() { REFUSED } else { "ok" };
+                self.outcome = error.map_or(otherwise, class_of).into();
                 for (direction, count) in [("sent", stats.files_sent), ("received", stats.files_received)] {
                     if count > 0 {
                         let [repository, carrier] = self.labels.clone();
@@ -109,6 +113,11 @@ impl Observer for RequestObserver {
                         span.set_status(Status::error(error.to_string()));
                     }
                     None => span.set_status(Status::Ok),
+                }
+                // That is not our failure: what was asked was answered.
+                if let Some(text) = refusal {
+                    span.set_attribute(KeyValue::new("error.type", REFUSED));
+                    span.add_event("refused", vec![KeyValue::new("frond.text", (*text).to_owned())]);
                 }
             }
             Event::TableFinished { table, stats } => {

@@ -439,5 +439,6 @@ fn the_observer_hears_of_each_request() {
     let (faults, mut diary) = (crate::NoFaults, crate::testing::Diary::default());
     let mut cx = crate::testing::cx(&server.limits, &faults, &mut diary);
     handle_sync(&mut server.repo, &message(&format!("{V}clone 3 1\n")), &mut cx).unwrap();
-    assert_eq!(diary.0, ["clone request", "handled, 1 sent"]);
+    handle_sync(&mut server.repo, &message(&format!("{V}pull {{S}} {}\n", "0".repeat(40))), &mut cx).unwrap();
+    assert_eq!(diary.0, ["clone request", "handled, 1 sent", "pull request", "refused: wrong project"]);
 }
