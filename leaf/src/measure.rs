@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sync::{NoObserver, Observer, ObserverSource};
-use telemetry::{Peer, Plan, SpanId, Telemetry};
+use telemetry::{Peer, Plan, SpanId, Telemetry, Tries};
 
 use crate::output::Output;
 use crate::remote::Remote;
@@ -35,6 +35,13 @@ impl Kind {
             Self::Server | Self::Leaf => Duration::from_secs(3),
         }
     }
+
+    const fn tries(self) -> Tries {
+        match self {
+            Self::Command => Tries::Once,
+            Self::Server | Self::Leaf => Tries::Again,
+        }
+    }
 }
 
 /// Starts it, if the metrics can be asked for or the variables name a collector. What they say and cannot be followed
@@ -47,9 +54,9 @@ pub(crate) fn start(kind: Kind, output: &Output) {
     if kind != Kind::Leaf && !plan.is_on() {
         return;
     }
-    let started = Telemetry::start(&plan).or_else(|error| {
+    let started = Telemetry::start(&plan, kind.tries()).or_else(|error| {
         output.warn(&format!("nothing is sent to a collector: {error}"));
-        Telemetry::start(&Plan::default())
+        Telemetry::start(&Plan::default(), kind.tries())
     });
     match started {
         // The program starts it once.

@@ -19,4 +19,4 @@ pub use self::metrics::{Gauge, Reading};
 pub use self::plan::{Plan, PlanError};
 pub use self::session::Peer;
 pub use self::span::SpanId;
-pub use self::start::Telemetry;
+pub use self::start::{Telemetry, Tries};

@@ -1,6 +1,7 @@
 //! Follows requests.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use opentelemetry::trace::{Span as _, SpanKind, Status, Tracer as _};
@@ -45,7 +46,8 @@ impl Telemetry {
                 .with_attributes(attributes(repository, origin));
             tracer.build_with_context(builder, &origin.trace.map_or_else(Context::new, span::from_wire))
         });
-        let labels = [KeyValue::new("repository", repository.to_owned()), KeyValue::new("carrier", carrier)];
+        let labels =
+            [KeyValue::new("repository", Arc::<str>::from(repository)), KeyValue::new("carrier", carrier)];
         self.inner.instruments.active.add(1, &labels);
         Box::new(RequestObserver {
             instruments: self.inner.instruments.clone(),

@@ -1,5 +1,7 @@
 //! Follows sessions.
 
+use std::sync::Arc;
+
 use opentelemetry::trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::Span;
@@ -54,7 +56,8 @@ impl Telemetry {
             SessionTrace { telemetry: self.clone(), context, server: server(peer), round: None }
         });
         let id = trace.as_ref().and_then(|trace| SpanId::of(trace.context.span().span_context()));
-        let label = |name, value: &str| KeyValue::new(name, value.to_owned());
+        // Shared: they are copied for each number that is written.
+        let label = |name, value: &str| KeyValue::new(name, Arc::<str>::from(value));
         let labels = Labels {
             peer: [label("repository", peer.repository), label("peer", peer.peer)],
             carrier: peer.carrier,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::{MetricExporter, SpanExporter, WithHttpConfig as _};
+use opentelemetry_otlp::{MetricExporter, RetryPolicy, SpanExporter, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
@@ -22,6 +22,24 @@ const SCOPE: &str = "frond";
 
 /// Why nothing can be measured, or nothing sent.
 type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What becomes of what a collector that is away for a moment does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tries {
+    /// It is lost: a program that is about to end has no time to try again.
+    Once,
+    /// It is sent again a few times, later each time, while sessions go on.
+    Again,
+}
+
+impl Tries {
+    fn policy(self) -> RetryPolicy {
+        match self {
+            Self::Once => RetryPolicy::disabled(),
+            Self::Again => RetryPolicy::default(),
+        }
+    }
+}
 
 /// Makes observers, and holds what they write into. A clone is the same.
 #[derive(Clone)]
@@ -43,7 +61,7 @@ impl Telemetry {
     ///
     /// # Errors
     /// If an address, a header or a certificate that the variables name is of no use.
-    pub fn start(plan: &Plan) -> Result<Self, Error> {
+    pub fn start(plan: &Plan, tries: Tries) -> Result<Self, Error> {
         let resource = resource();
         let registry = Registry::new();
         let shown = opentelemetry_prometheus::exporter()
@@ -53,14 +71,14 @@ impl Telemetry {
             .build()?;
         let mut metrics = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(shown);
         if let Some(export) = &plan.metrics {
-            let exporter =
-                MetricExporter::builder().with_http().with_http_client(Collector::new(export)?).build()?;
+            let exporter = MetricExporter::builder().with_http().with_http_client(Collector::new(export)?);
+            let exporter = exporter.with_retry_policy(tries.policy()).build()?;
             metrics = metrics.with_periodic_exporter(exporter);
         }
         let traces = match &plan.traces {
             Some(export) => {
-                let exporter =
-                    SpanExporter::builder().with_http().with_http_client(Collector::new(export)?).build()?;
+                let exporter = SpanExporter::builder().with_http().with_http_client(Collector::new(export)?);
+                let exporter = exporter.with_retry_policy(tries.policy()).build()?;
                 let provider = SdkTracerProvider::builder().with_resource(resource);
                 Some(provider.with_batch_exporter(exporter).build())
             }

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["work", name, file] => worker::run(name, file.as_ref()),
-        [] => compare(15),
+        [] => compare(31),
         ["--times", times] => compare(times.parse().expect(USAGE)),
         _ => panic!("{USAGE}"),
     }
@@ -80,23 +80,21 @@ fn compare(times: usize) -> ExitCode {
 
     let mut rows = Vec::new();
     for work in Work::ALL {
+        let before: Vec<f64> = workers.iter().map(Worker::processor_seconds).collect();
         let row = in_turn(times, |way| workers[way].measure(work));
-        rows.push(show(work.name(), &row));
+        let spent: Vec<f64> =
+            workers.iter().zip(before).map(|(worker, before)| worker.processor_seconds() - before).collect();
+        rows.push(show(work.name(), &row, &spent));
     }
-    let row = in_turn(times, |way| commanded(&variables[way]));
-    show("command `frond pull`, its end included", &row);
-    let processor: Vec<f64> = workers.iter().map(Worker::processor_seconds).collect();
-    say("\nprocessor time of all sessions, both ends and what is exported:");
-    for ((name, _), seconds) in WAYS.iter().zip(&processor) {
-        say(&format!("  {name:<22} {seconds:>8.2} s {:>8.3}", seconds / processor[0]));
-    }
-    // The second half of nothing measured says how far to trust the rest.
+    let row = in_turn(times / 4, |way| commanded(&variables[way]));
+    show("command `frond pull`, its end included", &row, &[]);
+    // Nothing measured is there twice: it says how far to trust the rest.
     let worst = rows.iter().flatten().copied().fold(0.0, f64::max);
     say(&format!("\nslowest: {worst:.3} of sessions that nobody measures"));
     if worst > SLOWEST { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// What the environment says of the collector. The same length of names and values for all.
+/// What the environment says of the collector.
 fn variables(name: &str, collector: Option<&Collector>) -> Vec<(&'static str, String)> {
     let url = match (name, collector) {
         (_, Some(collector)) => collector.url.clone(),
@@ -127,12 +125,15 @@ fn in_turn(times: usize, mut run: impl FnMut(usize) -> Duration) -> Vec<Vec<f64>
 }
 
 /// Shows the medians; gives those of the ratios of what is measured.
-fn show(what: &str, taken: &[Vec<f64>]) -> Vec<f64> {
-    say(&format!("\n{what}: median, and median of the ratios to \"off\" of the same turn"));
+fn show(what: &str, taken: &[Vec<f64>], spent: &[f64]) -> Vec<f64> {
+    say(&format!(
+        "\n{what}: median, median of the ratios to \"off\" of the same turn, ratio of processor time"
+    ));
     let mut ratios = Vec::new();
-    for ((name, _), times) in WAYS.iter().zip(taken) {
+    for (index, ((name, _), times)) in WAYS.iter().zip(taken).enumerate() {
         let ratio = median(times.iter().zip(&taken[0]).map(|(time, off)| time / off).collect());
-        say(&format!("  {name:<22} {:>9.3} ms {ratio:>8.3}", median(times.clone()) * 1000.0));
+        let processor = spent.get(index).map_or(String::new(), |own| format!("{:>8.3}", own / spent[0]));
+        say(&format!("  {name:<22} {:>9.3} ms {ratio:>8.3} {processor}", median(times.clone()) * 1000.0));
         ratios.push(ratio);
     }
     ratios[1..WAYS.len() - 1].to_vec()

@@ -12,7 +12,7 @@ use sync::client::{self, CloneOptions, Remember, Setting, now};
 use sync::http::serve::{self, Repos, ServeOptions, XferService};
 use sync::http::{HttpOptions, HttpTransport};
 use sync::{NoObserver, Observer, ObserverSource, SyncOptions};
-use telemetry::{Peer, Plan, Telemetry};
+use telemetry::{Peer, Plan, Telemetry, Tries};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use xfer::card::Privacy;
@@ -44,7 +44,7 @@ impl Work {
 pub(crate) fn run(way: &str, file: &Path) -> ExitCode {
     let telemetry = (!way.starts_with("off")).then(|| {
         let plan = Plan::read(|name| std::env::var(name).ok()).expect("variables that can be followed");
-        Telemetry::start(&plan).expect("measures")
+        Telemetry::start(&plan, Tries::Again).expect("measures")
     });
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
     runtime.block_on(async {
