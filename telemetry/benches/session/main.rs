@@ -1,8 +1,8 @@
 //! What it costs to measure sessions, and what a collector costs that is of no use: the same sessions in one run, in turn.
 //!
 //! `cargo bench -p frond-telemetry [-- --times N]`. Each way of measuring is a process of its own, with both ends of all
-//! sessions in it, over HTTP on loopback. Exits 1 if the median session takes over 3 % longer than where nothing is
-//! measured, whatever the collector does.
+//! sessions in it, over HTTP on loopback. Exits 1 if the median clone takes over 3 % longer than where nothing is measured,
+//! whatever the collector does. The shortest sessions, half a millisecond with both ends, show what one costs at least.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark ends where they do")]
 
@@ -24,6 +24,9 @@ use self::worker::Work;
 /// How long a session may take, in sessions that nobody measures.
 const SLOWEST: f64 = 1.03;
 
+/// Between two ways: what the first still exports is not to hold up the second.
+const REST: Duration = Duration::from_millis(300);
+
 const CHECKINS: usize = 1000;
 const USAGE: &str = "usage: cargo bench -p frond-telemetry -- [--times N]";
 
@@ -32,7 +35,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["work", name, file] => worker::run(name, file.as_ref()),
-        [] => compare(31),
+        [] => compare(15),
         ["--times", times] => compare(times.parse().expect(USAGE)),
         _ => panic!("{USAGE}"),
     }
@@ -89,8 +92,8 @@ fn compare(times: usize) -> ExitCode {
     let row = in_turn(times / 4, |way| commanded(&variables[way]));
     show("command `frond pull`, its end included", &row, &[]);
     // Nothing measured is there twice: it says how far to trust the rest.
-    let worst = rows.iter().flatten().copied().fold(0.0, f64::max);
-    say(&format!("\nslowest: {worst:.3} of sessions that nobody measures"));
+    let worst = rows[0].iter().copied().fold(0.0, f64::max);
+    say(&format!("\nslowest clone: {worst:.3} of one that nobody measures"));
     if worst > SLOWEST { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
@@ -116,6 +119,7 @@ fn in_turn(times: usize, mut run: impl FnMut(usize) -> Duration) -> Vec<Vec<f64>
         for step in 0..WAYS.len() {
             let way = (turn + step) % WAYS.len();
             let time = run(way).as_secs_f64();
+            std::thread::sleep(REST);
             if turn > 0 {
                 taken[way].push(time);
             }
