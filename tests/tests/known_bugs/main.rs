@@ -40,6 +40,7 @@ const PULLS: &str = "sync/src/session/tests/pulls.rs";
 const PUSHES: &str = "sync/src/session/tests/pushes.rs";
 const TABLES: &str = "sync/src/tables/tests.rs";
 const HOSTILE_TABLES: &str = "sync/src/tables/tests/hostile.rs";
+const OWNERS_OF_ROWS: &str = "sync/src/tables/tests/owners.rs";
 const ROWS: &str = "repo/src/table/tests.rs";
 const DEFINITIONS: &str = "repo/src/table/tests/definitions.rs";
 const COMMIT: &str = "tests/tests/commit/round_trips.rs";
@@ -289,7 +290,7 @@ const BUGS: &[(&str, &str, Show)] = &[
         Test(LOGIN, "a_login_given_to_a_clone_serves_later_pulls_of_frond_and_of_stock"),
     ),
     ("T1", "owners are not kept", Test(ROWS, "t1_owners_are_kept_and_only_the_owner_writes")),
-    ("T1", "owners are not kept", Test(TABLES, "t1_owners_are_enforced_from_who_is_logged_in")),
+    ("T1", "owners are not kept", Test(OWNERS_OF_ROWS, "t1_owners_are_enforced_from_who_is_logged_in")),
     ("T2", "keys of JSON become SQL", Test(ROWS, "t2_what_a_row_names_is_a_column_or_an_error")),
     ("T3", "a key that does not fit panics", Test(ROWS, "t3_a_value_that_does_not_fit_is_an_error")),
     (
