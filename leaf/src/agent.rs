@@ -12,6 +12,7 @@ pub(crate) mod config;
 pub(crate) mod control;
 pub(crate) mod doctor;
 mod health;
+mod heard;
 mod keeper;
 mod link;
 mod meeting;
@@ -25,6 +26,7 @@ mod session;
 mod signals;
 mod stop;
 mod systemd;
+mod visits;
 mod watch;
 mod wire;
 

@@ -60,7 +60,7 @@ mod topic;
 
 pub use access::{Access, AccessError};
 pub use address::{Address, AddressError, Broker, Place, Security};
-pub use announce::{Announcement, Announcements, Durability, announce, announcements};
+pub use announce::{Announcement, Announcements, Durability, News, Receipt, announce, announcements};
 pub use bridge::{Handed, Hub, HubError, HubObserver, HubOptions};
 pub use client::{NatsOptions, NatsTransport};
 pub use connection::{Absence, ConnectOptions, Connection};

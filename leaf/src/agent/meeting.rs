@@ -1,28 +1,26 @@
 //! A repository on the leaf's broker: it is asked for there, says what is new here, and hears what is new elsewhere.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use repo::Repo;
 use sync::http::serve::{Repos, ServeOptions, XferService};
 use sync::nats::{
-    Announcement, Connection, Durability, NatsServeOptions, NatsServer, PeerId, Topic, announce,
-    announcements,
+    Announcement, Connection, Durability, NatsServeOptions, NatsServer, News, PeerId, Receipt, Topic,
+    announce, announcements,
 };
 use sync::schedule::Wake;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 use xfer::ArtifactId;
 
 use super::config::{Repository, RequestBytes};
+use super::heard::Heard;
 use super::stop::Stop;
 use crate::measure;
 
-/// Announcements that wait for a session. What is beyond them comes with the next regular one.
-const WAITING: usize = 64;
-
-/// How long an announcement may take to leave. Who does not hear it hears of it in the next session.
+/// How long an announcement, or the receipt of one, may take to leave. Who does not hear it hears of it in the next
+/// session.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Time between tries to be heard of on the broker.
@@ -33,31 +31,58 @@ pub(crate) struct Meeting {
     pub(crate) connection: Connection,
     pub(crate) topic: Topic,
     pub(crate) own: PeerId,
-    heard: Mutex<VecDeque<Announcement>>,
+    heard: Mutex<Heard>,
+    /// Rings when something is heard.
+    bell: Notify,
     announced: Mutex<Option<ArtifactId>>,
 }
 
 impl Meeting {
     pub(crate) fn new(connection: Connection, topic: Topic, own: PeerId) -> Self {
-        Self { connection, topic, own, heard: Mutex::default(), announced: Mutex::default() }
+        let (heard, announced) = (Mutex::default(), Mutex::default());
+        Self { connection, topic, own, heard, bell: Notify::new(), announced }
     }
 
-    /// Takes the next peer that has something which this repository lacks.
-    pub(crate) fn next_heard(&self, repo: &mut Repo) -> Option<PeerId> {
+    /// Takes the next news that this repository lacks.
+    pub(crate) fn next_heard(&self, repo: &mut Repo) -> Option<News> {
         loop {
-            let Announcement { hash, peer } = lock(&self.heard).pop_front()?;
-            let holds = repo.snapshot().and_then(|snap| repo::blob::presence(&snap, &hash));
-            if !matches!(holds, Ok(repo::blob::Presence::Held(_))) && peer.is_some() {
-                return peer;
+            let news = lock(&self.heard).next()?;
+            let hash = &news.announcement.hash;
+            let holds = repo.snapshot().and_then(|snap| repo::blob::presence(&snap, hash));
+            if !matches!(holds, Ok(repo::blob::Presence::Held(_))) {
+                return Some(news);
             }
+            self.has_dealt_with(Some(news.receipt));
         }
     }
 
-    fn hear(&self, announcement: Announcement) {
-        let mut heard = lock(&self.heard);
-        if heard.len() < WAITING && !heard.contains(&announcement) {
-            heard.push_back(announcement);
+    /// Waits until something is heard that no session has taken yet.
+    pub(crate) async fn hears(&self) {
+        while lock(&self.heard).is_empty() {
+            self.bell.notified().await;
         }
+    }
+
+    /// Takes back news that no session could deal with.
+    pub(crate) fn hear_again(&self, news: News) {
+        let receipt = lock(&self.heard).hear_again(news);
+        self.has_dealt_with(receipt);
+    }
+
+    /// Lets the broker know that an announcement need not come again.
+    pub(crate) fn has_dealt_with(&self, receipt: Option<Receipt>) {
+        if let Some(receipt) = receipt.filter(Receipt::is_wanted) {
+            tokio::spawn(async move {
+                // One that does not arrive comes again.
+                let _ = timeout(PATIENCE, receipt.acknowledge()).await;
+            });
+        }
+    }
+
+    fn hear(&self, news: News) {
+        let receipt = lock(&self.heard).hear(news);
+        self.has_dealt_with(receipt);
+        self.bell.notify_one();
     }
 
     /// Says what is newest here, if it did not say so before.
@@ -125,8 +150,8 @@ impl Meeting {
         loop {
             match announcements(&self.connection, &self.topic, Some(self.own.clone()), &durability).await {
                 Ok(mut coming) => {
-                    while let Some(announcement) = coming.next().await {
-                        self.hear(announcement);
+                    while let Some(news) = coming.next().await {
+                        self.hear(news);
                         let _ = wakes.try_send(Wake::Announced(Some(peer)));
                     }
                 }

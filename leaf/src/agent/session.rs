@@ -8,7 +8,7 @@ use sync::client::{self, ClientError, Remember, Setting, now};
 use sync::http::{HttpOptions, Password};
 use sync::nats::PeerId;
 use sync::schedule::{Outcome, Reason};
-use sync::{Event, Observer, RoundStats, SyncError, SyncOptions, SyncResult, Transport as _};
+use sync::{Event, Observer, RoundStats, SyncError, SyncOptions, SyncResult, Transport as _, TransportError};
 use telemetry::{SpanId, within};
 use tokio::task::block_in_place;
 
@@ -40,13 +40,15 @@ pub(crate) struct Errand {
 }
 
 /// What a session came to.
-enum End {
+pub(super) enum End {
     /// Both sides hold the same, or all of it that may pass; then with a word on what may not.
     Done {
         received: bool,
         refused: Option<Failure>,
     },
     Failed(Failure),
+    /// Nobody is there who was to be asked.
+    Absent(Failure),
     /// The leaf is to stop: the round under way was finished, and no other begun.
     Stopped,
 }
@@ -65,36 +67,21 @@ impl Errand {
             (known.syncing, known.next, known.reason) = (true, None, Some(word(reason)));
         });
         let (begun, tally) = (Instant::now(), Tally::default());
-        let end = match self.exchange(&self.repository.peers[peer], &tally).await {
-            Ok(end) => end,
-            Err(failure) => End::Failed(failure.at(&self.repository.file)),
+        let known = &self.repository.peers[peer];
+        let meeting = self.meeting.as_ref().filter(|_| matches!(known.address, Address::Meeting(_)));
+        let ended = match meeting {
+            Some(meeting) => self.visit(meeting, peer, &tally).await,
+            None => self.exchange_with(known, None, &tally).await,
         };
+        let end = ended.unwrap_or_else(|failure| End::Failed(failure.at(&self.repository.file)));
         telemetry::inside(tally.span(), || self.write_down(peer, &end, &tally, begun.elapsed(), reason));
         match end {
             End::Done { received, .. } => Outcome::Done { received },
-            End::Failed(failure) if may_pass(failure.code) => {
+            End::Failed(failure) | End::Absent(failure) if may_pass(failure.code) => {
                 failure.wait.map_or(Outcome::Failed, |wait| Outcome::Busy { wait })
             }
-            End::Failed(_) => Outcome::Refused,
+            End::Failed(_) | End::Absent(_) => Outcome::Refused,
             End::Stopped => Outcome::Failed,
-        }
-    }
-
-    /// One session; at a meeting one with each peer that announced something.
-    async fn exchange(&self, peer: &Peer, tally: &Tally) -> Result<End, Failure> {
-        let mut repo = block_in_place(|| open(&self.repository))?;
-        let mut wanted = self.next_heard(peer, &mut repo);
-        let mut has_received = false;
-        loop {
-            match self.exchange_with(peer, wanted, &mut repo, tally).await? {
-                End::Done { received, refused: None } => has_received |= received,
-                end => return Ok(end),
-            }
-            self.note_holdings(&mut repo);
-            wanted = self.next_heard(peer, &mut repo);
-            if wanted.is_none() {
-                return Ok(End::Done { received: has_received, refused: None });
-            }
         }
     }
 
@@ -109,19 +96,14 @@ impl Errand {
         });
     }
 
-    /// The next peer at the meeting that has something new.
-    fn next_heard(&self, peer: &Peer, repo: &mut Repo) -> Option<PeerId> {
-        let meeting = self.meeting.as_ref().filter(|_| matches!(peer.address, Address::Meeting(_)))?;
-        block_in_place(|| meeting.next_heard(repo))
-    }
-
-    async fn exchange_with(
+    /// One session with a peer; at a meeting with the one `wanted`, or with whoever answers.
+    pub(super) async fn exchange_with(
         &self,
         peer: &Peer,
         wanted: Option<PeerId>,
-        repo: &mut Repo,
         tally: &Tally,
     ) -> Result<End, Failure> {
+        let repo = &mut block_in_place(|| open(&self.repository))?;
         let own = block_in_place(|| remote::own_name(repo))?;
         let meeting = self.meeting.as_deref().map(|meeting| (meeting, wanted));
         let mut wire = Wire::new(peer, &self.http, own, meeting, self.clock, self.stop.clone(), &self.rates)?;
@@ -141,7 +123,10 @@ impl Errand {
             () = parked.notified() => return Ok(End::Stopped),
         };
         match outcome {
-            Ok(result) => Ok(End::Done { received: has_received(&result), refused: rows_refused(&result) }),
+            Ok(result) => {
+                self.note_holdings(repo);
+                Ok(End::Done { received: has_received(&result), refused: rows_refused(&result) })
+            }
             Err(ClientError::Sync(error)) => match error {
                 SyncError::PushRefused { ref result, .. }
                 | SyncError::UnversionedRefused { ref result, .. } => {
@@ -150,6 +135,9 @@ impl Errand {
                 }
                 error => Err(error.into()),
             },
+            Err(ClientError::Transport(error @ TransportError::NobodyAnswers { .. })) => {
+                Ok(End::Absent(error.into()))
+            }
             Err(error) => Err(Failure::from(error).not_before(wire.retry_after())),
         }
     }
@@ -160,7 +148,7 @@ impl Errand {
         let (rounds, stats) = tally.total();
         let trouble = match end {
             End::Done { refused, .. } => refused.as_ref().map(Trouble::from),
-            End::Failed(failure) => Some(Trouble::from(failure)),
+            End::Failed(failure) | End::Absent(failure) => Some(Trouble::from(failure)),
             End::Stopped => None,
         };
         self.past.remember(Session {
@@ -183,7 +171,7 @@ impl Errand {
             known.add(rounds, &stats);
             match end {
                 End::Done { .. } => (known.succeeded, known.failures) = (Some(now()), 0),
-                End::Failed(_) => {
+                End::Failed(_) | End::Absent(_) => {
                     known.failed_sessions += 1;
                     known.failures = known.failures.saturating_add(1);
                 }
@@ -216,7 +204,7 @@ impl Errand {
 }
 
 /// Opens the repository for a session, which needs little memory.
-fn open(repository: &Repository) -> Result<Repo, Failure> {
+pub(super) fn open(repository: &Repository) -> Result<Repo, Failure> {
     let mut repo = Repo::open(&repository.file)?;
     repo.set_limits(repo::Limits { cache_bytes: CACHE_BYTES, ..repo::Limits::default() })?;
     Ok(repo)
@@ -310,7 +298,7 @@ fn word(reason: Reason) -> &'static str {
 
 /// Counts what a session moves, whatever comes of it.
 #[derive(Debug, Clone, Default)]
-struct Tally(Arc<Mutex<Counted>>);
+pub(super) struct Tally(Arc<Mutex<Counted>>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Counted {
@@ -321,7 +309,8 @@ struct Counted {
 }
 
 impl Tally {
-    fn total(&self) -> (u32, RoundStats) {
+    /// Rounds that ended, and what they moved.
+    pub(super) fn total(&self) -> (u32, RoundStats) {
         let counted = self.counted();
         (counted.rounds, counted.stats)
     }

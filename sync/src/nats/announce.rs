@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::{Config as ConsumerConfig, Stream as Pulled};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use async_nats::jetstream::message::Acker;
 use async_nats::jetstream::stream::{Config as StreamConfig, DiscardPolicy};
 use async_nats::{HeaderMap, Subscriber, jetstream};
 use bytes::Bytes;
@@ -34,6 +35,23 @@ pub struct Announcement {
     pub hash: ArtifactId,
     /// Where it is; none if who announced it does not say in a way that can be asked for.
     pub peer: Option<PeerId>,
+}
+
+/// An announcement as it came.
+#[derive(Debug)]
+pub struct News {
+    /// What is new, and where.
+    pub announcement: Announcement,
+    /// Of the broker, if that keeps announcements.
+    pub receipt: Receipt,
+}
+
+/// Tells a broker that an announcement need not come again. Dropped, it tells nothing: the announcement comes again
+/// after half a minute, and to who comes back.
+#[derive(Default)]
+pub struct Receipt {
+    acker: Option<Box<Acker>>,
+    is_again: bool,
 }
 
 /// Whether announcements are kept for who is away.
@@ -73,6 +91,32 @@ impl Announcement {
     }
 }
 
+impl std::fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receipt").field("is_again", &self.is_again).finish_non_exhaustive()
+    }
+}
+
+impl Receipt {
+    /// Whether somebody waits for it to be acknowledged.
+    pub fn is_wanted(&self) -> bool {
+        self.acker.is_some()
+    }
+
+    /// Whether the announcement came before, and was not acknowledged in time.
+    pub fn is_again(&self) -> bool {
+        self.is_again
+    }
+
+    /// What was announced has been dealt with.
+    pub async fn acknowledge(self) {
+        let Some(acker) = self.acker else { return };
+        if let Err(error) = acker.ack().await {
+            tracing::debug!(%error, "an announcement was not acknowledged");
+        }
+    }
+}
+
 /// Tells all who listen at `topic`.
 pub async fn announce(
     connection: &Connection,
@@ -106,30 +150,32 @@ impl Announcements {
     }
 
     /// The next one, of somebody else. The same may come twice. None once the connection was closed.
-    pub async fn next(&mut self) -> Option<Announcement> {
+    pub async fn next(&mut self) -> Option<News> {
         loop {
-            let payload = tokio::select! {
-                message = self.mail.next() => message?.payload,
-                payload = next_kept(&mut self.kept) => payload,
+            let (payload, receipt) = tokio::select! {
+                message = self.mail.next() => (message?.payload, Receipt::default()),
+                kept = next_kept(&mut self.kept) => kept,
             };
-            let Some(announcement) = Announcement::read(&payload) else { continue };
-            if self.own.is_none() || announcement.peer != self.own {
-                return Some(announcement);
+            match Announcement::read(&payload) {
+                Some(announcement) if self.own.is_none() || announcement.peer != self.own => {
+                    return Some(News { announcement, receipt });
+                }
+                // It says nothing to us, however often it comes.
+                _ => receipt.acknowledge().await,
             }
         }
     }
 }
 
 /// The next announcement that was kept. Without a stream that is never.
-async fn next_kept(kept: &mut Option<Box<Pulled>>) -> Bytes {
+async fn next_kept(kept: &mut Option<Box<Pulled>>) -> (Bytes, Receipt) {
     loop {
         let Some(stream) = kept else { return std::future::pending().await };
         match stream.next().await {
             Some(Ok(message)) => {
-                if let Err(error) = message.ack().await {
-                    tracing::debug!(%error, "an announcement was not acknowledged");
-                }
-                return message.payload.clone();
+                let is_again = message.info().is_ok_and(|info| info.delivered > 1);
+                let (message, acker) = message.split();
+                return (message.payload, Receipt { acker: Some(Box::new(acker)), is_again });
             }
             Some(Err(error)) => tracing::debug!(%error, "announcements that were kept do not come now"),
             None => *kept = None,

@@ -3,10 +3,17 @@
 use std::path::PathBuf;
 
 use frond_tests::leaf::{check_in, holds, open_repository, until};
-use frond_tests::{Fossil, Frond, Leaf, Nats, Scratch};
+use frond_tests::nats::ByHand;
+use frond_tests::{Fossil, Frond, Leaf, Nats, Scratch, sql};
+use serde_json::Value;
 
 /// Three copies of a repository, and a leaf for each at the broker; news alone begin sessions.
 fn fleet(frond: &Frond, scratch: &Scratch, broker: &Nats) -> Vec<(PathBuf, Leaf)> {
+    fleet_with(frond, scratch, broker, &[])
+}
+
+/// The same with more flags.
+fn fleet_with(frond: &Frond, scratch: &Scratch, broker: &Nats, flags: &[&str]) -> Vec<(PathBuf, Leaf)> {
     let first = scratch.file("a.fossil");
     open_repository(frond, &first);
     let server = frond.server(&first);
@@ -18,7 +25,7 @@ fn fleet(frond: &Frond, scratch: &Scratch, broker: &Nats) -> Vec<(PathBuf, Leaf)
     drop(server);
     let files = ["a.fossil", "b.fossil", "c.fossil"].map(|name| scratch.file(name));
     let start = |file: PathBuf| {
-        let leaf = Leaf::of(frond, &file, &["--nats", &broker.url(), "--poll", "off"]);
+        let leaf = Leaf::of(frond, &file, &[&["--nats", &broker.url(), "--poll", "off"], flags].concat());
         (file, leaf)
     };
     let fleet: Vec<_> = files.into_iter().map(start).collect();
@@ -67,7 +74,7 @@ fn a_broker_that_comes_back_brings_what_was_missed() {
 }
 
 #[test]
-fn stock_commits_to_the_file_of_one_leaf_and_pulls_from_another() {
+fn stock_pushes_to_one_leaf_and_clones_from_another() {
     let (frond, scratch, broker, fossil) = (Frond::new(), Scratch::new(), Nats::start(), Fossil::new());
     let fleet = fleet(&frond, &scratch, &broker);
     let clone = scratch.file("stock.fossil");
@@ -78,4 +85,94 @@ fn stock_commits_to_the_file_of_one_leaf_and_pulls_from_another() {
     let other = scratch.file("other.fossil");
     fossil.clone(&fleet[2].1.url(), &other);
     assert!(holds(&frond, &other, &hash));
+}
+
+#[test]
+fn stock_commits_to_the_file_of_one_leaf_and_all_have_it() {
+    let (frond, scratch, broker, fossil) = (Frond::new(), Scratch::new(), Nats::start(), Fossil::new());
+    let fleet = fleet(&frond, &scratch, &broker);
+    let checkout = scratch.dir("checkout");
+    fossil.output_in(&checkout, ["open", &fleet[1].0.to_string_lossy()]);
+    std::fs::write(checkout.join("by-stock.txt"), "by stock\n").unwrap();
+    fossil.output_in(&checkout, ["add", "by-stock.txt"]);
+    fossil.output_in(&checkout, ["commit", "-m", "by stock", "--no-warnings"]);
+    let made = "SELECT uuid FROM blob JOIN event ON rid=objid WHERE comment='by stock'";
+    let hash = sql::column(&fleet[1].0, made)[0].clone();
+    reaches_all(&frond, &fleet, &hash);
+}
+
+/// The row of the status about the broker.
+fn at_broker(frond: &Frond, leaf: &Leaf) -> Value {
+    leaf.status(frond)["repositories"][0]["peers"][0].clone()
+}
+
+fn config(file: &std::path::Path, name: &str) -> String {
+    sql::column(file, &format!("SELECT value FROM config WHERE name='{name}'"))[0].clone()
+}
+
+#[test]
+fn news_of_a_leaf_that_is_gone_keep_no_other_from_being_heard_and_fail_nothing() {
+    const GONE: &str = "9999999999999999999999999999999999999999";
+    for configuration in ["", "jetstream { store_dir: \"{STORE}\" }\n"] {
+        let (frond, scratch, broker) = (Frond::new(), Scratch::new(), Nats::with(configuration));
+        let fleet = fleet(&frond, &scratch, &broker);
+        let project = config(&fleet[0].0, "project-code");
+        // The first one was alone for a while.
+        let failed = |leaf: &Leaf| {
+            until("it has met another", || {
+                let row = at_broker(&frond, leaf);
+                row["syncing"] == false && row["error"].is_null() && !row["last_sync"].is_null()
+            });
+            at_broker(&frond, leaf)["failed_sessions"].clone()
+        };
+        let failed: Vec<Value> = fleet.iter().map(|(_, leaf)| failed(leaf)).collect();
+        let mut hand = ByHand::connect(&broker);
+        for number in 0..200 {
+            let news = format!(r#"{{"uuid":"{number:040x}","peer_id":"{GONE}"}}"#);
+            hand.publish(&format!("fossil.{project}.commit"), "", news.as_bytes());
+        }
+        hand.flush();
+        let hash = check_in(&frond, &fleet[0].0, "after.txt");
+        reaches_all(&frond, &fleet, &hash);
+        for ((file, leaf), failed) in fleet.iter().zip(failed) {
+            until("it is at rest", || {
+                let row = at_broker(&frond, leaf);
+                row["syncing"] == false && row["reason"] != "start"
+            });
+            let row = at_broker(&frond, leaf);
+            assert!(row["failed_sessions"] == failed && row["error"].is_null(), "{row}");
+            if !configuration.is_empty() {
+                let own = config(file, "server-code");
+                let subject = format!("$JS.API.CONSUMER.INFO.FROND_fossil_{project}.{own}");
+                until("all is acknowledged", || {
+                    let heard = ByHand::connect(&broker).ask(&subject, b"");
+                    let said: Value = serde_json::from_slice(&heard.payload).unwrap();
+                    said["num_ack_pending"] == 0 && said["num_pending"] == 0
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_leaf_that_hangs_holds_up_no_other() {
+    let (frond, scratch, broker) = (Frond::new(), Scratch::new(), Nats::start());
+    // Whoever waited for it would wait for longer than this test.
+    let fleet = fleet_with(&frond, &scratch, &broker, &["--timeout", "1h"]);
+    let before = check_in(&frond, &fleet[2].0, "before.txt");
+    reaches_all(&frond, &fleet, &before);
+    let (project, hanging) = (config(&fleet[2].0, "project-code"), config(&fleet[2].0, "server-code"));
+    fleet[2].1.signal("STOP");
+    let news = format!(r#"{{"uuid":"{}","peer_id":"{hanging}"}}"#, "7".repeat(40));
+    let mut hand = ByHand::connect(&broker);
+    hand.publish(&format!("fossil.{project}.commit"), "", news.as_bytes());
+    hand.flush();
+    for (_, leaf) in &fleet[..2] {
+        until("it asks the one that hangs", || at_broker(&frond, leaf)["syncing"] == true);
+    }
+    for (from, to) in [(0, 1), (1, 0)] {
+        let hash = check_in(&frond, &fleet[from].0, &format!("{from}.txt"));
+        until("the check-in is on the other", || holds(&frond, &fleet[to].0, &hash));
+    }
+    fleet[2].1.signal("CONT");
 }

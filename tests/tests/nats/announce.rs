@@ -7,7 +7,7 @@ use frond_tests::Nats;
 use frond_tests::corpus::PROJECT;
 use frond_tests::nats::ByHand;
 use sync::nats::{
-    Announcement, Announcements, ConnectOptions, Connection, Durability, PeerId, Topic, announce,
+    Announcement, Announcements, ConnectOptions, Connection, Durability, News, PeerId, Topic, announce,
     announcements,
 };
 
@@ -34,7 +34,10 @@ fn news(digit: char, name: &str) -> Announcement {
 
 /// The next announcement; a test that waits in vain fails.
 async fn next(heard: &mut Announcements) -> Announcement {
-    tokio::time::timeout(Duration::from_secs(60), heard.next()).await.expect("an announcement comes").unwrap()
+    let next = tokio::time::timeout(Duration::from_secs(60), heard.next()).await;
+    let News { announcement, receipt } = next.expect("an announcement comes").unwrap();
+    receipt.acknowledge().await;
+    announcement
 }
 
 #[test]
@@ -85,6 +88,39 @@ fn who_was_away_hears_what_was_announced_where_the_broker_keeps_it() {
             here.flush().await.unwrap();
         }
     });
+}
+
+#[test]
+fn what_was_not_acknowledged_is_not_done_for_the_broker() {
+    let broker = Nats::with("jetstream { store_dir: \"{STORE}\" }\n");
+    run(async {
+        let (here, there) = (connect(&broker).await, connect(&broker).await);
+        let kept = Durability::Kept(peer("here"));
+        let mut heard = announcements(&here, &topic(), None, &kept).await.unwrap();
+        let mut receipts = Vec::new();
+        for digit in ['1', '2'] {
+            announce(&there, &topic(), &news(digit, "there")).await.unwrap();
+            // It comes twice: as it is said, and as it is kept.
+            for _ in 0..2 {
+                receipts.push(heard.next().await.unwrap().receipt);
+            }
+        }
+        assert_eq!(receipts.iter().filter(|receipt| receipt.is_wanted()).count(), 2);
+        assert_eq!(waiting(&broker), 2, "none was acknowledged");
+        for receipt in receipts {
+            receipt.acknowledge().await;
+        }
+        here.flush().await.unwrap();
+        assert_eq!(waiting(&broker), 0);
+    });
+}
+
+/// How many announcements the broker gave to the peer `here` that were not acknowledged.
+fn waiting(broker: &Nats) -> u64 {
+    let subject = format!("$JS.API.CONSUMER.INFO.FROND_{}_{PROJECT}.here", Topic::PREFIX);
+    let heard = ByHand::connect(broker).ask(&subject, b"");
+    let said: serde_json::Value = serde_json::from_slice(&heard.payload).unwrap();
+    said["num_ack_pending"].as_u64().unwrap_or_else(|| panic!("{said}"))
 }
 
 #[test]
