@@ -12,7 +12,8 @@ mkdir -p "${1:?name a directory}"
 cd "$1"
 
 if [ ! -e hub.fossil ]; then
-    "$frond" new hub.fossil -A ann
+    # It prints the password of ann, which is not for a log: `frond user password ann` sets another.
+    "$frond" new hub.fossil -A ann >/dev/null
     # Anyone on this machine may clone and push: a trial.
     "$frond" user capabilities nobody gio -R hub.fossil
 fi

@@ -129,6 +129,19 @@ pub(crate) fn broker(text: &str) -> Result<Broker, Failure> {
     completed(read)
 }
 
+/// Reads the address of a broker that stands on the command line: without a password, which others see there.
+pub(crate) fn broker_of_flag(text: &str) -> Result<Broker, Failure> {
+    let shown = text.parse::<Broker>().ok();
+    if shown.is_some_and(|broker| broker.access.password.is_some() || broker.access.token.is_some()) {
+        return Err(Failure::new(
+            Code::Usage,
+            "a password on the command line is seen by others",
+            "put it in NATS_PASSWORD or NATS_TOKEN, or in a file that NATS_CREDS names",
+        ));
+    }
+    broker(text)
+}
+
 const HTTP_FORM: &str = "write it as http://HOST/PATH, https://USER@HOST/PATH or nats://HOST/PROJECT-CODE";
 const NATS_FORM: &str = "write it as nats://HOST/PROJECT-CODE or nats://HOST/PROJECT-CODE?login=USER";
 

@@ -49,9 +49,19 @@ fn the_hub_and_its_leaves_as_processes_keep_in_step_and_end_together() {
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     let said = running.end(Duration::from_secs(60));
     assert_eq!(said.code, Some(0), "{said}");
+    assert!(!said.all().contains("password"), "{said}");
     for name in ["hub", "leaf1", "leaf2", "leaf3"] {
         assert!(!fleet.join(format!("{name}.sock")).exists(), "{name} did not end well\n{said}");
         frond.verify(&file(name));
+    }
+}
+
+#[test]
+fn no_example_shows_the_password_of_a_new_repository() {
+    for name in ["fleet.sh", "compose.yaml"] {
+        let text = std::fs::read_to_string(deploy(name)).unwrap();
+        let made: Vec<&str> = text.lines().filter(|line| line.contains("-A ann")).collect();
+        assert!(!made.is_empty() && made.iter().all(|line| line.ends_with(">/dev/null")), "{name}: {made:?}");
     }
 }
 

@@ -128,7 +128,7 @@ impl Serve {
         let server = match &self.nats {
             None => None,
             Some(url) => {
-                let broker = remote::broker(url)?;
+                let broker = remote::broker_of_flag(url)?;
                 let connection = Connection::open(&broker, &ConnectOptions::default()).await?;
                 let options = NatsServeOptions { prefix: self.prefix.clone(), ..NatsServeOptions::default() };
                 let server = NatsServer::open(&connection, service, &options).await?;

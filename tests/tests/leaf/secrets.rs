@@ -70,6 +70,13 @@ fn a_password_on_the_command_line_is_refused() {
         frond.try_run(["leaf", "-R", &*file.to_string_lossy(), "--peer", "http://bob:hush@127.0.0.1:1/"]);
     assert_eq!(said.code, Some(frond_tests::frond::USAGE), "{said}");
     assert!(!said.stderr.contains("hush") && said.stderr.contains("FROND_PASSWORD"), "{said}");
+    open_repository(&frond, &file);
+    for login in ["bob:hush", "hush"] {
+        let broker = format!("nats://{login}@127.0.0.1:1");
+        let said = frond.try_run(["serve", &*file.to_string_lossy(), "--nats", &broker]);
+        assert_eq!(said.code, Some(frond_tests::frond::USAGE), "{said}");
+        assert!(!said.stderr.contains("hush") && said.stderr.contains("NATS_PASSWORD"), "{said}");
+    }
 }
 
 #[test]

@@ -10,6 +10,9 @@ use frond_tests::{Frond, Nats, Scratch, Server, shared};
 use nkeys::KeyPair;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair as CertKey};
 
+/// What the environment says of a user.
+const ALICE: [(&str, &str); 2] = [("NATS_USER", "alice"), ("NATS_PASSWORD", "s3cret")];
+
 /// Serves a repository on a broker that wants to know who asks, and pulls from it under other conditions.
 struct Door {
     frond: Frond,
@@ -57,9 +60,9 @@ impl Door {
 #[test]
 fn users_and_passwords() {
     let configuration = "authorization { users: [ { user: alice, password: s3cret } ] }\n";
-    let door = Door::new(configuration, Scratch::new(), "nats://alice:s3cret@127.0.0.1:PORT", &[]);
+    let door = Door::new(configuration, Scratch::new(), "nats://127.0.0.1:PORT", &ALICE);
     door.asks("nats://alice:s3cret@127.0.0.1:PORT/CODE", &[], 0, "Pull done");
-    let alice = [("NATS_USER", "alice"), ("NATS_PASSWORD", "s3cret")];
+    let alice = ALICE;
     door.asks("nats://127.0.0.1:PORT/CODE", &alice, 0, "Pull done");
     door.asks("nats://alice:@127.0.0.1:PORT/CODE", &alice[1..], 0, "Pull done");
     for url in ["nats://127.0.0.1:PORT/CODE", "nats://alice:s3cret2@127.0.0.1:PORT/CODE"] {
@@ -82,7 +85,8 @@ fn what_a_user_of_the_broker_may_not_say_or_hear_is_said() {
         { user: deaf, password: s3cret, permissions: { subscribe: [\"_INBOX.>\"] } },\n\
         { user: dumb, password: s3cret, permissions: { publish: [\"other.>\"] } },\n\
         { user: lost, password: s3cret, permissions: { subscribe: [\"fossil.>\"] } } ] }\n";
-    let door = Door::new(configuration, Scratch::new(), "nats://server:s3cret@127.0.0.1:PORT", &[]);
+    let server = [("NATS_USER", "server"), ("NATS_PASSWORD", "s3cret")];
+    let door = Door::new(configuration, Scratch::new(), "nats://127.0.0.1:PORT", &server);
     for (user, said) in
         [("dumb", "Permissions Violation for Publish"), ("lost", "Permissions Violation for Subscription")]
     {
@@ -91,19 +95,21 @@ fn what_a_user_of_the_broker_may_not_say_or_hear_is_said() {
     }
     door.asks("nats://deaf:s3cret@127.0.0.1:PORT/CODE", &[], 0, "Pull done");
     let file = door.scratch.file("original.fossil");
-    let broker = format!("nats://deaf:s3cret@127.0.0.1:{}", door.broker.port);
+    let broker = door.broker.url();
     let words = ["serve", &file.to_string_lossy(), "--listen", "127.0.0.1:0", "--nats", &broker];
-    let serves = door.frond.try_run(words);
+    let mut command = door.frond.command(words);
+    let serves = frond_tests::frond::run(command.env("NATS_USER", "deaf").env("NATS_PASSWORD", "s3cret"));
     assert_eq!(serves.code, Some(REFUSED), "{serves}");
     assert!(serves.stderr.contains("fossil.") && !serves.all().contains("s3cret"), "{serves}");
 }
 
 #[test]
 fn tokens() {
+    let token = [("NATS_TOKEN", "s3cret")];
     let door =
-        Door::new("authorization { token: s3cret }\n", Scratch::new(), "nats://s3cret@127.0.0.1:PORT", &[]);
+        Door::new("authorization { token: s3cret }\n", Scratch::new(), "nats://127.0.0.1:PORT", &token);
     door.asks("nats://s3cret@127.0.0.1:PORT/CODE", &[], 0, "Pull done");
-    door.asks("nats://127.0.0.1:PORT/CODE", &[("NATS_TOKEN", "s3cret")], 0, "Pull done");
+    door.asks("nats://127.0.0.1:PORT/CODE", &token, 0, "Pull done");
     door.asks("nats://127.0.0.1:PORT/CODE", &[], REFUSED, "refuses");
 }
 
