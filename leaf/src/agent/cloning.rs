@@ -158,7 +158,7 @@ impl Errand {
             },
             source: match &peer.address {
                 Address::Remote(remote) => remote.source(),
-                Address::File(_) | Address::Meeting(_) => peer.address.to_string(),
+                Address::File(_) | Address::Meeting { .. } => peer.address.to_string(),
             },
             remember: Remember::No,
             server: chance::code()?,

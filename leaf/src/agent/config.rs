@@ -133,8 +133,13 @@ pub(crate) enum Address {
     Remote(Remote),
     /// A repository file of this machine.
     File(PathBuf),
-    /// Whoever is on the leaf's own broker, which is called so.
-    Meeting(String),
+    /// Whoever is on the leaf's own broker.
+    Meeting {
+        /// What that is called.
+        broker: String,
+        /// Who logs in to the copies there.
+        login: Option<String>,
+    },
 }
 
 /// A password, and where it was found. It never shows.
@@ -154,7 +159,7 @@ impl Address {
         match self {
             Self::Remote(remote) => Place::of(remote),
             Self::File(_) => Place::FILE,
-            Self::Meeting(_) => Place::MEETING,
+            Self::Meeting { .. } => Place::MEETING,
         }
     }
 
@@ -162,7 +167,8 @@ impl Address {
     pub(crate) fn user(&self) -> Option<&str> {
         match self {
             Self::Remote(remote) => remote.user(),
-            Self::File(_) | Self::Meeting(_) => None,
+            Self::Meeting { login, .. } => login.as_deref(),
+            Self::File(_) => None,
         }
     }
 }
@@ -173,7 +179,7 @@ impl std::fmt::Display for Address {
         match self {
             Self::Remote(remote) => remote.fmt(f),
             Self::File(path) => path.display().fmt(f),
-            Self::Meeting(broker) => broker.fmt(f),
+            Self::Meeting { broker, .. } => broker.fmt(f),
         }
     }
 }

@@ -131,7 +131,8 @@ impl Keeper {
     fn meet(&mut self) -> Option<JoinHandle<()>> {
         let (connection, prefix) = self.broker.take()?;
         let repository = Arc::clone(&self.errand.repository);
-        let place = repository.peers.iter().position(|peer| matches!(peer.address, Address::Meeting(_)))?;
+        let place =
+            repository.peers.iter().position(|peer| matches!(peer.address, Address::Meeting { .. }))?;
         let named = block_in_place(|| {
             let mut repo = repo::Repo::open_read_only(&repository.file)?;
             let project = repo::config::project_code(&repo.snapshot()?)?.unwrap_or_default();

@@ -68,7 +68,7 @@ impl Errand {
         });
         let (begun, tally) = (Instant::now(), Tally::default());
         let known = &self.repository.peers[peer];
-        let meeting = self.meeting.as_ref().filter(|_| matches!(known.address, Address::Meeting(_)));
+        let meeting = self.meeting.as_ref().filter(|_| matches!(known.address, Address::Meeting { .. }));
         let ended = match meeting {
             Some(meeting) => self.visit(meeting, peer, &tally).await,
             None => self.exchange_with(known, None, &tally).await,

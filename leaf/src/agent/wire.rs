@@ -67,7 +67,7 @@ impl Wire {
                 let address = nats::Address { broker, ..(**address).clone() };
                 Way::Nats(Box::new(NatsTransport::new(address, nats_options(peer, own))))
             }
-            Address::Meeting(broker) => {
+            Address::Meeting { broker, .. } => {
                 let (meeting, wanted) = meeting.ok_or_else(|| {
                     let what = format!("{broker}: it is not known which project to ask for there");
                     Failure::new(Code::Usage, what, "give its project code with --project or the key project")

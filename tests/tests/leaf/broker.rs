@@ -1,6 +1,6 @@
 //! Leaves that meet at a broker, without a hub.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use frond_tests::leaf::{check_in, holds, open_repository, until};
 use frond_tests::nats::ByHand;
@@ -19,7 +19,8 @@ fn fleet_with(frond: &Frond, scratch: &Scratch, broker: &Nats, flags: &[&str]) -
     let server = frond.server(&first);
     for name in ["b.fossil", "c.fossil"] {
         let file = scratch.file(name);
-        frond.clone(&server.url(), &file);
+        // It remembers no address: there is only the broker.
+        frond.output(["clone", "--once", &server.url(), &file.to_string_lossy()]);
         frond.output(["user", "capabilities", "nobody", "gio", "-R", &file.to_string_lossy()]);
     }
     drop(server);
@@ -106,7 +107,7 @@ fn at_broker(frond: &Frond, leaf: &Leaf) -> Value {
     leaf.status(frond)["repositories"][0]["peers"][0].clone()
 }
 
-fn config(file: &std::path::Path, name: &str) -> String {
+fn config(file: &Path, name: &str) -> String {
     sql::column(file, &format!("SELECT value FROM config WHERE name='{name}'"))[0].clone()
 }
 
@@ -175,4 +176,53 @@ fn a_leaf_that_hangs_holds_up_no_other() {
         until("the check-in is on the other", || holds(&frond, &fleet[to].0, &hash));
     }
     fleet[2].1.signal("CONT");
+}
+
+/// Has somebody log in as `sync` who may pull and push, and nobody else.
+#[track_caller]
+fn close(frond: &Frond, scratch: &Scratch, file: &Path) {
+    let file = file.to_string_lossy();
+    let password = scratch.write("sync.password", "sesame\n");
+    let mut command = frond.command(["user", "new", "sync", "-R", &file]);
+    let said = frond_tests::frond::run(command.env("FROND_NEW_PASSWORD_FILE", password));
+    assert_eq!(said.code, Some(0), "{said}");
+    for (user, capabilities) in [("sync", "gio"), ("nobody", ""), ("anonymous", "")] {
+        frond.output(["user", "capabilities", user, capabilities, "-R", &file]);
+    }
+}
+
+#[test]
+fn leaves_whose_repositories_are_closed_to_nobody_log_in_to_each_other() {
+    let (frond, scratch, broker) = (Frond::new(), Scratch::new(), Nats::start());
+    let files = ["a.fossil", "b.fossil", "c.fossil"].map(|name| scratch.file(name));
+    open_repository(&frond, &files[0]);
+    close(&frond, &scratch, &files[0]);
+    let project = config(&files[0], "project-code");
+    let start = |name: &str, more: &str| {
+        let text = format!(
+            "admin = '0'\nnats = '{}'\n[defaults]\npoll = 'off'\n\
+             [[repository]]\nfile = '{name}.fossil'\nproject = '{project}'\nadmin-user = 'ann'\n{more}",
+            broker.url()
+        );
+        let config = scratch.write(&format!("{name}.toml"), text);
+        Leaf::start(&frond, ["--config", &config.to_string_lossy()])
+    };
+    let login = "nats-login = 'sync'\nnats-password-file = 'sync.password'\n";
+    let mut fleet = vec![(files[0].clone(), start("a", login))];
+    // These are cloned over the broker.
+    for (file, name) in files[1..].iter().zip(["b", "c"]) {
+        let leaf = start(name, login);
+        until("it is cloned", || leaf.probe("/readyz").status == 200);
+        close(&frond, &scratch, file);
+        fleet.push((file.clone(), leaf));
+    }
+    for (number, (file, _)) in fleet.iter().enumerate() {
+        let hash = check_in(&frond, file, &format!("{number}.txt"));
+        reaches_all(&frond, &fleet, &hash);
+    }
+    let stranger = start("stranger", "");
+    until("who logs in as nobody is refused", || {
+        stranger.status(&frond)["repositories"][0]["error"]["class"] == "refused"
+    });
+    assert!(!scratch.file("stranger.fossil").exists());
 }

@@ -28,6 +28,8 @@ pub(super) struct Leaf {
     pub(super) page: Option<bool>,
     pub(super) admin: Option<AdminAddress>,
     pub(super) nats: Option<String>,
+    pub(super) nats_login: Option<String>,
+    pub(super) nats_password_file: Option<PathBuf>,
     pub(super) prefix: Option<String>,
     pub(super) socket: Option<PathBuf>,
     pub(super) registry: Option<Every>,
@@ -47,13 +49,15 @@ pub(super) struct Bridge {
     pub(super) timeout: Option<Span>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Repository {
     pub(super) file: PathBuf,
     pub(super) name: Option<String>,
     pub(super) project: Option<String>,
     pub(super) admin_user: Option<String>,
+    pub(super) nats_login: Option<String>,
+    pub(super) nats_password_file: Option<PathBuf>,
     #[serde(default)]
     pub(super) peer: Vec<Peer>,
 }

@@ -78,6 +78,13 @@ pub(crate) struct Flags {
     /// The broker where the peers of each repository meet: nats://HOST[:PORT] or tls://HOST[:PORT]
     #[arg(long, value_name = "URL", env = "FROND_LEAF_NATS", hide_env_values = true)]
     pub(super) nats: Option<String>,
+    /// The user of each repository who logs in to its copies on the broker
+    #[arg(long, value_name = "USER", env = "FROND_LEAF_NATS_LOGIN")]
+    pub(super) nats_login: Option<String>,
+    /// A file whose first line is the password of that user; without it the password is taken from FROND_PASSWORD, or from
+    /// the first line of the file that FROND_PASSWORD_FILE names
+    #[arg(long, value_name = "FILE", env = "FROND_LEAF_NATS_PASSWORD_FILE")]
+    pub(super) nats_password_file: Option<PathBuf>,
     /// What subjects on the broker begin with
     #[arg(long, value_name = "PREFIX", env = "FROND_LEAF_PREFIX")]
     pub(super) prefix: Option<String>,

@@ -73,6 +73,18 @@ pub(super) const LEAF: &[Key] = &[
         "none",
         "the broker where the peers of each repository meet: answer there, announce what is new, hear of what is",
     ),
+    key(
+        "nats-login",
+        "\"sync\"",
+        "nobody",
+        "the user of each repository who logs in to its copies on that broker",
+    ),
+    key(
+        "nats-password-file",
+        "\"sync.password\"",
+        "FROND_PASSWORD",
+        "a file whose first line is the password of that user",
+    ),
     key("prefix", "\"fossil\"", "fossil", "what subjects on that broker begin with"),
     key("socket", "\"/run/frond/leaf.sock\"", "see below", "the socket for `status` and `sync-now`"),
     key(
@@ -112,6 +124,18 @@ pub(super) const REPOSITORY: &[Key] = &[
         "\"ann\"",
         "user of the peer",
         "the first user, should it be cloned; set a password with `frond user password`",
+    ),
+    key(
+        "nats-login",
+        "\"sync\"",
+        "that of the leaf",
+        "the user who logs in to its copies on the leaf's broker, if another than elsewhere",
+    ),
+    key(
+        "nats-password-file",
+        "\"sync.password\"",
+        "that of the leaf",
+        "a file whose first line is the password of that user",
     ),
 ];
 

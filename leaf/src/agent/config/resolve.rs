@@ -52,8 +52,9 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
     let nats = broker(flags, said.nats.as_deref())?;
     if let Some(broker) = &nats {
         let manner = manner.or(&said.defaults);
-        for repository in &mut repositories {
-            repository.peers.push(on_the_broker(broker, &manner)?);
+        for (repository, of_file) in repositories.iter_mut().zip(&said.repository) {
+            let login = broker_login(flags, &said, of_file, &directory)?;
+            repository.peers.push(on_the_broker(broker, login, &manner)?);
         }
     }
     check(&repositories)?;
@@ -135,7 +136,7 @@ fn of_flags(file: PathBuf, flags: &Flags) -> Result<file::Repository, Failure> {
     if peer.is_empty() {
         peer.extend(remembered(&file).map(|url| file::Peer { url, ..file::Peer::default() }));
     }
-    Ok(file::Repository { file, name: None, project: flags.project.clone(), admin_user: None, peer })
+    Ok(file::Repository { file, project: flags.project.clone(), peer, ..file::Repository::default() })
 }
 
 /// The server that a repository was synchronized with last.
@@ -216,20 +217,48 @@ fn peer_of(address: Address, password: Secret, manner: &Defaults) -> Result<Peer
 
 /// The broker of the leaf.
 fn broker(flags: &Flags, said: Option<&str>) -> Result<Option<Broker>, Failure> {
-    let given = flags.nats.as_deref().map(remote::broker).transpose()?;
-    let shown = flags.nats.as_deref().and_then(|text| text.parse::<Broker>().ok());
-    if shown.is_some_and(|broker| broker.access.password.is_some() || broker.access.token.is_some()) {
-        return Err(misuse(
-            "a password on the command line is seen by others",
-            "put it in NATS_PASSWORD or NATS_TOKEN, in a file that NATS_CREDS names, or in a configuration file",
-        ));
+    match &flags.nats {
+        Some(text) => remote::broker_of_flag(text).map(Some),
+        None => said.map(remote::broker).transpose(),
     }
-    given.map_or_else(|| said.map(remote::broker).transpose(), |given| Ok(Some(given)))
+}
+
+/// Who logs in to the copies of a repository on the leaf's broker, and the password.
+fn broker_login(
+    flags: &Flags,
+    said: &file::Leaf,
+    of: &file::Repository,
+    directory: &Path,
+) -> Result<(Option<String>, Secret), Failure> {
+    let of_file = of.nats_password_file.as_ref().or(said.nats_password_file.as_ref());
+    let file = flags.nats_password_file.clone().or_else(|| of_file.map(|file| directory.join(file)));
+    let login = flags.nats_login.as_ref().or(of.nats_login.as_ref()).or(said.nats_login.as_ref());
+    let Some(login) = login else {
+        return match file {
+            Some(_) => Err(misuse("nats-password-file without nats-login", "say whose password it is")),
+            None => Ok((None, Secret::None)),
+        };
+    };
+    let found = |text: String, origin| Secret::Found { password: Password(text), origin };
+    let password = match &file {
+        Some(file) => found(login::first_line(file, "nats-password-file")?, "its nats-password-file"),
+        None => login::from_environment()?.map_or(Secret::None, |text| found(text, "the environment")),
+    };
+    if password == Secret::None && !repo::user::is_special(login) {
+        let hint = "name a file with nats-password-file, or put it in FROND_PASSWORD";
+        return Err(misuse(&format!("there is no password for nats-login {login:?}"), hint));
+    }
+    Ok((Some(login.clone()), password))
 }
 
 /// Whoever is on the leaf's broker, as a peer.
-fn on_the_broker(broker: &Broker, manner: &Defaults) -> Result<Peer, Failure> {
-    peer_of(Address::Meeting(format!("nats://{}", broker.authority())), Secret::None, manner)
+fn on_the_broker(
+    broker: &Broker,
+    (login, password): (Option<String>, Secret),
+    manner: &Defaults,
+) -> Result<Peer, Failure> {
+    let broker = format!("nats://{}", broker.authority());
+    peer_of(Address::Meeting { broker, login }, password, manner)
 }
 
 fn address(text: &str, directory: &Path) -> Result<Address, Failure> {

@@ -53,6 +53,7 @@ struct ShownRepository {
 #[derive(Debug, Serialize)]
 struct ShownPeer {
     url: String,
+    login: Option<String>,
     password: &'static str,
     direction: &'static str,
     beside: Vec<&'static str>,
@@ -143,6 +144,7 @@ impl ShownPeer {
     fn write(&self, text: &mut String) {
         let _ = writeln!(text, "  peer {}", self.url);
         let beside: String = self.beside.iter().map(|what| format!(", {what}")).collect();
+        let _ = writeln!(text, "    login        {}", self.login.as_deref().unwrap_or("nobody"));
         let _ = writeln!(text, "    password     {}", self.password);
         let _ = writeln!(text, "    exchange     {}{beside}", self.direction);
         let _ = writeln!(text, "    poll         {} (give or take {} %)", self.poll, self.jitter_percent);
@@ -187,6 +189,7 @@ fn of_peer(peer: &Peer) -> ShownPeer {
     ];
     ShownPeer {
         url: peer.address.to_string(),
+        login: peer.address.user().map(str::to_owned),
         password: match &peer.password {
             Secret::None => "none, or the one that the repository remembers",
             Secret::Found { origin, .. } => origin,

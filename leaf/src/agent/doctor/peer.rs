@@ -30,7 +30,7 @@ pub(super) async fn examine(
 ) {
     let about = format!("peer {} of {}", peer.address, repository.name);
     // Who is at a meeting comes and goes; the broker has been looked at.
-    if matches!(peer.address, Address::Meeting(_)) || !repository.file.exists() {
+    if matches!(peer.address, Address::Meeting { .. }) || !repository.file.exists() {
         return;
     }
     let peer = Peer { timeout: peer.timeout.min(PATIENCE), ..peer.clone() };
