@@ -142,7 +142,7 @@ pub(crate) async fn run(flags: Flags, output: &Output) -> Result<Code, Failure> 
     let (call, mut calls) = mpsc::channel(WAITING_WAKES);
     let board = leaf.board.clone();
     beside.spawn(async move { socket.serve(board, call).await });
-    systemd::keep_watchdog(&mut beside);
+    systemd::keep_watchdog(&mut beside, leaf.board.clone());
     leaf.start()?;
     let started = leaf.started(admin_url);
     output.answer(&started, || started.text());
@@ -313,6 +313,7 @@ impl Leaf {
         let mut link = interval(LINK_EVERY);
         link.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            self.board.turn();
             let event = tokio::select! {
                 heard = signals.next() => Event::Signal(heard),
                 Some(call) = calls.recv() => Event::Call(call),
@@ -430,7 +431,8 @@ impl Leaf {
         let (stay, go) =
             old.into_iter().partition(|bridged| takes_same && new.bridges.contains(&bridged.config));
         self.bridges = stay;
-        tokio::join!(stop_all(stopped, new.drain), stop_bridges(go));
+        let stopping = async { tokio::join!(stop_all(stopped, new.drain), stop_bridges(go)) };
+        self.board.turning(stopping).await;
         self.board.set(&new, |name| self.keepers.contains_key(name));
         self.config = new;
         tracing::warn!(repositories = self.config.repositories.len(), "the configuration was read anew");
@@ -450,7 +452,8 @@ impl Leaf {
             }
         };
         let bridges = stop_bridges(std::mem::take(&mut self.bridges));
-        tokio::join!(stop_all(keepers, self.config.drain), served, bridges);
+        let stopping = async { tokio::join!(stop_all(keepers, self.config.drain), served, bridges) };
+        self.board.turning(stopping).await;
     }
 }
 

@@ -8,11 +8,15 @@ use repo::UnixTime;
 use serde::Serialize;
 use sync::RoundStats;
 use sync::client::now;
+use tokio::time::sleep;
 
 use super::clock::Clock;
 use super::config::Config;
 use super::registry::Leaf;
 use crate::exit::{Code, Failure};
+
+/// Time between two signs of life of a task that waits.
+const TURN_EVERY: Duration = Duration::from_secs(5);
 
 /// What is known, shared by all.
 #[derive(Debug, Clone)]
@@ -24,6 +28,8 @@ pub(crate) struct Board {
 #[derive(Debug, Default)]
 struct State {
     phase: Phase,
+    /// When the leaf's own task was last seen to turn.
+    turned: Duration,
     repositories: BTreeMap<String, Repository>,
     /// By address.
     bridges: BTreeMap<String, Bridge>,
@@ -50,7 +56,7 @@ pub(crate) struct Repository {
     pub(crate) peers: Vec<Peer>,
     /// Leaves of the register.
     pub(crate) fleet: Vec<Leaf>,
-    /// When its task was last seen to turn.
+    /// When its own task was last seen to turn; what its sessions note says nothing of that.
     pub(crate) turned: Duration,
     /// As of the last session.
     pub(crate) holdings: Option<Holdings>,
@@ -140,6 +146,8 @@ pub(crate) struct Report {
     pub(crate) version: &'static str,
     pub(crate) process: u32,
     pub(crate) uptime_seconds: u64,
+    /// Since the task of the leaf as a whole was last seen to turn.
+    pub(crate) turned_seconds: u64,
     pub(crate) repositories: Vec<RepositoryReport>,
     pub(crate) bridges: Vec<Bridge>,
 }
@@ -207,10 +215,35 @@ impl Board {
         self.lock().phase = phase;
     }
 
+    /// The task of the leaf as a whole turns.
+    pub(crate) fn turn(&self) {
+        self.lock().turned = self.clock.now();
+    }
+
+    /// The task of a repository has ended: it need not turn.
+    pub(crate) fn rests(&self, name: &str) {
+        self.note(name, |repository| repository.turned = Duration::MAX);
+    }
+
+    /// Waits for something that is bounded by itself: meanwhile the task of the leaf is not stuck.
+    pub(crate) async fn turning<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = sleep(TURN_EVERY) => self.turn(),
+            }
+        }
+    }
+
+    /// The task of a repository turns.
+    pub(crate) fn turn_of(&self, name: &str) {
+        self.note(name, |repository| repository.turned = self.clock.now());
+    }
+
     /// Changes what is known of a repository. One that is not configured any more is of no interest.
     pub(crate) fn note(&self, name: &str, change: impl FnOnce(&mut Repository)) {
         if let Some(repository) = self.lock().repositories.get_mut(name) {
-            repository.turned = self.clock.now();
             change(repository);
         }
     }
@@ -241,6 +274,7 @@ impl Board {
             version: env!("CARGO_PKG_VERSION"),
             process: std::process::id(),
             uptime_seconds: elapsed.as_secs(),
+            turned_seconds: elapsed.saturating_sub(state.turned).as_secs(),
             repositories: state
                 .repositories
                 .values()

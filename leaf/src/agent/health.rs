@@ -40,12 +40,15 @@ pub(crate) fn lives(report: &Report) -> Verdict {
     let stuck = report.repositories.iter().filter(|repository| {
         repository.turned_seconds > STUCK_SECONDS && repository.state == Condition::Open
     });
-    let problems = stuck.map(|repository| Problem {
+    let what = |seconds: u64| format!("its task is stuck for {seconds} seconds");
+    let of_repositories = stuck.map(|repository| Problem {
         repository: Some(repository.name.clone()),
         peer: None,
-        what: format!("its task is stuck for {} seconds", repository.turned_seconds),
+        what: what(repository.turned_seconds),
     });
-    Verdict::of(problems.collect(), "stuck")
+    let is_stuck = report.turned_seconds > STUCK_SECONDS;
+    let own = is_stuck.then(|| of_leaf(&format!("the leaf: {}", what(report.turned_seconds))));
+    Verdict::of(own.into_iter().chain(of_repositories).collect(), "stuck")
 }
 
 /// Whether it does what it is there for: every repository is open, and every peer that must be was synchronized with
@@ -136,12 +139,31 @@ mod tests {
     }
 
     #[test]
+    fn what_sessions_note_is_no_sign_of_the_task_that_begins_them() {
+        let board = board();
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        let turned = |board: &Board| {
+            let mut seen = None;
+            board.note("a", |known| seen = Some(known.turned));
+            seen.unwrap()
+        };
+        let before = turned(&board);
+        board.note_peer("a", 0, |peer| peer.rounds += 1);
+        assert_eq!(turned(&board), before);
+        board.turn_of("a");
+        assert!(turned(&board) > before);
+    }
+
+    #[test]
     fn a_leaf_lives_as_long_as_its_tasks_turn() {
         let board = board();
         board.note("a", |known| known.state = Condition::Open);
         let mut report = board.report();
         assert!(lives(&report).is_good());
         report.repositories[0].turned_seconds = STUCK_SECONDS + 1;
+        assert!(!lives(&report).is_good());
+        let mut report = board.report();
+        report.turned_seconds = STUCK_SECONDS + 1;
         assert!(!lives(&report).is_good());
     }
 }

@@ -78,6 +78,7 @@ impl Keeper {
         };
         let mut wake = Wake::Tick;
         loop {
+            self.errand.board.turn_of(&self.errand.repository.name);
             for action in work.schedule.on(wake, self.errand.clock.now()) {
                 match action {
                     Action::Begin { peer, reason } if !self.may_begin(peer, reason) => {
@@ -99,6 +100,7 @@ impl Keeper {
             let _ = task.await;
         }
         block_in_place(|| work.watched.close());
+        self.errand.board.rests(&self.errand.repository.name);
     }
 
     /// Opens the file, however long it takes until it can be used. None: the leaf is to stop.
@@ -112,6 +114,7 @@ impl Keeper {
             });
             let error = match opened {
                 Ok((watched, project)) => {
+                    self.errand.board.turn_of(name);
                     self.errand.board.note(name, |known| {
                         (known.state, known.project_code, known.error) = (Condition::Open, project, None);
                     });

@@ -8,6 +8,8 @@ use sd_notify::NotifyState;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
+use super::board::Board;
+use super::health;
 use crate::exit::{Code, Failure};
 
 /// The sockets that systemd listens at for us, in the order of its unit.
@@ -56,8 +58,8 @@ pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Says again and again that the leaf lives, if systemd wants to hear it.
-pub(crate) fn keep_watchdog(tasks: &mut JoinSet<()>) {
+/// Says again and again that the leaf lives, as long as it does, if systemd wants to hear it.
+pub(crate) fn keep_watchdog(tasks: &mut JoinSet<()>, board: Board) {
     let Some(every) =
         sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|every| *every > Duration::ZERO)
     else {
@@ -67,7 +69,12 @@ pub(crate) fn keep_watchdog(tasks: &mut JoinSet<()>) {
         let mut ticks = interval(every);
         loop {
             ticks.tick().await;
-            tell(&[NotifyState::Watchdog]);
+            let verdict = health::lives(&board.report());
+            if verdict.is_good() {
+                tell(&[NotifyState::Watchdog]);
+            } else {
+                tracing::error!(problems = ?verdict.problems, "systemd is not told that the leaf lives");
+            }
         }
     });
 }

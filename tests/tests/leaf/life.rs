@@ -1,6 +1,8 @@
 //! How leaves begin, go on and end.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 use frond_tests::leaf::{check_in, holds, open_repository, until};
 use frond_tests::{Frond, Leaf, Scratch};
@@ -39,6 +41,39 @@ fn a_leaf_that_is_to_end_leaves_its_file_whole_and_nothing_beside_it() {
     leaf.terminate();
     let names = fs::read_dir(scratch.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.collect::<Vec<_>>(), ["a.fossil"]);
+}
+
+#[test]
+fn systemd_is_told_what_a_leaf_does_and_that_it_lives() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let config = scratch.write("leaf.toml", "[[repository]]\nfile = 'a.fossil'\n");
+    let at = scratch.file("notify");
+    let systemd = UnixDatagram::bind(&at).unwrap();
+    systemd.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let next = || {
+        let mut bytes = [0; 256];
+        let length = systemd.recv(&mut bytes).expect("systemd is told something");
+        String::from_utf8_lossy(&bytes[..length]).trim().to_owned()
+    };
+    let after_beats = || std::iter::repeat_with(next).find(|said| said != "WATCHDOG=1").unwrap();
+    let mut command = frond.command(["leaf", "--json", "--config", &config.to_string_lossy()]);
+    command.env("NOTIFY_SOCKET", &at).env("WATCHDOG_USEC", "100000");
+    let leaf = Leaf::start_command(&mut command);
+    assert_eq!(after_beats(), "READY=1");
+    for _ in 0..3 {
+        assert_eq!(next(), "WATCHDOG=1");
+    }
+    leaf.signal("HUP");
+    let said = after_beats();
+    let when = said.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap_or_else(|| panic!("{said}"));
+    assert!(when.parse::<u64>().unwrap() > 0);
+    assert_eq!(after_beats(), "READY=1");
+    assert_eq!(next(), "WATCHDOG=1");
+    leaf.signal("TERM");
+    assert_eq!(after_beats(), "STOPPING=1");
+    assert_eq!(leaf.wait().0.code(), Some(0));
 }
 
 #[test]
