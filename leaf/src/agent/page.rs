@@ -36,6 +36,9 @@ const EVERY: Duration = Duration::from_secs(2);
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// Tells nginx to hand on each event as it comes.
+const NO_BUFFER: HeaderName = HeaderName::from_static("x-accel-buffering");
+
 const SCRIPT: &str = include_str!("page/page.js");
 const STYLE: &str = include_str!("page/page.css");
 
@@ -97,7 +100,9 @@ impl Page {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let events = Events { page: self.clone(), ticks, _place: place };
-        headed("text/event-stream", events.boxed_unsync())
+        let mut stream = headed("text/event-stream", events.boxed_unsync());
+        stream.headers_mut().insert(NO_BUFFER, HeaderValue::from_static("no"));
+        stream
     }
 }
 

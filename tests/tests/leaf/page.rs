@@ -1,12 +1,12 @@
 //! The status page.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use frond_tests::leaf::{check_in, open_repository, until};
 use frond_tests::process::free_port;
-use frond_tests::{Browser, Frond, Leaf, Scratch};
+use frond_tests::{Browser, Frond, Leaf, Nginx, Scratch};
 use serde_json::Value;
 
 /// A leaf with a peer that is there and one that is not; a repository has a name that is none for HTML.
@@ -68,16 +68,23 @@ fn the_page_shows_what_there_is_and_runs_nothing_but_its_own() {
     assert_eq!(leaf.probe("/-/nothing").status, 404);
 }
 
+fn admin(leaf: &Leaf) -> SocketAddr {
+    let url = leaf.started["admin_url"].as_str().unwrap();
+    url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap()
+}
+
 /// A browser that listens.
 struct Listener(BufReader<TcpStream>);
 
 impl Listener {
     fn at(leaf: &Leaf) -> Self {
-        let address = leaf.started["admin_url"].as_str().unwrap();
-        let mut stream =
-            TcpStream::connect(address.trim_start_matches("http://").trim_end_matches('/')).unwrap();
+        Self::to(admin(leaf), "/-/events")
+    }
+
+    fn to(address: SocketAddr, path: &str) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.write_all(b"GET /-/events HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes()).unwrap();
         Self(BufReader::new(stream))
     }
 
@@ -118,6 +125,27 @@ fn a_browser_is_told_what_changes() {
     drop((heads, listener));
     until("their places are free again", || Listener::at(&leaf).block().starts_with("HTTP/1.1 200"));
     leaf.terminate();
+}
+
+#[test]
+fn a_web_server_that_buffers_hands_each_event_on_as_it_comes() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let leaf = Leaf::of(&frond, &file, &[]);
+    // What is in these buffers would take more events than this test waits for.
+    let nginx = Nginx::start(&format!(
+        "proxy_buffer_size 64k; proxy_buffers 8 1m; proxy_busy_buffers_size 4m;\n\
+         location /status/ {{ proxy_pass http://{}/; }}",
+        admin(&leaf)
+    ));
+    let mut listener = Listener::to(nginx.address(), "/status/-/events");
+    let head = listener.block();
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("text/event-stream"), "{head}");
+    for _ in 0..2 {
+        let event = listener.block();
+        assert!(event.contains("event: status\ndata: "), "{event}");
+    }
 }
 
 #[test]
