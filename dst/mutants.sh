@@ -1,8 +1,10 @@
 #!/bin/sh
 # Puts known bugs into a copy of the sources, and soaks the simulator with one of them at a time until it finds it.
 # usage: dst/mutants.sh [NAME...]: all of them, or those named; --list: their names.
-# A table on stdout: the mutant, the rule that found it, level, seed, runs and seconds. The exit status is 0 if each was
-# found, 1 if one was not, 2 if they cannot be tried: a line that one changes is gone, or the copy does not compile.
+# A table on stdout: the mutant, the rule that found it, level, seed, runs and seconds. Found is what breaks a rule in a
+# run that breaks none without the mutant, and what does not end in a run that ends without it. The exit status is 0 if
+# each was found, 1 if one was not, 2 if they cannot be tried: a line that one changes is gone, the copy does not compile,
+# or the simulator ends otherwise than it says.
 #
 # All are compiled at once, each behind a condition that holds if FROND_MUTANT names it. So it takes one compilation.
 #
@@ -159,15 +161,47 @@ say() {
     printf '%-30s %-14s %-8s %-8s %6s %8s\n' "$@"
 }
 
+# A run that takes longer than this many seconds does not end.
+endless=60
+
 # soak FROM SECONDS: runs seeds until one breaks a rule. The status is that of the command, 124 if a run does not end.
 soak() {
     minutes=$(awk "BEGIN { print $2 / 60 }")
-    timeout $(($2 + 60)) "$binary" soak --from "$1" --minutes "$minutes" --jobs 1 >"$work/out" 2>"$work/err"
+    timeout $(($2 + endless)) "$binary" soak --from "$1" --minutes "$minutes" --jobs 1 >"$work/out" 2>"$work/err"
 }
 
 # reported N: of the last report, 1 the seed, 2 the level, 3 the rule.
 reported() {
     sed -n "s/^seed \([0-9]*\), level \([a-z]*\), broken: \([a-z]*\): .*/\\$1/p" "$work/out"
+}
+
+# fail NAME WHAT: something happened that says nothing of the mutant.
+fail() {
+    echo "$1: $2" >&2
+    tail -n 5 "$work/out" "$work/err" >&2
+    exit 2
+}
+
+# play SEED LEVEL: one run. The status is that of the command, 124 if it does not end.
+play() {
+    timeout "$endless" "$binary" run --seed "$1" --level "$2" >"$work/out" 2>"$work/err"
+}
+
+# find_endless NAME FROM: of a soak that did not end, which run it was: sets seed and level. Every ten seconds the soak
+# says how far it is.
+find_endless() {
+    told=$(sed -n 's/^[0-9]* s: [0-9]* runs, seed \([0-9]*\), .*/\1/p' "$work/err" | tail -n 1)
+    seed=${told:-$2}
+    last=$((seed + 500))
+    while [ "$seed" -lt "$last" ]; do
+        for level in calm rough hostile; do
+            status=0
+            FROND_MUTANT=$1 play "$seed" "$level" || status=$?
+            [ "$status" = 124 ] && return 0
+        done
+        seed=$((seed + 1))
+    done
+    fail "$1" "a soak did not end, and each of its runs does"
 }
 
 # hunt NAME: looks for a run that breaks a rule with the mutant and none without. Says whether there is one.
@@ -181,16 +215,26 @@ hunt() {
         runs=$((runs + $(sed -n 's/^seeds .*: \([0-9]*\) runs in .*/\1/p' "$work/out" | grep . || echo 0)))
         case $status in
             0) break ;;
-            1) ;;
-            124) say "$1" "does not end" - - "$runs" "$seconds" && return 0 ;;
-            *) say "$1" "ends by $status" - - "$runs" "$(($(date +%s) - start))" && return 0 ;;
+            1)
+                seed=$(reported 1) level=$(reported 2) rule=$(reported 3)
+                [ -n "$rule" ] || fail "$1" "the soak ended by 1 and names no rule"
+                ;;
+            124)
+                find_endless "$1" "$from"
+                rule="does not end"
+                ;;
+            *) fail "$1" "the soak ended by $status" ;;
         esac
-        seed=$(reported 1) level=$(reported 2) rule=$(reported 3)
-        if "$binary" run --seed "$seed" --level "$level" >"$work/sound" 2>&1; then
-            say "$1" "$rule" "$level" "$seed" "$runs" "$(($(date +%s) - start))"
-            return 0
-        fi
-        echo "seed $seed at level $level fails without a mutant" >&2
+        status=0
+        play "$seed" "$level" || status=$?
+        case $status in
+            0)
+                say "$1" "$rule" "$level" "$seed" "$runs" "$(($(date +%s) - start))"
+                return 0
+                ;;
+            1 | 124) echo "seed $seed at level $level fails without a mutant" >&2 ;;
+            *) fail "$1" "seed $seed at level $level ended by $status without it" ;;
+        esac
         from=$((seed + 1))
     done
     say "$1" "NOT FOUND" - - "$runs" "$seconds"
