@@ -86,6 +86,14 @@ put_in() {
         '/pub fn abandon/,/^    }/s/self\.finish(Some(error), cx);/if !MUTANT { & }/'
     mutant nothing-is-unavailable sync/src/session.rs \
         's/result\.unavailable = self\.unavailable\.len() as u64 + self\.unasked;/result.unavailable = if MUTANT { 0 } else { self.unavailable.len() as u64 + self.unasked };/'
+    mutant tells-of-one-that-it-does-not-lack sync/src/session.rs \
+        's/^ *result\.first_unavailable = /if MUTANT { result.unavailable = result.unavailable.max(1); }\n&/'
+    mutant private-flag-accepted sync/src/server/orders.rs \
+        's/if file\.privacy == Privacy::Private && !self/if !MUTANT \&\& file.privacy == Privacy::Private \&\& !self/'
+    mutant private-never-named sync/src/session/push.rs \
+        's/self\.names_private = self\.granted/self.names_private = !MUTANT \&\& self.granted/'
+    mutant private-by-hearsay-stays sync/src/session/inbox.rs \
+        's/Presence::Held(_) => igot\.privacy == Privacy::Public/& \&\& !MUTANT/'
     mutant tie-broken-the-other-way repo/src/unversioned.rs \
         's/Equal if here\.hash < peer\.hash/Equal if (here.hash < peer.hash) != MUTANT/'
     mutant deletion-not-taken repo/src/unversioned.rs \

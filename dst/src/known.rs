@@ -26,6 +26,8 @@ pub struct Known {
     pub shunned: BTreeSet<ArtifactId>,
     /// Unversioned files and tombstones.
     pub files: BTreeMap<String, (i64, Option<ArtifactId>)>,
+    /// Whether the peer is like stock.
+    pub is_stock: bool,
 }
 
 const BLOBS: &str = "SELECT rid, uuid, size,
@@ -88,6 +90,7 @@ impl Known {
     /// What is known of an artifact that is not held.
     pub fn state(&self, id: &ArtifactId) -> &'static str {
         match (self.waiting.contains(id), self.phantoms.contains(id)) {
+            _ if self.held.contains_key(id) => "which keeps it private",
             (true, _) => "where it waits for its delta source",
             (_, true) => "which lacks it",
             (false, false) => "which never heard of it",

@@ -1,5 +1,5 @@
-//! After a time without faults every peer holds what any peer holds that it can be reached from; and peers that give
-//! each other unversioned files have the same.
+//! After a time without faults every peer holds what any peer holds that it can be reached from, for all to see if that
+//! peer has it so, private artifacts where those may go; and peers that give each other unversioned files have the same.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,10 @@ use crate::model::Violation;
 /// Which way things go between peers: pairs of a giver and a taker.
 #[derive(Debug, Clone, Default)]
 pub struct Flows {
-    /// Artifacts.
+    /// Public artifacts.
     pub artifacts: BTreeSet<(usize, usize)>,
+    /// Private ones too.
+    pub private: BTreeSet<(usize, usize)>,
     /// Unversioned files.
     pub files: BTreeSet<(usize, usize)>,
 }
@@ -25,19 +27,30 @@ pub fn check(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
     // A peer says of what waits for something shunned that it could not be had: `completeness` looks after that.
     let all: BTreeSet<ArtifactId> = peers.iter().flat_map(|known| known.held.keys().copied()).collect();
     for id in all {
-        let givers = (0..peers.len()).filter(|&peer| peers[peer].is_public(&id));
-        let reached = reached(givers.collect(), &flows.artifacts, |peer| peers[peer].takes(&id));
-        for peer in reached {
+        let open = holders(peers, |peer| peer.is_public(&id));
+        // Who is like stock takes a name for public, but for one that is in a cluster only: what it hides goes no further.
+        let hides = |peer: usize| peers[peer].is_stock && peers[peer].private.contains(&id);
+        for peer in reached(open, &flows.artifacts, |peer| peers[peer].takes(&id) && !hides(peer)) {
+            if !peers[peer].is_public(&id) && peers[peer].takes(&id) && !hides(peer) {
+                return Err(missed(&id, peer, peers[peer], "which is public elsewhere,"));
+            }
+        }
+        let any = holders(peers, |peer| peer.held.contains_key(&id));
+        for peer in reached(any, &flows.private, |peer| peers[peer].takes(&id)) {
             if !peers[peer].held.contains_key(&id) && peers[peer].takes(&id) {
-                let state = peers[peer].state(&id);
-                return Err(Violation::new(
-                    "convergence",
-                    format!("{id} did not reach peer {peer}, {state}"),
-                ));
+                return Err(missed(&id, peer, peers[peer], "which it may have though it is private,"));
             }
         }
     }
     check_files(peers, flows)
+}
+
+fn holders(peers: &[&Known], holds: impl Fn(&Known) -> bool) -> BTreeSet<usize> {
+    (0..peers.len()).filter(|&peer| holds(peers[peer])).collect()
+}
+
+fn missed(id: &ArtifactId, peer: usize, known: &Known, what: &str) -> Violation {
+    Violation::new("convergence", format!("{id}, {what} did not reach peer {peer}, {}", known.state(id)))
 }
 
 /// Who is given files has nothing older than the giver; peers that give each other files have the same. A deletion does
@@ -135,5 +148,29 @@ mod tests {
         assert!(check(&[&without, &with], &flows).is_ok());
         let shunning = Known { shunned: [id].into(), ..Known::default() };
         assert!(check(&[&with, &shunning], &flows).is_ok());
+    }
+
+    #[test]
+    fn what_is_public_elsewhere_may_not_stay_private() {
+        let id = xfer::hash::sha1(b"x");
+        let open = Known { held: [(id, 1)].into(), ..Known::default() };
+        let hidden = Known { private: [id].into(), ..open.clone() };
+        let flows = Flows { artifacts: [(0, 1)].into(), ..Flows::default() };
+        assert!(check(&[&open, &hidden], &flows).is_err());
+        assert!(check(&[&hidden, &open], &flows).is_ok());
+        let stock = Known { is_stock: true, ..hidden };
+        assert!(check(&[&open, &stock], &flows).is_ok());
+    }
+
+    #[test]
+    fn what_is_private_goes_where_it_may_go() {
+        let id = xfer::hash::sha1(b"x");
+        let with = Known { held: [(id, 1)].into(), private: [id].into(), ..Known::default() };
+        let without = Known::default();
+        let both = BTreeSet::from([(0, 1)]);
+        for (private, sound) in [(both.clone(), false), (BTreeSet::new(), true)] {
+            let flows = Flows { artifacts: both.clone(), private, ..Flows::default() };
+            assert_eq!(check(&[&with, &without], &flows).is_ok(), sound);
+        }
     }
 }

@@ -184,11 +184,11 @@ impl Sim {
                 continue;
             }
             let letters = self.nodes[edge.server].letters(edge.client, edge.login);
-            if letters.allow(Right::Read) {
-                flows.artifacts.insert((edge.server, edge.client));
-            }
-            if letters.allow(Right::Write) {
-                flows.artifacts.insert((edge.client, edge.server));
+            let private = edge.private && letters.allow(Right::Private);
+            let (down, up) = ((edge.server, edge.client), (edge.client, edge.server));
+            for (flow, right) in [(down, Right::Read), (up, Right::Write)] {
+                flows.artifacts.extend(letters.allow(right).then_some(flow));
+                flows.private.extend((private && letters.allow(right)).then_some(flow));
             }
             if edge.unversioned && letters.allow(Right::Read) {
                 flows.files.insert((edge.server, edge.client));

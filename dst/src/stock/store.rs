@@ -95,6 +95,7 @@ impl Store {
             unclustered: self.unclustered.clone(),
             unsent: self.unsent.clone(),
             shunned: self.shunned.clone(),
+            is_stock: true,
             ..Known::default()
         };
         for (rid, id) in (1..).zip(&self.names) {
