@@ -497,7 +497,7 @@ impl Sim {
         shunned::check(&before, known).map_err(place)?;
         private::check(known, model).map_err(place)?;
         clusters::check(known, model).map_err(place)?;
-        Ok(Came { artifacts, files: before.files != known.files })
+        Ok(Came::between(&before, known, artifacts))
     }
 
     /// A half-round that failed changed nothing.

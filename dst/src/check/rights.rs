@@ -1,8 +1,12 @@
 //! No right is exceeded: who may not read is sent nothing, and nothing is taken from who may not write it.
 
-use xfer::ArtifactId;
+use std::collections::BTreeSet;
+
+use xfer::card::Privacy;
+use xfer::{ArtifactId, Card, Message};
 
 use super::wire::{Leave, Sending};
+use crate::known::Known;
 use crate::model::Violation;
 use crate::rights::{Letters, Right};
 
@@ -11,12 +15,33 @@ use crate::rights::{Letters, Right};
 pub struct Came {
     /// Artifacts that others made.
     pub artifacts: Vec<ArtifactId>,
+    /// What is stored since, as it is or to wait for its delta source.
+    pub stored: BTreeSet<ArtifactId>,
+    /// Names that are private since.
+    pub private: Vec<ArtifactId>,
     /// Whether unversioned files changed.
     pub files: bool,
 }
 
-/// Looks at what a server took from a client.
-pub fn check_taken(came: &Came, letters: &Letters) -> Result<(), Violation> {
+impl Came {
+    /// What is new in a repository, where others made these artifacts.
+    pub fn between(before: &Known, now: &Known, artifacts: Vec<ArtifactId>) -> Self {
+        let was_stored = |id: &ArtifactId| before.held.contains_key(id) || before.waiting.contains(id);
+        let stored = now.held.keys().chain(&now.waiting).filter(|id| !was_stored(id));
+        Self {
+            artifacts,
+            stored: stored.copied().collect(),
+            private: now.private.difference(&before.private).copied().collect(),
+            files: before.files != now.files,
+        }
+    }
+}
+
+/// Looks at what a server took from a client with this request.
+pub fn check_taken(came: &Came, letters: &Letters, request: &Message) -> Result<(), Violation> {
+    if !letters.allow(Right::Private) {
+        check_private(came, request)?;
+    }
     if !came.artifacts.is_empty() && !letters.allow(Right::Write) {
         return fail("artifacts were taken from who may not write".to_owned());
     }
@@ -24,6 +49,23 @@ pub fn check_taken(came: &Came, letters: &Letters) -> Result<(), Violation> {
         return fail("unversioned files were taken from who may not write them".to_owned());
     }
     Ok(())
+}
+
+/// Nothing that is private came from who may not give it, for whomever to see.
+fn check_private(came: &Came, request: &Message) -> Result<(), Violation> {
+    if let Some(id) = came.private.first() {
+        return fail(format!("{id} is private since a request of who may not give what is private"));
+    }
+    let brings = |id: &ArtifactId, wanted: Privacy| {
+        let is_it =
+            |card: &Card| matches!(card, Card::File(file) if file.id == *id && file.privacy == wanted);
+        request.cards.iter().any(is_it)
+    };
+    let hidden = |id: &&ArtifactId| brings(id, Privacy::Private) && !brings(id, Privacy::Public);
+    match came.stored.iter().find(hidden) {
+        Some(id) => fail(format!("private {id} was taken from who may not give it")),
+        None => Ok(()),
+    }
 }
 
 /// Something that is sent.
@@ -36,4 +78,40 @@ pub(super) fn check_readable(sending: &Sending<'_>, what: &str) -> Result<(), Vi
 
 fn fail(text: String) -> Result<(), Violation> {
     Err(Violation::new("rights", text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use xfer::card::{FileCard, Payload};
+
+    #[test]
+    fn what_is_private_is_not_taken_from_who_may_not_give_it() {
+        let id = xfer::hash::sha1(b"x");
+        let file = |privacy| {
+            let payload = Payload::Plain(Bytes::from_static(b"x"));
+            Card::File(FileCard { id, delta_source: None, payload, privacy })
+        };
+        let before = Known::default();
+        let public = Known { held: [(id, 1)].into(), ..Known::default() };
+        let private = Known { private: [id].into(), ..public.clone() };
+        let named = Known { private: [id].into(), phantoms: [id].into(), ..Known::default() };
+        for (now, privacy, letters, sound) in [
+            (&public, Privacy::Public, "io", true),
+            (&private, Privacy::Private, "iox", true),
+            (&private, Privacy::Private, "io", false),
+            (&public, Privacy::Private, "io", false),
+            (&named, Privacy::Private, "io", false),
+            (&before, Privacy::Private, "io", true),
+        ] {
+            let request = Message { cards: vec![file(privacy)], ..Message::default() };
+            let came = Came::between(&before, now, Vec::new());
+            assert_eq!(
+                check_taken(&came, &Letters::of([letters]), &request).is_ok(),
+                sound,
+                "{letters} {now:?}"
+            );
+        }
+    }
 }

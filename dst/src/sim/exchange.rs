@@ -211,7 +211,7 @@ impl Sim {
         self.served_aside(at, &letters, &request, Some(&reply))?;
         // A pull makes clusters, perhaps such as others made before.
         came.artifacts.retain(|id| self.model.members(id).is_none() || brings(&request, id));
-        rights::check_taken(&came, &letters)?;
+        rights::check_taken(&came, &letters, &request)?;
         let has = |wanted: fn(&Card) -> bool| request.cards.iter().any(wanted);
         let clones = has(|card| matches!(card, Card::Clone(_))) && letters.allow(Right::Clone);
         let asks_private = has(|card| matches!(card, Card::Pragma(Pragma::SendPrivate)));

@@ -39,8 +39,9 @@ impl Sim {
             clone: talk.kind == Kind::Clone,
             pull: options.pull,
             push: options.push,
-            // It would send what is private to who then makes it public.
-            private: options.private && edge.private && letters.allow(Right::Private),
+            // Who is like stock takes what is private from who may not give it, and makes it public.
+            private: options.private
+                && (edge.private && letters.allow(Right::Private) || !self.is_stock(edge.server)),
             unversioned: options.unversioned,
             verily: options.verily,
             login,
@@ -177,6 +178,7 @@ impl Sim {
             || lacks(task.clone, Right::Clone)
             || lacks(task.pull, Right::Read)
             || lacks(task.push, Right::Write)
+            || lacks(task.private, Right::Private)
             || lacks(task.unversioned, Right::WriteFiles)
             || on(Fault::Rights)
             || on(Fault::Restore);
@@ -206,7 +208,7 @@ impl Sim {
         shunned::check(before, &node.known).map_err(place)?;
         private::check(&node.known, model).map_err(place)?;
         clusters::check(&node.known, model).map_err(place)?;
-        Ok(Came { artifacts, files: before.files != node.known.files })
+        Ok(Came::between(before, &node.known, artifacts))
     }
 }
 
