@@ -413,7 +413,7 @@ fn framing(seed: u64, level: Level) -> ContentType {
     if plain { ContentType::Uncompressed } else { ContentType::Compressed }
 }
 
-/// Under none of them may an honest session end for its number of rounds: each artifact earns one.
+/// Under none of them but [`bounded`] ones may an honest session end for its number of rounds: each artifact earns one.
 fn limits(seed: u64, level: Level, nodes: usize) -> Vec<Limits> {
     let dice = &mut Dice::of(seed, "limits", 0);
     let extreme = match level {
@@ -434,7 +434,40 @@ fn limits(seed: u64, level: Level, nodes: usize) -> Vec<Limits> {
             ..usual
         }
     };
-    (0..nodes).map(|_| draw()).collect()
+    let bounds = |(node, limits): (u64, Limits)| match level {
+        Level::Calm | Level::Rough => limits,
+        Level::Hostile => bounded(&mut Dice::of(seed, "bounds", node), limits),
+    };
+    (0..).zip((0..nodes).map(|_| draw())).map(bounds).collect()
+}
+
+/// Perhaps sets bounds that end sessions with which nothing is wrong.
+fn bounded(dice: &mut Dice, limits: Limits) -> Limits {
+    let usual = usual_limits();
+    if !dice.hits(Ratio::new(1, 3)) {
+        return limits;
+    }
+    Limits {
+        rounds: *dice.pick(&[3, 12, usual.rounds]),
+        round_bytes: *dice.pick(&[1, 2_000, usual.round_bytes, u64::MAX]),
+        idle_rounds: *dice.pick(&[1, 2, usual.idle_rounds, 10]),
+        idle_gimmes: *dice.pick(&[1, 200, usual.idle_gimmes]),
+        session_artifacts: *dice.pick(&[3, 40, usual.session_artifacts]),
+        session_bytes: *dice.pick(&[1_000, 50_000, usual.session_bytes]),
+        ..limits
+    }
+}
+
+/// The same limits, without those that end sessions with which nothing is wrong.
+pub fn unbounded(limits: &Limits) -> Limits {
+    let usual = usual_limits();
+    Limits {
+        rounds: usual.rounds,
+        idle_rounds: usual.idle_rounds,
+        session_artifacts: usual.session_artifacts,
+        session_bytes: usual.session_bytes,
+        ..limits.clone()
+    }
 }
 
 fn skews(seed: u64, level: Level, nodes: usize) -> Vec<i64> {

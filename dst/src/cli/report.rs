@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use dst::plan::{Level, Plan};
+use dst::plan::{self, Level, Plan};
 use dst::script::Item;
 use dst::sim::Outcome;
+use sync::Limits;
 
 /// Lines of the trace that a violation shows.
 pub(super) const SHOWN: usize = 30;
@@ -70,7 +71,8 @@ pub(super) fn options(plan: &Plan) -> String {
                 let (gimmes, reply_gimmes) = (limits.gimmes, limits.reply_gimmes);
                 writeln!(
                     text,
-                    "{item}: send {send} and {gimmes} gimmes, reply {reply} and {reply_gimmes} gimmes"
+                    "{item}: send {send} and {gimmes} gimmes, reply {reply} and {reply_gimmes} gimmes{}",
+                    bounds(limits)
                 )
             }
             Item::Skew(peer) => writeln!(text, "{item}: {} ms", plan.skews[peer as usize]),

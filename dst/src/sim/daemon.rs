@@ -305,7 +305,8 @@ impl Sim {
             let daemon = daemon.filter(|daemon| daemon.life == self.nodes[edge.client].life);
             let partner = daemon.and_then(|daemon| daemon.peers.iter().find(|peer| peer.edge == at));
             let does_all = |pace: &Pace| pace.interval.is_some() && pace.gives && pace.takes;
-            self.plan.unused.contains(&at) || partner.is_some_and(|peer| does_all(&peer.pace))
+            self.plan.unused.contains(&at)
+                || partner.is_some_and(|peer| does_all(&peer.pace) && !self.is_denied(peer))
         };
         self.plan.edges.iter().enumerate().all(is_kept)
             && self.nodes.iter().all(|node| node.stage == Stage::Whole && node.stock.is_none())

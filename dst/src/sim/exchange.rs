@@ -18,7 +18,7 @@ use crate::dice::{FNV_START, fnv};
 use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Power, Stage};
-use crate::plan::{Fault, Login};
+use crate::plan::{self, Fault, Login};
 use crate::queue::Moment;
 use crate::rare::Rare;
 use crate::rights::Right;
@@ -390,9 +390,18 @@ impl Sim {
                     || on(Fault::Restore)
                     || self.plan.choices.contains_key(&sync::Site::Unanswered)
             }
+            SyncError::TooMuch { .. } | SyncError::TooManyRounds { .. } | SyncError::Idle { .. } => {
+                self.is_bounded(edge.client) || damaged
+            }
             SyncError::UnfinishedClone | SyncError::NoProject | SyncError::NotFresh => on(Fault::Restore),
             _ => damaged,
         }
+    }
+
+    /// Whether a peer has bounds that end sessions with which nothing is wrong.
+    fn is_bounded(&self, at: usize) -> bool {
+        let limits = &self.nodes[at].limits;
+        *limits != plan::unbounded(limits)
     }
 }
 

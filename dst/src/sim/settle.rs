@@ -15,7 +15,7 @@ use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Node, Power, Stage};
-use crate::plan::Login;
+use crate::plan::{self, Login};
 use crate::rights::Right;
 use crate::talk::{Kind, Soundness, Talk, allowed};
 
@@ -34,6 +34,7 @@ impl Sim {
         self.down.clear();
         self.slow.clear();
         for at in 0..self.nodes.len() {
+            self.nodes[at].limits = plan::unbounded(&self.nodes[at].limits);
             let by_the_way = self.dice("last restart", at as u64).hits(Ratio::new(1, 8));
             if self.nodes[at].power == Power::Off || by_the_way {
                 self.restart(at)?;
