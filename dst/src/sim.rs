@@ -573,6 +573,7 @@ impl Sim {
         (talk.life, talk.server_life) = (self.nodes[client].life, self.nodes[server].life);
         talk.server_stage = self.nodes[server].stage;
         talk.commits = Some(self.nodes[client].commits);
+        talk.server_commits = Some(self.nodes[server].commits);
         talk.stock = self.stock_session(&talk, number.into());
         if talk.stock.is_some() {
             // Stock asks nothing twice.

@@ -1,6 +1,6 @@
 //! One session, and what has to be true of it when it ends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use repo::configuration::Group;
 use sync::schedule::Outcome;
@@ -41,6 +41,10 @@ pub struct Talk {
     pub watch: Watch,
     /// What the peer offered in replies that were taken in.
     pub offered: BTreeSet<ArtifactId>,
+    /// Versions of files without history that it named: a later one in place of an earlier one.
+    pub files: BTreeMap<String, (i64, Option<ArtifactId>)>,
+    /// Commits of the server when it began; none if nothing else can happen to it before the end.
+    pub server_commits: Option<u64>,
     /// What the replies took off the list of unsent artifacts.
     pub released: BTreeSet<ArtifactId>,
     /// Rows of tables that the last request gave.
@@ -99,6 +103,8 @@ impl Talk {
             patience: dice.below(4) as u32,
             watch: Watch::default(),
             offered: BTreeSet::new(),
+            files: BTreeMap::new(),
+            server_commits: None,
             released: BTreeSet::new(),
             given: Rows::new(),
             asks: (false, false),
@@ -123,6 +129,9 @@ impl Talk {
                 Card::File(file) if file.privacy <= self.deepest() => drop(self.offered.insert(file.id)),
                 Card::Pragma(Pragma::CiLockFail { .. }) => self.is_barred = true,
                 Card::Igot(igot) if igot.privacy <= self.deepest() => drop(self.offered.insert(igot.id)),
+                Card::UvIgot(igot) => {
+                    self.files.insert(igot.name.as_str().to_owned(), (igot.mtime, igot.hash));
+                }
                 _ => {}
             }
         }

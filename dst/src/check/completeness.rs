@@ -1,12 +1,32 @@
-//! A session that reports success left nothing behind that the peer offered, and took nothing off the list of
-//! unsent artifacts that the peer does not have.
+//! A session that reports success left nothing behind that the peer offered or could have given, but what it counts as
+//! unavailable, and took nothing off the list of unsent artifacts that the peer does not have.
 
+use std::collections::BTreeSet;
+
+use xfer::ArtifactId;
+
+use super::wire::Leave;
 use crate::known::Known;
 use crate::model::Violation;
 use crate::talk::{Kind, Soundness, Talk};
 
-/// Looks at a session that succeeded, before anything else happens.
-pub fn check(talk: &Talk, client: &Known, commits: u64) -> Result<(), Violation> {
+/// Who was asked, where nothing happened to it beside the session.
+pub struct Giver<'a> {
+    /// What it holds.
+    pub known: &'a Known,
+    /// Whether it shows what is private.
+    pub private: Leave,
+}
+
+impl Giver<'_> {
+    fn has(&self, id: &ArtifactId) -> bool {
+        let shows = self.private == Leave::Granted || !self.known.private.contains(id);
+        self.known.held.contains_key(id) && !self.known.shunned.contains(id) && shows
+    }
+}
+
+/// Looks at a session that succeeded, before anything else happens. Without a giver nothing is known of what there was.
+pub fn check(talk: &Talk, client: &Known, commits: u64, giver: Option<&Giver<'_>>) -> Result<(), Violation> {
     let fail = |text: String| Err(Violation::new("completeness", text));
     let result = talk.session.result();
     let asks = talk.options.ci_lock.is_some() && talk.kind == Kind::Sync;
@@ -17,21 +37,69 @@ pub fn check(talk: &Talk, client: &Known, commits: u64) -> Result<(), Violation>
     if talk.asked_group().is_some() && !talk.asks.1 {
         return fail(format!("{} succeeded without the configuration that it is to get", talk.name()));
     }
-    if talk.options.pull && result.unavailable == 0 && talk.soundness == Soundness::Sound {
-        let left = |id: &&xfer::ArtifactId| !client.held.contains_key(id) && !client.shunned.contains(id);
-        if let Some(id) = talk.offered.iter().find(left) {
-            return fail(format!("{} succeeded without {id}, which the peer offered", talk.name()));
-        }
-        let open = |id: &&xfer::ArtifactId| {
-            !client.shunned.contains(id) && (talk.options.private || !client.private.contains(id))
-        };
-        if talk.commits == Some(commits)
-            && let Some(id) = client.phantoms.iter().find(open)
-        {
-            return fail(format!("{} succeeded, and says nothing of phantom {id}", talk.name()));
-        }
+    if !talk.options.pull || talk.soundness == Soundness::Damaged {
+        return Ok(());
     }
-    Ok(())
+    let is_alone = talk.commits == Some(commits);
+    let lacking = lacking(talk, client, is_alone.into());
+    if lacking.len() as u64 > result.unavailable {
+        let (count, told) = (lacking.len(), result.unavailable);
+        let id = lacking.first().expect("there is one");
+        let text = format!("{} succeeded without {id}, one of {count}, and tells of {told}", talk.name());
+        return fail(text);
+    }
+    if let Some(giver) = giver
+        && let Some(id) = lacking.iter().find(|id| giver.has(id) && !client.barred.contains(*id))
+    {
+        return fail(format!("{} succeeded without {id}, which could be had", talk.name()));
+    }
+    let most = client.phantoms.len() + client.waiting.len() + in_vain(talk, client);
+    if is_alone && result.unavailable > most as u64 {
+        let told = result.unavailable;
+        return fail(format!("{} tells of {told} that it lacks, which are {most} at most", talk.name()));
+    }
+    check_files(talk, client)
+}
+
+/// What else happened to a client during a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    Something,
+}
+
+impl From<bool> for Beside {
+    fn from(is_alone: bool) -> Self {
+        if is_alone { Self::Nothing } else { Self::Something }
+    }
+}
+
+/// What the peer offered and is not here, and where nothing else made them all names without content.
+fn lacking(talk: &Talk, client: &Known, beside: Beside) -> BTreeSet<ArtifactId> {
+    let mut lacking = talk.offered.clone();
+    if beside == Beside::Nothing {
+        let open = |id: &&ArtifactId| talk.options.private || !client.private.contains(*id);
+        lacking.extend(client.phantoms.iter().filter(open));
+    }
+    lacking.retain(|id| !client.held.contains_key(id) && !client.shunned.contains(id));
+    lacking
+}
+
+/// Of what the peer offered, what was asked for though it is here, or is not wanted here.
+fn in_vain(talk: &Talk, client: &Known) -> usize {
+    let is_vain = |id: &&ArtifactId| client.private.contains(*id) || client.shunned.contains(*id);
+    talk.offered.iter().filter(is_vain).count()
+}
+
+/// What the peer has of files without history is here, or something newer.
+fn check_files(talk: &Talk, client: &Known) -> Result<(), Violation> {
+    let is_behind = |(name, version): &(&String, &(i64, Option<ArtifactId>))| {
+        version.1.is_some() && client.files.get(*name).is_none_or(|here| here < *version)
+    };
+    let Some((name, version)) = talk.files.iter().find(is_behind) else { return Ok(()) };
+    let here = client.files.get(name);
+    let text = format!("{} succeeded, {name} is {here:?}, and {version:?} there", talk.name());
+    Err(Violation::new("completeness", text))
 }
 
 /// What came off the list of unsent artifacts, the peer has, be it as a delta of what it shuns. `server` is what it holds; none if it went back to an

@@ -10,6 +10,7 @@ use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
 
 use super::mishap::Way;
 use super::{Event, Parcel, Sim, broken};
+use crate::check::completeness::Giver;
 use crate::check::content::{self, Maker};
 use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
@@ -299,6 +300,7 @@ impl Sim {
                 if !self.has_reason(talk, &error) {
                     return Err(unreasonable(talk, &error));
                 }
+                talk.files.clear();
                 talk.end = talk.well();
                 self.succeeded(talk)?;
                 Ok(Some(Progress::Done))
@@ -331,7 +333,8 @@ impl Sim {
             return Ok(());
         }
         let client = &self.nodes[edge.client];
-        completeness::check(talk, &client.known, client.commits)?;
+        let giver = self.giver(talk);
+        completeness::check(talk, &client.known, client.commits, giver.as_ref())?;
         completeness::check_released(talk, &client.known, self.still(talk))?;
         // A clone of nothing new changes something too: what it has, and the server no more, is still to be given.
         self.nodes[edge.client].commits += u64::from(talk.kind == Kind::Clone);
@@ -342,6 +345,18 @@ impl Sim {
     fn still(&self, talk: &Talk) -> Option<&Known> {
         let server = &self.nodes[self.plan.edges[talk.edge].server];
         (server.life == talk.server_life).then_some(&server.known)
+    }
+
+    /// The server of a session, if that is all that happened to it since, and it answers all that it is asked.
+    fn giver(&self, talk: &Talk) -> Option<Giver<'_>> {
+        let edge = &self.plan.edges[talk.edge];
+        let node = &self.nodes[edge.server];
+        let is_alone = talk.server_commits.is_none_or(|commits| commits == node.commits);
+        let evades = self.plan.choices.contains_key(&sync::Site::Unanswered);
+        let gives_up = self.is_bounded(edge.client);
+        let known = self.still(talk).filter(|_| is_alone && !evades && !gives_up)?;
+        let private = talk.options.private && node.letters(edge.client, edge.login).allow(Right::Private);
+        Some(Giver { known, private: private.into() })
     }
 
     /// A session failed: is there a reason?
