@@ -13,6 +13,11 @@ impl Census {
         *self.0.entry(kind.into()).or_default() += 1;
     }
 
+    /// What was done at all.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Adds what another run had.
     pub fn add(&mut self, other: &Self) {
         for (kind, count) in &other.0 {

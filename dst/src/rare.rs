@@ -1,6 +1,6 @@
 //! The rare choices that peers make: which of them a seed turns on, how often, and the dice of each.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use sync::{Buggify, Site};
@@ -22,6 +22,10 @@ pub fn choices(seed: u64, level: Level) -> BTreeMap<Site, Ratio> {
             sites.insert(site, Ratio::new(1, dice.between(least, 5 * least)));
         }
     }
+    // Clusters are due in few runs, and seldom there.
+    if let Some(ratio) = sites.get_mut(&Site::ClustersLater) {
+        *ratio = Ratio::new(2, 3);
+    }
     sites
 }
 
@@ -29,7 +33,7 @@ pub fn choices(seed: u64, level: Level) -> BTreeMap<Site, Ratio> {
 #[derive(Debug, Default)]
 pub struct Rare {
     sites: RefCell<BTreeMap<Site, (Ratio, Dice)>>,
-    fired: Cell<u64>,
+    fired: RefCell<Vec<Site>>,
 }
 
 impl Rare {
@@ -37,12 +41,12 @@ impl Rare {
     pub fn new(seed: u64, sites: &BTreeMap<Site, Ratio>, turn: Turn) -> Self {
         let dice = |site: Site| Dice::of(seed, &format!("{site:?}"), turn);
         let sites = sites.iter().map(|(&site, &ratio)| (site, (ratio, dice(site)))).collect();
-        Self { sites: RefCell::new(sites), fired: Cell::new(0) }
+        Self { sites: RefCell::new(sites), fired: RefCell::default() }
     }
 
-    /// How often a rare choice was taken.
-    pub fn fired(&self) -> u64 {
-        self.fired.get()
+    /// The rare choices that were taken, in order.
+    pub fn fired(&self) -> Vec<Site> {
+        self.fired.borrow().clone()
     }
 }
 
@@ -50,7 +54,7 @@ impl Buggify for Rare {
     fn fires(&self, site: Site) -> bool {
         let mut sites = self.sites.borrow_mut();
         let fires = sites.get_mut(&site).is_some_and(|(ratio, dice)| dice.hits(*ratio));
-        self.fired.set(self.fired.get() + u64::from(fires));
+        self.fired.borrow_mut().extend(fires.then_some(site));
         fires
     }
 }

@@ -80,8 +80,15 @@ impl Worker<'_> {
             _ => self.remove_file(&tx)?,
         };
         tx.commit()?;
-        self.census.note(KINDS[choice as usize]);
+        self.note(KINDS[choice as usize], &done);
         Ok(done)
+    }
+
+    /// Counts what was done, unless there was nothing to do it to.
+    fn note(&mut self, kind: &str, done: &str) {
+        if !done.starts_with("has no") && done != "shuns nothing" {
+            self.census.note(kind);
+        }
     }
 
     /// Checks in many small files at once.

@@ -138,7 +138,7 @@ impl Sim {
         let (time, limits) = (node.time(self.now), node.limits.clone());
         let request =
             talk.session.next_request(&mut node.repo, &mut cx(time, &limits, &rare, &mut talk.watch));
-        self.tally.choices += rare.fired();
+        self.note_choices(&rare);
         let request = match request {
             Ok(request) => request,
             Err(error) => return self.failed(talk, &error).map(|()| None),
@@ -191,7 +191,7 @@ impl Sim {
         let (time, limits) = (node.time(self.now), node.limits.clone());
         let mut watch = Watch::default();
         let reply = handle_sync(&mut node.repo, &request, &mut cx(time, &limits, &rare, &mut watch));
-        self.tally.choices += rare.fired();
+        self.note_choices(&rare);
         self.disarm(edge.server, armed)?;
         events::check(&watch)?;
         let reply = match reply {
@@ -273,7 +273,7 @@ impl Sim {
         talk.session.travelled(0, body.bytes.len() as u64);
         let progress =
             talk.session.handle_reply(&mut node.repo, &reply, &mut cx(time, &limits, &rare, &mut talk.watch));
-        self.tally.choices += rare.fired();
+        self.note_choices(&rare);
         self.disarm(client, armed)?;
         self.audit(client, Maker::Peer)?;
         let group = talk.asked_group();

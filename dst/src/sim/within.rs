@@ -21,6 +21,14 @@ impl Sim {
         Rare::new(self.plan.seed, &self.plan.choices, self.half_round(at))
     }
 
+    /// Counts the rare choices of a half-round.
+    pub(super) fn note_choices(&mut self, rare: &Rare) {
+        for site in rare.fired() {
+            self.tally.choices += 1;
+            self.census.note(format!("choice {site:?}"));
+        }
+    }
+
     /// Perhaps lets a peer die in the half-round that follows. Says whether [`Sim::disarm`] has to follow.
     pub(super) fn arm(&mut self, at: usize) -> Result<bool, Violation> {
         let turn = self.half_round(at);

@@ -22,19 +22,20 @@ impl Worker<'_> {
     /// Does one of these, in a transaction of its own. Says what; nothing happened after an error.
     pub fn chore(&mut self, repo: &mut Repo) -> Result<String, AuthorError> {
         let tx = repo.begin()?;
-        let done = match self.dice.below(25) {
-            0..=4 => self.rearrange(&tx)?,
-            5 | 6 => self.pick(&tx)?,
-            7..=9 => self.amend(&tx)?,
-            10 | 11 => self.close(&tx)?,
-            12 | 13 => self.edit_post(&tx)?,
-            14 | 15 => self.attach_to_any(&tx)?,
-            16..=20 => self.write_links(&tx)?,
-            21 | 22 => self.pack(&tx)?,
-            23 => self.look_around(&tx)?,
-            _ => self.check_in_noise(&tx)?,
+        let (chore, done) = match self.dice.below(25) {
+            0..=4 => ("rearrange", self.rearrange(&tx)?),
+            5 | 6 => ("pick", self.pick(&tx)?),
+            7..=9 => ("amend", self.amend(&tx)?),
+            10 | 11 => ("close", self.close(&tx)?),
+            12 | 13 => ("edit post", self.edit_post(&tx)?),
+            14 | 15 => ("attach to any", self.attach_to_any(&tx)?),
+            16..=20 => ("write links", self.write_links(&tx)?),
+            21 | 22 => ("pack", self.pack(&tx)?),
+            23 => ("look around", self.look_around(&tx)?),
+            _ => ("noise", self.check_in_noise(&tx)?),
         };
         tx.commit()?;
+        self.note(chore, &done);
         Ok(done)
     }
 

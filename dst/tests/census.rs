@@ -1,0 +1,77 @@
+//! Whatever the simulator can do happens in a few hundred runs: what never does is a hole that nobody sees.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::thread;
+
+use dst::node::Templates;
+use dst::plan::{Fault, Level};
+use dst::script::Item;
+use dst::sim::{self, Outcome};
+use dst::site::Site;
+
+/// Runs of each level. A run of a calm one is short, and has no faults.
+const RUNS: [(Level, Range<u64>); 3] =
+    [(Level::Calm, 0..100), (Level::Rough, 0..100), (Level::Hostile, 80..180)];
+
+/// All work, whoever does it.
+const WORK: &str = "
+    amend, attach to any, attachment, branch, check-in, close, configuration pulled, configuration pushed,
+    content over the budget, daemon Announced, daemon Asked, daemon Changed, daemon Interval, daemon
+    NetworkReturned, daemon Retry, daemon Start, daemons alone, deltify, dry run, edit post, empty content,
+    examine, file of a check-in deleted, file of a check-in renamed, file put, file removed, fork, forum
+    post, lock asked for, lock given up, lock in the way, look around, merge, noise, pack, pick, private
+    check-in, rearrange, rebuild, row define, row denied, row extend, row nothing, row put, row putmany, row
+    quarrel, row remove, row rival, row toolong, setting changed, shun, tag, technote, ticket, user changed,
+    verify, wiki, write links
+";
+
+/// What happened in some runs.
+#[derive(Default)]
+struct Happened {
+    work: BTreeSet<String>,
+    sites: BTreeSet<Site>,
+    faults: BTreeSet<Fault>,
+}
+
+impl Happened {
+    fn add(&mut self, outcome: &Outcome) {
+        self.work.extend(outcome.census.kinds().map(str::to_owned));
+        for item in &outcome.done {
+            match *item {
+                Item::Hit(site, _) => {
+                    self.sites.insert(site);
+                    self.faults.insert(site.fault());
+                }
+                Item::Strike(fault, _) => drop(self.faults.insert(fault)),
+                _ => {}
+            }
+        }
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        self.work.extend(other.work);
+        self.sites.extend(other.sites);
+        self.faults.extend(other.faults);
+        self
+    }
+}
+
+fn run(level: Level, seeds: Range<u64>) -> Happened {
+    let (templates, mut happened) = (Templates::new().expect("repositories in memory"), Happened::default());
+    seeds.for_each(|seed| happened.add(&sim::run(seed, level, &templates, 0).expect("a run")));
+    happened
+}
+
+#[test]
+fn every_fault_every_site_every_choice_and_every_kind_of_work_happens() {
+    let threads = RUNS.map(|(level, seeds)| thread::spawn(move || run(level, seeds)));
+    let runs = threads.into_iter().map(|thread| thread.join().expect("a thread"));
+    let happened = runs.fold(Happened::default(), Happened::join);
+    assert_eq!(happened.sites, BTreeSet::from(Site::ALL));
+    assert_eq!(happened.faults, BTreeSet::from(Fault::ALL));
+    let one_line = WORK.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut work: BTreeSet<String> = one_line.split(", ").map(str::to_owned).collect();
+    work.extend(sync::Site::ALL.map(|site| format!("choice {site:?}")));
+    assert_eq!(happened.work, work);
+}
