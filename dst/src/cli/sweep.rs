@@ -1,6 +1,6 @@
 //! `frond-dst sweep`: many seeds.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use clap::Args;
@@ -8,6 +8,7 @@ use dst::census::Census;
 use dst::plan::Level;
 use dst::sim::{self, Outcome, Tally};
 
+use super::clock::Clock;
 use super::report::{self, SHOWN};
 use super::{Failure, Many, Verdict};
 
@@ -24,7 +25,7 @@ impl Sweep {
     pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
         let mut found = Found::new(self.after);
         for level in self.many.levels.all() {
-            let (mut tally, mut census) = (Tally::default(), Census::default());
+            let (mut tally, mut census, clock) = (Tally::default(), Census::default(), Clock::start());
             let job = |(seed, level): (u64, Level), templates: &_| sim::run(seed, level, templates, SHOWN);
             self.many.run(level, job, |_, outcome| {
                 tally.add(&outcome.tally);
@@ -37,6 +38,10 @@ impl Sweep {
             let seeds = self.many.count();
             writeln!(out, "{}: {seeds} seeds, {} broken so far: {tally:?}", level.name(), found.count)?;
             writeln!(out, "  {census}")?;
+            // Not where what is the same each time goes.
+            let passed = clock.passed().as_secs_f64();
+            let rate = seeds as f64 / passed;
+            writeln!(io::stderr(), "{}: {passed:.1} s, {rate:.1} seeds a second", level.name())?;
         }
         Ok(found.verdict())
     }
