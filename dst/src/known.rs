@@ -87,7 +87,21 @@ impl Known {
         self.held.contains_key(id) && !self.private.contains(id)
     }
 
-    /// What is known of an artifact that is not held.
+    /// The first thing in which two moments differ.
+    pub fn difference(&self, other: &Self) -> &'static str {
+        let same = [
+            (self.held == other.held, "held"),
+            (self.phantoms == other.phantoms, "lacking"),
+            (self.waiting == other.waiting && self.barred == other.barred, "waiting"),
+            (self.private == other.private, "private"),
+            (self.unclustered == other.unclustered, "in no cluster"),
+            (self.unsent == other.unsent, "unsent"),
+            (self.shunned == other.shunned, "shunned"),
+        ];
+        same.iter().find(|(same, _)| !same).map_or("in files", |(_, what)| what)
+    }
+
+    /// What is known of an artifact that is not held, or not for all to see.
     pub fn state(&self, id: &ArtifactId) -> &'static str {
         match (self.waiting.contains(id), self.phantoms.contains(id)) {
             _ if self.held.contains_key(id) => "which keeps it private",

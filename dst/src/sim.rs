@@ -29,7 +29,6 @@ use crate::check::tables::Cause;
 use crate::check::{clusters, kept, private, shunned, upkeep};
 use crate::dice::{Dice, Ratio, Turn};
 use crate::feature::Feature;
-use crate::known::Known;
 use crate::model::{Model, Violation};
 use crate::node::{Node, Power, Stage, Templates, name};
 use crate::plan::{Fault, Level, Plan};
@@ -503,12 +502,8 @@ impl Sim {
     /// A half-round that failed changed nothing.
     fn unchanged(&mut self, at: usize) -> Result<(), Violation> {
         let Some(before) = self.nodes[at].look().map_err(broken)? else { return Ok(()) };
-        let now = &self.nodes[at].known;
-        let same = |known: &Known| (known.held.clone(), known.private.clone(), known.files.clone());
-        if same(&before) == same(now) {
-            return Ok(());
-        }
-        Err(Violation::new("atomic", format!("peer {at}: a transaction that failed changed something")))
+        let what = before.difference(&self.nodes[at].known);
+        Err(Violation::new("atomic", format!("peer {at}: a transaction that failed changed what is {what}")))
     }
 
     fn begin(&mut self, number: u64, edge: usize) -> Result<(), Violation> {
