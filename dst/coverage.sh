@@ -3,10 +3,12 @@
 # functions that it does not reach (dst/COVERAGE.md says why). Tests are not compiled in, and neither is what is not of
 # the core; the trait of transports has nothing that runs here.
 # usage: dst/coverage.sh: COVERAGE_SEEDS (default 500) seeds of each level; builds in COVERAGE_TARGET (default
-# target/coverage), and writes files.txt and unreached.txt there.
+# target/coverage), and writes files.txt and unreached.txt there. It ends by 1 if less than COVERAGE_LEAST (default 85) of
+# a hundred lines are reached.
 set -eu
 cd "$(dirname "$0")/.."
 seeds=${COVERAGE_SEEDS:-500}
+least=${COVERAGE_LEAST:-85}
 target=${COVERAGE_TARGET:-$PWD/target/coverage}
 version=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 mkdir -p "$target"
@@ -55,3 +57,11 @@ awk -v root="$PWD/" -v unreached="$work/unreached" '
     }' "$work/lines" | sort -k5 | tee "$target/files.txt"
 "$tools/llvm-cxxfilt" <"$work/unreached" | sed 's/::h[0-9a-f]\{16\}$//' | sort -V >"$target/unreached.txt"
 echo "functions that were not reached: $(wc -l <"$target/unreached.txt"), in $target/unreached.txt"
+# The shares are rounded to be read, not to be compared.
+awk -F: -v least="$least" '
+    /^DA:/ { split($2, da, ","); all++; if (da[2] > 0) hit++ }
+    END {
+        if (all > 0 && 100 * hit >= least * all) exit 0
+        printf "%d of %d lines are less than %s %%\n", hit, all, least
+        exit 1
+    }' "$work/lines"
