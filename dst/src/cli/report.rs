@@ -83,3 +83,50 @@ pub(super) fn options(plan: &Plan) -> String {
     }
     text
 }
+
+/// What ends sessions with which nothing is wrong.
+fn bounds(limits: &Limits) -> String {
+    if *limits == plan::unbounded(limits) {
+        return String::new();
+    }
+    let Limits { rounds, idle_rounds, session_artifacts, session_bytes, .. } = limits;
+    format!(
+        ", no session of over {rounds} rounds, {idle_rounds} idle, {session_artifacts} artifacts, {session_bytes} bytes"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dst::node::Templates;
+    use dst::script::Script;
+    use dst::sim;
+
+    /// A run that breaks the rule for trials, with lines to spare.
+    fn planted() -> Outcome {
+        let mut script = Script::new(7, Level::Hostile);
+        script.planted = [Item::Action(0)].into();
+        let templates = Templates::new().expect("repositories in memory");
+        sim::play(&script, &templates, SHOWN).expect("a run")
+    }
+
+    #[test]
+    fn a_broken_rule_is_told_with_what_the_seed_decided_and_how_to_run_it_again() {
+        let outcome = planted();
+        let (decided, lines) = (options(&outcome.plan), outcome.trace.lines());
+        let last = planted().trace.last();
+        let mut out = Vec::new();
+        seed_broken(&mut out, outcome).expect("memory");
+        let text = String::from_utf8(out).expect("text");
+        assert_eq!(last.len(), SHOWN);
+        let trace = last.join("\n");
+        let expected = format!(
+            "{trace}\n\nseed 7, level hostile, broken: planted: all that it takes happened\n{decided}\
+             after {lines} lines of trace\n\
+             again: cargo run --release -p frond-dst -- run --seed 7 --level hostile --trace\n\
+             smaller: cargo run --release -p frond-dst -- shrink --seed 7 --level hostile -o seed-7-hostile.script\n"
+        );
+        assert_eq!(text, expected);
+        assert!(trace.contains("VIOLATION planted"), "{trace}");
+    }
+}

@@ -88,3 +88,41 @@ impl Found {
         if self.count == 0 { Verdict::Fine } else { Verdict::Broken }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dst::node::Templates;
+    use dst::script::{Item, Script};
+
+    fn planted() -> Outcome {
+        let mut script = Script::new(3, Level::Calm);
+        script.planted = [Item::Action(0)].into();
+        sim::play(&script, &Templates::new().expect("repositories in memory"), SHOWN).expect("a run")
+    }
+
+    fn told(go_on: bool) -> (Found, ControlFlow<()>, String) {
+        let (mut found, mut out) = (Found::new(After { go_on }), Vec::new());
+        let next = found.add(&mut out, planted()).expect("memory");
+        (found, next, String::from_utf8(out).expect("text"))
+    }
+
+    #[test]
+    fn a_sweep_ends_with_the_first_broken_rule_and_tells_all_of_it() {
+        let (found, next, text) = told(false);
+        assert!(next.is_break() && found.is_over());
+        assert_eq!(found.verdict(), Verdict::Broken);
+        assert!(
+            text.contains("\nseed 3, level calm, broken: planted: all that it takes happened\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_sweep_that_goes_on_has_a_line_for_each_broken_rule() {
+        let (found, next, text) = told(true);
+        assert!(next.is_continue() && !found.is_over());
+        assert_eq!(found.verdict(), Verdict::Broken);
+        assert_eq!(text, "seed 3 calm: planted: all that it takes happened\n");
+    }
+}
