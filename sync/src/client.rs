@@ -15,7 +15,7 @@ use xfer::{DecodeLimits, decode, encode};
 
 use crate::{
     Buggify, Cx, Event, Limits, NoFaults, NoGuard, NoObserver, Observer, Progress, Session, SyncError,
-    SyncOptions, SyncResult, Transport, TransportError,
+    SyncOptions, SyncResult, Transport, TransportError, short,
 };
 
 use self::again::{Again, Way};
@@ -159,12 +159,12 @@ async fn run<T: Transport>(
                 let (budget, chance) = (setting.limits.send_bytes, setting.seed[0]);
                 match again.after(&error, sent, budget, transport.retry_after(), chance) {
                     Some(Way::Later(wait)) => {
-                        tracing::warn!(%error, "asking again in {:.1} seconds", wait.as_secs_f32());
+                        tracing::warn!(error = %short(&error.to_string()), "asking again in {:.1} seconds", wait.as_secs_f32());
                         tokio::time::sleep(wait).await;
                         continue;
                     }
                     Some(Way::Smaller(send_bytes)) => {
-                        tracing::info!(%error, send_bytes, "going on with smaller requests");
+                        tracing::info!(error = %short(&error.to_string()), send_bytes, "going on with smaller requests");
                         setting.limits.send_bytes = send_bytes;
                         continue;
                     }

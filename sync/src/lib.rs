@@ -14,6 +14,7 @@ mod outbox;
 pub mod schedule;
 pub mod server;
 pub mod session;
+mod short;
 pub mod tables;
 pub mod trace;
 pub mod transport;
@@ -41,6 +42,7 @@ pub use server::{Handler, handle_sync, reply_content_type};
 pub use session::{
     CheckinLock, CheckinLockFailure, CloneVersion, Preview, Progress, Session, SyncOptions, SyncResult,
 };
+pub use short::short;
 pub use tables::TableStats;
 pub use trace::TraceContext;
 pub use transport::{PeerFault, Transport, TransportError};

@@ -13,6 +13,9 @@ mod request;
 mod session;
 mod span;
 mod start;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails where they do")]
+mod testing;
 
 pub use self::logs::{inside, within};
 pub use self::metrics::{Gauge, Reading};

@@ -66,21 +66,21 @@ fn attributes(repository: &str, origin: &Origin<'_>) -> Vec<KeyValue> {
         KeyValue::new("frond.repository", repository.to_owned()),
         KeyValue::new("frond.request.size", i64::try_from(origin.bytes).unwrap_or(i64::MAX)),
     ];
-    let target = origin.target.to_owned();
+    let target = |name| span::text(name, origin.target);
     match origin.carrier {
         Carrier::Http => {
             attributes.push(KeyValue::new("http.request.method", "POST"));
-            attributes.push(KeyValue::new("url.path", target));
+            attributes.push(target("url.path"));
         }
         Carrier::Nats => {
             attributes.push(KeyValue::new("messaging.system", "nats"));
             attributes.push(KeyValue::new("messaging.operation.type", "process"));
-            attributes.push(KeyValue::new("messaging.destination.name", target));
+            attributes.push(target("messaging.destination.name"));
         }
         Carrier::File => attributes.push(KeyValue::new("frond.carrier", "file")),
     }
     if let Some(peer) = origin.peer {
-        attributes.push(KeyValue::new("client.address", peer.to_owned()));
+        attributes.push(span::text("client.address", peer));
     }
     attributes
 }
@@ -93,7 +93,7 @@ impl Observer for RequestObserver {
                 let Some(span) = &mut self.span else { return };
                 span.set_attribute(KeyValue::new("frond.operation", *operation));
                 if let Some(project) = project {
-                    span.set_attribute(KeyValue::new("frond.project", (*project).to_owned()));
+                    span.set_attribute(span::text("frond.project", project));
                 }
             }
             Event::RequestHandled { cards, stats, error, refusal, .. } => {
@@ -111,15 +111,16 @@ impl Observer for RequestObserver {
                 span.set_attributes(moved(stats));
                 match error {
                     Some(error) => {
-                        span.set_attribute(KeyValue::new("error.type", class_of(*error)));
-                        span.set_status(Status::error(error.to_string()));
+                        let (class, status) = span::failed(*error);
+                        span.set_attribute(class);
+                        span.set_status(status);
                     }
                     None => span.set_status(Status::Ok),
                 }
                 // That is not our failure: what was asked was answered.
                 if let Some(text) = refusal {
                     span.set_attribute(KeyValue::new("error.type", REFUSED));
-                    span.add_event("refused", vec![KeyValue::new("frond.text", (*text).to_owned())]);
+                    span.add_event("refused", vec![span::text("frond.text", text)]);
                 }
             }
             Event::TableFinished { table, stats } => {
@@ -155,5 +156,41 @@ impl Drop for RequestObserver {
         let operation = KeyValue::new("operation", self.operation);
         let outcome = KeyValue::new("outcome", std::mem::take(&mut self.outcome));
         self.instruments.requests.add(1, &[repository, carrier, operation, outcome]);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails where they do")]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use sync::{RoundStats, SyncError};
+
+    use super::*;
+    use crate::testing::{keeping, longest};
+
+    fn origin<'a>(target: &'a str, peer: &'a str) -> Origin<'a> {
+        let file = Path::new("served.fossil");
+        Origin { carrier: Carrier::Http, peer: Some(peer), file, target, bytes: 0, trace: None }
+    }
+
+    #[test]
+    fn a_span_holds_no_more_than_a_kib_of_what_others_say() {
+        let long = "ä".repeat(1 << 19);
+        let error = SyncError::Refused(long.clone());
+        for (refusal, error) in
+            [(Some(&*long), None), (None, Some(&error as &(dyn std::error::Error + 'static)))]
+        {
+            let (telemetry, kept) = keeping();
+            let mut observer = telemetry.request("served", &origin(&long, &long));
+            let (operation, project, peer) = ("pull", Some(&*long), None);
+            observer.observe(&Event::RequestStarted { operation, project, peer });
+            let (stats, duration) = (&RoundStats::default(), Duration::ZERO);
+            observer.observe(&Event::RequestHandled { cards: 0, stats, duration, refusal, error });
+            drop(observer);
+            let longest = longest(&kept.span("sync.handle"));
+            assert!((1024..1100).contains(&longest), "{longest} bytes");
+        }
     }
 }

@@ -123,7 +123,7 @@ impl SessionTrace {
         let span = self.context.span();
         span.set_attribute(KeyValue::new("frond.operation", operation));
         if !project.is_empty() {
-            span.set_attribute(KeyValue::new("frond.project", project.to_owned()));
+            span.set_attribute(span::text("frond.project", project));
         }
     }
 
@@ -134,8 +134,9 @@ impl SessionTrace {
         error: Option<&(dyn std::error::Error + 'static)>,
     ) {
         if let (Some(mut round), Some(error)) = (self.round.take(), error) {
-            round.set_attribute(KeyValue::new("error.type", class_of(error)));
-            round.set_status(Status::error(error.to_string()));
+            let (class, status) = span::failed(error);
+            round.set_attribute(class);
+            round.set_status(status);
             round.end();
         }
         let span = self.context.span();
@@ -143,8 +144,9 @@ impl SessionTrace {
         span.set_attributes(moved(stats));
         match error {
             Some(error) => {
-                span.set_attribute(KeyValue::new("error.type", class_of(error)));
-                span.set_status(Status::error(error.to_string()));
+                let (class, status) = span::failed(error);
+                span.set_attribute(class);
+                span.set_status(status);
             }
             None => span.set_status(Status::Ok),
         }
@@ -153,7 +155,7 @@ impl SessionTrace {
     /// What a peer says on its own account is part of the round in which it says it.
     fn peer_said(&mut self, text: &str) {
         if let Some(round) = &mut self.round {
-            round.add_event("peer said", vec![KeyValue::new("frond.text", text.to_owned())]);
+            round.add_event("peer said", vec![span::text("frond.text", text)]);
         }
     }
 }
@@ -260,5 +262,44 @@ impl Observer for SessionObserver {
     fn trace(&self) -> Option<TraceContext> {
         let round: &SpanContext = self.trace.as_ref()?.round.as_ref()?.span_context();
         span::to_wire(round)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails where they do")]
+mod tests {
+    use std::time::Duration;
+
+    use sync::{SyncError, SyncOptions};
+
+    use super::*;
+    use crate::testing::{Kept, keeping, longest};
+
+    fn begun() -> (Telemetry, Kept, Box<dyn Observer + Send>) {
+        let (telemetry, kept) = keeping();
+        let peer = Peer { repository: "r", peer: "http://h/", carrier: "http", host: "h", port: 80 };
+        let (mut observer, _) = telemetry.session(&peer);
+        let options = &SyncOptions::default();
+        observer.observe(&Event::SessionStarted { operation: "pull", options, project: "" });
+        observer.observe(&Event::RoundStarted { round: 1 });
+        (telemetry, kept, observer)
+    }
+
+    fn ended<'a>(stats: &'a RoundStats, error: Option<&'a (dyn std::error::Error + 'static)>) -> Event<'a> {
+        let (operation, project, rounds, duration) = ("pull", "", 1, Duration::ZERO);
+        Event::SessionFinished { operation, project, rounds, stats, duration, error }
+    }
+
+    #[test]
+    fn spans_hold_no_more_than_a_kib_of_what_a_peer_says() {
+        let long = "x".repeat(1 << 20);
+        let (_telemetry, kept, mut observer) = begun();
+        observer.observe(&Event::PeerSaid { text: &long });
+        observer.observe(&ended(&RoundStats::default(), Some(&SyncError::Refused(long.clone()))));
+        drop(observer);
+        for name in ["sync.round", "sync.session"] {
+            let longest = longest(&kept.span(name));
+            assert!((1024..1100).contains(&longest), "{name}: {longest} bytes");
+        }
     }
 }

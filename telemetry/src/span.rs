@@ -1,12 +1,13 @@
 //! Names of spans, and how they travel.
 
+use std::error::Error;
 use std::fmt;
 
 use opentelemetry::trace::{
-    SpanContext, SpanId as Span, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+    SpanContext, SpanId as Span, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState,
 };
 use opentelemetry::{Context, KeyValue};
-use sync::{TableStats, TraceContext};
+use sync::{TableStats, TraceContext, class_of, short};
 
 /// A span of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +32,21 @@ impl SpanId {
     }
 }
 
+/// A text that may be somebody else's, as long as an attribute may be.
+pub(crate) fn text(name: &'static str, text: &str) -> KeyValue {
+    KeyValue::new(name, short(text).into_owned())
+}
+
+/// What a span says that failed: the class of the error, and its text.
+pub(crate) fn failed(error: &(dyn Error + 'static)) -> (KeyValue, Status) {
+    let said = short(&error.to_string()).into_owned();
+    (KeyValue::new("error.type", class_of(error)), Status::error(said))
+}
+
 /// A synced table in a session or a request, as an event of its span.
 pub(crate) fn table(name: impl fmt::Display, stats: &TableStats) -> (&'static str, Vec<KeyValue>) {
     let count = |name, count| KeyValue::new::<_, i64>(name, i64::try_from(count).unwrap_or(i64::MAX));
-    let table = KeyValue::new("frond.table", name.to_string());
+    let table = text("frond.table", &name.to_string());
     let moved = [count("frond.rows.sent", stats.sent), count("frond.rows.received", stats.received)];
     ("table compared", std::iter::once(table).chain(moved).collect())
 }

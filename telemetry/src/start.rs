@@ -9,7 +9,7 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{MetricExporter, RetryPolicy, SpanExporter, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use prometheus::{Registry, TextEncoder};
 
@@ -63,13 +63,7 @@ impl Telemetry {
     /// If an address, a header or a certificate that the variables name is of no use.
     pub fn start(plan: &Plan, tries: Tries) -> Result<Self, Error> {
         let resource = resource();
-        let registry = Registry::new();
-        let shown = opentelemetry_prometheus::exporter()
-            .with_registry(registry.clone())
-            .scope_info_enabled(false)
-            .without_target_info()
-            .build()?;
-        let mut metrics = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(shown);
+        let mut metrics = SdkMeterProvider::builder().with_resource(resource.clone());
         if let Some(export) = &plan.metrics {
             let exporter = MetricExporter::builder().with_http().with_http_client(Collector::new(export)?);
             let exporter = exporter.with_retry_policy(tries.policy()).build()?;
@@ -84,7 +78,18 @@ impl Telemetry {
             }
             None => None,
         };
-        let (metrics, readings) = (metrics.build(), Readings::default());
+        Self::of(metrics, traces)
+    }
+
+    /// Measures into these, and for [`Self::text`].
+    pub(crate) fn of(metrics: MeterProviderBuilder, traces: Option<SdkTracerProvider>) -> Result<Self, Error> {
+        let registry = Registry::new();
+        let shown = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .without_target_info()
+            .build()?;
+        let (metrics, readings) = (metrics.with_reader(shown).build(), Readings::default());
         let instruments = Instruments::new(&metrics.meter(SCOPE), &readings);
         let tracer = traces.as_ref().map(|provider| provider.tracer(SCOPE));
         Ok(Self { inner: Arc::new(Inner { instruments, tracer, readings, registry, traces, metrics }) })

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use repo::UnixTime;
 use serde::Serialize;
-use sync::RoundStats;
 use sync::client::now;
+use sync::{RoundStats, short};
 use tokio::time::sleep;
 
 use super::clock::Clock;
@@ -402,6 +402,6 @@ impl From<&Failure> for Trouble {
             Code::Usage => "configuration",
             Code::Ok | Code::Failed | Code::Partial | Code::Interrupted | Code::Terminated => "failed",
         };
-        Self { class, message: failure.what.clone(), hint: failure.hint.clone() }
+        Self { class, message: short(&failure.what).into_owned(), hint: failure.hint.clone() }
     }
 }

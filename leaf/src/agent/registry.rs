@@ -9,6 +9,7 @@ use repo::table::{self, Column, Definition, Rule, SyncedTable, Type, Value, Valu
 use repo::{Repo, RepoError, Snapshot, UnixTime};
 use serde::Serialize;
 use sync::client::now;
+use sync::short;
 use tokio::task::block_in_place;
 use tokio::time::sleep;
 use xfer::SqlName;
@@ -85,7 +86,11 @@ impl Registry {
                     self.board.note(&self.repository.name, |known| known.fleet = leaves);
                 }
                 Err(failure) => {
-                    tracing::info!(repository = self.repository.name, "the register: {}", failure.what);
+                    tracing::info!(
+                        repository = self.repository.name,
+                        "the register: {}",
+                        short(&failure.what)
+                    );
                 }
             }
             tokio::select! {

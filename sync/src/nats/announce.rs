@@ -14,7 +14,7 @@ use xfer::ArtifactId;
 
 use super::connection::Connection;
 use super::topic::{PeerId, Topic};
-use crate::TransportError;
+use crate::{TransportError, short};
 
 /// Longest announcement that is read, in bytes.
 const MAX_BYTES: usize = 4096;
@@ -211,7 +211,11 @@ async fn kept(connection: &Connection, topic: &Topic, peer: &PeerId) -> Option<B
     match pulled.await {
         Ok(messages) => Some(Box::new(messages)),
         Err(error) => {
-            tracing::info!(broker = connection.broker(), error, "the broker keeps no announcements");
+            tracing::info!(
+                broker = connection.broker(),
+                error = &*short(&error),
+                "the broker keeps no announcements"
+            );
             None
         }
     }

@@ -17,8 +17,8 @@ use tokio::time::timeout;
 
 use super::access::{credentials, seed};
 use super::address::{Broker, Place, Security};
-use crate::TransportError;
 use crate::http::Password;
+use crate::{TransportError, short};
 
 /// Messages that wait in a subscription. Nobody who keeps to the credit he is given sends as many; beyond it they
 /// are lost, and asked for again.
@@ -248,7 +248,7 @@ fn hear(tell: &watch::Sender<News>, event: Event) {
             tell.send_modify(|news| news.breaks += u64::from(event != Event::LameDuckMode));
         }
         Event::ServerError(error) => {
-            tracing::warn!(%error, "the broker refuses something");
+            tracing::warn!(error = %short(&error.to_string()), "the broker refuses something");
             tell.send_modify(|news| {
                 news.refusals += 1;
                 news.refused = said(&error);

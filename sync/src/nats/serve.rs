@@ -21,7 +21,7 @@ use super::envelope::Envelope;
 use super::line::{Line, Room, fits, in_parts};
 use super::topic::{PeerId, Topic, WordError};
 use crate::http::serve::{Form, Letter, Memory, Place, Share, Trouble, XferService};
-use crate::{Carrier, Origin, PeerFault, TraceContext, TransportError};
+use crate::{Carrier, Origin, PeerFault, TraceContext, TransportError, short};
 
 /// How long one transfer in parts may take.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -282,7 +282,17 @@ impl Counter {
         match outcome {
             Ok(bytes) => tracing::info!(from, subject, bytes, milliseconds, trace_id, span_id, "answered"),
             Err(Refused { fault, text }) => {
-                tracing::info!(from, subject, ?fault, text, milliseconds, trace_id, span_id, "not answered");
+                let told = &*short(&text);
+                tracing::info!(
+                    from,
+                    subject,
+                    ?fault,
+                    text = told,
+                    milliseconds,
+                    trace_id,
+                    span_id,
+                    "not answered"
+                );
                 self.refuse(&reply, &Refused { fault, text }, is_plain).await;
             }
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 use repo::Repo;
 use sync::client::{self, ClientError};
-use sync::{CheckinLock, CheckinLockFailure, SyncError, SyncOptions, SyncResult};
+use sync::{CheckinLock, CheckinLockFailure, SyncError, SyncOptions, SyncResult, short};
 use telemetry::within;
 use xfer::ArtifactId;
 
@@ -93,7 +93,7 @@ impl Autosync<'_> {
     /// Gives the lock up. If that fails, it ends by itself.
     pub(super) fn give_up(&self, repo: &mut Repo) {
         if let Err(failure) = self.exchange(repo, Aim::GiveUp) {
-            tracing::debug!("a lock was not given up: {}", failure.what);
+            tracing::debug!("a lock was not given up: {}", short(&failure.what));
         }
     }
 

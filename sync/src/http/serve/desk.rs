@@ -9,7 +9,7 @@ use xfer::{Card, DecodeErrorKind, Message, decode, encode};
 use super::repos::{Open, OpenError, Place, Repos};
 use super::{RemoteAddress, ServeOptions, Site, page};
 use crate::client::now;
-use crate::{Cx, NoFaults, Observer, SyncError, reply_content_type};
+use crate::{Cx, NoFaults, Observer, SyncError, reply_content_type, short};
 
 /// Repositories and how to answer from them.
 pub(crate) struct Desk {
@@ -188,7 +188,7 @@ fn refusal(text: String) -> Message {
 
 fn trouble(place: &Place, error: impl Into<Cause>) -> Trouble {
     let cause = error.into();
-    tracing::error!(file = %place.file.display(), error = %cause.text, "a request failed");
+    tracing::error!(file = %place.file.display(), error = %short(&cause.text), "a request failed");
     cause.trouble
 }
 

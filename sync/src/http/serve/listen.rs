@@ -23,7 +23,7 @@ use super::addresses::{Addresses, Seat};
 use super::memory::Share;
 use super::patience::Patience;
 use super::{RemoteAddress, ReplyBody, Repos, ServeOptions, XferService};
-use crate::TraceContext;
+use crate::{TraceContext, short};
 
 /// Bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -138,7 +138,7 @@ async fn answer(service: &XferService, request: Request<Incoming>) -> Response<R
     if let Some(response) = service.options().front.as_ref().and_then(|front| front(&head)) {
         return response.map(|bytes| ReplyBody::new(bytes, Share::default()));
     }
-    let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+    let (method, path) = (head.method.clone(), short(head.uri.path()).into_owned());
     let peer = head.extensions.get::<RemoteAddress>().map(|peer| peer.0.clone());
     let asked_in = super::trace(&head.headers);
     let begun = Instant::now();
