@@ -107,8 +107,11 @@ fn export(signal: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Op
         }
     }
     let endpoint = of_otlp("ENDPOINT");
-    if let Some((variable, value)) = endpoint.clone().filter(|(_, url)| !is_address(url)) {
-        return Err(PlanError { variable, value, wanted: "an address of http or https is wanted" });
+    if let Some((variable, url)) = &endpoint {
+        check_address(url).map_err(|wanted| {
+            let (variable, value) = (variable.clone(), without_secrets(url));
+            PlanError { variable, value, wanted }
+        })?;
     }
     let timeout = match of_otlp("TIMEOUT") {
         None => TIMEOUT,
@@ -124,9 +127,23 @@ fn export(signal: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Op
     }))
 }
 
-fn is_address(url: &str) -> bool {
-    let Ok(url) = url.parse::<http::Uri>() else { return false };
-    matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
+/// Gives what is wanted in place of an address that is of no use.
+fn check_address(url: &str) -> Result<(), &'static str> {
+    let url = url.parse::<http::Uri>().ok().filter(|url| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
+    });
+    let url = url.ok_or("an address of http or https is wanted")?;
+    let has_user = url.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    // The exporter would leave it out, and the collector refuse all.
+    if has_user { Err("a user and a password are sent only with OTEL_EXPORTER_OTLP_HEADERS") } else { Ok(()) }
+}
+
+/// An address, or what was meant as one, as far as everybody may read it: no user, no query.
+fn without_secrets(url: &str) -> String {
+    let (begin, _) = url.split_once('?').unwrap_or((url, ""));
+    let Some((secret, rest)) = begin.rsplit_once('@') else { return begin.to_owned() };
+    let scheme = secret.find("://").map_or("", |end| &secret[..end + "://".len()]);
+    format!("{scheme}...@{rest}")
 }
 
 fn is_https(url: &str) -> bool {
@@ -235,6 +252,22 @@ mod tests {
         ] {
             let error = plan(&[AT, (name, value)]).unwrap_err();
             assert_eq!((error.variable.as_str(), error.value.as_str()), (name, value));
+        }
+    }
+
+    #[test]
+    fn an_address_is_named_without_its_user_and_its_query() {
+        for (url, told) in [
+            ("http://me:hush@h:4318", "http://...@h:4318"),
+            ("HTTPS://hush@h/p?key=hush", "HTTPS://...@h/p"),
+            ("ftp://me:hush@h", "ftp://...@h"),
+            ("me:hush@h:4318", "...@h:4318"),
+            ("http://me:hu@sh@h", "http://...@h"),
+            ("collector?key=hush", "collector"),
+        ] {
+            let error = plan(&[("OTEL_EXPORTER_OTLP_ENDPOINT", url)]).unwrap_err();
+            assert_eq!(error.value, told, "{url}");
+            assert!(!error.to_string().contains("hush"), "{error}");
         }
     }
 }
