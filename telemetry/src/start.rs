@@ -54,7 +54,11 @@ pub(crate) struct Inner {
     registry: Registry,
     traces: Option<SdkTracerProvider>,
     metrics: SdkMeterProvider,
+    sends_metrics: bool,
 }
+
+/// Sends what is left of one kind of data. It may never end.
+type Last = Box<dyn FnOnce() -> bool + Send>;
 
 impl Telemetry {
     /// Measures, and sends what `plan` says. A thread is started for each kind of data that is sent, and no other.
@@ -78,11 +82,15 @@ impl Telemetry {
             }
             None => None,
         };
-        Self::of(metrics, traces)
+        Self::of(metrics, plan.metrics.is_some(), traces)
     }
 
     /// Measures into these, and for [`Self::text`].
-    pub(crate) fn of(metrics: MeterProviderBuilder, traces: Option<SdkTracerProvider>) -> Result<Self, Error> {
+    pub(crate) fn of(
+        metrics: MeterProviderBuilder,
+        sends_metrics: bool,
+        traces: Option<SdkTracerProvider>,
+    ) -> Result<Self, Error> {
         let registry = Registry::new();
         let shown = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
@@ -92,7 +100,8 @@ impl Telemetry {
         let (metrics, readings) = (metrics.with_reader(shown).build(), Readings::default());
         let instruments = Instruments::new(&metrics.meter(SCOPE), &readings);
         let tracer = traces.as_ref().map(|provider| provider.tracer(SCOPE));
-        Ok(Self { inner: Arc::new(Inner { instruments, tracer, readings, registry, traces, metrics }) })
+        let inner = Inner { instruments, tracer, readings, registry, traces, metrics, sends_metrics };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Has the gauges say what `readings` does, whenever somebody looks.
@@ -112,21 +121,34 @@ impl Telemetry {
     /// Sends what is not sent yet, for no longer than `patience`. Gives whether all went.
     pub fn end(self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
-        let (traces, metrics) = (self.inner.traces.clone(), self.inner.metrics.clone());
         // Side by side: a collector may take the one and not the other.
-        let traces =
-            beside(move || traces.is_none_or(|traces| traces.shutdown_with_timeout(patience).is_ok()));
-        let metrics = beside(move || metrics.shutdown_with_timeout(patience).is_ok());
+        let running: Vec<Receiver<bool>> = self.inner.last(patience).into_iter().map(beside).collect();
         let wait = |done: Receiver<bool>| {
             done.recv_timeout(until.saturating_duration_since(Instant::now())).unwrap_or(false)
         };
-        let (traces, metrics) = (wait(traces), wait(metrics));
-        traces && metrics
+        // What the one did not take is no reason to leave the other.
+        let went: Vec<bool> = running.into_iter().map(wait).collect();
+        !went.contains(&false)
+    }
+}
+
+impl Inner {
+    /// What is to be done at the end, for each kind of data that is sent.
+    fn last(&self, patience: Duration) -> Vec<Last> {
+        let traces = self
+            .traces
+            .clone()
+            .map(|traces| -> Last { Box::new(move || traces.shutdown_with_timeout(patience).is_ok()) });
+        let metrics = self
+            .sends_metrics
+            .then(|| self.metrics.clone())
+            .map(|metrics| -> Last { Box::new(move || metrics.shutdown_with_timeout(patience).is_ok()) });
+        traces.into_iter().chain(metrics).collect()
     }
 }
 
 /// Has a thread do something that may never end: it ends with the program.
-fn beside(job: impl FnOnce() -> bool + Send + 'static) -> Receiver<bool> {
+fn beside(job: Last) -> Receiver<bool> {
     let (tell, told) = mpsc::channel();
     let work = move || {
         // Nobody waits any more once the time is over.
@@ -148,4 +170,25 @@ fn resource() -> Resource {
     let Some(own) = own.or_else(|| is_unknown.then(|| "frond".to_owned())) else { return resource };
     let attributes = resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
     Resource::builder_empty().with_attributes(attributes).with_service_name(own).build()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails where they do")]
+mod tests {
+    use super::*;
+    use crate::plan::Export;
+
+    #[test]
+    fn at_the_end_there_is_a_thread_for_each_kind_of_data_that_is_sent_and_no_other() {
+        let export = || Some(Export { is_secure: false, certificate: None, timeout: Duration::from_secs(1) });
+        for (traces, metrics, threads) in
+            [(None, None, 0), (export(), None, 1), (None, export(), 1), (export(), export(), 2)]
+        {
+            let plan = Plan { traces, metrics };
+            let telemetry = Telemetry::start(&plan, Tries::Once).unwrap();
+            assert_eq!(telemetry.inner.last(Duration::ZERO).len(), threads, "{plan:?}");
+        }
+        let telemetry = Telemetry::start(&Plan::default(), Tries::Once).unwrap();
+        assert!(telemetry.end(Duration::ZERO), "nothing is left to be sent");
+    }
 }
