@@ -47,10 +47,17 @@ pub(crate) fn enter(span: Option<SpanId>) -> Option<SpanId> {
 
 /// Does something; log lines that it writes name `span`.
 pub fn inside<T>(span: Option<SpanId>, job: impl FnOnce() -> T) -> T {
-    let before = enter(span);
-    let done = job();
-    enter(before);
-    done
+    let _before = Before(enter(span));
+    job()
+}
+
+/// Has log lines name again what they named before: after a panic too, since the thread goes on with other work.
+struct Before(Option<SpanId>);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        enter(self.0);
+    }
 }
 
 /// Runs a future; log lines that are written in it name `span`.
@@ -109,5 +116,37 @@ where
         let mut line = String::new();
         self.0.format_event(context, Writer::new(&mut line), event)?;
         writer.write_str(&F::name(&line, span))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails where they do")]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use sync::TraceContext;
+
+    use super::*;
+    use crate::span;
+
+    #[test]
+    fn what_a_job_that_panics_was_in_is_left() {
+        use opentelemetry::trace::TraceContextExt as _;
+
+        let of = |digit: &str| {
+            let trace = TraceContext::new(&format!("00-{}-{}-01", digit.repeat(32), digit.repeat(16)), None);
+            SpanId::of(span::from_wire(&trace.unwrap()).span().span_context())
+        };
+        inside(of("1"), || {
+            let outcome = catch_unwind(|| {
+                inside(of("2"), || {
+                    assert_eq!(CURRENT.get(), of("2"));
+                    panic!("as it is meant to");
+                })
+            });
+            assert!(outcome.is_err());
+            assert_eq!(CURRENT.get(), of("1"));
+        });
+        assert_eq!(CURRENT.get(), None);
     }
 }
