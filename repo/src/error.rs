@@ -215,7 +215,7 @@ impl RepoError {
     }
 
     /// What the system said about a file.
-    pub(crate) fn io(error: &std::io::Error) -> Self {
+    pub fn io(error: &std::io::Error) -> Self {
         let path = Place::default();
         match error.kind() {
             std::io::ErrorKind::NotFound => Self::NotFound { path },

@@ -19,6 +19,7 @@ pub mod tables;
 pub mod trace;
 pub mod transport;
 mod version;
+mod watched;
 
 #[cfg(test)]
 mod convergence;
@@ -46,3 +47,4 @@ pub use short::short;
 pub use tables::TableStats;
 pub use trace::TraceContext;
 pub use transport::{PeerFault, Transport, TransportError};
+pub use watched::Watched;

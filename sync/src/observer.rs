@@ -125,7 +125,7 @@ pub enum Event<'a> {
         /// Address of whoever asks, if it is known.
         peer: Option<&'a str>,
     },
-    /// A server answered a request.
+    /// A server answered a request, or failed to. One that could not be read did not start.
     RequestHandled {
         /// Cards of the request.
         cards: usize,

@@ -111,7 +111,7 @@ pub fn handle_sync(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Resul
 }
 
 /// The first error that a reply tells of.
-fn refusal_of(reply: &Message) -> Option<&str> {
+pub(crate) fn refusal_of(reply: &Message) -> Option<&str> {
     reply.cards.iter().find_map(|card| match card {
         Card::Error(text) => Some(text.as_str()),
         _ => None,

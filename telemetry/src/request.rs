@@ -1,6 +1,5 @@
 //! Follows requests.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,13 +17,20 @@ use crate::start::Telemetry;
 /// The class of what whoever asks did wrong.
 const REFUSED: &str = "refused";
 
+/// The class of our failure in an unforeseen way.
+const PANIC: &str = "panic";
+
+/// What became of a request whose turn never came.
+const DROPPED: &str = "dropped";
+
 /// Follows one request, from when it has come whole.
 struct RequestObserver {
     instruments: Instruments,
     /// Repository and carrier.
     labels: [KeyValue; 2],
     operation: &'static str,
-    outcome: Cow<'static, str>,
+    /// None until it ended.
+    outcome: Option<&'static str>,
     begun: Instant,
     span: Option<Span>,
     /// Which span log lines of this thread named before they named this one.
@@ -53,7 +59,7 @@ impl Telemetry {
             instruments: self.inner.instruments.clone(),
             labels,
             operation: "other",
-            outcome: "dropped".into(),
+            outcome: None,
             begun: Instant::now(),
             span,
             before: None,
@@ -98,7 +104,7 @@ impl Observer for RequestObserver {
             }
             Event::RequestHandled { cards, stats, error, refusal, .. } => {
                 let otherwise = if refusal.is_some() { REFUSED } else { "ok" };
-                self.outcome = error.map_or(otherwise, class_of).into();
+                self.outcome = Some(error.map_or(otherwise, class_of));
                 for (direction, count) in [("sent", stats.files_sent), ("received", stats.files_received)] {
                     if count > 0 {
                         let [repository, carrier] = self.labels.clone();
@@ -144,17 +150,30 @@ impl Observer for RequestObserver {
     }
 }
 
+impl RequestObserver {
+    /// Says why nothing was told of its end.
+    fn break_off(&mut self) -> &'static str {
+        let outcome = if std::thread::panicking() { PANIC } else { DROPPED };
+        if let Some(span) = &mut self.span {
+            span.set_attribute(KeyValue::new("error.type", outcome));
+            span.set_status(Status::error(""));
+        }
+        outcome
+    }
+}
+
 impl Drop for RequestObserver {
     fn drop(&mut self) {
         if let Some(before) = self.before.take() {
             logs::enter(before);
         }
+        let outcome = self.outcome.unwrap_or_else(|| self.break_off());
         self.instruments.active.add(-1, &self.labels);
         let seconds = self.begun.elapsed().as_secs_f64();
         self.instruments.request_duration.record(seconds, &self.labels);
         let [repository, carrier] = self.labels.clone();
         let operation = KeyValue::new("operation", self.operation);
-        let outcome = KeyValue::new("outcome", std::mem::take(&mut self.outcome));
+        let outcome = KeyValue::new("outcome", outcome);
         self.instruments.requests.add(1, &[repository, carrier, operation, outcome]);
     }
 }
@@ -168,11 +187,27 @@ mod tests {
     use sync::{RoundStats, SyncError};
 
     use super::*;
-    use crate::testing::{keeping, longest};
+    use crate::testing::{attribute, keeping, longest, metric};
 
     fn origin<'a>(target: &'a str, peer: &'a str) -> Origin<'a> {
         let file = Path::new("served.fossil");
         Origin { carrier: Carrier::Http, peer: Some(peer), file, target, bytes: 0, trace: None }
+    }
+
+    #[test]
+    fn a_request_that_nobody_ends_has_a_class_too() {
+        for (job, class) in
+            [(drop as fn(Box<dyn Observer + Send>), "dropped"), (|_| panic!("meant"), "panic")]
+        {
+            let (telemetry, kept) = keeping();
+            let observer = telemetry.request("served", &origin("/", "203.0.113.7"));
+            assert_eq!(std::thread::spawn(move || job(observer)).join().is_err(), class == "panic");
+            let span = kept.span("sync.handle");
+            assert_eq!((attribute(&span, "error.type").as_str(), span.status), (class, Status::error("")));
+            let outcome = format!("outcome=\"{class}\"");
+            assert_eq!(metric(&telemetry, "frond_server_requests_total", &[&outcome]), "1");
+            assert_eq!(metric(&telemetry, "frond_server_queue_depth", &[]), "0");
+        }
     }
 
     #[test]

@@ -12,13 +12,13 @@ use sync::http::{HttpOptions, HttpTransport, Password};
 use sync::nats::{self, ConnectOptions, NatsOptions, NatsTransport, PeerId};
 use sync::{
     Carrier, Cx, Limits, NoFaults, NoGuard, ObserverSource, Origin, TraceContext, Transport, TransportError,
-    handle_sync,
+    Watched, handle_sync,
 };
 use tokio::sync::Notify;
 use tokio::task::block_in_place;
 use tokio::time::sleep;
 use xfer::body::{Body, pack, unpack};
-use xfer::{DecodeLimits, decode, encode};
+use xfer::{DecodeLimits, Message, decode, encode};
 
 use super::clock::Clock;
 use super::config::{Address, Peer};
@@ -196,20 +196,20 @@ impl FileTransport {
     }
 
     fn answer(&mut self, request: &Body) -> Result<Body, TransportError> {
-        let mut observer = (self.observers)(&Origin {
+        let mut watched = Watched::take_up((self.observers)(&Origin {
             carrier: Carrier::File,
             peer: None,
             file: &self.file,
             target: "",
             bytes: request.bytes.len() as u64,
             trace: self.trace.as_ref(),
-        });
-        observer.take_up();
+        }));
         let peer = self.file.display().to_string();
         let failed = |reason: String| TransportError::CutShort { peer: peer.clone(), reason };
-        let limits = DecodeLimits::default();
-        let text = unpack(request, &limits).map_err(|error| failed(error.to_string()))?;
-        let message = decode(&text, &limits).map_err(|error| failed(error.to_string()))?;
+        let message = read(request).map_err(|text| {
+            watched.end(0, Some(&text), None);
+            failed(text)
+        })?;
         let mut cx = Cx {
             now: client::now(),
             clock: Some(&client::now),
@@ -217,10 +217,16 @@ impl FileTransport {
             peer: None,
             guard: &NoGuard,
             buggify: &mut NoFaults,
-            observer: &mut *observer,
+            observer: &mut watched,
         };
         let reply =
             handle_sync(&mut self.repo, &message, &mut cx).map_err(|error| failed(error.to_string()))?;
         Ok(pack(encode(&reply), request.content_type))
     }
+}
+
+fn read(request: &Body) -> Result<Message, String> {
+    let limits = DecodeLimits::default();
+    let text = unpack(request, &limits).map_err(|error| error.to_string())?;
+    decode(&text, &limits).map_err(|error| error.to_string())
 }

@@ -172,7 +172,7 @@ pub(super) const REQUESTS: Metric = metric(
     Kind::Counter,
     "{request}",
     &["repository", "carrier", "operation", "outcome"],
-    "Requests that came whole; the outcome is `ok`, `refused`, the class of our error, or `dropped` if it was not even read",
+    "Requests that came whole; the outcome is `ok`, `refused`, the class of our error, `panic`, or `dropped` if its turn never came",
 );
 pub(super) const REQUEST_DURATION: Metric = metric(
     "frond.server.request.duration",

@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message as _;
 
 /// How a collector behaves.
@@ -129,6 +130,8 @@ pub(crate) struct Seen {
     pub(crate) parent: Vec<u8>,
     /// Names of what happened in it.
     pub(crate) events: Vec<String>,
+    /// What it says where it failed.
+    pub(crate) failed: Option<String>,
     begun: u64,
     attributes: Vec<KeyValue>,
 }
@@ -142,6 +145,7 @@ impl Seen {
             id: span.span_id.clone(),
             parent: span.parent_span_id.clone(),
             events: span.events.iter().map(|event| event.name.clone()).collect(),
+            failed: failure(span),
             begun: span.start_time_unix_nano,
             attributes: span.attributes.clone(),
         }
@@ -150,6 +154,11 @@ impl Seen {
     pub(crate) fn attribute(&self, name: &str) -> String {
         attribute(&self.attributes, name)
     }
+}
+
+fn failure(span: &Span) -> Option<String> {
+    let status = span.status.as_ref().filter(|status| status.code() == StatusCode::Error);
+    status.map(|status| status.message.clone())
 }
 
 fn attribute(attributes: &[KeyValue], name: &str) -> String {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where they do")]
 
 mod collector;
+mod ends;
 mod variables;
 
 use std::path::{Path, PathBuf};

@@ -6,10 +6,11 @@ use repo::RepoError;
 use xfer::body::{Body, ContentType, pack, unpack};
 use xfer::{Card, DecodeErrorKind, Message, decode, encode};
 
-use super::repos::{Open, OpenError, Place, Repos};
+use super::repos::{Open, Place, Repos};
 use super::{RemoteAddress, ServeOptions, Site, page};
 use crate::client::now;
-use crate::{Cx, NoFaults, Observer, SyncError, reply_content_type, short};
+use crate::server::refusal_of;
+use crate::{Cx, NoFaults, Observer, SyncError, Watched, reply_content_type, short};
 
 /// Repositories and how to answer from them.
 pub(crate) struct Desk {
@@ -81,24 +82,35 @@ impl Desk {
         &self,
         place: &Place,
         letter: Letter,
-        mut watch: Box<dyn Observer + Send>,
+        watch: Box<dyn Observer + Send>,
     ) -> Result<Body, Trouble> {
-        watch.take_up();
+        let mut watch = Watched::take_up(watch);
         let Letter { body, peer, login, form } = letter;
         let asked = body.content_type;
         let message = match self.read(body, login.as_deref()) {
             Ok(message) => message,
-            Err(text) => return Ok(pack(encode(&refusal(text)), asked)),
+            Err(text) => {
+                watch.end(0, Some(&text), None);
+                return Ok(pack(encode(&refusal(text)), asked));
+            }
         };
         let framing = match form {
             Form::AsAsked => reply_content_type(&message, asked),
             Form::Plain { .. } => ContentType::Compressed,
         };
-        let opened = self.repos.open(&place.file, &self.options.repo_limits);
-        let mut open = opened.map_err(|error| trouble(place, error))?;
-        let reply = self
-            .handle(&mut open, &message, peer.as_ref(), form, &mut *watch)
-            .map_err(|error| trouble(place, error))?;
+        let opened = self.repos.open(&place.file, &self.options.repo_limits).map_err(SyncError::from);
+        let handled = opened.and_then(|mut open| {
+            let reply = self.handle(&mut open, &message, peer.as_ref(), form, &mut watch)?;
+            Ok((open, reply))
+        });
+        let (open, reply) = match handled {
+            Ok(done) => done,
+            Err(error) => {
+                watch.end(message.cards.len(), None, Some(&error));
+                return Err(trouble(place, &error));
+            }
+        };
+        watch.end(message.cards.len(), refusal_of(&reply), None);
         drop(message);
         self.repos.keep(place.file.clone(), open);
         let text = encode(&reply);
@@ -186,39 +198,10 @@ fn refusal(text: String) -> Message {
     Message { login: None, cards: vec![Card::Error(text)] }
 }
 
-fn trouble(place: &Place, error: impl Into<Cause>) -> Trouble {
-    let cause = error.into();
-    tracing::error!(file = %place.file.display(), error = %short(&cause.text), "a request failed");
-    cause.trouble
-}
-
-/// What went wrong, for the log, and what the client is told.
-struct Cause {
-    trouble: Trouble,
-    text: String,
-}
-
-impl From<OpenError> for Cause {
-    fn from(error: OpenError) -> Self {
-        let trouble = match &error {
-            OpenError::Gone(_) => Trouble::Gone,
-            OpenError::Repo(error) => from_repo(error),
-        };
-        Self { trouble, text: error.to_string() }
-    }
-}
-
-impl From<SyncError> for Cause {
-    fn from(error: SyncError) -> Self {
-        let trouble = match &error {
-            SyncError::Repo(error) => from_repo(error),
-            _ => Trouble::Failed,
-        };
-        Self { trouble, text: error.to_string() }
-    }
-}
-
-fn from_repo(error: &RepoError) -> Trouble {
+/// Logs what went wrong; gives what the client is told.
+fn trouble(place: &Place, error: &SyncError) -> Trouble {
+    tracing::error!(file = %place.file.display(), error = %short(&error.to_string()), "a request failed");
+    let SyncError::Repo(error) = error else { return Trouble::Failed };
     match error {
         RepoError::NotFound { .. } | RepoError::NotARepository { .. } => Trouble::Gone,
         RepoError::DiskFull { .. } => Trouble::DiskFull,

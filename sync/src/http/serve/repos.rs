@@ -69,15 +69,6 @@ pub(crate) struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity(u64, u64);
 
-/// Why a repository is not open.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
-    #[error("the file is gone: {0}")]
-    Gone(#[from] io::Error),
-    #[error(transparent)]
-    Repo(#[from] RepoError),
-}
-
 impl Repos {
     /// Serves the repository file or the directory at `path`. A file is opened once, to fail now rather
     /// than at the first request.
@@ -164,8 +155,12 @@ impl Repos {
 
     /// Every repository with its project code and server code.
     #[cfg(feature = "nats")]
-    pub(crate) fn projects(&self) -> Result<Vec<Project>, OpenError> {
-        let places = if self.is_directory() { self.list()? } else { self.locate("/").into_iter().collect() };
+    pub(crate) fn projects(&self) -> Result<Vec<Project>, RepoError> {
+        let places = if self.is_directory() {
+            self.list().map_err(|error| RepoError::io(&error))?
+        } else {
+            self.locate("/").into_iter().collect()
+        };
         let read = |place: Place| {
             let mut repo = Repo::open_read_only(&place.file)?;
             let snap = repo.snapshot()?;
@@ -177,8 +172,9 @@ impl Repos {
     }
 
     /// Takes a kept connection, or opens one under `limits`, which are the same in every call.
-    pub(crate) fn open(&self, file: &Path, limits: &Limits) -> Result<Open, OpenError> {
-        let identity = identity(&fs::metadata(file)?);
+    pub(crate) fn open(&self, file: &Path, limits: &Limits) -> Result<Open, RepoError> {
+        let metadata = fs::metadata(file).map_err(|error| RepoError::io(&error).at(file))?;
+        let identity = identity(&metadata);
         while let Some(open) = self.idle().get_mut(file).and_then(Vec::pop) {
             if open.identity == identity {
                 return Ok(open);
