@@ -45,10 +45,10 @@ bench:
 
 # Instructions are counted by valgrind: half a percent is less than the clock can tell.
 bench-telemetry:
-	$(CARGO) build --locked --release -p frond-tests --bin unobserved-sessions --features unobserved
-	cp $(RELEASE)/unobserved-sessions $(RELEASE)/unobserved-sessions-without-calls
+	RUSTFLAGS="$(RUSTFLAGS) --cfg frond_unobserved" CARGO_TARGET_DIR=$(TARGET)/unobserved \
+		$(CARGO) build --locked --release -p frond-tests --bin unobserved-sessions
 	$(CARGO) build --locked --release -p frond-tests --bin unobserved-sessions
-	$(RELEASE)/unobserved-sessions --compare $(RELEASE)/unobserved-sessions-without-calls
+	$(RELEASE)/unobserved-sessions --compare $(TARGET)/unobserved/release/unobserved-sessions
 	$(CARGO) build --locked --release -p frond-leaf
 	FROND_BIN=$(RELEASE)/frond $(CARGO) bench --locked -p frond-telemetry --bench session
 

@@ -36,10 +36,10 @@ impl Cx<'_> {
         Duration::from_millis(u64::try_from(now.saturating_sub(begun.0)).unwrap_or(0))
     }
 
-    /// Tells the observer of an event. It is made here, so that a build with the feature `unobserved` does not even do
-    /// that: what it is measured against.
+    /// Tells the observer of an event. It is made here, so that a build with `--cfg frond_unobserved` does not even do
+    /// that: what it is measured against. No feature: whichever crate asked for one would blind all the others.
     pub(crate) fn tell<'e>(&mut self, event: impl FnOnce(&Self) -> Event<'e>) {
-        if cfg!(feature = "unobserved") {
+        if cfg!(frond_unobserved) {
             return;
         }
         #[cfg(test)]

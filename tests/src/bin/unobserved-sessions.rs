@@ -1,7 +1,7 @@
 //! Sessions that nobody observes, in memory: no file, no network, and nothing beside them that costs time.
 //!
 //! `unobserved-sessions` runs them and says how often they allocated. `unobserved-sessions --compare OTHER` has valgrind
-//! count the instructions of this program and of another, which was built with the feature `unobserved` and so does not
+//! count the instructions of this program and of another, which was built with `--cfg frond_unobserved` and so does not
 //! even make the events; exits 1 if it takes over 0.5 % more, or allocates more often.
 
 use std::io::Write as _;
