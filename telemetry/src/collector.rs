@@ -1,7 +1,9 @@
 //! How spans and metrics reach the collector: HTTP or HTTPS, from the exporters' own threads.
 
+use std::error::Error;
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,9 +17,11 @@ use opentelemetry_http::{HttpClient, HttpError};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
+use sync::short;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::plan::Export;
+use crate::start::Tries;
 
 /// Most of a reply of the collector that is read, in bytes.
 const REPLY_BYTES: usize = 1 << 20;
@@ -38,10 +42,14 @@ pub(crate) struct Collector {
     runtime: Runtime,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     timeout: Duration,
+    /// What goes there: `traces` or `metrics`.
+    what: &'static str,
+    tries: Tries,
+    is_failing: AtomicBool,
 }
 
 impl Collector {
-    pub(crate) fn new(export: &Export) -> Result<Self, CollectorError> {
+    pub(crate) fn new(export: &Export, what: &'static str, tries: Tries) -> Result<Self, CollectorError> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let builder = HttpsConnectorBuilder::new();
         let builder = match &export.certificate {
@@ -54,8 +62,44 @@ impl Collector {
         };
         let connector = builder.https_or_http().enable_http1().build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { runtime, client, timeout: export.timeout })
+        let is_failing = AtomicBool::new(false);
+        Ok(Self { runtime, client, timeout: export.timeout, what, tries, is_failing })
     }
+
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let whole = async {
+            let response = self.client.request(request.map(Full::new)).await?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, REPLY_BYTES).collect().await?.to_bytes();
+            Ok(Response::from_parts(head, body))
+        };
+        tokio::time::timeout(self.timeout, whole).await?
+    }
+
+    /// Tells once that an export failed, and once that one went well again. A command has its own errors to tell.
+    fn note(&self, outcome: &Result<Response<Bytes>, HttpError>) {
+        let reason = match outcome {
+            Ok(response) if response.status().is_success() => None,
+            Ok(response) => Some(format!("it answers with HTTP status {}", response.status().as_u16())),
+            Err(error) => Some(short(&with_causes(&**error)).into_owned()),
+        };
+        let was_failing = self.is_failing.swap(reason.is_some(), Ordering::Relaxed);
+        let what = self.what;
+        match (reason, self.tries) {
+            (Some(reason), Tries::Again) if !was_failing => {
+                tracing::warn!(reason, "the collector takes no {what}; those that it does not take are lost");
+            }
+            (None, Tries::Again) if was_failing => tracing::warn!("the collector takes {what} again"),
+            (Some(reason), Tries::Once) => tracing::debug!(reason, "the collector takes no {what}"),
+            _ => {}
+        }
+    }
+}
+
+/// What an error says, and what brought it about.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Trusts the authorities in a file, and no other.
@@ -89,14 +133,8 @@ impl fmt::Debug for Collector {
 #[async_trait::async_trait]
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        self.runtime.block_on(async {
-            let whole = async {
-                let response = self.client.request(request.map(Full::new)).await?;
-                let (head, body) = response.into_parts();
-                let body = Limited::new(body, REPLY_BYTES).collect().await?.to_bytes();
-                Ok(Response::from_parts(head, body))
-            };
-            tokio::time::timeout(self.timeout, whole).await?
-        })
+        let outcome = self.runtime.block_on(self.send(request));
+        self.note(&outcome);
+        outcome
     }
 }

@@ -69,13 +69,15 @@ impl Telemetry {
         let resource = resource();
         let mut metrics = SdkMeterProvider::builder().with_resource(resource.clone());
         if let Some(export) = &plan.metrics {
-            let exporter = MetricExporter::builder().with_http().with_http_client(Collector::new(export)?);
+            let collector = Collector::new(export, "metrics", tries)?;
+            let exporter = MetricExporter::builder().with_http().with_http_client(collector);
             let exporter = exporter.with_retry_policy(tries.policy()).build()?;
             metrics = metrics.with_periodic_exporter(exporter);
         }
         let traces = match &plan.traces {
             Some(export) => {
-                let exporter = SpanExporter::builder().with_http().with_http_client(Collector::new(export)?);
+                let collector = Collector::new(export, "traces", tries)?;
+                let exporter = SpanExporter::builder().with_http().with_http_client(collector);
                 let exporter = exporter.with_retry_policy(tries.policy()).build()?;
                 let provider = SdkTracerProvider::builder().with_resource(resource);
                 Some(provider.with_batch_exporter(exporter).build())

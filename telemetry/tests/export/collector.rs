@@ -44,6 +44,7 @@ struct Kept {
 
 pub(crate) struct Collector {
     pub(crate) url: String,
+    manner: Arc<Mutex<Manner>>,
     kept: Arc<Mutex<Kept>>,
 }
 
@@ -51,15 +52,21 @@ impl Collector {
     pub(crate) fn start(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let kept = Arc::<Mutex<Kept>>::default();
-        let keep = Arc::clone(&kept);
+        let (manner, kept) = (Arc::new(Mutex::new(manner)), Arc::<Mutex<Kept>>::default());
+        let collector = Self { url, manner: Arc::clone(&manner), kept: Arc::clone(&kept) };
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let keep = Arc::clone(&keep);
-                thread::spawn(move || converse(stream.unwrap(), manner, &keep));
+                let (manner, keep) = (Arc::clone(&manner), Arc::clone(&kept));
+                thread::spawn(move || converse(stream.unwrap(), &manner, &keep));
             }
         });
-        Self { url, kept }
+        collector
+    }
+
+    /// Behaves in another way from now on.
+    #[allow(dead_code, reason = "not for the benchmark")]
+    pub(crate) fn behave(&self, manner: Manner) {
+        *self.manner.lock().unwrap() = manner;
     }
 
     pub(crate) fn requests(&self) -> usize {
@@ -171,12 +178,13 @@ fn attribute(attributes: &[KeyValue], name: &str) -> String {
     }
 }
 
-fn converse(stream: TcpStream, manner: Manner, keep: &Mutex<Kept>) {
+fn converse(stream: TcpStream, manner: &Mutex<Manner>, keep: &Mutex<Kept>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
     while let Some((head, body)) = read(&mut reader) {
         let path = head.split(' ').nth(1).unwrap().to_owned();
         keep.lock().unwrap().heads.push(head);
+        let manner = *manner.lock().unwrap();
         let status = match manner {
             Manner::Hangs => {
                 thread::sleep(Duration::from_secs(600));

@@ -200,6 +200,24 @@ fn a_collector_that_is_of_no_use_stops_nothing_and_no_end() {
 }
 
 #[test]
+fn a_server_tells_once_that_the_collector_fails_and_once_that_all_is_well_again() {
+    let bench = Bench::new(Manner::Fails);
+    let (_, leaf) = bench.leaf(&[]);
+    let comes = |more: usize| {
+        let before = bench.collector.requests();
+        until("more is tried", || bench.collector.requests() >= before + more);
+    };
+    comes(3);
+    bench.collector.behave(Manner::Takes);
+    comes(3);
+    let log = leaf.terminate();
+    let told = |text: &str| log.lines().filter(|line| line.contains("WARN") && line.contains(text)).count();
+    assert_eq!(told("the collector takes no metrics"), 1, "{log}");
+    assert!(log.contains("it answers with HTTP status 500"), "{log}");
+    assert_eq!(told("the collector takes metrics again"), 1, "{log}");
+}
+
+#[test]
 fn sessions_at_the_same_time_are_not_mixed_up() {
     let bench = Bench::new(Manner::Takes);
     let names = ["one", "two", "three", "four"];
