@@ -65,6 +65,20 @@ impl Failure {
         Self { wait, ..self }
     }
 
+    /// The word for it where sessions are counted that could not begin, among those of [`SyncError::class`].
+    pub(crate) fn class(&self) -> &'static str {
+        match self.code {
+            Code::Locked => "repository-busy",
+            Code::NoRepository => "repository",
+            Code::Network => "unreachable",
+            Code::Refused => "login",
+            Code::Usage => "usage",
+            Code::Ok | Code::Failed | Code::Partial | Code::Interrupted | Code::Terminated => {
+                if self.of_file.is_some() { "repository" } else { "other" }
+            }
+        }
+    }
+
     /// Names the repository file, if the failure is about it and does not.
     #[must_use]
     pub(crate) fn at(mut self, file: &Path) -> Self {

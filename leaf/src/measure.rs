@@ -8,6 +8,7 @@ use std::time::Duration;
 use sync::{NoObserver, Observer, ObserverSource};
 use telemetry::{Peer, Plan, SpanId, Telemetry, Tries};
 
+use crate::exit::Failure;
 use crate::output::Output;
 use crate::remote::Remote;
 
@@ -123,6 +124,21 @@ pub(crate) fn session(
             telemetry.session(&Peer { repository, peer, carrier, host, port })
         }
         None => (Box::new(NoObserver), None),
+    }
+}
+
+/// Tells of a session that could not begin.
+pub(crate) fn unbegun(
+    repository: &str,
+    peer: &str,
+    Place { carrier, host, port }: Place<'_>,
+    operation: &'static str,
+    failure: &Failure,
+) {
+    if let Some(telemetry) = telemetry() {
+        HAS_MEASURED.store(true, Ordering::Relaxed);
+        let peer = Peer { repository, peer, carrier, host, port };
+        telemetry.unbegun(&peer, operation, failure.class(), &failure.what);
     }
 }
 

@@ -350,13 +350,7 @@ impl Session {
     fn operation(&self) -> &'static str {
         match self.goal {
             Goal::Clone(_) => "clone",
-            Goal::Sync { .. } | Goal::Preview => match (self.options.pull, self.options.push) {
-                (false, false) if self.options.unversioned => "uv sync",
-                (false, false) => "configuration",
-                (false, true) => "push",
-                (true, false) => "pull",
-                (true, true) => "sync",
-            },
+            Goal::Sync { .. } | Goal::Preview => self.options.operation(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Follows sessions.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use opentelemetry::trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::Span;
-use sync::{Event, Observer, RoundStats, TraceContext, class_of};
+use sync::{Event, Observer, RoundStats, TraceContext, class_of, short};
 
 use crate::metrics::Instruments;
 use crate::span::{self, SpanId};
@@ -31,7 +32,21 @@ pub(crate) struct SessionObserver {
     instruments: Instruments,
     labels: Labels,
     trace: Option<SessionTrace>,
+    running: Option<Running>,
 }
+
+/// The session under way.
+struct Running {
+    operation: &'static str,
+    begun: Instant,
+    rounds: u32,
+    /// What is counted of it.
+    counted: Amounts,
+}
+
+/// Why a session ended that nobody ended: it was given up where it waited for its peer, or we failed.
+const STOPPED: &str = "stopped";
+const PANIC: &str = "panic";
 
 /// What metrics are divided by.
 struct Labels {
@@ -62,7 +77,28 @@ impl Telemetry {
             peer: [label("repository", peer.repository), label("peer", peer.peer)],
             carrier: peer.carrier,
         };
-        (Box::new(SessionObserver { instruments: self.inner.instruments.clone(), labels, trace }), id)
+        let instruments = self.inner.instruments.clone();
+        (Box::new(SessionObserver { instruments, labels, trace, running: None }), id)
+    }
+}
+
+impl Telemetry {
+    /// Tells of a session that could not begin, and of the class of what was wrong.
+    pub fn unbegun(&self, peer: &Peer<'_>, operation: &'static str, class: &'static str, text: &str) {
+        let labels = [
+            KeyValue::new("repository", peer.repository.to_owned()),
+            KeyValue::new("peer", peer.peer.to_owned()),
+            KeyValue::new("operation", operation),
+            KeyValue::new("outcome", class),
+        ];
+        self.inner.instruments.sessions.add(1, &labels);
+        if let Some(tracer) = &self.inner.tracer {
+            let span = tracer.span_builder("sync.session").with_attributes(attributes(peer));
+            let mut span = tracer.build_with_context(span, &Context::new());
+            span.set_attribute(KeyValue::new("frond.operation", operation));
+            span.set_attribute(KeyValue::new("error.type", class));
+            span.set_status(Status::error(short(text).into_owned()));
+        }
     }
 }
 
@@ -127,6 +163,15 @@ impl SessionTrace {
         }
     }
 
+    /// The session is given up, and the round that it was in.
+    fn stopped(&mut self, outcome: &'static str) {
+        let class = KeyValue::new("error.type", outcome);
+        if let Some(mut round) = self.round.take() {
+            round.set_attribute(class.clone());
+        }
+        self.context.span().set_attribute(class);
+    }
+
     fn session_finished(
         &mut self,
         rounds: u32,
@@ -189,29 +234,73 @@ pub(crate) fn moved(stats: &RoundStats) -> impl Iterator<Item = KeyValue> {
     all.into_iter().filter(|(_, count)| *count > 0).map(attribute)
 }
 
+/// Artifacts, bytes, unversioned files and rows: sent, and received.
+type Amounts = [[u64; 2]; 4];
+
+fn amounts(stats: &RoundStats) -> Amounts {
+    [
+        [stats.files_sent, stats.files_received],
+        [stats.bytes_sent, stats.bytes_received],
+        [stats.uv_files_sent, stats.uv_files_received],
+        [stats.rows_sent, stats.rows_received],
+    ]
+}
+
 impl SessionObserver {
-    fn count_round(&self, stats: &RoundStats) {
+    fn count(&mut self, moved: &Amounts) {
         let write = &self.instruments;
-        for (counter, sent, received) in [
-            (&write.artifacts, stats.files_sent, stats.files_received),
-            (&write.network_bytes, stats.bytes_sent, stats.bytes_received),
-            (&write.unversioned, stats.uv_files_sent, stats.uv_files_received),
-            (&write.rows, stats.rows_sent, stats.rows_received),
-        ] {
-            for (direction, count) in [("sent", sent), ("received", received)] {
+        let counters = [&write.artifacts, &write.network_bytes, &write.unversioned, &write.rows];
+        for (counter, both) in counters.into_iter().zip(moved) {
+            for (direction, &count) in ["sent", "received"].into_iter().zip(both) {
                 if count > 0 {
                     counter.add(count, &self.labels.with("direction", direction));
                 }
             }
+        }
+        if let Some(running) = &mut self.running {
+            let counted = running.counted.as_flattened_mut().iter_mut();
+            counted.zip(moved.as_flattened()).for_each(|(counted, moved)| *counted += moved);
+        }
+    }
+
+    /// Counts what a session moved in the round that it failed in.
+    fn count_rest(&mut self, all: &RoundStats) {
+        let mut rest = amounts(all);
+        if let Some(running) = &self.running {
+            let counted = running.counted.as_flattened().iter();
+            let rests = rest.as_flattened_mut().iter_mut();
+            rests.zip(counted).for_each(|(rest, counted)| *rest = rest.saturating_sub(*counted));
+        }
+        self.count(&rest);
+    }
+
+    fn count_session(&self, operation: &'static str, seconds: f64, rounds: u32, outcome: &'static str) {
+        let labels = self.labels.with("operation", operation);
+        self.instruments.session_duration.record(seconds, &labels);
+        self.instruments.session_rounds.record(f64::from(rounds), &labels);
+        let [repository, peer, operation] = labels;
+        let outcome = KeyValue::new("outcome", outcome);
+        self.instruments.sessions.add(1, &[repository, peer, operation, outcome]);
+    }
+}
+
+impl Drop for SessionObserver {
+    fn drop(&mut self) {
+        let Some(Running { operation, begun, rounds, .. }) = self.running.take() else { return };
+        let outcome = if std::thread::panicking() { PANIC } else { STOPPED };
+        self.count_session(operation, begun.elapsed().as_secs_f64(), rounds, outcome);
+        if let Some(trace) = &mut self.trace {
+            trace.stopped(outcome);
         }
     }
 }
 
 impl Observer for SessionObserver {
     fn observe(&mut self, event: &Event<'_>) {
-        let write = &self.instruments;
         match event {
             Event::SessionStarted { operation, project, .. } => {
+                let (begun, counted) = (Instant::now(), Amounts::default());
+                self.running = Some(Running { operation, begun, rounds: 0, counted });
                 if let Some(trace) = &self.trace {
                     trace.session_started(operation, project);
                 }
@@ -223,27 +312,29 @@ impl Observer for SessionObserver {
             }
             Event::Exchanged { duration } => {
                 let labels = self.labels.with("carrier", self.labels.carrier);
-                write.round_trip.record(duration.as_secs_f64(), &labels);
+                self.instruments.round_trip.record(duration.as_secs_f64(), &labels);
             }
             Event::RoundFinished { stats, .. } => {
-                self.count_round(stats);
+                self.count(&amounts(stats));
+                if let Some(running) = &mut self.running {
+                    running.rounds += 1;
+                }
                 if let Some(trace) = &mut self.trace {
                     trace.end_round(stats);
                 }
             }
             Event::SessionFinished { operation, rounds, stats, duration, error, .. } => {
-                let labels = self.labels.with("operation", *operation);
-                write.session_duration.record(duration.as_secs_f64(), &labels);
-                write.session_rounds.record(f64::from(*rounds), &labels);
-                let [repository, peer, operation] = labels;
-                let outcome = KeyValue::new("outcome", error.map_or("ok", class_of));
-                write.sessions.add(1, &[repository, peer, operation, outcome]);
+                self.count_rest(stats);
+                self.running = None;
+                self.count_session(operation, duration.as_secs_f64(), *rounds, error.map_or("ok", class_of));
                 if let Some(trace) = &mut self.trace {
                     trace.session_finished(*rounds, stats, *error);
                 }
             }
-            Event::Refused { .. } => write.refused.add(1, &self.labels.peer),
-            Event::Crosslinked { artifacts } => write.crosslinked.add(*artifacts, &self.labels.peer),
+            Event::Refused { .. } => self.instruments.refused.add(1, &self.labels.peer),
+            Event::Crosslinked { artifacts } => {
+                self.instruments.crosslinked.add(*artifacts, &self.labels.peer);
+            }
             Event::PeerSaid { text } => {
                 if let Some(trace) = &mut self.trace {
                     trace.peer_said(text);
@@ -273,7 +364,7 @@ mod tests {
     use sync::{SyncError, SyncOptions};
 
     use super::*;
-    use crate::testing::{Kept, keeping, longest};
+    use crate::testing::{Kept, attribute, keeping, longest, metric};
 
     fn begun() -> (Telemetry, Kept, Box<dyn Observer + Send>) {
         let (telemetry, kept) = keeping();
@@ -288,6 +379,55 @@ mod tests {
     fn ended<'a>(stats: &'a RoundStats, error: Option<&'a (dyn std::error::Error + 'static)>) -> Event<'a> {
         let (operation, project, rounds, duration) = ("pull", "", 1, Duration::ZERO);
         Event::SessionFinished { operation, project, rounds, stats, duration, error }
+    }
+
+    #[test]
+    fn what_a_round_moved_that_failed_is_counted_too() {
+        let (telemetry, _kept, mut observer) = begun();
+        let round = RoundStats { files_received: 2, bytes_sent: 10, ..RoundStats::default() };
+        observer.observe(&Event::RoundFinished { round: 1, stats: &round, duration: Duration::ZERO });
+        let all = RoundStats { files_received: 5, bytes_sent: 17, rows_sent: 1, ..RoundStats::default() };
+        observer.observe(&ended(&all, Some(&SyncError::Unfinished)));
+        // A clone goes on with another session, which has sums of its own.
+        let options = &SyncOptions::default();
+        observer.observe(&Event::SessionStarted { operation: "pull", options, project: "" });
+        observer.observe(&Event::RoundFinished { round: 1, stats: &round, duration: Duration::ZERO });
+        observer.observe(&ended(&round, None));
+        drop(observer);
+        for (name, direction, sum) in [
+            ("frond_artifacts_total", "received", "7"),
+            ("frond_network_io_bytes_total", "sent", "27"),
+            ("frond_table_rows_total", "sent", "1"),
+        ] {
+            assert_eq!(metric(&telemetry, name, &[direction]), sum, "{name}");
+        }
+        let outcome = |class| metric(&telemetry, "frond_sessions_total", &[class]);
+        assert_eq!([outcome("\"cut-short\""), outcome("\"ok\"")], ["1", "1"]);
+        assert!(!telemetry.text().contains("outcome=\"stopped\""));
+    }
+
+    #[test]
+    fn a_session_that_nobody_ends_is_counted_as_stopped() {
+        let (telemetry, kept, observer) = begun();
+        drop(observer);
+        let labels = ["operation=\"pull\"", "outcome=\"stopped\""];
+        assert_eq!(metric(&telemetry, "frond_sessions_total", &labels), "1");
+        for name in ["sync.round", "sync.session"] {
+            let span = kept.span(name);
+            assert_eq!((attribute(&span, "error.type").as_str(), span.status), ("stopped", Status::Unset));
+        }
+    }
+
+    #[test]
+    fn a_session_that_could_not_begin_is_counted_and_in_the_trace() {
+        let (telemetry, kept) = keeping();
+        let peer = Peer { repository: "r", peer: "/p", carrier: "file", host: "", port: 0 };
+        telemetry.unbegun(&peer, "sync", "repository", &"x".repeat(1 << 20));
+        let labels = ["operation=\"sync\"", "outcome=\"repository\""];
+        assert_eq!(metric(&telemetry, "frond_sessions_total", &labels), "1");
+        let span = kept.span("sync.session");
+        assert_eq!(attribute(&span, "error.type"), "repository");
+        assert!(matches!(span.status, Status::Error { .. }) && longest(&span) < 1100);
     }
 
     #[test]

@@ -126,9 +126,12 @@ impl Errand {
     }
 
     async fn try_clone(&self, peer: &Peer) -> Result<Result<(), ClientError>, Failure> {
-        let (mut wire, options) = self.prepare(peer)?;
-        let mut setting = Setting::new()?;
         let address = peer.address.to_string();
+        let prepared = self.prepare(peer).inspect_err(|failure| {
+            measure::unbegun(&self.repository.name, &address, peer.address.place(), "clone", failure);
+        });
+        let (mut wire, options) = prepared?;
+        let mut setting = Setting::new()?;
         let (observer, span) = measure::session(&self.repository.name, &address, peer.address.place());
         setting.observer = observer;
         let cloned = client::clone(&self.repository.file, &mut wire, options, &mut setting);

@@ -103,16 +103,10 @@ impl Errand {
         wanted: Option<PeerId>,
         tally: &Tally,
     ) -> Result<End, Failure> {
-        let repo = &mut block_in_place(|| open(&self.repository))?;
-        let own = block_in_place(|| remote::own_name(repo))?;
-        let meeting = self.meeting.as_deref().map(|meeting| (meeting, wanted));
-        let mut wire = Wire::new(peer, &self.http, own, meeting, self.clock, self.stop.clone(), &self.rates)?;
-        let password = credentials(peer, repo)?;
-        let (user, password) = wire.login(peer, password.as_ref());
-        let options = SyncOptions { user, password, ..options(peer) };
-        let mut setting = Setting::new()?;
-        setting.limits.send_bytes = peer.send_bytes;
-        setting.patience = PATIENCE;
+        let prepared = self.prepare_session(peer, wanted);
+        let (mut repo, mut wire, options, mut setting) =
+            prepared.inspect_err(|failure| self.tell_unbegun(peer, failure))?;
+        let repo = &mut repo;
         let address = peer.address.to_string();
         let (observer, span) = measure::session(&self.repository.name, &address, peer.address.place());
         tally.enter(span);
@@ -140,6 +134,29 @@ impl Errand {
             }
             Err(error) => Err(Failure::from(error).not_before(wire.retry_after())),
         }
+    }
+
+    fn prepare_session(
+        &self,
+        peer: &Peer,
+        wanted: Option<PeerId>,
+    ) -> Result<(Repo, Wire, SyncOptions, Setting), Failure> {
+        let mut repo = block_in_place(|| open(&self.repository))?;
+        let own = block_in_place(|| remote::own_name(&mut repo))?;
+        let meeting = self.meeting.as_deref().map(|meeting| (meeting, wanted));
+        let wire = Wire::new(peer, &self.http, own, meeting, self.clock, self.stop.clone(), &self.rates)?;
+        let password = credentials(peer, &mut repo)?;
+        let (user, password) = wire.login(peer, password.as_ref());
+        let options = SyncOptions { user, password, ..options(peer) };
+        let mut setting = Setting::new()?;
+        setting.limits.send_bytes = peer.send_bytes;
+        setting.patience = PATIENCE;
+        Ok((repo, wire, options, setting))
+    }
+
+    fn tell_unbegun(&self, peer: &Peer, failure: &Failure) {
+        let (address, operation) = (peer.address.to_string(), options(peer).operation());
+        measure::unbegun(&self.repository.name, &address, peer.address.place(), operation, failure);
     }
 
     fn write_down(&self, peer: usize, end: &End, tally: &Tally, took: Duration, reason: Reason) {

@@ -55,6 +55,17 @@ pub struct SyncOptions {
 }
 
 impl SyncOptions {
+    /// What a session that is no clone is called: `sync`, `pull`, `push`, `uv sync` or `configuration`.
+    pub fn operation(&self) -> &'static str {
+        match (self.pull, self.push) {
+            (false, false) if self.unversioned => "uv sync",
+            (false, false) => "configuration",
+            (false, true) => "push",
+            (true, false) => "pull",
+            (true, true) => "sync",
+        }
+    }
+
     /// Whether artifacts go either way.
     pub(super) fn has_direction(&self) -> bool {
         self.pull || self.push
