@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use frond_tests::leaf::{check_in, open_repository, until};
 use frond_tests::{Frond, Leaf, Scratch};
 use frond_tests::{debian, frond, http};
+use serde_json::Value;
 use telemetry::metrics::{ALL, Kind, reference};
 
 fn operate(name: &str) -> PathBuf {
@@ -47,8 +48,36 @@ fn alerts_and_dashboard_speak_of_metrics_that_there_are() {
         assert!(named.len() > 3, "{name} speaks of {named:?}");
         assert_eq!(named.difference(&there_are).next(), None, "{name}");
     }
-    let dashboard = fs::read_to_string(operate("dashboard.json")).unwrap();
-    let _: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+}
+
+/// What the panels of a dashboard ask.
+fn expressions(dashboard: &Value) -> Vec<String> {
+    match dashboard {
+        Value::Object(fields) => {
+            let own = fields.get("expr").and_then(Value::as_str).map(str::to_owned);
+            own.into_iter().chain(fields.values().flat_map(expressions)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(expressions).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn the_dashboard_asks_what_prometheus_understands() {
+    let scratch = Scratch::new();
+    let dashboard = serde_json::from_str(&fs::read_to_string(operate("dashboard.json")).unwrap()).unwrap();
+    let asked = expressions(&dashboard);
+    assert!(asked.len() > 10, "{asked:?}");
+    // Grafana puts its own in place of this before it asks. A JSON string is one of YAML.
+    let rule = |(number, asked): (usize, String)| {
+        let asked = Value::from(asked.replace("$__rate_interval", "5m"));
+        format!("  - record: frond:panel_{number}\n    expr: {asked}\n")
+    };
+    let rules: String = asked.into_iter().enumerate().map(rule).collect();
+    promtool(
+        &["check", "rules"],
+        &scratch.write("rules.yml", format!("groups:\n- name: panels\n  rules:\n{rules}")),
+    );
 }
 
 #[test]

@@ -36,6 +36,8 @@ struct Kept {
     spans: Vec<(String, Span)>,
     /// The newest of each service: they are cumulative.
     metrics: Vec<(String, ExportMetricsServiceRequest)>,
+    /// What the requests held.
+    bodies: Vec<Vec<u8>>,
     /// Path and headers of each request, in small letters, a line each.
     heads: Vec<String>,
     /// Attributes of the resource that sent the last spans.
@@ -76,6 +78,12 @@ impl Collector {
     /// Path and headers of each request that came.
     pub(crate) fn heads(&self) -> Vec<String> {
         self.kept.lock().unwrap().heads.clone()
+    }
+
+    /// All that was sent.
+    #[allow(dead_code, reason = "not for the benchmark")]
+    pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
+        self.kept.lock().unwrap().bodies.clone()
     }
 
     /// What the sender of the last spans said of itself.
@@ -230,6 +238,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
 
 fn take(path: &str, body: &[u8], keep: &Mutex<Kept>) {
     let mut keep = keep.lock().unwrap();
+    keep.bodies.push(body.to_vec());
     match path {
         "/v1/traces" | "/traces-go-here" => {
             let request = ExportTraceServiceRequest::decode(body).unwrap();

@@ -2,10 +2,25 @@
 
 use std::fs;
 
+use frond_tests::frond::run;
 use frond_tests::http;
+use frond_tests::leaf::until;
 
 use crate::Bench;
-use crate::collector::Manner;
+use crate::collector::{Manner, Seen};
+
+/// Has a client synchronize its copy, with a password; gives the exit code.
+fn try_sync(bench: &Bench, url: &str, password: &str) -> Option<i32> {
+    let mut command = bench.frond.command(["sync", "--once", url, "-R"]);
+    command.arg(bench.scratch.file("copy.fossil")).env("FROND_PASSWORD", password);
+    command.env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hush-of-the-collector");
+    run(&mut bench.measured("client", command)).code
+}
+
+/// The address of a server, for a user.
+fn with_user(url: &str, user: &str) -> String {
+    url.replacen("http://", &format!("http://{user}@"), 1)
+}
 
 #[test]
 fn every_request_ends_with_a_class_and_junk_is_no_failure_of_the_server() {
@@ -30,5 +45,79 @@ fn every_request_ends_with_a_class_and_junk_is_no_failure_of_the_server() {
     let expected = [("refused", false), ("refused", false), ("repository", true)];
     assert_eq!(ends, expected.map(|(class, has_failed)| (class.to_owned(), has_failed)));
     let count = |outcome: &[(&str, &str)]| bench.collector.sum("server", "frond.server.requests", outcome);
-    assert_eq!([count(&[("outcome", "refused")]), count(&[("outcome", "repository")]), count(&[])], [2, 1, 3]);
+    assert_eq!(
+        [count(&[("outcome", "refused")]), count(&[("outcome", "repository")]), count(&[])],
+        [2, 1, 3]
+    );
+}
+
+#[test]
+fn what_fails_has_its_class_in_its_spans_and_in_the_sums() {
+    let bench = Bench::new(Manner::Takes);
+    let (_, leaf) = bench.leaf(&[]);
+    bench.frond.clone(&leaf.url(), &bench.scratch.file("copy.fossil"));
+    assert_eq!(try_sync(&bench, "http://127.0.0.1:1/", ""), Some(4), "nobody is there");
+    let count = |outcome| bench.collector.sum("client", "frond.sessions", &[("outcome", outcome)]);
+    assert_eq!([count("unreachable"), count("ok")], [1, 0]);
+    assert_eq!(try_sync(&bench, &with_user(&leaf.url(), "ann"), "wrong"), Some(5), "a wrong password");
+    assert_eq!([count("refused"), count("ok")], [1, 0]);
+    // Those of the clone, which was not measured, are the server's alone.
+    bench.collector.wait_for("sync.handle", 3);
+    leaf.terminate();
+
+    let spans = bench.collector.spans();
+    let of_client = |name: &str| -> Vec<&Seen> { spans.iter().filter(|span| span.name == name).collect() };
+    for name in ["sync.session", "sync.round"] {
+        let told: Vec<(String, &str)> = of_client(name)
+            .iter()
+            .map(|span| (span.attribute("error.type"), span.failed.as_deref().unwrap_or("well")))
+            .collect();
+        let [(first, unreachable), (second, refused)] = &told[..] else { panic!("{name}: {told:?}") };
+        assert_eq!([first.as_str(), second.as_str()], ["unreachable", "refused"], "{name}");
+        assert!(unreachable.starts_with("cannot connect to 127.0.0.1:1"), "{unreachable}");
+        assert!(refused.contains("login failed"), "{refused}");
+    }
+    let round = &of_client("sync.round")[1];
+    let handled = spans.iter().find(|span| span.parent == round.id).unwrap();
+    assert_eq!((handled.attribute("error.type").as_str(), &handled.failed), ("refused", &None));
+    assert_eq!(handled.events, ["refused"]);
+}
+
+#[test]
+fn no_secret_is_in_what_is_sent() {
+    let bench = Bench::new(Manner::Takes);
+    let (file, leaf) = bench.leaf(&[]);
+    let mut command = bench.frond.command(["user", "new", "kim", "--capabilities", "gio", "-R"]);
+    let password = bench.scratch.write("password", "hush-of-kim");
+    let said = run(command.arg(&file).env("FROND_NEW_PASSWORD_FILE", password));
+    assert_eq!(said.code, Some(0), "{said}");
+    bench.frond.clone(&leaf.url(), &bench.scratch.file("copy.fossil"));
+    let url = with_user(&leaf.url(), "kim");
+    assert_eq!(try_sync(&bench, &url, "hush-of-kim"), Some(0));
+    assert_eq!(try_sync(&bench, &url, "hush-of-nobody"), Some(5));
+    bench.collector.wait_for("sync.handle", 4);
+    leaf.terminate();
+    let bodies = bench.collector.bodies();
+    let holds = |text: &str| {
+        bodies.iter().filter(|body| body.windows(text.len()).any(|part| part == text.as_bytes())).count()
+    };
+    assert!(holds("kim@127.0.0.1") > 0, "there is something to look at");
+    assert_eq!(holds("hush"), 0);
+}
+
+#[test]
+fn a_session_that_cannot_begin_is_counted() {
+    let bench = Bench::new(Manner::Takes);
+    let gone = bench.scratch.file("gone.fossil");
+    let (_, leaf) = bench.leaf(&["--peer", &gone.to_string_lossy()]);
+    until("it is counted", || {
+        let text = leaf.probe("/metrics").text();
+        let mut lines = text.lines().filter(|line| line.starts_with("frond_sessions_total"));
+        lines.any(|line| line.contains("operation=\"sync\"") && line.contains("outcome=\"repository\""))
+    });
+    leaf.terminate();
+    let spans = bench.collector.spans();
+    let session = spans.iter().find(|span| span.name == "sync.session").unwrap();
+    assert_eq!(session.attribute("error.type"), "repository");
+    assert!(session.failed.as_ref().unwrap().contains("gone.fossil"), "{session:?}");
 }
