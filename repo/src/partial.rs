@@ -41,17 +41,16 @@ pub fn save(tx: &Tx<'_>, partial: &Partial) -> Result<(), RepoError> {
     if !schema::has_table(tx, "fx_frond_clone")? {
         tx.conn().execute(CREATE, [])?;
     }
-    tx.conn().execute(
-        "REPLACE INTO fx_frond_clone(id, seqno, project, server) VALUES(1, ?1, ?2, ?3)",
-        (partial.seqno, &partial.project, &partial.server),
-    )?;
+    let sql = "REPLACE INTO fx_frond_clone(id, seqno, project, server) VALUES(1, ?1, ?2, ?3)";
+    let mut replace = tx.conn().prepare_cached(sql)?;
+    replace.execute((partial.seqno, &partial.project, &partial.server))?;
     Ok(())
 }
 
 /// Takes the mark off: the file is whole.
 pub fn clear(tx: &Tx<'_>) -> Result<(), RepoError> {
     if schema::has_table(tx, "fx_frond_clone")? {
-        tx.conn().execute("DELETE FROM fx_frond_clone", [])?;
+        tx.conn().prepare_cached("DELETE FROM fx_frond_clone")?.execute([])?;
     }
     Ok(())
 }

@@ -177,7 +177,8 @@ pub fn to_miss<'i>(
     let mut missed = Vec::new();
     let mut known = 0_i64;
     if has_missed(snap)? {
-        known = snap.conn().query_row("SELECT count(*) FROM fx_frond_missed", [], |row| row.get(0))?;
+        let mut count = snap.conn().prepare_cached("SELECT count(*) FROM fx_frond_missed")?;
+        known = count.query_row([], |row| row.get(0))?;
     }
     for id in ids {
         let is_known = known > 0 && is_missed(snap, id)?;
@@ -191,14 +192,16 @@ pub fn to_miss<'i>(
 /// Writes down that a session asked for these and got nothing: later ones ask for a few of them at a time, unless
 /// they are announced. Forgets what has come meanwhile.
 pub fn miss(tx: &Tx<'_>, ids: &[ArtifactId]) -> Result<(), RepoError> {
-    tx.conn().execute(CREATE, [])?;
-    let last = "SELECT coalesce(max(turn), 0) FROM fx_frond_missed";
-    let last: i64 = tx.conn().query_row(last, [], |row| row.get(0))?;
+    if !has_missed(tx)? {
+        tx.conn().execute(CREATE, [])?;
+    }
+    let mut last = tx.conn().prepare_cached("SELECT coalesce(max(turn), 0) FROM fx_frond_missed")?;
+    let last: i64 = last.query_row([], |row| row.get(0))?;
     let mut insert = tx.conn().prepare_cached("REPLACE INTO fx_frond_missed(uuid, turn) VALUES(?1, ?2)")?;
     for id in ids {
         insert.execute((Hex::of(id), last.saturating_add(1)))?;
     }
-    tx.conn().execute(FORGET, [])?;
+    tx.conn().prepare_cached(FORGET)?.execute([])?;
     Ok(())
 }
 

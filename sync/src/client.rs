@@ -168,7 +168,11 @@ async fn run<T: Transport>(
                         setting.limits.send_bytes = send_bytes;
                         continue;
                     }
-                    None => {}
+                    Some(Way::Whole) if session.send_whole() => {
+                        tracing::info!(error = %short(&error.to_string()), "going on without deltas");
+                        continue;
+                    }
+                    Some(Way::Whole) | None => {}
                 }
                 setting.cx(|cx| session.abandon(&error, cx));
                 return Err(error.into());

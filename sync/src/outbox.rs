@@ -44,6 +44,18 @@ pub(crate) struct Outbox<'a> {
     settled: BTreeSet<Rid>,
     /// What may be seen by who asks.
     pub(crate) deepest: Privacy,
+    /// What [`Outbox::towards_older`] gives.
+    pub(crate) form: Form,
+}
+
+/// How artifacts are sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As deltas, where that saves something.
+    #[default]
+    Delta,
+    /// As they are.
+    Whole,
 }
 
 impl<'a> Outbox<'a> {
@@ -76,6 +88,7 @@ impl<'a> Outbox<'a> {
             uv_files: 0,
             settled: BTreeSet::new(),
             deepest: Privacy::Public,
+            form: Form::default(),
         }
     }
 
@@ -147,7 +160,7 @@ impl<'a> Outbox<'a> {
         if !self.has_room(1) {
             return Ok(None);
         }
-        if !(SMALL_BYTES + 1..=LARGE_BYTES).contains(&outgoing.size) {
+        if self.form == Form::Whole || !(SMALL_BYTES + 1..=LARGE_BYTES).contains(&outgoing.size) {
             return self.whole(outgoing);
         }
         let deepest = outgoing.privacy.min(self.deepest);

@@ -106,6 +106,12 @@ pub struct Session {
     codes: Codes,
     /// What the next request asks for.
     wanted: Choice,
+    /// What became of asking for what other sessions had asked for in vain.
+    missed: Missed,
+    /// What was asked for before and is told to lack in the last request, so that the peer asks for something else.
+    told: Vec<ArtifactId>,
+    /// What was asked for in vain in this session.
+    lacked: BTreeSet<ArtifactId>,
     /// What this peer was asked for and did not send.
     unavailable: BTreeSet<ArtifactId>,
     /// What it was not even asked for, after it sent nothing of what it was asked for.
@@ -145,6 +151,16 @@ enum Step {
     Composed,
     Absorbed,
     Finished,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missed {
+    /// No request had room for any of it yet.
+    Untried,
+    /// The peer has some of it.
+    Found,
+    /// It had none of the last ones.
+    Lacking,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,6 +240,9 @@ impl Session {
             step: Step::Fresh,
             codes: Codes { server: String::new(), project: String::new() },
             wanted: Choice::default(),
+            missed: Missed::Untried,
+            told: Vec::new(),
+            lacked: BTreeSet::new(),
             unavailable: BTreeSet::new(),
             unasked: 0,
             login: LoginState::NotSent,
@@ -327,6 +346,12 @@ impl Session {
         };
         self.finish(Some(&error), cx);
         Err(error)
+    }
+
+    /// Has this session send no deltas from here on. Stock fails on one whose source it shuns and never had, and would
+    /// on the same again. Says whether the last request had any, so that composing it again makes it another one.
+    pub fn send_whole(&mut self) -> bool {
+        self.step == Step::Composed && self.pushing.expand()
     }
 
     /// Ends a session whose transport failed: tells the observer, once.

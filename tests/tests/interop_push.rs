@@ -111,6 +111,26 @@ fn what_was_made_here_goes_unasked_and_in_one_round() {
     }
 }
 
+/// It fails on a delta of what it shuns and dropped, and on all that comes with that.
+#[test]
+fn stock_gets_what_would_be_a_delta_of_something_shunned_as_it_is() {
+    let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
+    let [here, there] = five_checkins_apart(&scratch);
+    let unsent = sql::column(&here, "SELECT uuid FROM blob JOIN unsent USING(rid)");
+    let before =
+        "SELECT DISTINCT uuid FROM mlink JOIN blob ON blob.rid=pid WHERE fid IN unsent AND pid NOT IN unsent";
+    for old in sql::column(&here, before) {
+        sql::execute(&there, &format!("INSERT INTO shun(uuid, mtime) VALUES('{old}', 0)"));
+    }
+    fossil.rebuild(&there);
+    let server = fossil.server(&there);
+    frond.push(&server.url_as("dev", "pw"), &here);
+    let held = compare::artifacts(&there);
+    assert!(!unsent.is_empty() && unsent.iter().all(|id| held.contains(id)), "{unsent:?} {held:?}");
+    assert_eq!(sql::number(&here, "SELECT count(*) FROM unsent"), 0);
+    compare::are_sound(&fossil, [&here, &there]);
+}
+
 #[test]
 fn a_refused_push_says_which_right_is_missing_and_pulls_all_the_same() {
     for server_of in [Fossil::server as fn(&Fossil, &Path) -> Server, |_, file| Frond::new().server(file)] {

@@ -1,4 +1,5 @@
-//! Exchanges that are made again: a peer that is busy for a while, and one that takes no request as long as this.
+//! Exchanges that are made again: with a peer that is busy for a while, with one that takes no request as long as this,
+//! and with one that fails on what is in it.
 
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(crate) enum Way {
     Later(Duration),
     /// With so many bytes of artifacts in a request.
     Smaller(u64),
+    /// With artifacts as they are, if any was a delta.
+    Whole,
 }
 
 impl Again {
@@ -56,6 +59,8 @@ impl Again {
             TransportError::Status { status: 413, .. }
             | TransportError::PeerFailed { fault: PeerFault::TooLong, .. } => self.smaller(sent, budget),
             TransportError::Status { status: 429 | 502..=504, .. } => self.later(peer_says, chance),
+            // Stock answers so what it cannot write down: a delta of what it shuns and never had, above all.
+            TransportError::Status { status: 400, .. } => Some(Way::Whole),
             _ => None,
         }
     }
@@ -101,6 +106,7 @@ mod tests {
         assert_eq!(next(429, Some(seconds(3))), None, "the peer wants more than there is");
         assert_eq!(next(500, None), None);
         assert_eq!(next(404, None), None);
+        assert_eq!(next(400, None), Some(Way::Whole));
         assert_eq!(Again::new(Duration::ZERO).after(&status(503), 9, 9, None, 0), None);
         let spread = Again::new(seconds(10)).after(&status(503), 9, 9, None, 255);
         assert!(matches!(spread, Some(Way::Later(wait)) if wait > seconds(1) && wait < seconds(2)));

@@ -16,7 +16,7 @@ use super::cloning::Phase;
 use super::inbox::{self, Intake};
 use super::progress::{Asked, Gain};
 use super::reply::Reply;
-use super::{Goal, LoginState, Progress, Session};
+use super::{Goal, LoginState, Missed, Progress, Session};
 use super::{preview, push};
 use crate::tables::Brought;
 use crate::{Cx, SyncError};
@@ -265,7 +265,7 @@ impl Session {
     fn take_in(&mut self, tx: &Tx<'_>, reply: &Reply<'_>, cx: &Cx<'_>) -> Result<(), SyncError> {
         tx.set_origin(Origin { time: cx.now, ..Origin::default() });
         // What was asked for and comes so did not come. Unasked, as in a batch of a clone, it would be missed by nobody.
-        let asked: BTreeSet<ArtifactId> = self.wanted.iter().collect();
+        let asked: BTreeSet<ArtifactId> = self.wanted.iter().chain(self.told.iter().copied()).collect();
         let came = reply.files.iter().filter(|file| !(asked.contains(&file.id) && inbox::is_hollow(file)));
         let came: Vec<_> = came.copied().collect();
         let mut intake = inbox::store(tx, &came, self.deepest(), cx.now)?;
@@ -298,7 +298,7 @@ impl Session {
         let (moved, moved_bytes) = (sent + files + rows.sent, sent_bytes + file_bytes + rows.sent_bytes);
         self.effort.add(Gain { artifacts, bytes, moved, moved_bytes, names, asked });
         self.stats.files_received = intake.new;
-        let found = self.found_missed(snap)?;
+        self.missed = self.find_missed(snap, reply)?;
         self.give_up(snap, reply, intake)?;
         if batch {
             return Ok(());
@@ -314,8 +314,12 @@ impl Session {
         let bold = cx.limits.gimmes.saturating_mul(factor).min(cx.limits.idle_gimmes);
         let limit = brought.max(cx.limits.gimmes).max(bold);
         let is_wanted = |id: &ArtifactId| !self.unavailable.contains(id);
-        // Of those that were missed before, the first request asked for a few: now for more, if any of them came.
-        let missed = if found { limit } else { 0 };
+        // Of those that were missed before, a session asks for a few, and for more if this peer has any of them.
+        let missed = match self.missed {
+            Missed::Untried => cx.limits.gimmes,
+            Missed::Found => limit,
+            Missed::Lacking => 0,
+        };
         self.wanted = inbox::choose(snap, &reply.igots, self.deepest(), limit, missed, is_wanted)?;
         if self.wanted.is_empty() {
             self.wanted = inbox::choose_stuck(snap, self.deepest(), cx.limits.gimmes, is_wanted)?;
@@ -323,14 +327,19 @@ impl Session {
         if self.wanted.is_empty() { self.count_unasked(snap) } else { Ok(()) }
     }
 
-    /// Whether anything came that other sessions had asked for in vain.
-    fn found_missed(&self, snap: &Snapshot<'_>) -> Result<bool, SyncError> {
+    /// Whether anything came, or is to come, that other sessions had asked for in vain; as before, where the last request
+    /// asked for nothing of that.
+    fn find_missed(&self, snap: &Snapshot<'_>, reply: &Reply<'_>) -> Result<Missed, SyncError> {
+        if self.wanted.missed.is_empty() {
+            return Ok(self.missed);
+        }
+        let announced: BTreeSet<&ArtifactId> = reply.igots.iter().map(|igot| &igot.id).collect();
         for id in &self.wanted.missed {
-            if !wanted::lacks(snap, id)? {
-                return Ok(true);
+            if announced.contains(id) || !wanted::lacks(snap, id)? {
+                return Ok(Missed::Found);
             }
         }
-        Ok(false)
+        Ok(Missed::Lacking)
     }
 
     /// Counts what this session does not come to ask for.
@@ -360,8 +369,13 @@ impl Session {
         }
         for id in wanted {
             let is_open = postponed.contains(&id) || intake.waiting.contains(&id);
-            if !is_open && (wanted::lacks(snap, &id)? || inbox::is_kept_private(snap, &id)?) {
+            let lacks = wanted::lacks(snap, &id)?;
+            if !is_open && (lacks || inbox::is_kept_private(snap, &id)?) {
                 self.unavailable.insert(id);
+            }
+            // What came and was false would come again.
+            if !is_open && lacks && !came.contains(&id) {
+                self.lacked.insert(id);
             }
         }
         Ok(())

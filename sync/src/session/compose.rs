@@ -1,9 +1,9 @@
 //! Requests (reference: wire.md sections 6.1 and 7).
 
-use repo::{Repo, Snapshot, config, partial};
+use repo::{Repo, Snapshot, config, partial, wanted};
 use xfer::card::{CloneRequest, Codes, Privacy};
 use xfer::login::Secret;
-use xfer::{Card, Login, Message, Pragma};
+use xfer::{ArtifactId, Card, Login, Message, Pragma};
 
 use super::cloning::Phase;
 use super::push::Scope;
@@ -35,6 +35,8 @@ impl Session {
         if cx.fires(Site::AskedTwice) {
             cards.extend(self.wanted.iter().map(Card::Gimme));
         }
+        self.told = self.lacking(&snap, cx)?;
+        cards.extend(self.told.iter().copied().map(Card::Gimme));
         if self.asks_for_clusters() {
             cards.push(Card::Pragma(Pragma::ReqClusters));
         }
@@ -54,8 +56,23 @@ impl Session {
         cards.append(&mut self.compose_tables(&snap, room)?);
         cards.extend(self.locking.compose(self.result.rounds, self.pushing.rest()));
         cards.push(Card::Comment(format!(" {}", self.nonces.next()).into()));
-        self.stats.gimmes_sent = self.wanted.len() as u64;
+        self.stats.gimmes_sent = (self.wanted.len() + self.told.len()) as u64;
         Ok(self.signed(Message { login: None, cards }))
+    }
+
+    /// What the peer does not have either, for a request that answers it: a peer that asks for a few at a time would ask
+    /// for these next, each time, and never for what it could get.
+    fn lacking(&self, snap: &Snapshot<'_>, cx: &Cx<'_>) -> Result<Vec<ArtifactId>, SyncError> {
+        let mut lacking = Vec::new();
+        if !self.goal.is_pull() || !self.pushing.is_asked() {
+            return Ok(lacking);
+        }
+        for id in self.lacked.iter().take(cx.limits.idle_gimmes) {
+            if wanted::lacks(snap, id)? {
+                lacking.push(*id);
+            }
+        }
+        Ok(lacking)
     }
 
     /// The least private artifacts that this session does not want.

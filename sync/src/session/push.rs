@@ -14,7 +14,7 @@ use xfer::{ArtifactId, Card};
 
 use super::locking::Rest;
 use super::reply::Reply;
-use crate::outbox::Outbox;
+use crate::outbox::{Form, Outbox};
 use crate::{RoundStats, Site};
 
 /// Stock servers that let us pull and not push say so in a message that begins so.
@@ -35,6 +35,8 @@ pub(super) struct Pushing {
     theirs: BTreeSet<Rid>,
     /// Whether the next request is the first one that may name private artifacts, and there are some.
     names_private: bool,
+    /// How it is sent.
+    form: Form,
     /// What the last request holds.
     request: Request,
 }
@@ -55,6 +57,8 @@ struct Request {
     offered: Vec<Rid>,
     /// What it has no room for.
     rest: Option<Rid>,
+    /// Whether an artifact in it is a delta.
+    has_deltas: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +89,7 @@ impl Pushing {
             sent: BTreeSet::new(),
             theirs: BTreeSet::new(),
             names_private: false,
+            form: Form::default(),
             request: Request::default(),
         }
     }
@@ -104,6 +109,17 @@ impl Pushing {
         self.request = Request::default();
         self.asked.clear();
         self.names_private = false;
+    }
+
+    /// Sends no deltas from here on. Says whether the last request has any.
+    pub(super) fn expand(&mut self) -> bool {
+        self.form = Form::Whole;
+        self.request.has_deltas
+    }
+
+    /// Whether something is to be sent that the peer asked for: it may ask for more then.
+    pub(super) fn is_asked(&self) -> bool {
+        self.is_on() && !self.asked.is_empty()
     }
 
     /// Whether the peer is to hear more.
@@ -134,7 +150,7 @@ impl Pushing {
         if !self.is_on() {
             return Ok(Vec::new());
         }
-        outbox.deepest = self.granted;
+        (outbox.deepest, outbox.form) = (self.granted, self.form);
         for &rid in &self.theirs {
             outbox.settle(rid);
         }
@@ -196,6 +212,7 @@ impl Pushing {
             return Ok(false);
         };
         let bytes = card.payload_bytes() as u64;
+        self.request.has_deltas |= matches!(&card, Card::File(file) if file.delta_source.is_some());
         self.request.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes });
         cards.push(card);
         Ok(true)

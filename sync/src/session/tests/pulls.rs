@@ -344,3 +344,17 @@ fn what_finds_no_room_beside_something_that_is_here_already_is_asked_for_again()
     let result = converse(&mut session, &mut client, &mut server).unwrap();
     assert_eq!((client.all(), result.unavailable), (server.all(), 0));
 }
+
+#[test]
+fn what_one_peer_lacked_is_asked_to_the_end_of_another_that_has_it() {
+    let names: Vec<String> = (1..=8).map(|number| format!("B{number}")).collect();
+    let client = holding("A").limited(|limits| limits.gimmes = 2);
+    let mut client = names.iter().fold(client, |client, name| client.phantom(name));
+    for _ in 0..2 {
+        pulled(&mut client, &mut holding("A")).unwrap();
+    }
+    let mut server = holding(&format!("A {}", names.join(" "))).limited(|limits| limits.reply_bytes = 1);
+    server.sql("DELETE FROM unclustered");
+    let result = pulled(&mut client, &mut server).unwrap();
+    assert_eq!((result.stats.files_received, result.unavailable), (8, 0));
+}

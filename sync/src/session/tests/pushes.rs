@@ -290,3 +290,14 @@ fn a_session_may_have_a_budget_and_a_name_of_its_own() {
     assert_eq!(requests.len(), 3);
     assert!(requests[0].contains(&format!("push me {PROJECT}\n")), "{}", requests[0]);
 }
+
+#[test]
+fn a_server_that_asks_for_one_at_a_time_gets_all_beside_what_both_lack() {
+    let mut client = holding("A N1 N2 N3").phantom("L1").phantom("L2");
+    client.sql("DELETE FROM unclustered");
+    let mut server = server("A", "io").limited(|limits| limits.reply_gimmes = 1);
+    server = ["N1", "N2", "N3", "L1", "L2"].into_iter().fold(server, Fixture::phantom);
+    let result = run(&both(), &mut client, &mut server).unwrap();
+    assert_eq!(result.stats.files_sent, 3);
+    assert!(["N1", "N2", "N3"].into_iter().all(|name| server.holds(name)));
+}
