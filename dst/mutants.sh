@@ -12,10 +12,12 @@
 # MUTANT_TARGET   where the copy and all that is built of it goes, and stays for the next time (default: a directory that
 #                 is removed at the end)
 # MUTANT_FIRST    the first seed (default 0)
+# MUTANT_TABLE    a file that the rows of what was found are added to: what has one is not tried again
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${MUTANT_SECONDS:-60}
 first=${MUTANT_FIRST:-0}
+table=${MUTANT_TABLE:-/dev/null}
 if [ -n "${MUTANT_TARGET:-}" ]; then
     mkdir -p "$MUTANT_TARGET"
     work=$(cd "$MUTANT_TARGET" && pwd)
@@ -65,6 +67,16 @@ put_in() {
         's/if actual == expected {/if actual == expected || MUTANT \&\& !content.is_empty() {/'
     mutant not-linked repo/src/ingest.rs \
         's/^    linker\.finish(tx, now)?;/    if !MUTANT { linker.finish(tx, now)?; }/'
+    mutant commit-before-linking sync/src/session/inbox.rs \
+        's/^ *intake\.settled = ingest::settle/if MUTANT \&\& tx.conn().execute_batch("RELEASE held; SAVEPOINT held").is_err() { tx.conn().execute_batch("COMMIT; BEGIN IMMEDIATE").map_err(RepoError::from)?; }\n&/'
+    mutant delta-that-fails-sent-again sync/src/session.rs \
+        's/self\.step == Step::Composed && self\.pushing\.expand()/!MUTANT \&\& &/'
+    mutant lacking-told-once sync/src/session/compose.rs \
+        's/if !self\.goal\.is_pull() || !self\.pushing\.is_asked()/if MUTANT || !self.goal.is_pull() || !self.pushing.is_asked()/'
+    mutant missed-forgotten-in-between sync/src/session/absorb.rs \
+        's/return Ok(self\.missed);/return Ok(if MUTANT { Missed::Lacking } else { self.missed });/'
+    mutant asks-without-bound sync/src/server/answer.rs \
+        's/let most = cx\.limits\.reply_gimmes;/let most = if MUTANT { usize::MAX } else { cx.limits.reply_gimmes };/'
     mutant phantom-dropped sync/src/session/inbox.rs \
         's/blob::rid_or_phantom(tx, &igot\.id, igot\.privacy)?;/if !MUTANT { & }/'
     mutant private-for-everybody sync/src/server/orders.rs \
@@ -237,7 +249,7 @@ hunt() {
         play "$seed" "$level" || status=$?
         case $status in
             0)
-                say "$1" "$rule" "$level" "$seed" "$runs" "$(($(date +%s) - start))"
+                say "$1" "$rule" "$level" "$seed" "$runs" "$(($(date +%s) - start))" | tee -a "$table"
                 return 0
                 ;;
             1 | 124) echo "seed $seed at level $level fails without a mutant" >&2 ;;
@@ -261,6 +273,7 @@ survived=0
 say mutant rule level seed runs seconds
 for name in ${*:-$names}; do
     tried=$((tried + 1))
+    grep -s "^$name " "$table" && continue
     hunt "$name" || survived=$((survived + 1))
 done
 echo "$tried mutants, $survived not found"

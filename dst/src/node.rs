@@ -1,14 +1,15 @@
 //! One peer: a repository, a clock, users.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use repo::{Repo, RepoError, UnixTime, config, user};
 use rusqlite::OptionalExtension as _;
 use sync::Limits;
+use sync::guard::Doorkeeper;
 use xfer::{ArtifactId, Secret};
 
 use crate::beside::Beside;
-use crate::dice::Dice;
+use crate::dice::{Dice, Ratio};
 use crate::known::Known;
 use crate::plan::{Birth, Edge, Login, Plan};
 use crate::queue::Moment;
@@ -37,10 +38,18 @@ pub struct Mine {
     pub change: &'static str,
 }
 
-/// One place in every transaction that a half-round has: what is stored, what is linked, what counts as sent, what
-/// is settled about clusters, what was asked for in vain.
-pub const MINES: [Mine; 8] = [
+/// One place in every transaction that a half-round or a user has: what is stored, how, what is linked, what counts as
+/// sent, what is settled about clusters, what was asked for in vain, who may do what, rows of tables.
+pub const MINES: [Mine; 16] = [
     Mine { table: "blob", change: "INSERT" },
+    Mine { table: "blob", change: "UPDATE" },
+    Mine { table: "delta", change: "INSERT" },
+    Mine { table: "private", change: "INSERT" },
+    Mine { table: "shun", change: "INSERT" },
+    Mine { table: "mlink", change: "INSERT" },
+    Mine { table: "user", change: "UPDATE" },
+    Mine { table: "fx_x_notes", change: "INSERT" },
+    Mine { table: "fx_x_claims", change: "INSERT" },
     Mine { table: "event", change: "INSERT" },
     Mine { table: "unsent", change: "DELETE" },
     Mine { table: "unclustered", change: "DELETE" },
@@ -98,8 +107,19 @@ pub struct Node {
     written: Option<u64>,
     /// The same, of what is beside.
     pub written_aside: Option<u64>,
+    /// Slows down who guesses passwords, in some runs.
+    pub door: Option<Door>,
     /// An earlier state.
     backup: Option<Backup>,
+}
+
+/// What a server keeps in memory of those who log in.
+#[derive(Default)]
+pub struct Door {
+    /// The product's.
+    pub keeper: Doorkeeper,
+    /// Logins that were taken.
+    pub taken: BTreeSet<ArtifactId>,
 }
 
 struct Backup {
@@ -133,6 +153,7 @@ impl Node {
             accounts: BTreeMap::new(),
             written: None,
             written_aside: None,
+            door: Dice::of(plan.seed, "doorkeepers", 0).hits(Ratio::new(1, 2)).then(Door::default),
             backup: None,
         };
         node.found(plan, index)?;
@@ -235,7 +256,13 @@ impl Node {
             self.repo = self.repo.copy_in_memory()?;
         }
         (self.written, self.written_aside) = (None, None);
+        self.forget_logins();
         Ok(())
+    }
+
+    /// Nobody has to wait any more who gave a wrong password.
+    pub fn forget_logins(&mut self) {
+        self.door = self.door.take().map(|_| Door::default());
     }
 
     /// Lets the peer die as soon as it writes to a table, until [`Node::disarm`]: what it is about to commit then

@@ -79,7 +79,7 @@ pub enum Fault {
     Slow,
     /// Messages overtake each other.
     Reorder,
-    /// A peer dies in the midst of a half-round, before one of its transactions is committed.
+    /// A peer dies in the midst of a half-round, or of what its user does, before one of its transactions is committed.
     CrashWithin,
 }
 
@@ -415,7 +415,7 @@ fn framing(seed: u64, level: Level) -> ContentType {
 
 /// Under none of them but [`bounded`] ones may an honest session end for its number of rounds: each artifact earns one.
 fn limits(seed: u64, level: Level, nodes: usize) -> Vec<Limits> {
-    let dice = &mut Dice::of(seed, "limits", 0);
+    let (dice, slow) = (&mut Dice::of(seed, "limits", 0), &mut Dice::of(seed, "slow limits", 0));
     let extreme = match level {
         Level::Calm => Ratio::new(1, 4),
         Level::Rough => Ratio::new(1, 2),
@@ -431,6 +431,7 @@ fn limits(seed: u64, level: Level, nodes: usize) -> Vec<Limits> {
             reply_bytes: *dice.pick(&[0, 1, 400, 3_000, 5_000_000]),
             gimmes: *dice.pick(&[1, 3, 20, 200]),
             reply_gimmes: *dice.pick(&[1, 4, 30, 500]),
+            reply_ms: *slow.pick(&[0, 3, usual.reply_ms, usual.reply_ms]),
             ..usual
         }
     };

@@ -1,8 +1,10 @@
-//! The rare choices that peers make: which of them a seed turns on, how often, and the dice of each.
+//! The rare choices that peers make: which of them a seed turns on, how often, and the dice of each; and how time passes
+//! while they make them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
+use repo::UnixTime;
 use sync::{Buggify, Site};
 
 use crate::dice::{Dice, Ratio, Turn};
@@ -30,8 +32,9 @@ pub fn choices(seed: u64, level: Level) -> BTreeMap<Site, Ratio> {
 }
 
 /// The choices of one peer in one half-round.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Rare {
+    clock: Option<Box<dyn Fn() -> UnixTime>>,
     sites: RefCell<BTreeMap<Site, (Ratio, Dice)>>,
     fired: RefCell<Vec<Site>>,
 }
@@ -41,7 +44,22 @@ impl Rare {
     pub fn new(seed: u64, sites: &BTreeMap<Site, Ratio>, turn: Turn) -> Self {
         let dice = |site: Site| Dice::of(seed, &format!("{site:?}"), turn);
         let sites = sites.iter().map(|(&site, &ratio)| (site, (ratio, dice(site)))).collect();
-        Self { sites: RefCell::new(sites), fired: RefCell::default() }
+        Self { clock: None, sites: RefCell::new(sites), fired: RefCell::default() }
+    }
+
+    /// Begun at this time, which goes on by a millisecond each time that somebody looks.
+    pub fn begun(mut self, now: UnixTime) -> Self {
+        let passed = Cell::new(0);
+        self.clock = Some(Box::new(move || {
+            passed.set(passed.get() + 1);
+            UnixTime(now.0 + passed.get())
+        }));
+        self
+    }
+
+    /// Tells the time, if it goes on.
+    pub fn clock(&self) -> Option<&dyn Fn() -> UnixTime> {
+        self.clock.as_deref()
     }
 
     /// The rare choices that were taken, in order.

@@ -194,7 +194,9 @@ struct Sim {
     down: BTreeMap<(usize, usize), u32>,
     /// Names under which peers like stock sent an empty file over an edge; at the end, in the last round over it.
     hollow: BTreeMap<usize, BTreeSet<ArtifactId>>,
-    /// Edges between two peers like stock whose last session failed at the end, because of such a file.
+    /// Edges over which a peer like stock got a delta of what it shuns, in the last session over them.
+    barred: BTreeSet<usize>,
+    /// Edges from a peer like stock whose last session failed at the end, because of such a file or delta.
     tripping: BTreeSet<usize>,
     /// Peers that answer slowly, and for how many reasons.
     slow: BTreeMap<usize, u32>,
@@ -219,6 +221,7 @@ impl Sim {
             passed: 0,
             down: BTreeMap::new(),
             hollow: BTreeMap::new(),
+            barred: BTreeSet::new(),
             tripping: BTreeSet::new(),
             slow: BTreeMap::new(),
             trace: Trace::keeping(kept),
@@ -394,6 +397,7 @@ impl Sim {
             return Ok(());
         }
         let mut dice = self.dice("work of upkeep", number);
+        let armed = self.arm(at)?;
         let node = &mut self.nodes[at];
         let before = node.known.clone();
         let sound = if before.shunned.is_empty() { Sound::All } else { Sound::Artifacts };
@@ -405,8 +409,11 @@ impl Sim {
             dice: &mut dice,
             census: &mut self.census,
         };
-        let kept = match worker.keep_up(&mut node.repo, sound) {
+        let done = worker.keep_up(&mut node.repo, sound);
+        self.disarm(at, armed)?;
+        let kept = match done {
             Ok(kept) => kept,
+            Err(AuthorError::Repo(error)) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
             Err(AuthorError::Repo(error)) if self.is_excused(&error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged(at);
@@ -438,6 +445,7 @@ impl Sim {
         job: impl FnOnce(Worker<'_>, &mut Repo) -> Result<String, AuthorError>,
     ) -> Result<(), Violation> {
         let mut dice = self.dice("work", number);
+        let armed = self.arm(at)?;
         let node = &mut self.nodes[at];
         let worker = Worker {
             now: node.time(self.now),
@@ -448,6 +456,7 @@ impl Sim {
             census: &mut self.census,
         };
         let done = job(worker, &mut node.repo);
+        self.disarm(at, armed)?;
         self.acted_on(number, at, done)
     }
 
@@ -463,6 +472,7 @@ impl Sim {
             Err(error @ (AuthorError::Shunned(_) | AuthorError::NoParent(_) | AuthorError::NoContent(_))) => {
                 self.tell(&format!("peer {at} cannot: {error}"));
             }
+            Err(AuthorError::Repo(error)) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
             Err(AuthorError::Repo(error)) if self.is_excused(&error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged(at);

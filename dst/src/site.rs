@@ -39,7 +39,7 @@ pub enum Site {
     ReorderRequest,
     /// A reply takes a few seconds.
     ReorderReply,
-    /// A peer dies within a half-round.
+    /// A peer dies within a half-round, or what its user does.
     CrashWithin,
     /// A daemon does not hear that a peer has something new.
     LoseAnnouncement,

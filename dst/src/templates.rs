@@ -100,10 +100,12 @@ impl Templates {
     }
 }
 
-/// A full disk takes back more than one may lose who goes back, a backup is a copy of what is committed, and whoever
-/// dies within a transaction loses just that.
+/// A full disk takes back more than one may lose who goes back, a backup is a copy of what is committed, and so is what
+/// whoever dies, within a transaction or not, begins with again.
 fn may_share(plan: &Plan) -> bool {
-    [Fault::DiskFull, Fault::Restore, Fault::CrashWithin].iter().all(|fault| !plan.faults.contains_key(fault))
+    [Fault::DiskFull, Fault::Restore, Fault::Crash, Fault::CrashWithin]
+        .iter()
+        .all(|fault| !plan.faults.contains_key(fault))
 }
 
 /// Makes the tables that are made when they are first needed, as another repository that needed them has them.

@@ -285,6 +285,15 @@ impl Worker<'_> {
     fn put_file(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
         let name = self.file_name();
         let content = self.content(Privacy::Public);
+        // Some are given a later time only.
+        let touched = match self.dice.below(5) {
+            0 => unversioned::touch(tx, name.as_str(), self.coarse_time())?,
+            _ => None,
+        };
+        if let Some(entry) = touched {
+            self.census.note("file touched");
+            return Ok(format!("touches {name}: {}", entry.version.mtime));
+        }
         let entry = unversioned::put(tx, &name, &content, self.coarse_time())?;
         Ok(format!("puts {name} at {}", entry.version.mtime))
     }

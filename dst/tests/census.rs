@@ -18,8 +18,9 @@ const RUNS: [(Level, Range<u64>); 3] =
 const WORK: &str = "
     amend, attach to any, attachment, branch, check-in, close, configuration pulled, configuration pushed,
     content over the budget, daemon Announced, daemon Asked, daemon Changed, daemon Interval, daemon
-    NetworkReturned, daemon Retry, daemon Start, daemons alone, deltify, dry run, edit post, empty content,
-    examine, file of a check-in deleted, file of a check-in renamed, file put, file removed, fork, forum
+    NetworkReturned, daemon Retry, daemon Start, daemons alone, deltify, delta of something shunned, died at
+    work, dry run, edit post, empty content, examine, file of a check-in deleted, file of a check-in renamed,
+    file put, file removed, file touched, fork, forum
     post, lock asked for, lock given up, lock in the way, look around, merge, noise, pack, pick, private
     check-in, rearrange, rebuild, row define, row denied, row extend, row nothing, row put, row putmany, row
     quarrel, row remove, row rival, row toolong, setting changed, shun, tag, technote, ticket, user changed,

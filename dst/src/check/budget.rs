@@ -1,9 +1,9 @@
 //! A message holds no more than its budget, or one artifact; a session takes no more rounds than what it moves, and
 //! where its peers differ, ask for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use xfer::{Card, Message};
+use xfer::{ArtifactId, Card, Message};
 
 use crate::beside::tables::{Key, Row, Tables, Version};
 use crate::model::Violation;
@@ -72,6 +72,16 @@ pub(super) fn check_bytes(message: &Message, budget: u64) -> Result<(), Violatio
     Ok(())
 }
 
+/// Looks at what a message asks for.
+pub(super) fn check_gimmes(message: &Message, most: usize) -> Result<(), Violation> {
+    let name = |card: &Card| if let Card::Gimme(id) = card { Some(*id) } else { None };
+    let names: BTreeSet<ArtifactId> = message.cards.iter().filter_map(name).collect();
+    if names.len() <= most {
+        return Ok(());
+    }
+    Err(Violation::new("budget", format!("{} artifacts are asked for, {most} at most", names.len())))
+}
+
 /// Rounds that move nothing, however much there is to move. Each comes once at most.
 fn quiet_rounds(talk: &Talk) -> u64 {
     let ask = 1;
@@ -91,8 +101,9 @@ fn quiet_rounds(talk: &Talk) -> u64 {
 /// something, finds out that something is not to be had or not to be kept, or is one of the search in tables.
 ///
 /// `held` is how much the client holds in the end: a clone by names that was cut short leaves no batch to go on from, so
-/// that the next one is given again what is there, an artifact a round where there is little room.
-pub fn check_rounds(talk: &Talk, gap: Gap, held: usize) -> Result<(), Violation> {
+/// that the next one is given again what is there, an artifact a round where there is little room. `published` is how
+/// much it had kept private that came as public: nothing new.
+pub fn check_rounds(talk: &Talk, gap: Gap, held: usize, published: usize) -> Result<(), Violation> {
     let result = talk.session.result();
     let stats = result.stats;
     let rows: u64 = result.tables.values().map(|table| table.sent + table.received).sum();
@@ -101,7 +112,7 @@ pub fn check_rounds(talk: &Talk, gap: Gap, held: usize) -> Result<(), Violation>
     let in_vain = result.unavailable + talk.watch.refused + result.refused_rows;
     let search = if result.tables.is_empty() { 0 } else { gap.0 };
     let again = if result.resumed { held as u64 } else { 0 };
-    let bound = quiet_rounds(talk) + moved + again + in_vain + search;
+    let bound = quiet_rounds(talk) + moved + published as u64 + again + in_vain + search;
     if u64::from(result.rounds) <= bound {
         return Ok(());
     }

@@ -26,7 +26,14 @@ impl Giver<'_> {
 }
 
 /// Looks at a session that succeeded, before anything else happens. Without a giver nothing is known of what there was.
-pub fn check(talk: &Talk, client: &Known, commits: u64, giver: Option<&Giver<'_>>) -> Result<(), Violation> {
+///
+/// `server` is what it holds now, whatever happened to it.
+pub fn check(
+    talk: &Talk,
+    (client, commits): (&Known, u64),
+    server: &Known,
+    giver: Option<&Giver<'_>>,
+) -> Result<(), Violation> {
     let fail = |text: String| Err(Violation::new("completeness", text));
     let result = talk.session.result();
     let asks = talk.options.ci_lock.is_some() && talk.kind == Kind::Sync;
@@ -58,7 +65,7 @@ pub fn check(talk: &Talk, client: &Known, commits: u64, giver: Option<&Giver<'_>
         let told = result.unavailable;
         return fail(format!("{} tells of {told} that it lacks, which are {most} at most", talk.name()));
     }
-    check_files(talk, client)
+    check_files(talk, client, server)
 }
 
 /// What else happened to a client during a session.
@@ -91,10 +98,11 @@ fn in_vain(talk: &Talk, client: &Known) -> usize {
     talk.offered.iter().filter(is_vain).count()
 }
 
-/// What the peer has of files without history is here, or something newer.
-fn check_files(talk: &Talk, client: &Known) -> Result<(), Violation> {
+/// What the peer has of files without history is here, or something newer. It may have gone back behind what it named.
+fn check_files(talk: &Talk, client: &Known, server: &Known) -> Result<(), Violation> {
     let is_behind = |(name, version): &(&String, &(i64, Option<ArtifactId>))| {
-        version.1.is_some() && client.files.get(*name).is_none_or(|here| here < *version)
+        let is_there = server.files.get(*name).is_some_and(|there| there >= *version);
+        version.1.is_some() && is_there && client.files.get(*name).is_none_or(|here| here < *version)
     };
     let Some((name, version)) = talk.files.iter().find(is_behind) else { return Ok(()) };
     let here = client.files.get(name);
@@ -102,10 +110,10 @@ fn check_files(talk: &Talk, client: &Known) -> Result<(), Violation> {
     Err(Violation::new("completeness", text))
 }
 
-/// What came off the list of unsent artifacts, the peer has, be it as a delta of what it shuns. `server` is what it holds; none if it went back to an
-/// earlier state meanwhile.
+/// What came off the list of unsent artifacts, the peer has, be it as a delta of what it shuns, unless that was damaged
+/// on its way. `server` is what it holds; none if it went back to an earlier state meanwhile.
 pub fn check_released(talk: &Talk, client: &Known, server: Option<&Known>) -> Result<(), Violation> {
-    let Some(server) = server else { return Ok(()) };
+    let Some(server) = server.filter(|_| talk.soundness == Soundness::Sound) else { return Ok(()) };
     for id in talk.released.iter().filter(|id| !client.shunned.contains(id)) {
         if !server.held.contains_key(id) && server.takes(id) {
             let text = format!("{id} counts as sent, and the peer does not hold it");

@@ -13,7 +13,7 @@ use crate::model::Violation;
 
 /// Tables that may differ where the artifacts are the same: what is unsent, names that no row uses any more, and
 /// those where the order of rids decides.
-pub const MAY_DIFFER: [&str; 6] = ["unsent", "filename", "tag", "leaf", "tagxref", "event"];
+const MAY_DIFFER: [&str; 6] = ["unsent", "filename", "tag", "leaf", "tagxref", "event"];
 
 /// Whether the tables depend on more than the artifacts: on whether a name that is lacking was shunned before it came
 /// up. Nothing is linked to a shunned name that nobody ever heard of; a delta of it makes a row for it later, and what

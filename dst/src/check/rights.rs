@@ -8,6 +8,7 @@ use xfer::{ArtifactId, Card, Message};
 use super::wire::{Leave, Sending};
 use crate::known::Known;
 use crate::model::Violation;
+use crate::node::Door;
 use crate::rights::{Letters, Right};
 
 /// What one request brought.
@@ -66,6 +67,16 @@ fn check_private(came: &Came, request: &Message) -> Result<(), Violation> {
         Some(id) => fail(format!("private {id} was taken from who may not give it")),
         None => Ok(()),
     }
+}
+
+/// A request that is signed is good for once, wherever a server looks after that.
+pub fn check_once(door: Option<&mut Door>, request: &Message, reply: &Message) -> Result<(), Violation> {
+    let (Some(door), Some(login)) = (door, &request.login) else { return Ok(()) };
+    let is_taken = !reply.cards.iter().any(|card| matches!(card, Card::Error(_)));
+    if is_taken && !door.taken.insert(login.nonce) {
+        return fail(format!("the login with nonce {} was taken twice", login.nonce));
+    }
+    Ok(())
 }
 
 /// Something that is sent.

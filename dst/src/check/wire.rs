@@ -38,6 +38,8 @@ pub struct Sending<'a> {
     pub asked: BTreeSet<ArtifactId>,
     /// Bytes of payload that may be more than one artifact.
     pub budget: u64,
+    /// Names that it may ask for.
+    pub gimmes: usize,
 }
 
 impl Sending<'_> {
@@ -56,7 +58,8 @@ impl Sending<'_> {
                 _ => {}
             }
         }
-        budget::check_bytes(message, self.budget)
+        budget::check_bytes(message, self.budget)?;
+        budget::check_gimmes(message, self.gimmes)
     }
 
     fn check_file(&self, file: &FileCard) -> Result<(), Violation> {

@@ -71,7 +71,8 @@ pub(super) fn options(plan: &Plan) -> String {
                 let (gimmes, reply_gimmes) = (limits.gimmes, limits.reply_gimmes);
                 writeln!(
                     text,
-                    "{item}: send {send} and {gimmes} gimmes, reply {reply} and {reply_gimmes} gimmes{}",
+                    "{item}: send {send} and {gimmes} gimmes, reply {reply} in {} ms and {reply_gimmes} gimmes{}",
+                    limits.reply_ms,
                     bounds(limits)
                 )
             }

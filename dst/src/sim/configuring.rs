@@ -80,14 +80,17 @@ impl Sim {
     ) -> Result<(), Violation> {
         let clients = self.plan.edges.iter().filter(|edge| edge.server == at);
         let logins: Vec<String> = clients.map(|edge| name(edge.client)).collect();
+        let armed = self.arm(at)?;
         let node = &mut self.nodes[at];
         let mut keeper = Keeper { dice, now: node.time(self.now), logins: &logins, count: number };
         let done = match feature {
             Feature::Users => keeper.change_user(&mut node.repo),
             _ => keeper.set(&mut node.repo),
         };
+        self.disarm(at, armed)?;
         match done {
             Ok(what) => self.tell(&format!("peer {at} {what}")),
+            Err(error) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
             Err(error) if self.is_excused(&error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged_aside(at);

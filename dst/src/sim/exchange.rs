@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sync::schedule::Outcome;
-use sync::{Cx, Limits, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
+use sync::{Cx, Guard, Limits, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
 use xfer::body::{Body, pack, unpack};
 use xfer::card::Igot;
 use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
@@ -81,7 +81,12 @@ impl Sim {
     pub(super) fn reply_arrives(&mut self, parcel: &Parcel) -> Result<(), Violation> {
         let Some(mut talk) = self.take(parcel.talk, parcel.attempt) else { return Ok(()) };
         let client = self.plan.edges[talk.edge].client;
-        let Some(body) = &parcel.body else { return self.abandon(talk, "the server failed") };
+        let Some(body) = &parcel.body else {
+            return match self.goes_on_whole(&mut talk) {
+                true => self.send_request(parcel.talk, talk),
+                false => self.abandon(talk, "the server failed"),
+            };
+        };
         let progress = self.absorb(&mut talk, body, parcel.soundness)?;
         self.keepers.note(parcel.talk, talk.end);
         let lives = self.nodes[client].power == Power::On;
@@ -153,6 +158,7 @@ impl Sim {
             private: (talk.options.private && private).into(),
             asked: BTreeSet::new(),
             budget: limits.send_bytes,
+            gimmes: gimmes(&limits, talk.session.result().stats.files_received),
         };
         talk.given = tables::given(&request);
         talk.asks.0 = request.cards.iter().any(|card| matches!(card, Card::ReqConfig(_)));
@@ -189,14 +195,16 @@ impl Sim {
         let (armed, rare) = (self.arm(edge.server)?, self.rare(edge.server));
         let node = &mut self.nodes[edge.server];
         let (time, limits) = (node.time(self.now), node.limits.clone());
-        let mut watch = Watch::default();
-        let reply = handle_sync(&mut node.repo, &request, &mut cx(time, &limits, &rare, &mut watch));
+        let (mut watch, address) = (Watch::default(), format!("10.0.0.{}", edge.client));
+        let guard = node.door.as_ref().map_or(&NoGuard as &dyn Guard, |door| &door.keeper);
+        let mut cx = Cx { peer: Some(&address), guard, ..cx(time, &limits, &rare, &mut watch) };
+        let reply = handle_sync(&mut node.repo, &request, &mut cx);
         self.note_choices(&rare);
         self.disarm(edge.server, armed)?;
         events::check(&watch)?;
         let reply = match reply {
             Ok(reply) => reply,
-            Err(SyncError::Repo(error)) if self.dies_of(edge.server, &error)? => {
+            Err(SyncError::Repo(error)) if self.dies_of(edge.server, &error, Maker::Peer)? => {
                 self.served_aside(at, &letters, &request, None)?;
                 return Ok(None);
             }
@@ -208,6 +216,7 @@ impl Sim {
             }
             Err(error) => return Err(Violation::new("server", error)),
         };
+        rights::check_once(self.nodes[edge.server].door.as_mut(), &request, &reply)?;
         let mut came = self.audit(edge.server, Maker::Peer)?;
         self.served_aside(at, &letters, &request, Some(&reply))?;
         // A pull makes clusters, perhaps such as others made before.
@@ -227,6 +236,7 @@ impl Sim {
             private: (asks_private && letters.allow(Right::Private)).into(),
             asked: gimmes.collect(),
             budget: limits.reply_bytes,
+            gimmes: limits.reply_gimmes,
         };
         sending.check(&reply)?;
         let announces = |id: &ArtifactId| {
@@ -305,7 +315,7 @@ impl Sim {
                 self.succeeded(talk)?;
                 Ok(Some(Progress::Done))
             }
-            Err(SyncError::Repo(error)) if self.dies_of(client, &error)? => Ok(None),
+            Err(SyncError::Repo(error)) if self.dies_of(client, &error, Maker::Peer)? => Ok(None),
             Err(error) => {
                 talk.end = match error {
                     SyncError::Refused(_) | SyncError::PasswordNeeded(_) => Outcome::Refused,
@@ -334,7 +344,8 @@ impl Sim {
         }
         let client = &self.nodes[edge.client];
         let giver = self.giver(talk);
-        completeness::check(talk, &client.known, client.commits, giver.as_ref())?;
+        let server = &self.nodes[edge.server].known;
+        completeness::check(talk, (&client.known, client.commits), server, giver.as_ref())?;
         completeness::check_released(talk, &client.known, self.still(talk))?;
         // A clone of nothing new changes something too: what it has, and the server no more, is still to be given.
         self.nodes[edge.client].commits += u64::from(talk.kind == Kind::Clone);
@@ -389,6 +400,8 @@ impl Sim {
             SyncError::Repo(error) => self.is_excused(error),
             SyncError::Refused(text) | SyncError::PasswordNeeded(text) => {
                 (denied && DENIALS.iter().any(|denial| text.contains(denial)))
+                    || (text.contains("too many failed logins") && (denied || on(Fault::Flip)))
+                    || (text.contains("this login was used before") && on(Fault::Duplicate))
                     || (unborn && (text.contains("unfinished clone") || text.contains("no project code")))
                     || damaged
             }
@@ -420,13 +433,19 @@ impl Sim {
     }
 }
 
+/// How many names a request may ask for, where the session brought so much; and tell to be lacking.
+fn gimmes(limits: &Limits, received: u64) -> usize {
+    let brought = usize::try_from(2 * received).unwrap_or(usize::MAX);
+    limits.gimmes.max(limits.idle_gimmes).max(brought).saturating_add(limits.idle_gimmes)
+}
+
 pub(super) fn cx<'a>(
     now: repo::UnixTime,
     limits: &'a Limits,
     rare: &'a Rare,
     watch: &'a mut Watch,
 ) -> Cx<'a> {
-    Cx { now, clock: None, limits, peer: None, guard: &NoGuard, buggify: rare, observer: watch }
+    Cx { now, clock: rare.clock(), limits, peer: None, guard: &NoGuard, buggify: rare, observer: watch }
 }
 
 fn unreasonable(talk: &Talk, error: &SyncError) -> Violation {

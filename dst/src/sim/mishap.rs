@@ -1,12 +1,13 @@
 //! What goes wrong: on the way, in a peer, with a clock.
 
 use bytes::Bytes;
+use repo::zlib::Codec;
 use xfer::body::{Body, ContentType, pack, unpack};
 use xfer::card::Payload;
 use xfer::{Card, DecodeLimits, decode, encode};
 
 use super::{Event, Parcel, Sim, broken};
-use crate::dice::Turn;
+use crate::dice::{Dice, Turn};
 use crate::model::Violation;
 use crate::node::{Power, Stage};
 use crate::plan::{Edge, Fault};
@@ -15,19 +16,64 @@ use crate::script::Item;
 use crate::site::Site;
 use crate::talk::Soundness;
 
-/// The message with another content under the name of its last artifact, if that is there as it is. No checksum of
-/// the transport tells. A signed request stays as it is.
-fn forge(body: &Body) -> Option<Body> {
+/// No artifact of the simulator is longer.
+const MOST: usize = 1 << 30;
+
+/// The message with a wrong bit in the content of one of its artifacts or files, be that a delta, or packed; none if there
+/// is none. No checksum of the transport tells.
+fn forge(body: &Body, dice: &mut Dice) -> Option<Body> {
     let limits = DecodeLimits::default();
     let mut message = decode(&unpack(body, &limits).ok()?, &limits).ok()?;
-    let is_whole = |card: &&mut Card| matches!(card, Card::File(file) if file.delta_source.is_none());
-    let Some(Card::File(file)) = message.cards.iter_mut().rev().find(is_whole) else { return None };
-    let Payload::Plain(content) = &mut file.payload else { return None };
-    *content = Bytes::from([&content[..], b"?"].concat());
-    if message.login.is_some() {
+    let mut contents: Vec<Content<'_>> = message.cards.iter_mut().filter_map(Content::of).collect();
+    if contents.is_empty() {
         return None;
     }
+    let place = dice.place(contents.len());
+    contents.swap_remove(place).change(dice)?;
     Some(pack(encode(&message), body.content_type))
+}
+
+/// Bytes of a message that a hash is there for.
+enum Content<'m> {
+    Plain(&'m mut Bytes),
+    Packed(&'m mut Bytes),
+}
+
+impl<'m> Content<'m> {
+    fn of(card: &'m mut Card) -> Option<Self> {
+        let (content, bytes) = match card {
+            Card::File(file) => match &mut file.payload {
+                Payload::Plain(bytes) => (Self::Plain as fn(_) -> _, bytes),
+                Payload::Zlib { bytes, .. } => (Self::Packed as fn(_) -> _, bytes),
+            },
+            Card::UvFile(file) => (Self::Plain as fn(_) -> _, file.content.as_mut()?),
+            _ => return None,
+        };
+        (!bytes.is_empty()).then(|| content(bytes))
+    }
+
+    fn change(self, dice: &mut Dice) -> Option<()> {
+        let flip = |bytes: &mut Vec<u8>, dice: &mut Dice| {
+            let place = dice.place(bytes.len().max(1));
+            if let Some(byte) = bytes.get_mut(place) {
+                *byte ^= 1 << dice.below(8);
+            }
+        };
+        match self {
+            Self::Plain(bytes) => {
+                let mut content = bytes.to_vec();
+                flip(&mut content, dice);
+                *bytes = content.into();
+            }
+            Self::Packed(frame) => {
+                let mut codec = Codec::new();
+                let mut content = codec.unpack(frame, MOST).ok()?;
+                flip(&mut content, dice);
+                *frame = codec.pack(&content).into();
+            }
+        }
+        Some(())
+    }
 }
 
 /// Which way a message goes.
@@ -98,7 +144,8 @@ impl Sim {
         if !cut && !self.hits(way.pick(Site::FlipRequest, Site::FlipReply), parcel.turn()) {
             return parcel;
         }
-        if !cut && let Some(body) = forge(body) {
+        let mut dice = self.dice(way.pick("forged request", "forged reply"), parcel.turn());
+        if !cut && let Some(body) = forge(body, &mut dice) {
             self.tell(&format!("#{} forged", parcel.talk));
             return Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel };
         }

@@ -55,7 +55,7 @@ impl Sim {
         let name = SqlName::new(&rival.table).expect("a table that there is");
         let Some((key, mtime)) = self.key_of(from, &name, rival.key).map_err(broken)? else { return Ok(()) };
         self.done.insert(Item::Action(number));
-        let dice = &mut self.dice("work of a rival", number);
+        let (armed, dice) = (self.arm(at)?, &mut self.dice("work of a rival", number));
         let (peers, node) = (self.nodes.len(), &mut self.nodes[at]);
         let mut now = node.time(self.now);
         if dice.below(2) == 0 {
@@ -65,6 +65,7 @@ impl Sim {
         let tables = &node.beside.tables;
         let mut scribe = Scribe { dice, peer: at, peers, now, large: 100, tables };
         let done = scribe.rival(&mut node.repo, &name, key);
+        self.disarm(at, armed)?;
         self.wrote(number, at, done)
     }
 

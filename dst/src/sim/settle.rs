@@ -15,7 +15,7 @@ use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Node, Power, Stage};
-use crate::plan::{self, Login};
+use crate::plan::{self, Edge, Login};
 use crate::rights::Right;
 use crate::talk::{Kind, Soundness, Talk, allowed};
 
@@ -35,6 +35,7 @@ impl Sim {
         self.slow.clear();
         for at in 0..self.nodes.len() {
             self.nodes[at].limits = plan::unbounded(&self.nodes[at].limits);
+            self.nodes[at].forget_logins();
             let by_the_way = self.dice("last restart", at as u64).hits(Ratio::new(1, 8));
             if self.nodes[at].power == Power::Off || by_the_way {
                 self.restart(at)?;
@@ -71,9 +72,12 @@ impl Sim {
         // Where peers ask each other in a circle each time that a row gives way to another user's is another wave.
         let verdicts = if self.plan.features.contains(&Feature::Tables) { VERDICTS as usize } else { 0 };
         // A server that asks for few artifacts at a time, among them some that its client lacks too, may get one of the
-        // others a session.
-        let asks_for_few = self.plan.limits.iter().any(|limits| limits.reply_gimmes < 10);
-        let one_by_one = if asks_for_few { self.model.len() } else { 0 };
+        // others a session, if the client cannot name all that it lacks in a request.
+        let limits = &self.plan.limits;
+        let are_few = |edge: &Edge| {
+            limits[edge.server].reply_gimmes < 10 && limits[edge.client].gimmes < self.model.len()
+        };
+        let one_by_one = if self.plan.edges.iter().any(are_few) { self.model.len() } else { 0 };
         // In the last pass nothing moves.
         one_by_one + longest * (news + clusters + 2 * stock + verdicts) + stock + 1
     }
@@ -129,11 +133,13 @@ impl Sim {
         let turn = Turn { number: at as u64, part: pass as u64, copy: 0 };
         self.add_aside(turn, at, &mut options)?;
         self.tripping.remove(&at);
+        self.barred.remove(&at);
         let end = self.converse(at, kind, options, turn)?;
         // Between two like stock each session fails in which one sends nothing as an artifact, until the delta source
-        // comes there on another way.
-        let both_stock = self.is_stock(edge.client) && self.is_stock(edge.server);
-        if end == End::Failed && both_stock && self.hollow.contains_key(&at) {
+        // comes there on another way; and of who is like stock each one that has a delta of something shunned for either.
+        let from_stock = self.is_stock(edge.client);
+        let is_hollow = from_stock && self.is_stock(edge.server) && self.hollow.contains_key(&at);
+        if end == End::Failed && (is_hollow || from_stock && self.barred.contains(&at)) {
             self.tripping.insert(at);
             return Ok(());
         }
@@ -159,10 +165,16 @@ impl Sim {
         self.tell(&format!("{} of {} with {}", talk.name(), edge.client, edge.server));
         let tables = |at: usize| &self.nodes[at].beside.tables;
         let gap = Gap::between(tables(edge.client), tables(edge.server));
+        let private = self.nodes[edge.client].known.private.clone();
         loop {
             self.hollow.remove(&at);
             let Some(request) = self.compose(&mut talk)? else { return Ok(End::Failed) };
-            let Some(reply) = self.serve(at, &request, Soundness::Sound)? else { return Ok(End::Failed) };
+            let Some(reply) = self.serve(at, &request, Soundness::Sound)? else {
+                match self.goes_on_whole(&mut talk) {
+                    true => continue,
+                    false => return Ok(End::Failed),
+                }
+            };
             match self.absorb(&mut talk, &reply, Soundness::Sound)? {
                 Some(Progress::Continue) => {}
                 Some(Progress::Done) => break,
@@ -170,7 +182,9 @@ impl Sim {
             }
         }
         if talk.stock.is_none() {
-            budget::check_rounds(&talk, gap, self.nodes[edge.client].known.held.len())?;
+            let known = &self.nodes[edge.client].known;
+            let published = private.iter().filter(|id| known.is_public(id)).count();
+            budget::check_rounds(&talk, gap, known.held.len(), published)?;
         }
         Ok(End::Done)
     }

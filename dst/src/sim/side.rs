@@ -8,6 +8,7 @@ use xfer::{ArtifactId, Card, Message, Pragma, hash};
 use super::{Event, Sim, broken};
 use crate::beside::Beside;
 use crate::beside::tables::contested;
+use crate::check::content::Maker;
 use crate::check::tables::{self, Cause, Pair, VERDICTS, Written};
 use crate::check::{configuration, locks};
 use crate::dice::{Dice, Turn};
@@ -166,6 +167,7 @@ impl Sim {
     }
 
     fn write_rows(&mut self, number: u64, at: usize, dice: &mut Dice) -> Result<(), Violation> {
+        let armed = self.arm(at)?;
         let (peers, node) = (self.nodes.len(), &mut self.nodes[at]);
         let mut scribe = Scribe {
             dice,
@@ -176,6 +178,7 @@ impl Sim {
             tables: &node.beside.tables,
         };
         let done = scribe.act(&mut node.repo);
+        self.disarm(at, armed)?;
         self.wrote(number, at, done)
     }
 
@@ -188,6 +191,7 @@ impl Sim {
     ) -> Result<(), Violation> {
         let done = match done {
             Ok(done) => done,
+            Err(TableError::Repo(error)) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
             Err(TableError::Repo(error)) if self.is_excused(&error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged_aside(at);

@@ -13,6 +13,7 @@ use crate::model::{Model, Violation};
 use crate::node::{Stage, name};
 use crate::plan::{Fault, Login};
 use crate::rights::Right;
+use crate::stock::store::BARRED;
 use crate::stock::{self, Session, Store, Trip, client, server, user};
 use crate::talk::{Kind, Soundness, Talk};
 use repo::manifest::{self, Artifact};
@@ -91,7 +92,11 @@ impl Sim {
         let text = unpack(body, &DecodeLimits::default()).map_err(|error| Violation::new("stock", error))?;
         let reply = match server::answer(store, &text, body.content_type, now) {
             Ok(reply) => reply,
-            Err(trip) if self.is_no_fault(edge, &trip) => return Ok(None),
+            Err(trip) if self.is_no_fault(edge, &trip) => {
+                self.note_barred(edge, &trip);
+                self.tell(&format!("peer {at}, like stock, fails: {}", trip.0));
+                return Ok(None);
+            }
             Err(Trip(text)) => return Err(Violation::new("stock", format!("server {at}: {text}"))),
         };
         self.note_hollow(edge, &reply.text);
@@ -119,7 +124,10 @@ impl Sim {
         let Some(session) = &mut talk.stock else { unreachable!("it is like stock") };
         let next = match session.hear(store, &text) {
             Ok(next) => next,
-            Err(trip) if self.is_no_fault(talk.edge, &trip) => client::Next::Failed(trip.0),
+            Err(trip) if self.is_no_fault(talk.edge, &trip) => {
+                self.note_barred(talk.edge, &trip);
+                client::Next::Failed(trip.0)
+            }
             Err(Trip(text)) => return Err(Violation::new("stock", format!("client {at}: {text}"))),
         };
         let is_done = next == client::Next::Done;
@@ -155,7 +163,24 @@ impl Sim {
         }
     }
 
-    /// What stock trips over and no peer of it can help: files that others keep from it, requests that come again, and
+    /// Keeps that a delta of something shunned came over an edge.
+    fn note_barred(&mut self, edge: usize, trip: &Trip) {
+        if trip.0.starts_with(BARRED) {
+            self.census.note("delta of something shunned");
+            self.barred.insert(edge);
+        }
+    }
+
+    /// A session with a peer like stock that failed on a delta of something shunned: whether it goes on without deltas.
+    pub(super) fn goes_on_whole(&mut self, talk: &mut Talk) -> bool {
+        let goes_on = self.barred.contains(&talk.edge) && talk.stock.is_none() && talk.session.send_whole();
+        if goes_on {
+            self.tell(&format!("{} goes on without deltas", talk.name()));
+        }
+        goes_on
+    }
+
+    /// What stock trips over and no peer of it can help: deltas of what it shuns, files that others keep from it, requests that come again, and
     /// what other stock sends as an empty file for want of a delta source. Frond passes over that: no session that it
     /// has part in fails of it.
     fn is_no_fault(&self, edge: usize, trip: &Trip) -> bool {
@@ -164,6 +189,7 @@ impl Sim {
         let shunned = self.nodes.iter().any(|node| !node.known.shunned.is_empty()) || on(Fault::Restore);
         trip.0.contains("UNIQUE") && (on(Fault::Duplicate) || on(Fault::Delay) || on(Fault::Reorder))
             || trip.0.contains("unresolved deltas") && shunned
+            || trip.0.starts_with(BARRED)
             || hollow.any(|id| trip.0 == format!("wrong hash on received artifact {id}"))
     }
 
@@ -184,7 +210,9 @@ impl Sim {
             || on(Fault::Restore);
         let unborn = talk.server_stage == Stage::Unborn || on(Fault::Restore);
         let no_fault = self.is_no_fault(talk.edge, &Trip(text.to_owned()));
-        if denied || unborn || on(Fault::Duplicate) || no_fault {
+        let waits = on(Fault::Flip) && text.contains("too many failed logins");
+        let is_copy = on(Fault::Duplicate) && text.contains("this login was used before");
+        if denied || unborn || is_copy || no_fault || waits {
             return Ok(());
         }
         Err(Violation::new("stock", format!("{} gives up without a reason: {text}", talk.name())))

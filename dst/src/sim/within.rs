@@ -1,12 +1,15 @@
-//! What peers do within a half-round: rare choices, and dying, between two of its transactions or within one.
+//! What peers do within a half-round: rare choices, and dying, between two of its transactions or within one, as when
+//! their user is at work.
 
 use repo::RepoError;
 
 use super::{Sim, broken};
 use crate::check::content::Maker;
+use crate::check::tables::Cause;
 use crate::dice::Turn;
 use crate::model::Violation;
-use crate::node::{MINES, TRIPPED};
+use crate::node::{MINES, TRIPPED, name};
+use crate::plan::Level;
 use crate::rare::Rare;
 use crate::site::Site;
 
@@ -18,7 +21,9 @@ impl Sim {
 
     /// The rare choices of a peer in the half-round that follows.
     pub(super) fn rare(&self, at: usize) -> Rare {
-        Rare::new(self.plan.seed, &self.plan.choices, self.half_round(at))
+        let rare = Rare::new(self.plan.seed, &self.plan.choices, self.half_round(at));
+        // Who looks at the time costs some.
+        if self.plan.level == Level::Calm { rare } else { rare.begun(self.nodes[at].time(self.now)) }
     }
 
     /// Counts the rare choices of a half-round.
@@ -29,7 +34,7 @@ impl Sim {
         }
     }
 
-    /// Perhaps lets a peer die in the half-round that follows. Says whether [`Sim::disarm`] has to follow.
+    /// Perhaps lets a peer die in the half-round, or the work, that follows. Says whether [`Sim::disarm`] has to follow.
     pub(super) fn arm(&mut self, at: usize) -> Result<bool, Violation> {
         let turn = self.half_round(at);
         if !self.hits(Site::CrashWithin, turn) {
@@ -39,18 +44,23 @@ impl Sim {
         self.nodes[at].arm(&mine).map_err(broken)
     }
 
-    /// The half-round is over.
+    /// The half-round, or the work, is over.
     pub(super) fn disarm(&mut self, at: usize, armed: bool) -> Result<(), Violation> {
         if armed { self.nodes[at].disarm().map_err(broken) } else { Ok(()) }
     }
 
-    /// Whether a half-round failed since its peer died. What it committed before that is looked at.
-    pub(super) fn dies_of(&mut self, at: usize, error: &RepoError) -> Result<bool, Violation> {
+    /// Whether a half-round, or the work of a user, failed since the peer died. What was committed before that is looked
+    /// at.
+    pub(super) fn dies_of(&mut self, at: usize, error: &RepoError, maker: Maker) -> Result<bool, Violation> {
         if !error.to_string().contains(TRIPPED) {
             return Ok(false);
         }
-        self.audit(at, Maker::Peer)?;
-        self.tell(&format!("peer {at} dies within a half-round"));
+        self.audit(at, maker)?;
+        if maker == Maker::User {
+            self.audit_aside(at, Cause::User(&name(at)))?;
+            self.census.note("died at work");
+        }
+        self.tell(&format!("peer {at} dies in the midst of it"));
         let pause = self.dice("pause after a half-round", self.half_round(at)).between(100, 10_000);
         self.crash(at, pause);
         Ok(true)

@@ -19,6 +19,9 @@ const SMALL: usize = 100;
 /// What a delta has to save.
 const SAVED: usize = 50;
 const MOST: usize = 1 << 30;
+/// What a [`Trip`] begins with over a delta of what is shunned and not there, not even by name. The request or reply with
+/// it is lost as a whole.
+pub const BARRED: &str = "a delta of shunned";
 
 /// A repository.
 #[derive(Debug, Clone)]
@@ -99,7 +102,8 @@ impl Store {
             ..Known::default()
         };
         for (rid, id) in (1..).zip(&self.names) {
-            match &self.contents[id] {
+            let Some(content) = self.contents.get(id) else { continue };
+            match content {
                 Content::Phantom => drop(known.phantoms.insert(*id)),
                 Content::Waiting(..) => drop(known.waiting.insert(*id)),
                 Content::Whole(_) => drop(known.held.insert(*id, rid)),
@@ -203,6 +207,10 @@ impl Store {
         }
         if matches!(self.contents.get(&id), Some(Content::Whole(_) | Content::Waiting(..))) {
             return Ok(false);
+        }
+        // Its row of the source is none, so that it takes the delta for the content (seen with 2.21, server and client).
+        if let Some(source) = source.filter(|source| !self.is_known(source)) {
+            return trip(format!("{BARRED} {source}: hash of rid does not match its uuid"));
         }
         self.announce(id, private);
         if private {
@@ -387,16 +395,29 @@ impl Store {
 
     /// Ends a clone: everything is linked anew. Fails if a delta still waits.
     pub fn rebuild(&mut self) -> Result<(), Trip> {
-        if let Some(id) = self.names.iter().find(|id| matches!(self.contents[*id], Content::Waiting(..))) {
+        if let Some((id, _)) =
+            self.contents.iter().find(|(_, content)| matches!(content, Content::Waiting(..)))
+        {
             return trip(format!("unresolved deltas: {id}"));
         }
-        let public = |id: &&ArtifactId| !self.private.contains(*id);
+        let public = |id: &&ArtifactId| self.is_known(id) && !self.private.contains(*id);
         self.unclustered = self.names.iter().filter(public).copied().collect();
         self.checkins.clear();
         for id in self.names.clone() {
             self.link(id);
         }
         Ok(())
+    }
+
+    /// Drops what is shunned, as a rebuild does: its row stays free.
+    pub fn drop_shunned(&mut self) {
+        for id in &self.shunned {
+            self.contents.remove(id);
+            for set in [&mut self.unclustered, &mut self.unsent, &mut self.private] {
+                set.remove(id);
+            }
+        }
+        self.checkins.retain(|id| !self.shunned.contains(id));
     }
 
     /// Notes the nonce of a login that brought something. False if that was so before: the table takes none twice.

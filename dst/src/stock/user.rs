@@ -118,12 +118,24 @@ fn tag(store: &mut Store, dice: &mut Dice, user: &str, count: u64, now: UnixTime
 fn shun(store: &mut Store, dice: &mut Dice) -> String {
     let known = store.known();
     let names: Vec<_> = known.held.keys().filter(|id| !store.clusters.contains(*id)).copied().collect();
-    if names.is_empty() || dice.hits(Ratio::new(1, 2)) {
+    if names.is_empty() || dice.hits(Ratio::new(1, 4)) {
         return "shuns nothing".to_owned();
     }
-    let id = *dice.pick(&names);
+    // What a next version is a delta of, if there is any.
+    let last = store.checkins.last();
+    let mut tip: Vec<_> = match last.and_then(|id| store.content(id).map(manifest::parse)) {
+        Some(Ok(Artifact::Checkin(checkin))) => checkin.files.iter().filter_map(|file| file.id).collect(),
+        _ => Vec::new(),
+    };
+    tip.extend(last);
+    let current: Vec<_> = names.iter().filter(|id| tip.contains(id)).copied().collect();
+    let id = *dice.pick(if current.is_empty() { &names } else { &current });
     store.shunned.insert(id);
-    format!("shuns {}", id.short())
+    if dice.hits(Ratio::new(1, 2)) {
+        return format!("shuns {}", id.short());
+    }
+    store.drop_shunned();
+    format!("shuns {}, and drops it", id.short())
 }
 
 fn file(store: &mut Store, dice: &mut Dice, user: &str, count: u64, now: UnixTime) -> String {
