@@ -13,6 +13,8 @@ pub struct Watch {
     broken: Option<String>,
     /// Tables whose comparison began and did not end yet.
     tables: BTreeSet<String>,
+    /// Whether an error was told of by which it ends.
+    has_failed: bool,
     /// Artifacts that were refused.
     pub refused: u64,
 }
@@ -70,7 +72,14 @@ impl Observer for Watch {
                 self.expect_round(*round, self.round, event);
                 self.expect(&[Stage::InRound], Stage::Between, event);
             }
-            Event::SessionFinished { rounds, .. } => {
+            Event::Failed { again, .. } => {
+                self.has_failed |= !again;
+                self.expect(&[Stage::Between, Stage::InRound], self.stage, event);
+            }
+            Event::SessionFinished { rounds, error, .. } => {
+                if error.is_some() != self.has_failed {
+                    self.complain(|| format!("an error at the end: {error:?}, told: {}", error.is_none()));
+                }
                 self.expect_round(*rounds, self.round, event);
                 self.expect(&[Stage::Between, Stage::InRound], Stage::After, event);
             }
@@ -106,6 +115,7 @@ fn name(event: &Event<'_>) -> &'static str {
         Event::RoundStarted { .. } => "the start of a round",
         Event::RoundFinished { .. } => "the end of a round",
         Event::SessionFinished { .. } => "the end of a session",
+        Event::Failed { .. } => "a failure",
         Event::RequestStarted { .. } => "the start of a request",
         Event::RequestHandled { .. } => "the end of a request",
         Event::TableStarted { .. } => "the start of a table",
@@ -135,6 +145,7 @@ mod tests {
             cards: 1,
             stats: &stats,
             duration: Duration::ZERO,
+            cache: repo::CacheUse::default(),
             refusal: None,
             error: None,
         };

@@ -32,7 +32,7 @@ impl Kind {
     /// How long the program waits for the collector once it is to end. Whoever gave a command waits too.
     const fn patience(self) -> Duration {
         match self {
-            Self::Command => Duration::from_secs(1),
+            Self::Command => Duration::from_millis(300),
             Self::Server | Self::Leaf => Duration::from_secs(3),
         }
     }
@@ -97,6 +97,9 @@ pub(crate) struct Place<'a> {
 impl<'a> Place<'a> {
     /// A repository file of this machine.
     pub(crate) const FILE: Self = Self { carrier: "file", host: "", port: 0 };
+
+    /// Nobody could say.
+    pub(crate) const UNKNOWN: Self = Self { carrier: "", host: "", port: 0 };
 
     /// Somebody on the leaf's own broker.
     pub(crate) const MEETING: Self = Self { carrier: "nats", host: "", port: 0 };

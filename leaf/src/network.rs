@@ -8,11 +8,11 @@ use clap::Args;
 use repo::Repo;
 use repo::branch::Fork;
 use serde::{Serialize, Serializer};
-use sync::SyncResult;
-use sync::client::{self, Remember, Setting};
+use sync::client::{self, ClientError, Remember, Setting};
 use sync::http::{HttpOptions, Proxies, ProxyError};
 use sync::nats::{ConnectOptions, NatsOptions};
-use telemetry::SpanId;
+use sync::{SyncOptions, SyncResult};
+use telemetry::{SpanId, within};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -24,7 +24,7 @@ use crate::login::{self, Login, Origin};
 use crate::measure::{self, Place};
 use crate::output::{self, Output};
 use crate::progress::Reporter;
-use crate::remote::Remote;
+use crate::remote::{self, Remote};
 
 /// What goes beside public artifacts.
 #[derive(Debug, Default, Args)]
@@ -113,13 +113,13 @@ pub(crate) fn given_url(text: &str, output: &Output) -> Result<Remote, Failure> 
 }
 
 /// Whom a repository is synchronized with, and as whom.
-pub(crate) struct Peer {
-    pub(crate) url: Remote,
-    pub(crate) login: Login,
+struct Peer {
+    url: Remote,
+    login: Login,
 }
 
 /// The peer at the address that was given, else at the one that the repository remembers.
-pub(crate) fn peer(given: Option<&str>, repo: &mut Repo, output: &Output) -> Result<Peer, Failure> {
+fn peer(given: Option<&str>, repo: &mut Repo, output: &Output) -> Result<Peer, Failure> {
     let remembered = client::remembered_url(&repo.snapshot()?)?;
     let url = match (given, &remembered) {
         (Some(text), _) => given_url(text, output)?,
@@ -155,6 +155,37 @@ pub(crate) fn setting(
     setting.observer = Box::new((Reporter::new(*output), observer));
     setting.patience = PATIENCE;
     Ok((setting, span))
+}
+
+/// One session of a repository with the server at the address that was given, else at the one that it remembers, whatever
+/// comes of it.
+pub(crate) fn session(
+    network: &Network,
+    given: Option<&str>,
+    repo: &mut Repo,
+    options: SyncOptions,
+    output: &Output,
+) -> Result<(Remote, Result<SyncResult, ClientError>), Failure> {
+    let file = repo.path().unwrap_or(Path::new("")).to_owned();
+    let operation = options.operation();
+    let Peer { url, login } =
+        peer(given, repo, output).inspect_err(|failure| unbegun(&file, None, operation, failure))?;
+    let mut prepare = || {
+        let remember = network.remember(&login)?;
+        let transport = url.wire(network, remote::own_name(repo)?)?;
+        Ok((remember, transport, setting(&file, &url, output)?))
+    };
+    let (remember, mut transport, (mut setting, span)) =
+        prepare().inspect_err(|failure| unbegun(&file, Some(&url), operation, failure))?;
+    let options = SyncOptions { user: login.user, password: login.password, ..options };
+    let outcome = run(within(span, client::sync(repo, &mut transport, options, remember, &mut setting)))?;
+    Ok((url, outcome))
+}
+
+/// Tells who measures of a session that could not begin, with the server as far as that is known.
+pub(crate) fn unbegun(file: &Path, url: Option<&Remote>, operation: &'static str, failure: &Failure) {
+    let name = url.map(ToString::to_string).unwrap_or_default();
+    measure::unbegun(&measure::stem(file), &name, url.map_or(Place::UNKNOWN, Place::of), operation, failure);
 }
 
 /// Runs a task to its end, or until a signal: then it is dropped at the next exchange, and cleans up. What blocks

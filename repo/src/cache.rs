@@ -28,6 +28,15 @@ pub struct CacheUse {
     pub misses: u64,
 }
 
+impl CacheUse {
+    /// What was added since it was like `earlier`; nothing if it began anew meanwhile.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        let Self { hits, misses } = earlier;
+        Self { hits: self.hits.saturating_sub(hits), misses: self.misses.saturating_sub(misses) }
+    }
+}
+
 impl Cache {
     pub(crate) fn new(limit: usize) -> Self {
         Self {

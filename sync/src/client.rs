@@ -15,7 +15,7 @@ use xfer::{DecodeLimits, decode, encode};
 
 use crate::{
     Buggify, Cx, Event, Limits, NoFaults, NoGuard, NoObserver, Observer, Progress, Session, SyncError,
-    SyncOptions, SyncResult, Transport, TransportError, short,
+    SyncOptions, SyncResult, Transport, TransportError, class_of, short,
 };
 
 use self::again::{Again, Way};
@@ -42,6 +42,21 @@ pub enum ClientError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Randomness(#[from] getrandom::Error),
+}
+
+impl ClientError {
+    /// One word for what kind of failure it is, for figures and alerts. The set of words is closed.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Sync(error) => error.class(),
+            Self::Transport(error) => error.class(),
+            Self::Body(_) => "malformed",
+            Self::File(FileError::Busy(_)) => "repository-busy",
+            Self::File(FileError::Io { .. }) => "repository",
+            Self::File(_) => "usage",
+            Self::Randomness(_) => "other",
+        }
+    }
 }
 
 impl From<RepoError> for ClientError {
@@ -136,8 +151,23 @@ pub async fn sync<T: Transport>(
 ) -> Result<SyncResult, ClientError> {
     let mut session = Session::sync(options.clone(), setting.seed);
     run(&mut session, repo, transport, setting).await?;
-    blocking(|| remembered::store(repo, transport, &options, remember, (setting.clock)()))?;
+    let stored = blocking(|| remembered::store(repo, transport, &options, remember, (setting.clock)()));
+    beside_sessions(stored, options.operation(), setting)?;
     Ok(session.result())
+}
+
+/// Tells of what failed before a session began, or after it ended.
+fn beside_sessions<T>(
+    outcome: Result<T, impl Into<ClientError>>,
+    operation: &'static str,
+    setting: &mut Setting,
+) -> Result<T, ClientError> {
+    let outcome = outcome.map_err(Into::into);
+    if let Err(error) = &outcome {
+        let class = class_of(error);
+        setting.cx(|cx| cx.tell(|_| Event::Failed { operation, class, error, again: false }));
+    }
+    outcome
 }
 
 /// Half-rounds on this side alternate with exchanges, until the session is done.
@@ -157,25 +187,25 @@ async fn run<T: Transport>(
             Ok(reply) => reply,
             Err(error) => {
                 let (budget, chance) = (setting.limits.send_bytes, setting.seed[0]);
-                match again.after(&error, sent, budget, transport.retry_after(), chance) {
-                    Some(Way::Later(wait)) => {
-                        tracing::warn!(error = %short(&error.to_string()), "asking again in {:.1} seconds", wait.as_secs_f32());
+                let way = again.after(&error, sent, budget, transport.retry_after(), chance);
+                let Some(way) = way.filter(|way| *way != Way::Whole || session.send_whole()) else {
+                    setting.cx(|cx| session.abandon(&error, cx));
+                    return Err(error.into());
+                };
+                setting.cx(|cx| cx.tell(|_| session.failed(&error, true)));
+                let error = error.to_string();
+                match way {
+                    Way::Later(wait) => {
+                        tracing::warn!(error = %short(&error), "asking again in {:.1} seconds", wait.as_secs_f32());
                         tokio::time::sleep(wait).await;
-                        continue;
                     }
-                    Some(Way::Smaller(send_bytes)) => {
-                        tracing::info!(error = %short(&error.to_string()), send_bytes, "going on with smaller requests");
+                    Way::Smaller(send_bytes) => {
+                        tracing::info!(error = %short(&error), send_bytes, "going on with smaller requests");
                         setting.limits.send_bytes = send_bytes;
-                        continue;
                     }
-                    Some(Way::Whole) if session.send_whole() => {
-                        tracing::info!(error = %short(&error.to_string()), "going on without deltas");
-                        continue;
-                    }
-                    Some(Way::Whole) | None => {}
+                    Way::Whole => tracing::info!(error = %short(&error), "going on without deltas"),
                 }
-                setting.cx(|cx| session.abandon(&error, cx));
-                return Err(error.into());
+                continue;
             }
         };
         again.reset();

@@ -168,13 +168,17 @@ impl SyncError {
     }
 }
 
-/// One word for what kind of failure an [`crate::Event`] tells of: [`SyncError::class`] or
-/// [`TransportError::class`]; `other` for what is neither.
+/// One word for what kind of failure an [`crate::Event`] tells of: [`SyncError::class`], [`TransportError::class`] or that
+/// of a client's error; `other` for what is none of them.
 pub fn class_of(error: &(dyn Error + 'static)) -> &'static str {
     if let Some(error) = error.downcast_ref::<SyncError>() {
         return error.class();
     }
     if let Some(error) = error.downcast_ref::<TransportError>() {
+        return error.class();
+    }
+    #[cfg(feature = "http")]
+    if let Some(error) = error.downcast_ref::<crate::client::ClientError>() {
         return error.class();
     }
     let is_malformed = error.is::<DecodeError>() || error.is::<BodyError>();

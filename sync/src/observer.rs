@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use repo::CacheUse;
 use xfer::{ArtifactId, SqlName};
 
 use crate::tables::TableStats;
@@ -133,10 +134,31 @@ pub enum Event<'a> {
         stats: &'a RoundStats,
         /// How long it took on the caller's clock; zero if there is none.
         duration: Duration,
+        /// How the contents that it needed were read.
+        cache: CacheUse,
         /// What whoever asks was told is wrong with the request, if it was refused.
         refusal: Option<&'a str>,
         /// Why it failed, if it did.
         error: Option<&'a (dyn Error + 'static)>,
+    },
+    /// The reply to a request that was handled is whole, and goes on its way.
+    Replied {
+        /// Its bytes, as they travel.
+        bytes: u64,
+    },
+    /// There is no room for the reply to a request that was handled: whoever asked is told to come again.
+    NoRoom,
+    /// Something failed: an exchange of a session, which is made again; what ends a session, before
+    /// [`Self::SessionFinished`] tells so; or what was to be done before a session began, or after it ended.
+    Failed {
+        /// What the session does, or was to do.
+        operation: &'static str,
+        /// What kind of failure it is ([`crate::class_of`]).
+        class: &'static str,
+        /// What failed.
+        error: &'a (dyn Error + 'static),
+        /// Whether the same is tried again.
+        again: bool,
     },
     /// A synced table is compared with the peer's: by a client once a session, by a server in each request that is
     /// about it, once it is answered.
@@ -218,6 +240,9 @@ pub trait Observer {
 
     /// Called on the thread that works on a request, before it does.
     fn take_up(&mut self) {}
+
+    /// Called on that thread when it is done with the request, of which more may be told elsewhere.
+    fn lay_down(&mut self) {}
 }
 
 /// How a request came.
@@ -238,7 +263,7 @@ pub struct Origin<'a> {
     pub carrier: Carrier,
     /// Address of whoever sent it, or its name at a broker.
     pub peer: Option<&'a str>,
-    /// The repository that it is meant for.
+    /// The repository that it is meant for, or the address of a server that is asked in turn.
     pub file: &'a Path,
     /// The path or subject that it was sent to.
     pub target: &'a str,
@@ -266,6 +291,12 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.0.take_up();
         self.1.take_up();
     }
+
+    fn lay_down(&mut self) {
+        // What was taken up last is laid down first.
+        self.1.lay_down();
+        self.0.lay_down();
+    }
 }
 
 impl<T: Observer + ?Sized> Observer for Box<T> {
@@ -280,6 +311,10 @@ impl<T: Observer + ?Sized> Observer for Box<T> {
     fn take_up(&mut self) {
         (**self).take_up();
     }
+
+    fn lay_down(&mut self) {
+        (**self).lay_down();
+    }
 }
 
 impl<T: Observer + ?Sized> Observer for &mut T {
@@ -293,6 +328,10 @@ impl<T: Observer + ?Sized> Observer for &mut T {
 
     fn take_up(&mut self) {
         (**self).take_up();
+    }
+
+    fn lay_down(&mut self) {
+        (**self).lay_down();
     }
 }
 

@@ -90,7 +90,7 @@ pub type Handler = Arc<dyn Fn(&mut Repo, &Message, &mut Cx<'_>) -> Result<Messag
 /// # }
 /// ```
 pub fn handle_sync(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Result<Message, SyncError> {
-    let begun = cx.now;
+    let (begun, read_before) = (cx.now, repo.cache_use());
     cx.tell(|cx| {
         let (operation, project) = purpose(request);
         Event::RequestStarted { operation, project, peer: cx.peer }
@@ -100,10 +100,12 @@ pub fn handle_sync(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Resul
         Err(error) => (Err(error), RoundStats::default()),
     };
     let error = reply.as_ref().err().map(|error| error as &(dyn std::error::Error + 'static));
+    let cache = repo.cache_use().since(read_before);
     cx.tell(|cx| Event::RequestHandled {
         cards: request.cards.len(),
         stats: &stats,
         duration: cx.since(begun),
+        cache,
         refusal: reply.as_ref().ok().and_then(refusal_of),
         error,
     });

@@ -31,7 +31,7 @@ use self::progress::Effort;
 use self::push::Pushing;
 use self::unversioned::{Direction, Unversioned};
 use crate::tables::{Flow, TableSync};
-use crate::{Cx, Event, RoundStats, SyncError};
+use crate::{Cx, Event, RoundStats, SyncError, class_of};
 
 pub use self::cloning::CloneVersion;
 pub use self::locking::{CheckinLock, CheckinLockFailure};
@@ -372,6 +372,11 @@ impl Session {
         result
     }
 
+    /// What is told of an error, by which the session ends unless the same is tried again.
+    pub(crate) fn failed<'e>(&self, error: &'e (dyn Error + 'static), again: bool) -> Event<'e> {
+        Event::Failed { operation: self.operation(), class: class_of(error), error, again }
+    }
+
     fn operation(&self) -> &'static str {
         match self.goal {
             Goal::Clone(_) => "clone",
@@ -399,6 +404,9 @@ impl Session {
     fn finish(&mut self, error: Option<&(dyn Error + 'static)>, cx: &mut Cx<'_>) {
         self.step = Step::Finished;
         self.finish_tables(cx);
+        if let Some(error) = error {
+            cx.tell(|_| self.failed(error, false));
+        }
         cx.tell(|cx| Event::SessionFinished {
             operation: self.operation(),
             project: &self.codes.project,

@@ -339,6 +339,11 @@ impl Observer for Diary {
             Event::RequestHandled { refusal: Some(text), .. } => format!("refused: {text}"),
             Event::RequestHandled { stats, error: None, .. } => format!("handled, {} sent", stats.files_sent),
             Event::RequestHandled { error: Some(error), .. } => format!("not handled: {error}"),
+            Event::Replied { .. } => "replied".to_owned(),
+            Event::NoRoom => "no room".to_owned(),
+            Event::Failed { class, again, .. } => {
+                format!("{class}: {}", if *again { "again" } else { "in vain" })
+            }
             Event::Crosslinked { .. } => "crosslinked".to_owned(),
             Event::PeerSaid { text } => format!("peer: {text}"),
             Event::TableStarted { table, rows } => format!("table {table}, {rows} rows"),

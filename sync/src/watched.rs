@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
+use repo::CacheUse;
+
 use crate::{Event, Observer, RoundStats, TraceContext};
 
 /// The observer of a request, which is told of its end once, whoever brought it about: what cannot be read never reaches
@@ -44,8 +46,8 @@ impl Watched {
     /// whoever asks was told is wrong with it, or why we failed.
     pub fn end(&mut self, cards: usize, refusal: Option<&str>, error: Option<&(dyn Error + 'static)>) {
         if !self.has_ended {
-            let (stats, duration) = (&RoundStats::default(), Duration::ZERO);
-            self.observe(&Event::RequestHandled { cards, stats, duration, refusal, error });
+            let (stats, duration, cache) = (&RoundStats::default(), Duration::ZERO, CacheUse::default());
+            self.observe(&Event::RequestHandled { cards, stats, duration, cache, refusal, error });
         }
     }
 }
@@ -58,5 +60,9 @@ impl Observer for Watched {
 
     fn trace(&self) -> Option<TraceContext> {
         self.observer.trace()
+    }
+
+    fn lay_down(&mut self) {
+        self.observer.lay_down();
     }
 }

@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
+
 /// How long an export may take where `OTEL_EXPORTER_OTLP_TIMEOUT` does not say.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -69,6 +71,16 @@ impl Plan {
         let plan = Self { traces: export("TRACES", &variable)?, metrics: export("METRICS", &variable)? };
         if plan.traces.is_some() {
             check_sampler(&variable)?;
+            check_numbers(
+                &["BSP_SCHEDULE_DELAY", "BSP_MAX_QUEUE_SIZE", "BSP_MAX_EXPORT_BATCH_SIZE"],
+                &variable,
+            )?;
+        }
+        if plan.metrics.is_some() {
+            check_numbers(&["METRIC_EXPORT_INTERVAL"], &variable)?;
+        }
+        if plan.is_on() {
+            check_attributes(&variable)?;
         }
         Ok(plan)
     }
@@ -113,6 +125,13 @@ fn export(signal: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Op
             PlanError { variable, value, wanted }
         })?;
     }
+    if let Some((variable, headers)) = of_otlp("HEADERS")
+        && !headers.split_terminator(',').all(is_header)
+    {
+        // They are secrets.
+        let (value, wanted) = ("...".to_owned(), "name=value is wanted, with commas between two of them");
+        return Err(PlanError { variable, value, wanted });
+    }
     let timeout = match of_otlp("TIMEOUT") {
         None => TIMEOUT,
         Some((variable, value)) => match value.parse() {
@@ -125,6 +144,50 @@ fn export(signal: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Op
         certificate: of_otlp("CERTIFICATE").map(|(_, file)| file.into()),
         timeout,
     }))
+}
+
+/// Whether the exporter takes a header, which it would leave out in silence.
+fn is_header(text: &str) -> bool {
+    let Some((name, value)) = text.trim().split_once('=') else { return false };
+    let mut rest = value.trim();
+    let mut plain = Vec::with_capacity(rest.len());
+    while let Some((before, after)) = rest.split_once('%') {
+        let Some(byte) = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
+            return false;
+        };
+        plain.extend_from_slice(before.as_bytes());
+        plain.push(byte);
+        rest = &after[2..];
+    }
+    plain.extend_from_slice(rest.as_bytes());
+    let is_text = std::str::from_utf8(&plain).is_ok();
+    is_text && HeaderName::try_from(name.trim()).is_ok() && HeaderValue::from_bytes(&plain).is_ok()
+}
+
+/// Checks what the exporter would pass over in silence: how often is sent, and how much is kept until then.
+fn check_numbers(names: &[&str], variable: &impl Fn(&str) -> Option<String>) -> Result<(), PlanError> {
+    for name in names.iter().map(|name| format!("OTEL_{name}")) {
+        if let Some(value) =
+            variable(&name).filter(|value| !value.parse().is_ok_and(|number: u32| number > 0))
+        {
+            return Err(PlanError { variable: name, value, wanted: "a number above 0 is wanted" });
+        }
+    }
+    Ok(())
+}
+
+/// Checks what is said of the sender: what has no value would be left out in silence.
+fn check_attributes(variable: &impl Fn(&str) -> Option<String>) -> Result<(), PlanError> {
+    let name = "OTEL_RESOURCE_ATTRIBUTES";
+    let is_pair = |text: &str| text.split_once('=').is_some_and(|(key, _)| !key.trim().is_empty());
+    match variable(name).filter(|value| !value.split_terminator(',').all(is_pair)) {
+        None => Ok(()),
+        Some(value) => Err(PlanError {
+            variable: name.to_owned(),
+            value,
+            wanted: "name=value is wanted, with commas between two of them",
+        }),
+    }
 }
 
 /// Gives what is wanted in place of an address that is of no use.
@@ -249,9 +312,28 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
             ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/client.key"),
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4318"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=a,b"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "5s"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "often"),
         ] {
             let error = plan(&[AT, (name, value)]).unwrap_err();
             assert_eq!((error.variable.as_str(), error.value.as_str()), (name, value));
+        }
+    }
+
+    #[test]
+    fn headers_that_would_be_left_out_are_told_of_and_not_shown() {
+        let name = "OTEL_EXPORTER_OTLP_METRICS_HEADERS";
+        for text in ["a=b", "x-a = b , c=%20d%c3%a4", "a=b,", "a=b=c", "a="] {
+            assert!(plan(&[AT, (name, text)]).is_ok(), "{text}");
+        }
+        for text in
+            ["hush", "a=b,hush", "=hush", "a b=hush", "a=hush%2", "a=hush%zz", "a=hush%0a", "a=hush%ff"]
+        {
+            let error = plan(&[AT, (name, text)]).unwrap_err();
+            assert_eq!(error.variable, name, "{text}");
+            assert!(!error.to_string().contains("hush"), "{error}");
         }
     }
 

@@ -1,12 +1,14 @@
 //! Follows requests.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
+use opentelemetry::metrics::Counter;
 use opentelemetry::trace::{Span as _, SpanKind, Status, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::Span;
-use sync::{Carrier, Event, Observer, Origin, TraceContext, class_of};
+use sync::{Carrier, Event, Observer, Origin, RoundStats, TraceContext, class_of};
 
 use crate::logs;
 use crate::metrics::Instruments;
@@ -23,9 +25,12 @@ const PANIC: &str = "panic";
 /// What became of a request whose turn never came.
 const DROPPED: &str = "dropped";
 
+/// What became of a request whose reply found no room.
+const BUSY: &str = "busy";
+
 /// Follows one request, from when it has come whole.
 struct RequestObserver {
-    instruments: Instruments,
+    telemetry: Telemetry,
     /// Repository and carrier.
     labels: [KeyValue; 2],
     operation: &'static str,
@@ -45,31 +50,33 @@ impl Telemetry {
             Carrier::Nats => "nats",
             Carrier::File => "file",
         };
+        let repository = Arc::<str>::from(repository);
         let span = self.inner.tracer.as_ref().map(|tracer| {
             let builder = tracer
                 .span_builder("sync.handle")
                 .with_kind(SpanKind::Server)
-                .with_attributes(attributes(repository, origin));
+                .with_attributes(attributes(&repository, origin));
             tracer.build_with_context(builder, &origin.trace.map_or_else(Context::new, span::from_wire))
         });
-        let labels =
-            [KeyValue::new("repository", Arc::<str>::from(repository)), KeyValue::new("carrier", carrier)];
-        self.inner.instruments.active.add(1, &labels);
-        Box::new(RequestObserver {
-            instruments: self.inner.instruments.clone(),
+        let labels = [KeyValue::new("repository", repository), KeyValue::new("carrier", carrier)];
+        let observer = RequestObserver {
+            telemetry: self.clone(),
             labels,
             operation: "other",
             outcome: None,
             begun: Instant::now(),
             span,
             before: None,
-        })
+        };
+        observer.instruments().active.add(1, &observer.labels);
+        observer.count(&observer.instruments().served_bytes, "received", origin.bytes);
+        Box::new(observer)
     }
 }
 
-fn attributes(repository: &str, origin: &Origin<'_>) -> Vec<KeyValue> {
+fn attributes(repository: &Arc<str>, origin: &Origin<'_>) -> Vec<KeyValue> {
     let mut attributes = vec![
-        KeyValue::new("frond.repository", repository.to_owned()),
+        KeyValue::new("frond.repository", Arc::clone(repository)),
         KeyValue::new("frond.request.size", i64::try_from(origin.bytes).unwrap_or(i64::MAX)),
     ];
     let target = |name| span::text(name, origin.target);
@@ -77,57 +84,100 @@ fn attributes(repository: &str, origin: &Origin<'_>) -> Vec<KeyValue> {
         Carrier::Http => {
             attributes.push(KeyValue::new("http.request.method", "POST"));
             attributes.push(target("url.path"));
+            attributes.extend(origin.peer.map(|address| span::text("client.address", address)));
         }
         Carrier::Nats => {
             attributes.push(KeyValue::new("messaging.system", "nats"));
             attributes.push(KeyValue::new("messaging.operation.type", "process"));
             attributes.push(target("messaging.destination.name"));
+            // It says what it is called, which is no address.
+            attributes.extend(origin.peer.map(|name| span::text("frond.peer", name)));
         }
         Carrier::File => attributes.push(KeyValue::new("frond.carrier", "file")),
-    }
-    if let Some(peer) = origin.peer {
-        attributes.push(span::text("client.address", peer));
     }
     attributes
 }
 
+impl RequestObserver {
+    fn instruments(&self) -> &Instruments {
+        &self.telemetry.inner.instruments
+    }
+
+    fn count(&self, counter: &Counter<u64>, direction: &'static str, count: u64) {
+        if count > 0 {
+            let [repository, carrier] = self.labels.clone();
+            counter.add(count, &[repository, carrier, KeyValue::new("direction", direction)]);
+        }
+    }
+
+    fn started(&mut self, operation: &'static str, project: Option<&str>) {
+        self.operation = operation;
+        let Some(span) = &mut self.span else { return };
+        span.set_attribute(KeyValue::new("frond.operation", operation));
+        if let Some(project) = project {
+            span.set_attribute(span::text("frond.project", project));
+        }
+    }
+
+    fn handled(&mut self, cards: usize, stats: &RoundStats, refusal: Option<&str>, error: Option<&Failure>) {
+        let otherwise = if refusal.is_some() { REFUSED } else { "ok" };
+        self.outcome = Some(error.map_or(otherwise, class_of));
+        let write = self.instruments();
+        for (counter, sent, received) in [
+            (&write.served, stats.files_sent, stats.files_received),
+            (&write.served_unversioned, stats.uv_files_sent, stats.uv_files_received),
+            (&write.served_rows, stats.rows_sent, stats.rows_received),
+        ] {
+            self.count(counter, "sent", sent);
+            self.count(counter, "received", received);
+        }
+        let Some(span) = &mut self.span else { return };
+        span.set_attribute(KeyValue::new("frond.cards", i64::try_from(cards).unwrap_or(i64::MAX)));
+        span.set_attributes(moved(stats));
+        if let Some(error) = error {
+            let (class, status) = span::failed(error);
+            span.set_attribute(class);
+            span.set_status(status);
+        }
+        // That is not our failure: what was asked was answered.
+        if let Some(text) = refusal {
+            span.set_attribute(KeyValue::new("error.type", REFUSED));
+            span.add_event("refused", vec![span::text("frond.text", text)]);
+        }
+    }
+
+    fn replied(&mut self, bytes: u64) {
+        self.count(&self.instruments().served_bytes, "sent", bytes);
+        if let Some(span) = &mut self.span {
+            span.set_attribute(KeyValue::new("frond.reply.size", i64::try_from(bytes).unwrap_or(i64::MAX)));
+        }
+    }
+
+    /// It ended in a way that no error tells of.
+    fn fail(&mut self, outcome: &'static str) {
+        self.outcome = Some(outcome);
+        if let Some(span) = &mut self.span {
+            span.set_attribute(KeyValue::new("error.type", outcome));
+            span.set_status(Status::error(""));
+        }
+    }
+}
+
+/// What an event has of an error.
+type Failure = dyn Error + 'static;
+
 impl Observer for RequestObserver {
     fn observe(&mut self, event: &Event<'_>) {
         match event {
-            Event::RequestStarted { operation, project, .. } => {
-                self.operation = operation;
-                let Some(span) = &mut self.span else { return };
-                span.set_attribute(KeyValue::new("frond.operation", *operation));
-                if let Some(project) = project {
-                    span.set_attribute(span::text("frond.project", project));
-                }
-            }
+            Event::RequestStarted { operation, project, .. } => self.started(operation, *project),
             Event::RequestHandled { cards, stats, error, refusal, .. } => {
-                let otherwise = if refusal.is_some() { REFUSED } else { "ok" };
-                self.outcome = Some(error.map_or(otherwise, class_of));
-                for (direction, count) in [("sent", stats.files_sent), ("received", stats.files_received)] {
-                    if count > 0 {
-                        let [repository, carrier] = self.labels.clone();
-                        let direction = KeyValue::new("direction", direction);
-                        self.instruments.served.add(count, &[repository, carrier, direction]);
-                    }
-                }
-                let Some(span) = &mut self.span else { return };
-                span.set_attribute(KeyValue::new("frond.cards", i64::try_from(*cards).unwrap_or(i64::MAX)));
-                span.set_attributes(moved(stats));
-                match error {
-                    Some(error) => {
-                        let (class, status) = span::failed(*error);
-                        span.set_attribute(class);
-                        span.set_status(status);
-                    }
-                    None => span.set_status(Status::Ok),
-                }
-                // That is not our failure: what was asked was answered.
-                if let Some(text) = refusal {
-                    span.set_attribute(KeyValue::new("error.type", REFUSED));
-                    span.add_event("refused", vec![span::text("frond.text", text)]);
-                }
+                self.handled(*cards, stats, *refusal, *error);
+            }
+            Event::Replied { bytes } => self.replied(*bytes),
+            Event::NoRoom => self.fail(BUSY),
+            Event::Refused { .. } => self.instruments().served_refused.add(1, &self.labels),
+            Event::Crosslinked { artifacts } => {
+                self.instruments().served_crosslinked.add(*artifacts, &self.labels);
             }
             Event::TableFinished { table, stats } => {
                 if let Some(span) = &mut self.span {
@@ -148,33 +198,27 @@ impl Observer for RequestObserver {
             self.before = Some(logs::enter(SpanId::of(span.span_context())));
         }
     }
-}
 
-impl RequestObserver {
-    /// Says why nothing was told of its end.
-    fn break_off(&mut self) -> &'static str {
-        let outcome = if std::thread::panicking() { PANIC } else { DROPPED };
-        if let Some(span) = &mut self.span {
-            span.set_attribute(KeyValue::new("error.type", outcome));
-            span.set_status(Status::error(""));
+    fn lay_down(&mut self) {
+        if let Some(before) = self.before.take() {
+            logs::enter(before);
         }
-        outcome
     }
 }
 
 impl Drop for RequestObserver {
     fn drop(&mut self) {
-        if let Some(before) = self.before.take() {
-            logs::enter(before);
+        self.lay_down();
+        if self.outcome.is_none() {
+            self.fail(if std::thread::panicking() { PANIC } else { DROPPED });
         }
-        let outcome = self.outcome.unwrap_or_else(|| self.break_off());
-        self.instruments.active.add(-1, &self.labels);
-        let seconds = self.begun.elapsed().as_secs_f64();
-        self.instruments.request_duration.record(seconds, &self.labels);
+        let write = &self.telemetry.inner.instruments;
+        write.active.add(-1, &self.labels);
+        write.request_duration.record(self.begun.elapsed().as_secs_f64(), &self.labels);
         let [repository, carrier] = self.labels.clone();
         let operation = KeyValue::new("operation", self.operation);
-        let outcome = KeyValue::new("outcome", outcome);
-        self.instruments.requests.add(1, &[repository, carrier, operation, outcome]);
+        let outcome = KeyValue::new("outcome", self.outcome.unwrap_or(DROPPED));
+        write.requests.add(1, &[repository, carrier, operation, outcome]);
     }
 }
 
@@ -184,7 +228,8 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use sync::{RoundStats, SyncError};
+    use repo::CacheUse;
+    use sync::SyncError;
 
     use super::*;
     use crate::testing::{attribute, keeping, longest, metric};
@@ -210,19 +255,89 @@ mod tests {
         }
     }
 
+    fn handled<'a>(stats: &'a RoundStats) -> Event<'a> {
+        let (duration, cache) = (Duration::ZERO, CacheUse::default());
+        Event::RequestHandled { cards: 3, stats, duration, cache, refusal: None, error: None }
+    }
+
+    #[test]
+    fn all_that_a_request_moves_is_counted() {
+        let (telemetry, kept) = keeping();
+        let origin = Origin { bytes: 100, ..origin("/", "203.0.113.7") };
+        let mut observer = telemetry.request("served", &origin);
+        let id = &xfer::hash::sha1(b"");
+        observer.observe(&Event::Refused { id });
+        observer.observe(&Event::Crosslinked { artifacts: 2 });
+        let stats = &RoundStats {
+            files_sent: 3,
+            files_received: 4,
+            uv_files_sent: 5,
+            uv_files_received: 6,
+            rows_sent: 7,
+            rows_received: 8,
+            ..RoundStats::default()
+        };
+        observer.observe(&handled(stats));
+        observer.observe(&Event::Replied { bytes: 200 });
+        drop(observer);
+        for (name, sent, received) in [
+            ("artifacts", "3", "4"),
+            ("network_io_bytes", "200", "100"),
+            ("unversioned", "5", "6"),
+            ("table_rows", "7", "8"),
+        ] {
+            let name = format!("frond_server_{name}_total");
+            let both = ["\"sent\"", "\"received\""].map(|way| metric(&telemetry, &name, &[way]));
+            assert_eq!(both, [sent, received], "{name}");
+        }
+        assert_eq!(metric(&telemetry, "frond_server_artifacts_refused_total", &[]), "1");
+        assert_eq!(metric(&telemetry, "frond_server_crosslinked_total", &[]), "2");
+        assert_eq!(metric(&telemetry, "frond_server_requests_total", &["outcome=\"ok\""]), "1");
+        assert_eq!(attribute(&kept.span("sync.handle"), "frond.reply.size"), "200");
+    }
+
+    #[test]
+    fn a_request_whose_reply_finds_no_room_was_not_answered() {
+        let (telemetry, kept) = keeping();
+        let mut observer = telemetry.request("served", &origin("/", "203.0.113.7"));
+        observer.observe(&handled(&RoundStats::default()));
+        observer.observe(&Event::NoRoom);
+        drop(observer);
+        assert_eq!(metric(&telemetry, "frond_server_requests_total", &["outcome=\"busy\""]), "1");
+        let span = kept.span("sync.handle");
+        assert_eq!((attribute(&span, "error.type").as_str(), span.status), ("busy", Status::error("")));
+    }
+
+    #[test]
+    fn log_lines_of_a_thread_name_the_span_of_a_request_as_long_as_it_works_on_it() {
+        let (telemetry, _kept) = keeping();
+        let mut observer = telemetry.request("served", &origin("/", "203.0.113.7"));
+        observer.take_up();
+        let during = logs::enter(None);
+        assert_eq!(
+            during.map(|span| span.span().to_string()),
+            observer.trace().map(|t| t.span_id().to_owned())
+        );
+        logs::enter(during);
+        observer.lay_down();
+        assert_eq!(logs::enter(None), None);
+        // What is dropped later, elsewhere, changes nothing there.
+        drop(observer);
+        assert_eq!(logs::enter(None), None);
+    }
+
     #[test]
     fn a_span_holds_no_more_than_a_kib_of_what_others_say() {
         let long = "ä".repeat(1 << 19);
         let error = SyncError::Refused(long.clone());
-        for (refusal, error) in
-            [(Some(&*long), None), (None, Some(&error as &(dyn std::error::Error + 'static)))]
-        {
+        for (refusal, error) in [(Some(&*long), None), (None, Some(&error as &Failure))] {
             let (telemetry, kept) = keeping();
             let mut observer = telemetry.request("served", &origin(&long, &long));
             let (operation, project, peer) = ("pull", Some(&*long), None);
             observer.observe(&Event::RequestStarted { operation, project, peer });
             let (stats, duration) = (&RoundStats::default(), Duration::ZERO);
-            observer.observe(&Event::RequestHandled { cards: 0, stats, duration, refusal, error });
+            let cache = CacheUse::default();
+            observer.observe(&Event::RequestHandled { cards: 0, stats, duration, cache, refusal, error });
             drop(observer);
             let longest = longest(&kept.span("sync.handle"));
             assert!((1024..1100).contains(&longest), "{longest} bytes");

@@ -1,12 +1,13 @@
 //! Follows sessions.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
 use opentelemetry::trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::Span;
-use sync::{Event, Observer, RoundStats, TraceContext, class_of, short};
+use sync::{Event, Observer, RoundStats, TraceContext, TransportError, class_of, short};
 
 use crate::metrics::Instruments;
 use crate::span::{self, SpanId};
@@ -29,7 +30,7 @@ pub struct Peer<'a> {
 
 /// Follows one session, or the few that a clone takes.
 pub(crate) struct SessionObserver {
-    instruments: Instruments,
+    telemetry: Telemetry,
     labels: Labels,
     trace: Option<SessionTrace>,
     running: Option<Running>,
@@ -48,6 +49,9 @@ struct Running {
 const STOPPED: &str = "stopped";
 const PANIC: &str = "panic";
 
+/// The HTTP status that a round was answered with.
+const STATUS: &str = "http.response.status_code";
+
 /// What metrics are divided by.
 struct Labels {
     peer: [KeyValue; 2],
@@ -59,64 +63,53 @@ struct SessionTrace {
     context: Context,
     /// Where rounds go.
     server: Vec<KeyValue>,
+    is_http: bool,
     round: Option<Span>,
 }
 
 impl Telemetry {
     /// The observer of a session, and the span that it is: [`crate::within`] has log lines name it.
     pub fn session(&self, peer: &Peer<'_>) -> (Box<dyn Observer + Send>, Option<SpanId>) {
-        let trace = self.inner.tracer.as_ref().map(|tracer| {
-            let span = tracer.span_builder("sync.session").with_attributes(attributes(peer));
-            let context = Context::new().with_span(tracer.build_with_context(span, &Context::new()));
-            SessionTrace { telemetry: self.clone(), context, server: server(peer), round: None }
-        });
-        let id = trace.as_ref().and_then(|trace| SpanId::of(trace.context.span().span_context()));
-        // Shared: they are copied for each number that is written.
-        let label = |name, value: &str| KeyValue::new(name, Arc::<str>::from(value));
-        let labels = Labels {
-            peer: [label("repository", peer.repository), label("peer", peer.peer)],
-            carrier: peer.carrier,
-        };
-        let instruments = self.inner.instruments.clone();
-        (Box::new(SessionObserver { instruments, labels, trace, running: None }), id)
+        let observer = self.follow(peer);
+        let trace = observer.trace.as_ref();
+        let id = trace.and_then(|trace| SpanId::of(trace.context.span().span_context()));
+        (Box::new(observer), id)
     }
-}
 
-impl Telemetry {
     /// Tells of a session that could not begin, and of the class of what was wrong.
     pub fn unbegun(&self, peer: &Peer<'_>, operation: &'static str, class: &'static str, text: &str) {
-        let labels = [
-            KeyValue::new("repository", peer.repository.to_owned()),
-            KeyValue::new("peer", peer.peer.to_owned()),
-            KeyValue::new("operation", operation),
-            KeyValue::new("outcome", class),
-        ];
-        self.inner.instruments.sessions.add(1, &labels);
-        if let Some(tracer) = &self.inner.tracer {
-            let span = tracer.span_builder("sync.session").with_attributes(attributes(peer));
-            let mut span = tracer.build_with_context(span, &Context::new());
-            span.set_attribute(KeyValue::new("frond.operation", operation));
-            span.set_attribute(KeyValue::new("error.type", class));
-            span.set_status(Status::error(short(text).into_owned()));
-        }
+        self.follow(peer).unbegun(operation, class, text);
+    }
+
+    fn follow(&self, peer: &Peer<'_>) -> SessionObserver {
+        // Shared: they are copied for each number that is written.
+        let (repository, name) = (Arc::<str>::from(peer.repository), Arc::<str>::from(peer.peer));
+        let trace = self.inner.tracer.as_ref().map(|tracer| {
+            let server = server(peer);
+            let mut attributes = vec![
+                KeyValue::new("frond.repository", Arc::clone(&repository)),
+                KeyValue::new("frond.peer", Arc::clone(&name)),
+                KeyValue::new("frond.carrier", peer.carrier),
+            ];
+            attributes.extend_from_slice(&server);
+            let span = tracer.span_builder("sync.session").with_attributes(attributes);
+            let context = Context::new().with_span(tracer.build_with_context(span, &Context::new()));
+            let is_http = peer.carrier == "http";
+            SessionTrace { telemetry: self.clone(), context, server, is_http, round: None }
+        });
+        let labels = Labels {
+            peer: [KeyValue::new("repository", repository), KeyValue::new("peer", name)],
+            carrier: peer.carrier,
+        };
+        SessionObserver { telemetry: self.clone(), labels, trace, running: None }
     }
 }
 
-/// Names of OpenTelemetry's conventions where it has them.
-fn attributes(peer: &Peer<'_>) -> Vec<KeyValue> {
-    let mut attributes = vec![
-        KeyValue::new("frond.repository", peer.repository.to_owned()),
-        KeyValue::new("frond.peer", peer.peer.to_owned()),
-        KeyValue::new("frond.carrier", peer.carrier),
-    ];
-    attributes.extend(server(peer));
-    attributes
-}
-
+/// Where a session goes, in names of OpenTelemetry's conventions where it has them.
 fn server(peer: &Peer<'_>) -> Vec<KeyValue> {
-    let mut attributes = Vec::new();
+    let mut attributes = Vec::with_capacity(4);
     if !peer.host.is_empty() {
-        attributes.push(KeyValue::new("server.address", peer.host.to_owned()));
+        attributes.push(KeyValue::new("server.address", Arc::<str>::from(peer.host)));
     }
     if peer.port > 0 {
         attributes.push(KeyValue::new("server.port", i64::from(peer.port)));
@@ -141,15 +134,23 @@ impl SessionTrace {
         if self.round.is_some() {
             return;
         }
-        let builder = tracer.span_builder("sync.round").with_kind(SpanKind::Client).with_attributes(
-            std::iter::once(KeyValue::new("frond.round", i64::from(round)))
-                .chain(self.server.iter().cloned()),
-        );
+        let mut attributes = Vec::with_capacity(16);
+        attributes.push(KeyValue::new("frond.round", i64::from(round)));
+        attributes.extend_from_slice(&self.server);
+        if self.is_http {
+            attributes.push(KeyValue::new("http.request.method", "POST"));
+        }
+        let builder = tracer.span_builder("sync.round").with_kind(SpanKind::Client);
+        let builder = builder.with_attributes(attributes);
         self.round = Some(tracer.build_with_context(builder, &self.context));
     }
 
     fn end_round(&mut self, stats: &RoundStats) {
         if let Some(mut span) = self.round.take() {
+            if self.is_http {
+                // No other goes well.
+                span.set_attribute(KeyValue::new(STATUS, 200));
+            }
             span.set_attributes(moved(stats));
             span.end();
         }
@@ -172,13 +173,26 @@ impl SessionTrace {
         self.context.span().set_attribute(class);
     }
 
-    fn session_finished(
-        &mut self,
-        rounds: u32,
-        stats: &RoundStats,
-        error: Option<&(dyn std::error::Error + 'static)>,
-    ) {
+    /// The same is tried again: within the round that it failed in.
+    fn tried_again(&mut self, class: &'static str, text: &str) {
+        if let Some(round) = &mut self.round {
+            let attributes = vec![KeyValue::new("error.type", class), span::text("frond.text", text)];
+            round.add_event("tried again", attributes);
+        }
+    }
+
+    fn unbegun(&self, operation: &'static str, class: &'static str, text: &str) {
+        let span = self.context.span();
+        span.set_attribute(KeyValue::new("frond.operation", operation));
+        span.set_attribute(KeyValue::new("error.type", class));
+        span.set_status(Status::error(short(text).into_owned()));
+    }
+
+    fn session_finished(&mut self, rounds: u32, stats: &RoundStats, error: Option<&(dyn Error + 'static)>) {
         if let (Some(mut round), Some(error)) = (self.round.take(), error) {
+            if let Some(TransportError::Status { status, .. }) = error.downcast_ref() {
+                round.set_attribute(KeyValue::new(STATUS, i64::from(*status)));
+            }
             let (class, status) = span::failed(error);
             round.set_attribute(class);
             round.set_status(status);
@@ -187,13 +201,10 @@ impl SessionTrace {
         let span = self.context.span();
         span.set_attribute(KeyValue::new("frond.rounds", i64::from(rounds)));
         span.set_attributes(moved(stats));
-        match error {
-            Some(error) => {
-                let (class, status) = span::failed(error);
-                span.set_attribute(class);
-                span.set_status(status);
-            }
-            None => span.set_status(Status::Ok),
+        if let Some(error) = error {
+            let (class, status) = span::failed(error);
+            span.set_attribute(class);
+            span.set_status(status);
         }
     }
 
@@ -247,8 +258,31 @@ fn amounts(stats: &RoundStats) -> Amounts {
 }
 
 impl SessionObserver {
+    fn instruments(&self) -> &Instruments {
+        &self.telemetry.inner.instruments
+    }
+
+    /// A session could not begin, or what was to follow it failed.
+    fn unbegun(&self, operation: &'static str, class: &'static str, text: &str) {
+        self.count_end(self.labels.with("operation", operation), class);
+        if let Some(trace) = &self.trace {
+            trace.unbegun(operation, class, text);
+        }
+    }
+
+    fn failed(&mut self, operation: &'static str, class: &'static str, error: &dyn Error, again: bool) {
+        if again {
+            self.instruments().retries.add(1, &self.labels.with("class", class));
+            if let Some(trace) = &mut self.trace {
+                trace.tried_again(class, &error.to_string());
+            }
+        } else if self.running.is_none() {
+            self.unbegun(operation, class, &error.to_string());
+        }
+    }
+
     fn count(&mut self, moved: &Amounts) {
-        let write = &self.instruments;
+        let write = self.instruments();
         let counters = [&write.artifacts, &write.network_bytes, &write.unversioned, &write.rows];
         for (counter, both) in counters.into_iter().zip(moved) {
             for (direction, &count) in ["sent", "received"].into_iter().zip(both) {
@@ -276,11 +310,14 @@ impl SessionObserver {
 
     fn count_session(&self, operation: &'static str, seconds: f64, rounds: u32, outcome: &'static str) {
         let labels = self.labels.with("operation", operation);
-        self.instruments.session_duration.record(seconds, &labels);
-        self.instruments.session_rounds.record(f64::from(rounds), &labels);
-        let [repository, peer, operation] = labels;
+        self.instruments().session_duration.record(seconds, &labels);
+        self.instruments().session_rounds.record(f64::from(rounds), &labels);
+        self.count_end(labels, outcome);
+    }
+
+    fn count_end(&self, [repository, peer, operation]: [KeyValue; 3], outcome: &'static str) {
         let outcome = KeyValue::new("outcome", outcome);
-        self.instruments.sessions.add(1, &[repository, peer, operation, outcome]);
+        self.instruments().sessions.add(1, &[repository, peer, operation, outcome]);
     }
 }
 
@@ -312,7 +349,7 @@ impl Observer for SessionObserver {
             }
             Event::Exchanged { duration } => {
                 let labels = self.labels.with("carrier", self.labels.carrier);
-                self.instruments.round_trip.record(duration.as_secs_f64(), &labels);
+                self.instruments().round_trip.record(duration.as_secs_f64(), &labels);
             }
             Event::RoundFinished { stats, .. } => {
                 self.count(&amounts(stats));
@@ -331,10 +368,11 @@ impl Observer for SessionObserver {
                     trace.session_finished(*rounds, stats, *error);
                 }
             }
-            Event::Refused { .. } => self.instruments.refused.add(1, &self.labels.peer),
+            Event::Refused { .. } => self.instruments().refused.add(1, &self.labels.peer),
             Event::Crosslinked { artifacts } => {
-                self.instruments.crosslinked.add(*artifacts, &self.labels.peer);
+                self.instruments().crosslinked.add(*artifacts, &self.labels.peer);
             }
+            Event::Failed { operation, class, error, again } => self.failed(operation, class, *error, *again),
             Event::PeerSaid { text } => {
                 if let Some(trace) = &mut self.trace {
                     trace.peer_said(text);
@@ -428,6 +466,39 @@ mod tests {
         let span = kept.span("sync.session");
         assert_eq!(attribute(&span, "error.type"), "repository");
         assert!(matches!(span.status, Status::Error { .. }) && longest(&span) < 1100);
+    }
+
+    #[test]
+    fn what_is_tried_again_is_an_event_of_its_round_and_counted_by_its_class() {
+        let (telemetry, kept, mut observer) = begun();
+        let error = SyncError::Unfinished;
+        for again in [true, true, false] {
+            observer.observe(&Event::Failed { operation: "pull", class: "cut-short", error: &error, again });
+            if again {
+                observer.observe(&Event::RoundStarted { round: 1 });
+            }
+        }
+        observer.observe(&ended(&RoundStats::default(), Some(&error)));
+        drop(observer);
+        assert_eq!(metric(&telemetry, "frond_retries_total", &["class=\"cut-short\""]), "2");
+        assert_eq!(metric(&telemetry, "frond_sessions_total", &["outcome=\"cut-short\""]), "1");
+        let events: Vec<String> = kept.span("sync.round").events.iter().map(|e| e.name.to_string()).collect();
+        assert_eq!(events, ["tried again"; 2]);
+    }
+
+    #[test]
+    fn what_fails_before_a_session_or_after_it_is_counted() {
+        let (telemetry, kept, mut observer) = begun();
+        observer.observe(&ended(&RoundStats::default(), None));
+        let error = &SyncError::NotFresh;
+        observer.observe(&Event::Failed { operation: "clone", class: "usage", error, again: false });
+        drop(observer);
+        let labels = ["operation=\"clone\"", "outcome=\"usage\""];
+        assert_eq!(metric(&telemetry, "frond_sessions_total", &labels), "1");
+        assert_eq!(metric(&telemetry, "frond_sessions_total", &["outcome=\"ok\""]), "1");
+        let span = kept.span("sync.session");
+        assert_eq!(attribute(&span, "error.type"), "usage");
+        assert!(matches!(span.status, Status::Error { .. }));
     }
 
     #[test]

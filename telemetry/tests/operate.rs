@@ -86,6 +86,38 @@ fn the_alerts_are_rules_of_prometheus() {
 }
 
 #[test]
+fn an_alert_fires_where_it_should_and_not_elsewhere() {
+    let scratch = Scratch::new();
+    // An hour: a peer that is behind, and a server of which each repository fails in another way.
+    let series = |name: &str, repository: &str, more: &str, values: &str| {
+        format!(
+            "  - series: '{name}{{instance=\"i\",repository=\"{repository}\",{more}}}'\n    values: '{values}'\n"
+        )
+    };
+    let requests = |outcome: &str| {
+        let labels = format!("outcome=\"{outcome}\"");
+        series("frond_server_requests_total", outcome, &labels, "0+60x60")
+    };
+    let input: String = ["ok", "refused", "dropped", "busy", "repository"].map(requests).concat()
+        + &series("frond_lag_seconds", "behind", "peer=\"p\"", "3000+60x60")
+        + &series("frond_lag_seconds", "in step", "peer=\"p\"", "30x60");
+    let fires = |alert: &str, repository: &str| {
+        format!("    - labels: '{{alertname=\"{alert}\",repository=\"{repository}\"}}'\n      value: 1\n")
+    };
+    let expected = fires("FrondFallsBehind", "behind")
+        + &fires("FrondServerFails", "busy")
+        + &fires("FrondServerFails", "repository");
+    let alerts = operate("alerts.yml");
+    let test = format!(
+        "rule_files: ['{}']\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n{input}  \
+         promql_expr_test:\n  - expr: 'count by (alertname, repository) (ALERTS{{alertstate=\"firing\"}})'\n    \
+         eval_time: 1h\n    exp_samples:\n{expected}",
+        alerts.display()
+    );
+    promtool(&["test", "rules"], &scratch.write("test.yml", test));
+}
+
+#[test]
 fn the_reference_of_metrics_is_that_of_the_code() {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("METRICS.md")).unwrap();
     let table = reference();
@@ -119,7 +151,15 @@ fn what_a_leaf_shows_is_what_the_reference_has_and_prometheus_reads_it() {
     let known: BTreeSet<String> = ALL.iter().map(telemetry::metrics::Metric::prometheus_name).collect();
     assert_eq!(seen.difference(&known).next(), None, "shown, and in no list");
     // What nothing happened of is not shown.
-    let quiet = ["frond_unversioned_total", "frond_table_rows_total", "frond_artifacts_refused_total"];
+    let quiet = [
+        "frond_unversioned_total",
+        "frond_table_rows_total",
+        "frond_artifacts_refused_total",
+        "frond_retries_total",
+        "frond_server_unversioned_total",
+        "frond_server_table_rows_total",
+        "frond_server_artifacts_refused_total",
+    ];
     let missing: Vec<&String> =
         known.difference(&seen).filter(|name| !quiet.contains(&name.as_str())).collect();
     assert_eq!(missing, Vec::<&String>::new());

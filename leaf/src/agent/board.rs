@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use repo::UnixTime;
+use repo::{CacheUse, UnixTime};
 use serde::Serialize;
 use sync::client::now;
 use sync::{RoundStats, short};
@@ -58,17 +58,17 @@ pub(crate) struct Repository {
     pub(crate) fleet: Vec<Leaf>,
     /// When its own task was last seen to turn; what its sessions note says nothing of that.
     pub(crate) turned: Duration,
-    /// As of the last session.
+    /// As of the last change that was seen.
     pub(crate) holdings: Option<Holdings>,
 }
 
 /// What a repository holds, and how it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub(crate) struct Holdings {
     pub(crate) file_bytes: u64,
     /// Artifacts that are named and not held.
     pub(crate) phantoms: u64,
-    /// Reads of contents that were in memory, and that were not, in the last session that read any.
+    /// Reads of contents that were in memory, and that were not, in the last session or request that read any.
     pub(crate) cache_hits: u64,
     pub(crate) cache_misses: u64,
 }
@@ -162,7 +162,7 @@ pub(crate) struct RepositoryReport {
     pub(crate) error: Option<Trouble>,
     /// Since its task was last seen to turn.
     pub(crate) turned_seconds: u64,
-    /// As of the last session.
+    /// As of the last change that was seen.
     pub(crate) holdings: Option<Holdings>,
     pub(crate) peers: Vec<PeerReport>,
     pub(crate) fleet: Vec<LeafReport>,
@@ -245,6 +245,17 @@ impl Board {
     pub(crate) fn note(&self, name: &str, change: impl FnOnce(&mut Repository)) {
         if let Some(repository) = self.lock().repositories.get_mut(name) {
             change(repository);
+        }
+    }
+
+    /// Writes down how a session, or a request, read contents.
+    pub(crate) fn note_reads(&self, name: &str, CacheUse { hits, misses }: CacheUse) {
+        if hits + misses > 0 {
+            self.note(name, |known| {
+                if let Some(holdings) = &mut known.holdings {
+                    (holdings.cache_hits, holdings.cache_misses) = (hits, misses);
+                }
+            });
         }
     }
 

@@ -11,6 +11,7 @@ use super::board::{Board, Condition, Trouble};
 use super::config::{self, RequestBytes};
 use super::stop::Stop;
 use crate::exit::Failure;
+use crate::measure;
 
 /// Time between tries to learn what the server has, or to be heard of on the broker.
 const TRY_EVERY: Duration = Duration::from_secs(5);
@@ -58,7 +59,7 @@ impl Bridge {
 
     fn hub(&self) -> Hub {
         let (board, url) = (self.board.clone(), self.config.url.to_string());
-        let timeout = self.config.timeout;
+        let (timeout, name) = (self.config.timeout, url.clone());
         let http = HttpOptions {
             idle_timeout: timeout,
             connect_timeout: self.http.connect_timeout.min(timeout),
@@ -80,6 +81,7 @@ impl Bridge {
             HubOptions {
                 http,
                 observer: Some(observer),
+                requests: measure::requests(move |_| Some(name.clone())),
                 request_bytes: self.request_bytes.0,
                 ..HubOptions::default()
             },

@@ -113,7 +113,8 @@ impl Keeper {
                 Ok::<_, repo::RepoError>((watched, project))
             });
             let error = match opened {
-                Ok((watched, project)) => {
+                Ok((mut watched, project)) => {
+                    self.errand.note_holdings(watched.repo());
                     self.errand.board.turn_of(name);
                     self.errand.board.note(name, |known| {
                         (known.state, known.project_code, known.error) = (Condition::Open, project, None);
@@ -151,8 +152,9 @@ impl Keeper {
         };
         let meeting = Arc::new(Meeting::new(connection, topic, own));
         self.errand.meeting = Some(Arc::clone(&meeting));
-        let (waker, stop) = (self.waker.clone(), self.errand.stop.clone());
-        Some(tokio::spawn(meeting.attend(repository, (self.drain, self.request_bytes), place, waker, stop)))
+        let (waker, board, stop) = (self.waker.clone(), self.errand.board.clone(), self.errand.stop.clone());
+        let bounds = (self.drain, self.request_bytes);
+        Some(tokio::spawn(meeting.attend(repository, bounds, place, waker, board, stop)))
     }
 
     /// Begins to write down what leaf this is.
@@ -236,7 +238,11 @@ impl Keeper {
                 self.errand.board.note(&self.errand.repository.name, |known| {
                     (known.state, known.error) = (Condition::Open, None);
                 });
-                if has_changed { Wake::Changed } else { Wake::Tick }
+                if !has_changed {
+                    return Wake::Tick;
+                }
+                self.errand.note_holdings(work.watched.repo());
+                Wake::Changed
             }
             Err(error) => {
                 self.troubled(&Failure::from(error).at(file));

@@ -14,10 +14,11 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 use xfer::ArtifactId;
 
+use super::board::Board;
 use super::config::{Repository, RequestBytes};
 use super::heard::Heard;
+use super::metrics;
 use super::stop::Stop;
-use crate::measure;
 
 /// How long an announcement, or the receipt of one, may take to leave. Who does not hear it hears of it in the next
 /// session.
@@ -108,11 +109,12 @@ impl Meeting {
         (drain, RequestBytes(request_bytes)): (Duration, RequestBytes),
         peer: usize,
         wakes: mpsc::Sender<Wake>,
+        board: Board,
         stop: Stop,
     ) {
         let files = [(repository.name.clone(), repository.file.clone())];
         let name = repository.name.clone();
-        let observer = measure::requests(move |_| Some(name.clone()));
+        let observer = metrics::requests(&board, move |_| Some(name.clone()));
         let decode = ServeOptions::taking(request_bytes);
         let options = ServeOptions { decode, drain_timeout: drain, observer, ..ServeOptions::default() };
         let service = XferService::new(Repos::named(files), options);

@@ -1,12 +1,44 @@
 //! What the gauges say of the leaf.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use sync::{Event, Observer, ObserverSource};
 use telemetry::{Gauge, Reading};
 
-use super::board::{Condition, Report};
+use super::board::{Board, Condition, Report};
 use super::health;
+use crate::measure;
 
 /// What [`telemetry::Telemetry::text`] is.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The observers of requests to repositories; `name` tells what a file is called. How they read contents is on the board
+/// then.
+pub(crate) fn requests(
+    board: &Board,
+    name: impl Fn(&Path) -> Option<String> + Clone + Send + Sync + 'static,
+) -> ObserverSource {
+    let (board, measured) = (board.clone(), measure::requests(name.clone()));
+    Arc::new(move |origin| {
+        let reads = Reads { board: board.clone(), repository: name(origin.file).unwrap_or_default() };
+        Box::new((measured(origin), reads))
+    })
+}
+
+/// Writes down how a request read contents.
+struct Reads {
+    board: Board,
+    repository: String,
+}
+
+impl Observer for Reads {
+    fn observe(&mut self, event: &Event<'_>) {
+        if let Event::RequestHandled { cache, .. } = event {
+            self.board.note_reads(&self.repository, *cache);
+        }
+    }
+}
 
 /// All that a report has for gauges.
 #[expect(clippy::cast_precision_loss, reason = "sizes and counts beyond 2^53 need not be exact")]
@@ -39,9 +71,8 @@ pub(crate) fn readings(report: &Report) -> Vec<Reading> {
                 readings.push(Reading { gauge, repository: name.clone(), peer: url.clone(), value });
             };
             read(Gauge::Failures, f64::from(peer.known.failures));
-            if let Some(lag) = peer.lag_seconds {
-                read(Gauge::Lag, lag as f64);
-            }
+            // Who was never reached is behind since the beginning.
+            read(Gauge::Lag, peer.lag_seconds.unwrap_or(report.uptime_seconds) as f64);
         }
     }
     readings

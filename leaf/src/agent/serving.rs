@@ -14,10 +14,10 @@ use tokio::time::sleep;
 use super::admin;
 use super::board::Board;
 use super::config::{Config, TlsFiles};
+use super::metrics;
 use super::page::Page;
 use super::stop::{self, Stopper};
 use crate::exit::{Code, Failure};
-use crate::measure;
 
 /// Time between two looks at the files of a certificate.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -87,7 +87,7 @@ impl Port {
         let names: BTreeMap<PathBuf, String> = files.clone().map(|(name, file)| (file, name)).collect();
         let watching = certificate.clone().map(|certificate| tokio::spawn(watch(certificate)));
         let options = ServeOptions {
-            observer: measure::requests(move |file| names.get(file).cloned()),
+            observer: metrics::requests(board, move |file| names.get(file).cloned()),
             base_path: config.base_path.clone(),
             decode: ServeOptions::taking(config.request_bytes.0),
             drain_timeout: config.drain,

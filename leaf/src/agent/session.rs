@@ -12,7 +12,7 @@ use sync::{Event, Observer, RoundStats, SyncError, SyncOptions, SyncResult, Tran
 use telemetry::{SpanId, within};
 use tokio::task::block_in_place;
 
-use super::board::{Board, Holdings, Trouble};
+use super::board::{Board, Trouble};
 use super::clock::Clock;
 use super::config::{Address, Peer, Repository, Secret};
 use super::meeting::Meeting;
@@ -85,14 +85,16 @@ impl Errand {
         }
     }
 
-    fn note_holdings(&self, repo: &mut Repo) {
-        let cache = repo.cache_use();
-        let Ok(holdings) = block_in_place(|| holdings(repo)) else { return };
+    /// Writes down what the repository holds now. Where that cannot be read, what was known stays.
+    pub(super) fn note_holdings(&self, repo: &mut Repo) {
+        let read = block_in_place(|| {
+            let snap = repo.snapshot()?;
+            Ok::<_, repo::RepoError>((repo::census::file_bytes(&snap)?, repo::census::phantoms(&snap)?))
+        });
+        let Ok((file_bytes, phantoms)) = read else { return };
         self.board.note(&self.repository.name, |known| {
-            let read = (cache != repo::CacheUse::default()).then_some((cache.hits, cache.misses));
-            let before = known.holdings.map(|known| (known.cache_hits, known.cache_misses));
-            let (cache_hits, cache_misses) = read.or(before).unwrap_or_default();
-            known.holdings = Some(Holdings { cache_hits, cache_misses, ..holdings });
+            let holdings = known.holdings.get_or_insert_default();
+            (holdings.file_bytes, holdings.phantoms) = (file_bytes, phantoms);
         });
     }
 
@@ -119,6 +121,7 @@ impl Errand {
         match outcome {
             Ok(result) => {
                 self.note_holdings(repo);
+                self.board.note_reads(&self.repository.name, repo.cache_use());
                 Ok(End::Done { received: has_received(&result), refused: rows_refused(&result) })
             }
             Err(ClientError::Sync(error)) => match error {
@@ -225,12 +228,6 @@ pub(super) fn open(repository: &Repository) -> Result<Repo, Failure> {
     let mut repo = Repo::open(&repository.file)?;
     repo.set_limits(repo::Limits { cache_bytes: CACHE_BYTES, ..repo::Limits::default() })?;
     Ok(repo)
-}
-
-fn holdings(repo: &mut Repo) -> Result<Holdings, repo::RepoError> {
-    let snap = repo.snapshot()?;
-    let (phantoms, file_bytes) = (repo::census::phantoms(&snap)?, repo::census::file_bytes(&snap)?);
-    Ok(Holdings { file_bytes, phantoms, cache_hits: 0, cache_misses: 0 })
 }
 
 /// What a session with a peer is to do, but for the login.

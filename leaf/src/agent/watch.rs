@@ -166,6 +166,11 @@ impl Watched {
         newest.ok().flatten()
     }
 
+    /// The repository, to look into it.
+    pub(crate) fn repo(&mut self) -> &mut Repo {
+        &mut self.repo
+    }
+
     /// Leaves the file as it was found, all of it in one.
     pub(crate) fn close(mut self) {
         if self.shared {

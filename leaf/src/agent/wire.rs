@@ -11,8 +11,8 @@ use sync::client;
 use sync::http::{HttpOptions, HttpTransport, Password};
 use sync::nats::{self, ConnectOptions, NatsOptions, NatsTransport, PeerId};
 use sync::{
-    Carrier, Cx, Limits, NoFaults, NoGuard, ObserverSource, Origin, TraceContext, Transport, TransportError,
-    Watched, handle_sync,
+    Carrier, Cx, Event, Limits, NoFaults, NoGuard, Observer as _, ObserverSource, Origin, TraceContext,
+    Transport, TransportError, Watched, handle_sync,
 };
 use tokio::sync::Notify;
 use tokio::task::block_in_place;
@@ -221,7 +221,9 @@ impl FileTransport {
         };
         let reply =
             handle_sync(&mut self.repo, &message, &mut cx).map_err(|error| failed(error.to_string()))?;
-        Ok(pack(encode(&reply), request.content_type))
+        let reply = pack(encode(&reply), request.content_type);
+        watched.observe(&Event::Replied { bytes: reply.bytes.len() as u64 });
+        Ok(reply)
     }
 }
 

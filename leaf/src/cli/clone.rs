@@ -53,8 +53,9 @@ struct Made<'a> {
 impl Clone {
     pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
         let begun = Instant::now();
-        let url = network::given_url(&self.url, output)?;
-        let login = login::find(&url, None)?;
+        let tell = |url, failure: &Failure| network::unbegun(&self.file, url, "clone", failure);
+        let url = network::given_url(&self.url, output).inspect_err(|failure| tell(None, failure))?;
+        let login = login::find(&url, None).inspect_err(|failure| tell(Some(&url), failure))?;
         let remote_user = url.user().filter(|user| !user::is_special(user)).map(str::to_owned);
         let admin = first_user(self.admin_user.or(remote_user))?;
         let options = CloneOptions {
@@ -75,8 +76,9 @@ impl Clone {
             admin_password: chance::password()?,
         };
         let admin_password = options.admin_password.clone();
+        let transport = url.wire(&self.network, None);
+        let mut transport = transport.inspect_err(|failure| tell(Some(&url), failure))?;
         let (mut setting, span) = network::setting(&self.file, &url, output)?;
-        let mut transport = url.wire(&self.network, None)?;
         let cloned = client::clone(&self.file, &mut transport, options, &mut setting);
         let (_, result) = network::run(within(span, cloned))??;
         let session = SyncResult { resumed: result.is_resumed, ..result.sync.clone() };

@@ -5,15 +5,14 @@ use std::time::Instant;
 use clap::Args;
 use repo::{Repo, branch};
 use serde::Serialize;
-use sync::client::{self, ClientError};
+use sync::client::ClientError;
 use sync::{Preview, SyncError, SyncOptions, SyncResult};
-use telemetry::within;
 
 use super::Repository;
 use crate::exit::{Code, Failure};
-use crate::network::{self, Beside, End, Network, Peer, Summary};
+use crate::network::{self, Beside, End, Network, Summary};
 use crate::output::Output;
-use crate::remote::{self, Remote};
+use crate::remote::Remote;
 
 /// Options of one session.
 #[derive(Debug, Args)]
@@ -75,13 +74,13 @@ impl Meeting {
 
     fn run(self, direction: Direction, options: SyncOptions, output: &Output) -> Result<Code, Failure> {
         let begun = Instant::now();
-        let mut repo = self.repository.write()?;
-        let before = branch::moment(&repo.snapshot()?)?;
         let options = SyncOptions {
             pull: matches!(direction, Direction::Pull | Direction::Both),
             push: matches!(direction, Direction::Push | Direction::Both),
             ..options
         };
+        let mut repo = self.open(&options)?;
+        let before = branch::moment(&repo.snapshot()?)?;
         let (url, outcome) = self.session(&mut repo, options, output)?;
         let (result, end) = match &outcome {
             Ok(result) => (Some(result), End::Done),
@@ -120,14 +119,15 @@ impl Meeting {
         options: SyncOptions,
         output: &Output,
     ) -> Result<(Remote, Result<SyncResult, ClientError>), Failure> {
-        let Peer { url, login } = network::peer(self.url.as_deref(), repo, output)?;
-        let remember = self.network.remember(&login)?;
-        let options = SyncOptions { user: login.user, password: login.password, ..options };
-        let (mut setting, span) = network::setting(&self.repository.file, &url, output)?;
-        let mut transport = url.wire(&self.network, remote::own_name(repo)?)?;
-        let session = client::sync(repo, &mut transport, options, remember, &mut setting);
-        let outcome = network::run(within(span, session))?;
-        Ok((url, outcome))
+        network::session(&self.network, self.url.as_deref(), repo, options, output)
+    }
+
+    /// Opens the repository for a session.
+    pub(super) fn open(&self, options: &SyncOptions) -> Result<Repo, Failure> {
+        let tell = |failure: &Failure| {
+            network::unbegun(&self.repository.file, None, options.operation(), failure);
+        };
+        self.repository.write().inspect_err(tell)
     }
 }
 

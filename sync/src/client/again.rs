@@ -86,7 +86,15 @@ impl Again {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use repo::{Genesis, Repo};
+
     use super::*;
+    use crate::client::{self, CloneOptions, Remember, Setting};
+    use crate::testing::Diary;
+    use crate::transport::Mock;
+    use crate::{Event, Observer, SyncOptions};
 
     fn status(status: u16) -> TransportError {
         TransportError::Status { peer: "h:80".into(), status, text: String::new() }
@@ -94,6 +102,48 @@ mod tests {
 
     const fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
+    }
+
+    /// Sends on what it is told.
+    struct Tells(Sender<String>);
+
+    impl Observer for Tells {
+        fn observe(&mut self, event: &Event<'_>) {
+            let mut diary = Diary::default();
+            diary.observe(event);
+            diary.0.into_iter().for_each(|line| self.0.send(line).unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_observer_hears_of_each_failure_and_whether_it_is_tried_again() {
+        let (tell, told) = channel();
+        let mut setting = Setting { observer: Box::new(Tells(tell)), ..Setting::new().unwrap() };
+        let mut repo = Repo::in_memory(&Genesis { project: "ab".repeat(20), ..Genesis::default() }).unwrap();
+        let options = SyncOptions { pull: true, ..SyncOptions::default() };
+        let mut transport = Mock::new([Err(status(413)), Err(status(500))]);
+        let outcome = client::sync(&mut repo, &mut transport, options, Remember::No, &mut setting).await;
+        assert!(outcome.is_err());
+        let told: Vec<String> = told.try_iter().collect();
+        let expected = [
+            "pull started",
+            "round 1 started",
+            "http-status: again",
+            "round 1 started",
+            "http-status: in vain",
+            "failed: h:80 answers with HTTP status 500",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[tokio::test]
+    async fn the_observer_hears_of_a_clone_that_cannot_begin() {
+        let (tell, told) = channel();
+        let mut setting = Setting { observer: Box::new(Tells(tell)), ..Setting::new().unwrap() };
+        let outcome =
+            client::clone("/".as_ref(), &mut Mock::default(), CloneOptions::default(), &mut setting).await;
+        assert!(outcome.is_err());
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), ["usage: in vain"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use repo::{Genesis, Repo, RepoError, Tx, UnixTime, config, partial, private, use
 use xfer::login::Secret;
 
 use super::workplace::{FileError, Workplace};
-use super::{ClientError, Remember, Setting, blocking, remembered, run};
+use super::{ClientError, Remember, Setting, beside_sessions, blocking, remembered, run};
 use crate::{CloneVersion, Session, SyncError, SyncOptions, SyncResult, Transport};
 
 /// What to clone, and what the new file starts from.
@@ -90,19 +90,27 @@ pub async fn clone<T: Transport>(
     options: CloneOptions,
     setting: &mut Setting,
 ) -> Result<(Repo, CloneResult), ClientError> {
-    let place = blocking(|| Workplace::take(target))?;
+    let place = beside_sessions(blocking(|| Workplace::take(target)), OPERATION, setting)?;
     let (result, begun) = fill(&place, transport, &options, setting).await?;
-    blocking(|| place.publish())?;
-    blocking(|| {
-        let mut repo = Repo::open(target)?;
-        let tx = repo.begin()?;
-        for mark in [SOURCE, ADMIN, LOGIN, NO_PRIVATE] {
-            config::unset(&tx, mark)?;
-        }
-        let server = config::server_code(&tx)?.unwrap_or_default();
-        tx.commit()?;
-        Ok((repo, CloneResult { sync: result, server, is_resumed: begun != Begun::Now }))
-    })
+    let published = blocking(|| publish(place, target));
+    let (repo, server) = beside_sessions(published, OPERATION, setting)?;
+    Ok((repo, CloneResult { sync: result, server, is_resumed: begun != Begun::Now }))
+}
+
+/// What observers are told that is done.
+const OPERATION: &str = "clone";
+
+/// Gives a whole clone its name. Gives the repository, and its server code.
+fn publish(place: Workplace, target: &Path) -> Result<(Repo, String), ClientError> {
+    place.publish()?;
+    let mut repo = Repo::open(target)?;
+    let tx = repo.begin()?;
+    for mark in [SOURCE, ADMIN, LOGIN, NO_PRIVATE] {
+        config::unset(&tx, mark)?;
+    }
+    let server = config::server_code(&tx)?.unwrap_or_default();
+    tx.commit()?;
+    Ok((repo, server))
 }
 
 /// How far the work had come when it was taken up.
@@ -121,7 +129,8 @@ async fn fill<T: Transport>(
     options: &CloneOptions,
     setting: &mut Setting,
 ) -> Result<(SyncResult, Begun), ClientError> {
-    let (repo, begun) = blocking(|| prepare(place, options, setting))?;
+    let prepared = blocking(|| prepare(place, options, setting));
+    let (repo, begun) = beside_sessions(prepared, OPERATION, setting)?;
     let session = Session::clone_into(options.session.clone(), setting.seed).asking_for(options.version);
     let mut attempt = Attempt { place, begun, session };
     // Declared after the attempt, the repository is closed before the attempt may remove its file.
@@ -133,7 +142,8 @@ async fn fill<T: Transport>(
         }
         ran?;
     }
-    let project = blocking(|| finish(&mut repo, transport, options, setting))?;
+    let finished = blocking(|| finish(&mut repo, transport, options, setting));
+    let project = beside_sessions(finished, OPERATION, setting)?;
     attempt.begun = Begun::Whole;
     Ok((SyncResult { project, ..attempt.session.result() }, begun))
 }

@@ -110,7 +110,9 @@ pub use self::repos::Repos;
 use self::route::{Refusal, Route, route};
 use super::page;
 use crate::guard::Doorkeeper;
-use crate::{Carrier, Guard, Handler, Limits, NoObserver, Observer, ObserverSource, Origin, TraceContext};
+use crate::{
+    Carrier, Event, Guard, Handler, Limits, NoObserver, Observer, ObserverSource, Origin, TraceContext,
+};
 
 /// The shortest line that becomes a card: `#` and its LF.
 const LEAST_CARD_BYTES: u64 = 2;
@@ -339,8 +341,13 @@ impl XferService {
         let span = watch.trace();
         let answer = self.work(span, move |desk| desk.answer(&place, letter, watch)).await;
         drop((share, opened));
-        let body = answer?;
-        let share = self.reply_share(body.bytes.len() as u64).await.ok_or(Trouble::Full)?;
+        let (body, mut watch) = answer?;
+        let bytes = body.bytes.len() as u64;
+        let Some(share) = self.reply_share(bytes).await else {
+            watch.observe(&Event::NoRoom);
+            return Err(Trouble::Full);
+        };
+        watch.observe(&Event::Replied { bytes });
         Ok((body, share))
     }
 

@@ -1,9 +1,11 @@
 //! Answering for a server that is reached over HTTP: rounds are handed on to it, and its replies back, as they are.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use repo::CacheUse;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use xfer::body::{Body, ContentType, pack, unpack};
@@ -14,7 +16,10 @@ use super::serve::Refused;
 use super::topic::{PeerId, WordError};
 use crate::http::serve::{Form, Memory, ServeOptions, Share};
 use crate::http::{HttpOptions, HttpTransport, Url};
-use crate::{PeerFault, TraceContext, Transport, TransportError};
+use crate::{
+    Event, NoObserver, Observer, ObserverSource, PeerFault, RoundStats, TraceContext, Transport,
+    TransportError,
+};
 
 /// How long the connections of a transport are used again: where a redirect led counts no longer.
 const FRESH: Duration = Duration::from_secs(60);
@@ -38,6 +43,8 @@ pub struct HubOptions {
     pub concurrent: usize,
     /// Hears of every request that was handed on; none: nobody does.
     pub observer: Option<HubObserver>,
+    /// Makes the observer of each request of the broker, from when it has come whole. Default: nobody listens.
+    pub requests: ObserverSource,
 }
 
 /// Hears what became of a request.
@@ -62,6 +69,7 @@ impl Default for HubOptions {
             memory_bytes: 256 << 20,
             concurrent: 8,
             observer: None,
+            requests: Arc::new(|_| Box::new(NoObserver)),
         }
     }
 }
@@ -145,19 +153,35 @@ impl Hub {
         trace: Option<TraceContext>,
         form: Form,
         share: Share,
+        mut watch: Box<dyn Observer + Send>,
     ) -> Result<(Body, Share), Refused> {
         let Inner { replies, options, .. } = &*self.inner;
+        let begun = Instant::now();
+        watch.observe(&Event::RequestStarted { operation: "bridge", project: None, peer: None });
         let reply = self.hand_on(body, trace).await;
         drop(share);
+        watch.observe(&Event::RequestHandled {
+            // Nobody here looks into it.
+            cards: 0,
+            stats: &RoundStats::default(),
+            duration: begun.elapsed(),
+            cache: CacheUse::default(),
+            refusal: None,
+            error: reply.as_ref().err().map(|error| error as &(dyn Error + 'static)),
+        });
         let reply = reply.map_err(|error| Refused { fault: fault(&error), text: error.to_string() })?;
-        let full = || Refused { fault: PeerFault::Busy, text: "the bridge has no room now".to_owned() };
         let mut share = Share::default();
         let grown = replies.grow(&mut share, reply.bytes.len() as u64, options.http.idle_timeout).await;
-        grown.ok_or_else(full)?;
-        match (form, reply.content_type) {
-            (Form::AsAsked, _) | (Form::Plain { .. }, ContentType::Compressed) => Ok((reply, share)),
-            (Form::Plain { .. }, _) => Ok((compressed(reply).await?, share)),
+        if grown.is_none() {
+            watch.observe(&Event::NoRoom);
+            return Err(Refused { fault: PeerFault::Busy, text: "the bridge has no room now".to_owned() });
         }
+        let reply = match (form, reply.content_type) {
+            (Form::AsAsked, _) | (Form::Plain { .. }, ContentType::Compressed) => reply,
+            (Form::Plain { .. }, _) => compressed(reply).await?,
+        };
+        watch.observe(&Event::Replied { bytes: reply.bytes.len() as u64 });
+        Ok((reply, share))
     }
 
     async fn hand_on(&self, request: Body, trace: Option<TraceContext>) -> Result<Body, TransportError> {
@@ -185,6 +209,10 @@ impl Hub {
             let transport = HttpTransport::new(self.inner.url.clone(), self.inner.options.http.clone());
             (transport, Instant::now())
         })
+    }
+
+    pub(super) fn observer(&self) -> &ObserverSource {
+        &self.inner.options.requests
     }
 
     pub(super) fn requests(&self) -> &Memory {

@@ -355,15 +355,15 @@ impl Counter {
         form: Form,
         share: Share,
     ) -> Result<(Body, Share), Refused> {
-        let (service, place) = match &self.clerk {
-            Clerk::Own(service, place) => (service, place),
-            Clerk::Hub(hub) => return hub.answer(body, envelope.trace.clone(), form, share).await,
-        };
         let peer = envelope.peer.as_ref().map(ToString::to_string);
-        let watch = (service.options().observer)(&Origin {
+        let (observer, file) = match &self.clerk {
+            Clerk::Own(service, place) => (&service.options().observer, place.file.clone()),
+            Clerk::Hub(hub) => (hub.observer(), PathBuf::from(hub.url().without_user())),
+        };
+        let watch = observer(&Origin {
             carrier: Carrier::Nats,
             peer: peer.as_deref(),
-            file: &place.file,
+            file: &file,
             target: &self.topic.sync(),
             bytes: body.bytes.len() as u64,
             trace: envelope.trace.as_ref(),
@@ -371,8 +371,13 @@ impl Counter {
         if let Some(span) = watch.trace() {
             envelope.trace = Some(span);
         }
-        let letter = Letter { body, peer: None, login: None, form };
-        Ok(service.exchange(place, letter, share, watch).await?)
+        match &self.clerk {
+            Clerk::Own(service, place) => {
+                let letter = Letter { body, peer: None, login: None, form };
+                Ok(service.exchange(place, letter, share, watch).await?)
+            }
+            Clerk::Hub(hub) => hub.answer(body, envelope.trace.clone(), form, share, watch).await,
+        }
     }
 
     /// Takes a request in parts.

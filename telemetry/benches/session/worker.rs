@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use repo::{Repo, content, ingest};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use sync::client::{self, CloneOptions, Remember, Setting, now};
 use sync::http::serve::{self, Repos, ServeOptions, XferService};
 use sync::http::{HttpOptions, HttpTransport};
@@ -40,7 +41,11 @@ impl Work {
     }
 }
 
-/// Does what is asked on stdin, a line each, and says how many nanoseconds it took.
+/// After each measurement: what is exported later is not to hold up the next one, and counts for this one.
+const REST: Duration = Duration::from_millis(300);
+
+/// Does what is asked on stdin, a line each, and says how many nanoseconds it took, and how many of processors until all
+/// of it was exported.
 pub(crate) fn run(way: &str, file: &Path) -> ExitCode {
     let telemetry = (!way.starts_with("off")).then(|| {
         let plan = Plan::read(|name| std::env::var(name).ok()).expect("variables that can be followed");
@@ -53,11 +58,21 @@ pub(crate) fn run(way: &str, file: &Path) -> ExitCode {
         for line in std::io::stdin().lock().lines() {
             let line = line.expect("stdin is there");
             let work = Work::ALL.into_iter().find(|work| work.name() == line).expect("work that is known");
+            let before = processor_time();
             let time = ends.measure(work).await;
-            writeln!(std::io::stdout(), "{}", time.as_nanos()).expect("stdout is there");
+            tokio::time::sleep(REST).await;
+            let spent = processor_time().saturating_sub(before);
+            writeln!(std::io::stdout(), "{} {}", time.as_nanos(), spent.as_nanos()).expect("stdout is there");
         }
     });
     ExitCode::SUCCESS
+}
+
+/// Of all threads of this process until now.
+fn processor_time() -> Duration {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ProcessCPUTime);
+    let seconds = Duration::from_secs(tv_sec.try_into().expect("no time before the beginning"));
+    seconds + Duration::from_nanos(tv_nsec.try_into().expect("no time before the beginning"))
 }
 
 async fn serve(file: &Path, telemetry: Option<Telemetry>) -> String {

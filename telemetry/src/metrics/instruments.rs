@@ -11,24 +11,35 @@ use super::{Gauge, Kind, Metric, Reading};
 /// Tells what the gauges say now.
 type Source = Box<dyn Fn() -> Vec<Reading> + Send + Sync>;
 
-/// Where gauges are read; empty until somebody says.
+/// Where gauges are read.
 #[derive(Clone, Default)]
-pub(crate) struct Readings(Arc<Mutex<Option<Source>>>);
+pub(crate) struct Readings(Arc<Mutex<Read>>);
+
+#[derive(Default)]
+struct Read {
+    /// None until somebody says.
+    source: Option<Source>,
+    /// What it told in this collection.
+    last: Vec<Reading>,
+}
 
 impl Readings {
     pub(crate) fn come_from(&self, source: Source) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).source = Some(source);
     }
 
+    /// What a gauge says. They are asked in the order of [`Gauge::ALL`]: a collection begins with the first, and reads once.
     fn of(&self, gauge: Gauge) -> Vec<Reading> {
-        let source = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = source.as_ref().map(|source| source()).unwrap_or_default();
-        all.into_iter().filter(|reading| reading.gauge == gauge).collect()
+        let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if gauge == Gauge::ALL[0] {
+            read.last = read.source.as_ref().map(|source| source()).unwrap_or_default();
+        }
+        read.last.iter().filter(|reading| reading.gauge == gauge).cloned().collect()
     }
 }
 
 /// The counters and histograms.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Instruments {
     pub(crate) sessions: Counter<u64>,
     pub(crate) session_duration: Histogram<f64>,
@@ -40,9 +51,15 @@ pub(crate) struct Instruments {
     pub(crate) rows: Counter<u64>,
     pub(crate) refused: Counter<u64>,
     pub(crate) crosslinked: Counter<u64>,
+    pub(crate) retries: Counter<u64>,
     pub(crate) requests: Counter<u64>,
     pub(crate) request_duration: Histogram<f64>,
     pub(crate) served: Counter<u64>,
+    pub(crate) served_bytes: Counter<u64>,
+    pub(crate) served_unversioned: Counter<u64>,
+    pub(crate) served_rows: Counter<u64>,
+    pub(crate) served_refused: Counter<u64>,
+    pub(crate) served_crosslinked: Counter<u64>,
     pub(crate) active: UpDownCounter<i64>,
 }
 
@@ -63,9 +80,15 @@ impl Instruments {
             rows: counter(meter, &list::ROWS),
             refused: counter(meter, &list::REFUSED),
             crosslinked: counter(meter, &list::CROSSLINKED),
+            retries: counter(meter, &list::RETRIES),
             requests: counter(meter, &list::REQUESTS),
             request_duration: histogram(meter, &list::REQUEST_DURATION),
             served: counter(meter, &list::SERVED),
+            served_bytes: counter(meter, &list::SERVED_BYTES),
+            served_unversioned: counter(meter, &list::SERVED_UNVERSIONED),
+            served_rows: counter(meter, &list::SERVED_ROWS),
+            served_refused: counter(meter, &list::SERVED_REFUSED),
+            served_crosslinked: counter(meter, &list::SERVED_CROSSLINKED),
             active: level(meter, &list::ACTIVE),
         }
     }

@@ -56,7 +56,7 @@ pub enum Gauge {
     Queue,
     /// Share of reads of contents that were in memory.
     CacheHits,
-    /// Seconds since the last good session with a peer.
+    /// Seconds since the last good session with a peer; if there was none, since the program began.
     Lag,
     /// Failures since then.
     Failures,
@@ -101,6 +101,8 @@ const REPOSITORY: &[&str] = &["repository"];
 const PEER: &[&str] = &["repository", "peer"];
 const MOVED: &[&str] = &["repository", "peer", "direction"];
 const OPERATION: &[&str] = &["repository", "peer", "operation"];
+const SERVED_BY: &[&str] = &["repository", "carrier"];
+const SERVED_MOVED: &[&str] = &["repository", "carrier", "direction"];
 
 const fn metric(
     name: &'static str,
@@ -167,32 +169,74 @@ pub(super) const CROSSLINKED: Metric = metric(
     PEER,
     "Received artifacts that were linked into derived tables",
 );
+pub(super) const RETRIES: Metric = metric(
+    "frond.retries",
+    Kind::Counter,
+    "{exchange}",
+    &["repository", "peer", "class"],
+    "Exchanges that failed and were made again within their session; the class is that of the error",
+);
 pub(super) const REQUESTS: Metric = metric(
     "frond.server.requests",
     Kind::Counter,
     "{request}",
     &["repository", "carrier", "operation", "outcome"],
-    "Requests that came whole; the outcome is `ok`, `refused`, the class of our error, `panic`, or `dropped` if its turn never came",
+    "Requests that came whole; the outcome is `ok`, `refused`, the class of our error, `busy` if there was no room for the reply, `panic`, or `dropped` if who asked went before its turn came",
 );
 pub(super) const REQUEST_DURATION: Metric = metric(
     "frond.server.request.duration",
     Kind::Histogram(SECONDS),
     "s",
-    &["repository", "carrier"],
+    SERVED_BY,
     "From having a request to having its reply, waiting for a worker included",
 );
 pub(super) const SERVED: Metric = metric(
     "frond.server.artifacts",
     Kind::Counter,
     "{artifact}",
-    &["repository", "carrier", "direction"],
+    SERVED_MOVED,
     "Artifacts that requests moved, seen from the server",
+);
+pub(super) const SERVED_BYTES: Metric = metric(
+    "frond.server.network.io",
+    Kind::Counter,
+    "By",
+    SERVED_MOVED,
+    "Bytes of requests and replies, as they travelled, seen from the server",
+);
+pub(super) const SERVED_UNVERSIONED: Metric = metric(
+    "frond.server.unversioned",
+    Kind::Counter,
+    "{file}",
+    SERVED_MOVED,
+    "Unversioned files that requests moved, seen from the server",
+);
+pub(super) const SERVED_ROWS: Metric = metric(
+    "frond.server.table.rows",
+    Kind::Counter,
+    "{row}",
+    SERVED_MOVED,
+    "Rows of synced tables that requests moved, seen from the server",
+);
+pub(super) const SERVED_REFUSED: Metric = metric(
+    "frond.server.artifacts.refused",
+    Kind::Counter,
+    "{artifact}",
+    SERVED_BY,
+    "Artifacts of requests that are not kept here: shunned, or too much",
+);
+pub(super) const SERVED_CROSSLINKED: Metric = metric(
+    "frond.server.crosslinked",
+    Kind::Counter,
+    "{artifact}",
+    SERVED_BY,
+    "Artifacts of requests that were linked into derived tables",
 );
 pub(super) const ACTIVE: Metric = metric(
     "frond.server.queue.depth",
     Kind::Level,
     "{request}",
-    &["repository", "carrier"],
+    SERVED_BY,
     "Requests that came whole and are not answered yet: those that wait for a worker, and those that are worked on",
 );
 pub(super) const UPTIME: Metric =
@@ -208,7 +252,7 @@ pub(super) const PHANTOMS: Metric = metric(
     Kind::Gauge,
     "{artifact}",
     REPOSITORY,
-    "Artifacts that are named here and not held, as of the last session",
+    "Artifacts that are named here and not held, as of the last change that was seen",
 );
 pub(super) const QUEUE: Metric = metric(
     "frond.queue.depth",
@@ -222,10 +266,15 @@ pub(super) const CACHE_HITS: Metric = metric(
     Kind::Gauge,
     "1",
     REPOSITORY,
-    "Share of reads of contents that were in memory, in the last session that read any",
+    "Share of reads of contents that were in memory, in the last session or request that read any",
 );
-pub(super) const LAG: Metric =
-    metric("frond.lag", Kind::Gauge, "s", PEER, "Seconds since the last session that ended well");
+pub(super) const LAG: Metric = metric(
+    "frond.lag",
+    Kind::Gauge,
+    "s",
+    PEER,
+    "Seconds since the last session that ended well; if there was none, since the leaf began",
+);
 pub(super) const FAILURES: Metric = metric(
     "frond.failures.in.a.row",
     Kind::Gauge,
@@ -246,9 +295,15 @@ pub const ALL: &[Metric] = &[
     ROWS,
     REFUSED,
     CROSSLINKED,
+    RETRIES,
     REQUESTS,
     REQUEST_DURATION,
     SERVED,
+    SERVED_BYTES,
+    SERVED_UNVERSIONED,
+    SERVED_ROWS,
+    SERVED_REFUSED,
+    SERVED_CROSSLINKED,
     ACTIVE,
     UPTIME,
     READY,

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::number_data_point;
+use opentelemetry_proto::tonic::metrics::v1::{Metric, number_data_point};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message as _;
@@ -113,15 +113,31 @@ impl Collector {
         spans
     }
 
-    /// The sum of a counter of a service over what has all these labels.
-    pub(crate) fn sum(&self, service: &str, name: &str, labels: &[(&str, &str)]) -> u64 {
+    /// The newest metrics of a service.
+    pub(crate) fn metrics(&self, service: &str) -> Vec<Metric> {
         let kept = self.kept.lock().unwrap();
         let newest = kept.metrics.iter().rev().find(|(from, _)| from == service);
         let (_, newest) = newest.unwrap_or_else(|| panic!("{service} sent no metrics"));
-        let metrics =
-            newest.resource_metrics.iter().flat_map(|of| &of.scope_metrics).flat_map(|of| &of.metrics);
-        let points = metrics.filter(|metric| metric.name == name).flat_map(|metric| match &metric.data {
-            Some(Data::Sum(sum)) => sum.data_points.clone(),
+        let scopes = newest.resource_metrics.iter().flat_map(|of| &of.scope_metrics);
+        scopes.flat_map(|of| of.metrics.clone()).collect()
+    }
+
+    /// How many values a histogram of a service has, and their sum.
+    #[allow(dead_code, reason = "not for the benchmark")]
+    pub(crate) fn histogram(&self, service: &str, name: &str) -> (u64, f64) {
+        let metrics = self.metrics(service).into_iter().filter(|metric| metric.name == name);
+        let points = metrics.flat_map(|metric| match metric.data {
+            Some(Data::Histogram(histogram)) => histogram.data_points,
+            other => panic!("{name} is {other:?}"),
+        });
+        points.fold((0, 0.0), |(count, sum), point| (count + point.count, sum + point.sum()))
+    }
+
+    /// The sum of a counter of a service over what has all these labels.
+    pub(crate) fn sum(&self, service: &str, name: &str, labels: &[(&str, &str)]) -> u64 {
+        let metrics = self.metrics(service).into_iter().filter(|metric| metric.name == name);
+        let points = metrics.flat_map(|metric| match metric.data {
+            Some(Data::Sum(sum)) => sum.data_points,
             other => panic!("{name} is {other:?}"),
         });
         let chosen = points
@@ -148,7 +164,7 @@ pub(crate) struct Seen {
     /// What it says where it failed.
     pub(crate) failed: Option<String>,
     begun: u64,
-    attributes: Vec<KeyValue>,
+    pub(crate) attributes: Vec<KeyValue>,
 }
 
 impl Seen {

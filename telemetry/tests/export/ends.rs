@@ -1,13 +1,15 @@
 //! How requests and sessions end, as a collector sees it.
 
 use std::fs;
+use std::net::TcpListener;
+use std::process::Stdio;
 
 use frond_tests::frond::run;
 use frond_tests::http;
 use frond_tests::leaf::until;
 
-use crate::Bench;
 use crate::collector::{Manner, Seen};
+use crate::{Bench, ends_in_time, is_over};
 
 /// Has a client synchronize its copy, with a password; gives the exit code.
 fn try_sync(bench: &Bench, url: &str, password: &str) -> Option<i32> {
@@ -120,4 +122,43 @@ fn a_session_that_cannot_begin_is_counted() {
     let session = spans.iter().find(|span| span.name == "sync.session").unwrap();
     assert_eq!(session.attribute("error.type"), "repository");
     assert!(session.failed.as_ref().unwrap().contains("gone.fossil"), "{session:?}");
+}
+
+#[test]
+fn a_command_that_fails_before_its_session_is_counted() {
+    let bench = Bench::new(Manner::Takes);
+    let file = bench.scratch.file("copy.fossil");
+    bench.frond.output(["new", &*file.to_string_lossy(), "-A", "ann"]);
+    let file = file.to_string_lossy();
+    let cases: [(&[&str], &str); 3] = [
+        (&["clone", "--once", "http://127.0.0.1:1/", &*file], "clone"),
+        (&["sync", "-R", &*file], "sync"),
+        (&["pull", "--once", "http://kim@127.0.0.1:1/", "-R", &*file], "pull"),
+    ];
+    for (words, operation) in cases {
+        let mut command = bench.measured("client", bench.frond.command(words));
+        let said = run(command.env_remove("FROND_PASSWORD"));
+        assert_ne!(said.code, Some(0), "{said}");
+        let sum = |labels: &[(&str, &str)]| bench.collector.sum("client", "frond.sessions", labels);
+        assert_eq!((sum(&[("operation", operation)]), sum(&[("outcome", "ok")])), (1, 0), "{words:?}");
+    }
+}
+
+#[test]
+fn a_program_in_the_middle_of_a_session_ends_in_time_though_the_collector_hangs() {
+    let bench = Bench::new(Manner::Hangs);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let file = bench.scratch.file("copy.fossil");
+    let command = bench.frond.command(["clone", "--once", &url, &*file.to_string_lossy()]);
+    let mut child = bench.measured("client", command).stderr(Stdio::null()).spawn().unwrap();
+    // Somebody asks, and gets no answer.
+    let _asking = silent.accept().unwrap();
+    ends_in_time(child.id(), || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+
+    let (_, leaf) = bench.leaf(&["--peer", &url, "--drain", "1s"]);
+    let _asking = silent.accept().unwrap();
+    ends_in_time(leaf.id(), || is_over(leaf.id()));
+    assert_eq!(leaf.wait().0.code(), Some(0));
 }

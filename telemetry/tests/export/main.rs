@@ -4,6 +4,7 @@
 
 mod collector;
 mod ends;
+mod sums;
 mod variables;
 
 use std::path::{Path, PathBuf};
@@ -101,6 +102,7 @@ fn is_traced_and_counted(bench: &Bench, served: &Path, leaf: Leaf, url: &str, ca
     let file = bench.scratch.file("client.fossil");
     let cloned = bench.session(&["clone", "--once", url], &file);
     let artifacts = count(&cloned, "artifacts_received");
+    sums::add_up(bench, &cloned, url);
     check_in(&bench.frond, &file, "new.txt");
     let synced = bench.sync(url, &file);
     let rounds = count(&cloned, "rounds") + count(&synced, "rounds");
@@ -122,11 +124,7 @@ fn is_traced_and_counted(bench: &Bench, served: &Path, leaf: Leaf, url: &str, ca
     }
 
     // Each command sends its own sums; the last are those of the sync.
-    let sum = |name: &str, labels: &[(&str, &str)]| bench.collector.sum("client", name, labels);
-    assert_eq!(sum("frond.sessions", &[("operation", "sync"), ("outcome", "ok"), ("peer", url)]), 1);
-    assert_eq!(sum("frond.artifacts", &[("direction", "sent")]), count(&synced, "artifacts_sent"));
-    assert_eq!(sum("frond.network.io", &[("direction", "sent")]), count(&synced, "bytes_sent"));
-    assert_eq!(sum("frond.network.io", &[("direction", "received")]), count(&synced, "bytes_received"));
+    sums::add_up(bench, &synced, url);
     // The leaf's are of both.
     let served_as = served.file_stem().unwrap().to_string_lossy();
     let served_as = ("repository", &*served_as);
@@ -136,6 +134,11 @@ fn is_traced_and_counted(bench: &Bench, served: &Path, leaf: Leaf, url: &str, ca
     assert_eq!(sum("frond.server.requests", &[("outcome", "ok"), ("carrier", carrier)]), rounds);
     assert_eq!(sum("frond.server.artifacts", &[("direction", "sent")]), artifacts);
     assert_eq!(sum("frond.server.artifacts", &[("direction", "received")]), count(&synced, "artifacts_sent"));
+    for (theirs, ours) in [("bytes_sent", "received"), ("bytes_received", "sent")] {
+        let moved = count(&cloned, theirs) + count(&synced, theirs);
+        assert_eq!(sum("frond.server.network.io", &[("direction", ours)]), moved, "{theirs}");
+    }
+    assert_eq!(bench.collector.histogram("server", "frond.server.request.duration").0, rounds);
 }
 
 #[test]
@@ -171,6 +174,12 @@ fn ends_in_time(id: u32, mut has_ended: impl FnMut() -> bool) {
     }
 }
 
+/// Whether a process is gone, or waits for nothing but to be asked how it ended.
+fn is_over(id: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.is_empty() || stat.contains(") Z ")
+}
+
 #[test]
 fn a_collector_that_is_of_no_use_stops_nothing_and_no_end() {
     for manner in [Some(Manner::Fails), Some(Manner::Hangs), None] {
@@ -191,10 +200,7 @@ fn a_collector_that_is_of_no_use_stops_nothing_and_no_end() {
         // Those of both servers, and of both clients.
         until("it was tried", || manner.is_none() || bench.collector.requests() >= 4);
         ends_in_time(server.process().id(), || server.process().has_ended());
-        ends_in_time(leaf.id(), || {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", leaf.id())).unwrap_or_default();
-            stat.is_empty() || stat.contains(") Z ")
-        });
+        ends_in_time(leaf.id(), || is_over(leaf.id()));
         assert_eq!(leaf.wait().0.code(), Some(0), "{manner:?}");
     }
 }

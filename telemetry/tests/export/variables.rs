@@ -78,7 +78,7 @@ fn headers_names_and_attributes_are_those_that_are_set() {
 fn what_is_sent_and_where_to_is_what_is_set() {
     let mut trial = Trial::new();
     let at = trial.at();
-    let own = format!("{at}/traces-go-here");
+    let (own, own_metrics) = (format!("{at}/traces-go-here"), format!("{at}/v1/metrics"));
     for (set, traces, metrics, own_path) in [
         (&[("OTEL_SDK_DISABLED", "true"), (ENDPOINT, &at)][..], 0, 0, 0),
         (&[("OTEL_TRACES_EXPORTER", "none"), (ENDPOINT, &at)], 0, 1, 0),
@@ -98,7 +98,10 @@ fn what_is_sent_and_where_to_is_what_is_set() {
         ),
         (&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &own)], 0, 0, 1),
         (&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &own), (ENDPOINT, &at)], 0, 1, 1),
+        (&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &own_metrics)], 0, 1, 0),
         (&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"), (ENDPOINT, &at)], 1, 1, 0),
+        (&[("OTEL_TRACES_SAMPLER", "parentbased_always_off"), (ENDPOINT, &at)], 0, 1, 0),
+        (&[("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_METRICS_EXPORTER", "otlp"), (ENDPOINT, &at)], 1, 1, 0),
         (&[], 0, 0, 0),
     ] {
         let paths = ["/v1/traces", "/v1/metrics", "/traces-go-here"];
@@ -137,6 +140,8 @@ fn what_cannot_be_followed_is_told_and_stops_nothing() {
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "no address"),
         ("OTEL_TRACES_SAMPLER", "xray"),
         ("OTEL_METRICS_EXPORTER", "console"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "no attribute"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "now and then"),
     ] {
         let log = trial.clone(&[(ENDPOINT, &trial.at()), (name, value)]);
         let told = log.lines().find(|line| line.contains("nothing is sent")).unwrap_or_default();

@@ -1,20 +1,16 @@
 //! Checking in together with others: pull, lock, check in where that is no fork, push, unlock.
 
-use std::path::Path;
-
 use clap::Args;
 use repo::Repo;
-use sync::client::{self, ClientError};
+use sync::client::ClientError;
 use sync::{CheckinLock, CheckinLockFailure, SyncError, SyncOptions, SyncResult, short};
-use telemetry::within;
 use xfer::ArtifactId;
 
 use super::ATTEMPTS;
 use crate::chance;
 use crate::exit::{Code, Failure};
-use crate::network::{self, Network, Peer};
+use crate::network::{self, Network};
 use crate::output::Output;
-use crate::remote;
 
 /// Whether a check-in is made together with others, and how.
 #[derive(Debug, Args)]
@@ -98,8 +94,6 @@ impl Autosync<'_> {
     }
 
     fn exchange(&self, repo: &mut Repo, aim: Aim) -> Result<SyncResult, Failure> {
-        let Peer { url, login } = network::peer(None, repo, self.output)?;
-        let remember = self.together.network.remember(&login)?;
         let client = || self.client.clone();
         let (pull, push, ci_lock, ci_unlock) = match aim {
             Aim::Pull(parent) => {
@@ -108,20 +102,8 @@ impl Autosync<'_> {
             Aim::Push => (false, true, None, Some(client())),
             Aim::GiveUp => (true, false, None, Some(client())),
         };
-        let options = SyncOptions {
-            pull,
-            push,
-            ci_lock,
-            ci_unlock,
-            user: login.user,
-            password: login.password,
-            ..SyncOptions::default()
-        };
-        let file = repo.path().unwrap_or(Path::new("")).to_owned();
-        let (mut setting, span) = network::setting(&file, &url, self.output)?;
-        let mut wire = url.wire(&self.together.network, remote::own_name(repo)?)?;
-        let session = client::sync(repo, &mut wire, options, remember, &mut setting);
-        let outcome: Result<SyncResult, ClientError> = network::run(within(span, session))?;
+        let options = SyncOptions { pull, push, ci_lock, ci_unlock, ..SyncOptions::default() };
+        let (_, outcome) = network::session(&self.together.network, None, repo, options, self.output)?;
         match outcome {
             // Files that are not pushed are no part of this.
             Err(ClientError::Sync(SyncError::UnversionedRefused { result, .. })) => Ok(*result),

@@ -63,7 +63,8 @@ struct Summary {
 impl Exchange {
     fn run(self, operation: &'static str, options: SyncOptions, output: &Output) -> Result<Code, Failure> {
         let asks = options.config_pull.is_some();
-        let (url, outcome) = self.meeting.session(&mut self.meeting.repository.write()?, options, output)?;
+        let mut repo = self.meeting.open(&options)?;
+        let (url, outcome) = self.meeting.session(&mut repo, options, output)?;
         let result = outcome?;
         warn_of_unusable(&result.unusable_settings, output);
         if asks && result.config_offered == 0 {

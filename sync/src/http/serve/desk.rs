@@ -77,13 +77,14 @@ impl Trouble {
 }
 
 impl Desk {
-    /// Answers one round. A request that cannot be read is answered with an error card.
+    /// Answers one round. A request that cannot be read is answered with an error card. Whether the reply is given, the
+    /// observer is to be told by the caller.
     pub(crate) fn answer(
         &self,
         place: &Place,
         letter: Letter,
         watch: Box<dyn Observer + Send>,
-    ) -> Result<Body, Trouble> {
+    ) -> Result<(Body, Watched), Trouble> {
         let mut watch = Watched::take_up(watch);
         let Letter { body, peer, login, form } = letter;
         let asked = body.content_type;
@@ -91,7 +92,8 @@ impl Desk {
             Ok(message) => message,
             Err(text) => {
                 watch.end(0, Some(&text), None);
-                return Ok(pack(encode(&refusal(text)), asked));
+                watch.lay_down();
+                return Ok((pack(encode(&refusal(text)), asked), watch));
             }
         };
         let framing = match form {
@@ -115,7 +117,8 @@ impl Desk {
         self.repos.keep(place.file.clone(), open);
         let text = encode(&reply);
         drop(reply);
-        Ok(pack(text, framing))
+        watch.lay_down();
+        Ok((pack(text, framing), watch))
     }
 
     /// Reads a message, and the login beside it. Two logins are refused unseen: they test no password.
