@@ -8,6 +8,7 @@
 mod collector;
 pub mod logs;
 pub mod metrics;
+mod outlets;
 pub mod plan;
 mod request;
 mod session;

@@ -75,10 +75,9 @@ impl Telemetry {
 }
 
 fn attributes(repository: &Arc<str>, origin: &Origin<'_>) -> Vec<KeyValue> {
-    let mut attributes = vec![
-        KeyValue::new("frond.repository", Arc::clone(repository)),
-        KeyValue::new("frond.request.size", i64::try_from(origin.bytes).unwrap_or(i64::MAX)),
-    ];
+    let mut attributes = span::attributes();
+    attributes.push(KeyValue::new("frond.repository", Arc::clone(repository)));
+    attributes.push(KeyValue::new("frond.request.size", i64::try_from(origin.bytes).unwrap_or(i64::MAX)));
     let target = |name| span::text(name, origin.target);
     match origin.carrier {
         Carrier::Http => {

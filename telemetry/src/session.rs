@@ -86,11 +86,12 @@ impl Telemetry {
         let (repository, name) = (Arc::<str>::from(peer.repository), Arc::<str>::from(peer.peer));
         let trace = self.inner.tracer.as_ref().map(|tracer| {
             let server = server(peer);
-            let mut attributes = vec![
+            let mut attributes = span::attributes();
+            attributes.extend([
                 KeyValue::new("frond.repository", Arc::clone(&repository)),
                 KeyValue::new("frond.peer", Arc::clone(&name)),
                 KeyValue::new("frond.carrier", peer.carrier),
-            ];
+            ]);
             attributes.extend_from_slice(&server);
             let span = tracer.span_builder("sync.session").with_attributes(attributes);
             let context = Context::new().with_span(tracer.build_with_context(span, &Context::new()));
@@ -134,7 +135,7 @@ impl SessionTrace {
         if self.round.is_some() {
             return;
         }
-        let mut attributes = Vec::with_capacity(16);
+        let mut attributes = span::attributes();
         attributes.push(KeyValue::new("frond.round", i64::from(round)));
         attributes.extend_from_slice(&self.server);
         if self.is_http {

@@ -32,6 +32,11 @@ impl SpanId {
     }
 }
 
+/// Room for the attributes that a span has as a rule, so that it is taken once.
+pub(crate) fn attributes() -> Vec<KeyValue> {
+    Vec::with_capacity(16)
+}
+
 /// A text that may be somebody else's, as long as an attribute may be.
 pub(crate) fn text(name: &'static str, text: &str) -> KeyValue {
     KeyValue::new(name, short(text).into_owned())

@@ -9,12 +9,14 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{MetricExporter, RetryPolicy, SpanExporter, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::{MeterProviderBuilder, PeriodicReader, SdkMeterProvider, Temporality};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use prometheus::{Registry, TextEncoder};
 
 use crate::collector::Collector;
 use crate::metrics::{Instruments, Reading, Readings};
+use crate::outlets::Outlets;
 use crate::plan::Plan;
 
 /// The name of what measures, in what is exported.
@@ -67,39 +69,49 @@ impl Telemetry {
     /// If an address, a header or a certificate that the variables name is of no use.
     pub fn start(plan: &Plan, tries: Tries) -> Result<Self, Error> {
         let resource = resource();
-        let mut metrics = SdkMeterProvider::builder().with_resource(resource.clone());
-        if let Some(export) = &plan.metrics {
-            let collector = Collector::new(export, "metrics", tries)?;
-            let exporter = MetricExporter::builder().with_http().with_http_client(collector);
-            let exporter = exporter.with_retry_policy(tries.policy()).build()?;
-            metrics = metrics.with_periodic_exporter(exporter);
-        }
+        let metrics = match &plan.metrics {
+            Some(export) => {
+                let collector = Collector::new(export, "metrics", tries)?;
+                let exporter = MetricExporter::builder().with_http().with_http_client(collector);
+                Some(exporter.with_retry_policy(tries.policy()).build()?)
+            }
+            None => None,
+        };
         let traces = match &plan.traces {
             Some(export) => {
                 let collector = Collector::new(export, "traces", tries)?;
                 let exporter = SpanExporter::builder().with_http().with_http_client(collector);
                 let exporter = exporter.with_retry_policy(tries.policy()).build()?;
-                let provider = SdkTracerProvider::builder().with_resource(resource);
+                let provider = SdkTracerProvider::builder().with_resource(resource.clone());
                 Some(provider.with_batch_exporter(exporter).build())
             }
             None => None,
         };
-        Self::of(metrics, plan.metrics.is_some(), traces)
+        Self::of(SdkMeterProvider::builder().with_resource(resource), metrics, traces)
     }
 
     /// Measures into these, and for [`Self::text`].
     pub(crate) fn of(
         metrics: MeterProviderBuilder,
-        sends_metrics: bool,
+        sent: Option<MetricExporter>,
         traces: Option<SdkTracerProvider>,
     ) -> Result<Self, Error> {
+        let sends_metrics = sent.is_some();
         let registry = Registry::new();
         let shown = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
             .scope_info_enabled(false)
             .without_target_info()
             .build()?;
-        let (metrics, readings) = (metrics.with_reader(shown).build(), Readings::default());
+        let metrics = match sent {
+            None => metrics.with_reader(shown),
+            // What is sent is what came since it was sent last: that takes numbers of its own.
+            Some(sent) if PushMetricExporter::temporality(&sent) != Temporality::Cumulative => {
+                metrics.with_reader(shown).with_periodic_exporter(sent)
+            }
+            Some(sent) => metrics.with_reader(Outlets { shown, sent: PeriodicReader::builder(sent).build() }),
+        };
+        let (metrics, readings) = (metrics.build(), Readings::default());
         let instruments = Instruments::new(&metrics.meter(SCOPE), &readings);
         let tracer = traces.as_ref().map(|provider| provider.tracer(SCOPE));
         let inner = Inner { instruments, tracer, readings, registry, traces, metrics, sends_metrics };

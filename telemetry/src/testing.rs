@@ -35,7 +35,7 @@ impl Kept {
 pub(crate) fn keeping() -> (Telemetry, Kept) {
     let kept = Kept::default();
     let traces = SdkTracerProvider::builder().with_simple_exporter(kept.clone()).build();
-    (Telemetry::of(SdkMeterProvider::builder(), false, Some(traces)).unwrap(), kept)
+    (Telemetry::of(SdkMeterProvider::builder(), None, Some(traces)).unwrap(), kept)
 }
 
 /// An attribute of a span, as text; empty if there is none.

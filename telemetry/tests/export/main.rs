@@ -82,7 +82,7 @@ fn tree(spans: &[Seen], parent: &[u8], depth: usize) -> String {
 /// What a session of so many rounds is to look like: each round is handled once, on the other side.
 fn session_tree(operation: &str, carrier: &str, rounds: &[&str]) -> String {
     let (session, round, handled) = match carrier {
-        "http" => ("http", "", "POST"),
+        "http" => ("http", " POST", "POST"),
         _ => ("nats nats", " nats", "nats"),
     };
     let mut text = format!("client sync.session {operation} {session}\n");

@@ -53,7 +53,7 @@ fn unversioned_files_and_rows_are_counted_on_both_machines() {
     bench.frond.output([&["table", "create", "state"][..], &columns].concat());
     bench.frond.output(["table", "put", "state", "who=ann", "-R", &*served]);
     let note = bench.scratch.write("note", "a note");
-    bench.frond.output(["uv", "add", &*note.to_string_lossy(), "-R", &*served]);
+    bench.frond.output(["uv", "add", &*note.to_string_lossy(), "--as", "note", "-R", &*served]);
     let cloned = bench.session(&["clone", "--once", "-u", &leaf.url()], &bench.scratch.file("client.fossil"));
     assert_eq!((count(&cloned, "rows_received"), count(&cloned, "unversioned_received")), (1, 1));
     add_up(&bench, &cloned, &leaf.url());
@@ -208,10 +208,10 @@ fn spans_say_this_and_nothing_else() {
     spans.retain(|span| span.trace == trace);
     let expected = "\
         client sync.session: frond.artifacts.sent frond.bytes.received frond.bytes.sent frond.carrier=http \
-        frond.operation=sync frond.peer frond.project frond.repository frond.rounds server.address server.port\n\
-        client sync.round: frond.artifacts.sent frond.bytes.received frond.bytes.sent frond.round=1 \
+        frond.igots.sent frond.operation=sync frond.peer frond.project frond.repository frond.rounds server.address server.port\n\
+        client sync.round: frond.artifacts.sent frond.bytes.received frond.bytes.sent frond.igots.sent frond.round=1 \
         http.request.method=POST http.response.status_code server.address server.port\n\
-        server sync.handle: client.address frond.artifacts.received frond.cards frond.operation=sync frond.project \
+        server sync.handle: client.address frond.artifacts.received frond.cards frond.igots.received frond.operation=sync frond.project \
         frond.reply.size frond.repository frond.request.size http.request.method=POST url.path\n";
     assert_eq!(said(&spans), expected);
 }
