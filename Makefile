@@ -2,7 +2,7 @@
 # make test    install what the tests need (Debian packages) and run them all, each fuzz target for ten seconds
 # make lint    formatting, clippy, dependency rules
 # make bench   compare with stock Fossil, side by side
-# make bench-telemetry  what it costs to observe sessions, and that nobody does
+# make bench-telemetry  what it costs to observe sessions, and that nobody does; bench-unobserved: the latter alone
 # make sim     run SIM_SEEDS (default 500) seeds of the simulator at each level, and some of them twice: fresh ones, from
 #              the clock on; it prints the command that runs them again, with SIM_FIRST=N. cargo test runs fixed ones
 # make soak-fleet run 20 leaves under kills, cuts and restarts for SOAK_MINUTES (default 10), then without the broker for
@@ -23,7 +23,7 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 RELEASE := $(TARGET)/release
 SIM := $(RELEASE)/frond-dst
 
-.PHONY: demo test lint bench bench-telemetry sim soak-fleet mutants coverage fuzz test-packages
+.PHONY: demo test lint bench bench-telemetry bench-unobserved sim soak-fleet mutants coverage fuzz test-packages
 
 demo:
 	$(CARGO) run --locked --release --quiet -p frond-tests --bin demo
@@ -43,14 +43,16 @@ bench:
 	$(CARGO) build --locked --release -p frond-leaf -p frond-tests --bins
 	target/release/bench
 
+bench-telemetry: bench-unobserved
+	$(CARGO) build --locked --release -p frond-leaf
+	FROND_BIN=$(RELEASE)/frond $(CARGO) bench --locked -p frond-telemetry --bench session
+
 # Instructions are counted by valgrind: half a percent is less than the clock can tell.
-bench-telemetry:
+bench-unobserved:
 	RUSTFLAGS="$(RUSTFLAGS) --cfg frond_unobserved" CARGO_TARGET_DIR=$(TARGET)/unobserved \
 		$(CARGO) build --locked --release -p frond-tests --bin unobserved-sessions
 	$(CARGO) build --locked --release -p frond-tests --bin unobserved-sessions
 	$(RELEASE)/unobserved-sessions --compare $(TARGET)/unobserved/release/unobserved-sessions
-	$(CARGO) build --locked --release -p frond-leaf
-	FROND_BIN=$(RELEASE)/frond $(CARGO) bench --locked -p frond-telemetry --bench session
 
 soak-fleet:
 	$(CARGO) run --locked --release -p frond-tests --bin soak-fleet -- --minutes $(SOAK_MINUTES)

@@ -100,12 +100,11 @@ pub fn handle_sync(repo: &mut Repo, request: &Message, cx: &mut Cx<'_>) -> Resul
         Err(error) => (Err(error), RoundStats::default()),
     };
     let error = reply.as_ref().err().map(|error| error as &(dyn std::error::Error + 'static));
-    let cache = repo.cache_use().since(read_before);
     cx.tell(|cx| Event::RequestHandled {
         cards: request.cards.len(),
         stats: &stats,
         duration: cx.since(begun),
-        cache,
+        cache: repo.cache_use().since(read_before),
         refusal: reply.as_ref().ok().and_then(refusal_of),
         error,
     });
