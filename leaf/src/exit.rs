@@ -283,7 +283,7 @@ impl From<TransportError> for Failure {
             }
             TransportError::Status { status: 413, .. } => {
                 "what stands before the server takes no request as long as this: its limit must be raised (nginx: \
-                 client_max_body_size 128m)"
+                 client_max_body_size 256m)"
             }
             TransportError::Status { status: 400, .. } => {
                 "try again; if it stays so, check the URL, and tell whoever runs the server"

@@ -49,6 +49,8 @@ pub struct Limits {
     pub artifact_bytes: usize,
     /// Bytes of expanded artifacts that are kept for the next reader.
     pub cache_bytes: usize,
+    /// Bytes of the file's pages that are kept for the next reader.
+    pub page_bytes: usize,
     /// Bytes of delta sources held while artifacts are verified, besides the largest of them.
     pub held_bytes: usize,
     /// Threads that hash artifacts. What comes out does not depend on it.
@@ -62,6 +64,7 @@ impl Default for Limits {
         Self {
             artifact_bytes: 990_000_000,
             cache_bytes: 8 << 20,
+            page_bytes: 16_000 << 10,
             held_bytes: 16 << 20,
             threads: std::thread::available_parallelism().map_or(1, usize::from).min(4),
             busy_timeout_ms: 15_000,
@@ -116,6 +119,7 @@ impl Repo {
     /// Changes what the repository may cost.
     pub fn set_limits(&mut self, limits: Limits) -> Result<(), RepoError> {
         self.conn.busy_timeout(Duration::from_millis(limits.busy_timeout_ms))?;
+        self.conn.execute_batch(&bound_pages(&limits))?;
         self.memory.get_mut().set_limits(limits);
         Ok(())
     }
@@ -198,8 +202,9 @@ impl Repo {
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         conn.execute_batch(
             "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA foreign_keys=OFF;
-             PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000;",
+             PRAGMA temp_store=MEMORY;",
         )?;
+        conn.execute_batch(&bound_pages(&limits))?;
         let (memory, ground) = (RefCell::new(Memory::new(limits)), Ground::File);
         Ok(Self { conn, memory, ground, path: path.map(Path::to_owned) })
     }
@@ -238,6 +243,11 @@ impl Access {
             Self::Write | Self::Mend => OpenFlags::SQLITE_OPEN_READ_WRITE,
         }
     }
+}
+
+/// SQLite takes a negative number for KiB.
+fn bound_pages(limits: &Limits) -> String {
+    format!("PRAGMA cache_size=-{}", limits.page_bytes >> 10)
 }
 
 /// The journal mode of a file, once it was asked to be another.

@@ -9,6 +9,7 @@ mod explain;
 #[cfg(test)]
 mod fuzz;
 mod heard;
+mod paced;
 mod page;
 mod proxy;
 mod redirect;

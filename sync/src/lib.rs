@@ -29,6 +29,8 @@ mod testing;
 #[cfg(feature = "http")]
 pub mod client;
 #[cfg(feature = "http")]
+mod flow;
+#[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "nats")]
 pub mod nats;
@@ -36,6 +38,8 @@ pub mod nats;
 pub use buggify::{Buggify, NoFaults, Site};
 pub use cx::Cx;
 pub use error::{SyncError, class_of};
+#[cfg(feature = "http")]
+pub use flow::{Flow, Flows};
 pub use guard::{Guard, NoGuard};
 pub use limits::Limits;
 pub use observer::{Carrier, Event, NoObserver, Observer, ObserverSource, Origin, RoundStats};

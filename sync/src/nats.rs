@@ -24,6 +24,7 @@
 //! | `Content-Type` | both | as in HTTP |
 //! | `Frond-Peer` | both | who speaks; the first to answer a session is asked for its other rounds by name |
 //! | `Frond-Takes` | request | longest reply taken, in bytes; without it the peer knows the plain form only |
+//! | `Frond-Part-Bytes` | request | longest message wanted: what is longer comes in parts of so many bytes |
 //! | `Frond-Error` | reply | there is no reply, but a word on why: `busy`, `unreachable`, `gone`, `failed`, `too-long`, `malformed`, `own` |
 //! | `Frond-Body` | both | the body follows in parts, and has so many bytes; this message has none of them |
 //! | `Frond-Ack` | control | `NEXT CREDIT [again]`: the parts from `NEXT` on are wanted, `CREDIT` of them |
@@ -35,7 +36,8 @@
 //!
 //! A body that does not go in one message of the broker (`max_payload`, less room for headers) is announced with
 //! `Frond-Body`. The receiver answers with `Frond-Ack: 0 16 again` from an inbox of its own; the sender sends parts of at
-//! most 512 KiB there, never more than there is credit for, and each is acknowledged. A part that comes twice is dropped;
+//! most 512 KiB there, never more than there is credit for, and each is acknowledged. A receiver with a limit on its rate
+//! grants no credit at first, and then one part after another. A part that comes twice is dropped;
 //! after a gap or a damaged part the receiver asks for everything from there on, as it does when nothing came for three
 //! seconds. All messages have a reply subject, so that the broker says at once when the other end is gone. A request of
 //! more bytes than the server's limit on bodies is refused before any part of it moves.

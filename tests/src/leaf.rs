@@ -189,6 +189,12 @@ fn check_in_content(frond: &Frond, file: &Path, name: &str, content: &[u8]) -> S
     hash.unwrap_or_else(|| panic!("no check-in\n{said}"))
 }
 
+/// The project that a repository is of.
+#[track_caller]
+pub fn project_code(file: &Path) -> String {
+    sql::column(file, "SELECT value FROM config WHERE name='project-code'")[0].clone()
+}
+
 /// Whether a repository holds an artifact.
 #[track_caller]
 pub fn holds(frond: &Frond, file: &Path, hash: &str) -> bool {

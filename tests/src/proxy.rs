@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use socket2::SockRef;
+
 /// Bytes that travel at a time over a slow line.
 const SLOW_PIECE: usize = 4096;
 
@@ -65,6 +67,8 @@ struct Shared {
     state: Mutex<State>,
     /// Bytes down, by connection.
     replies: Mutex<Vec<Arc<AtomicU64>>>,
+    /// Bytes that the system keeps of what was handed on, if that is bounded.
+    kept: Option<usize>,
 }
 
 #[derive(Default)]
@@ -93,12 +97,24 @@ impl Proxy {
     /// Starts one in front of `server`.
     #[track_caller]
     pub fn start(server: SocketAddr) -> Self {
+        Self::begin(server, None)
+    }
+
+    /// Starts one that hands on no more than the receiver takes, but for some KiB: what is counted did travel.
+    #[track_caller]
+    pub fn exact(server: SocketAddr) -> Self {
+        Self::begin(server, Some(4096))
+    }
+
+    #[track_caller]
+    fn begin(server: SocketAddr, kept: Option<usize>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("cannot bind a port");
         let address = listener.local_addr().expect("a bound port has a number");
         let shared = Arc::new(Shared {
             server: Mutex::new(server),
             state: Mutex::default(),
             replies: Mutex::default(),
+            kept,
         });
         let ours = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -248,6 +264,10 @@ impl Shared {
             return;
         }
         let Ok(server) = TcpStream::connect(server) else { return };
+        for stream in self.kept.iter().flat_map(|_| [&client, &server]) {
+            let set = SockRef::from(stream).set_send_buffer_size(self.kept.unwrap_or_default());
+            set.expect("a buffer can be small");
+        }
         let (Ok(client_too), Ok(server_too)) = (client.try_clone(), server.try_clone()) else { return };
         let bytes = Arc::new(AtomicU64::new(0));
         lock(&self.replies).push(Arc::clone(&bytes));

@@ -104,7 +104,7 @@ fn repositories_under_a_base_path_are_found_whether_the_web_server_cuts_it_or_no
     for (options, target) in [(&["--base-path", "/code"][..], ""), (&[], "/")] {
         let server = behind(&bench.frond, &directory, options);
         let lines = format!(
-            "location /code/ {{ client_max_body_size 128m; proxy_pass http://{}{target}; }}",
+            "location /code/ {{ client_max_body_size 256m; proxy_pass http://{}{target}; }}",
             server.address
         );
         let nginx = Nginx::start(&lines);
@@ -217,7 +217,7 @@ fn an_artifact_that_is_too_long_for_the_web_server_fails_the_push_and_says_what_
         let nginx = Nginx::before(push.server.address);
         let said = push.frond.try_exchange("push", &nginx.url(), &push.ours);
         assert_eq!(said.code, Some(frond::FAILED), "{said}");
-        for words in ["413", "the request has ", "nginx: client_max_body_size 128m"] {
+        for words in ["413", "the request has ", "nginx: client_max_body_size 256m"] {
             assert!(said.stderr.contains(words), "no {words:?}\n{said}");
         }
         push.frond.push(&push.server.url(), &push.ours);

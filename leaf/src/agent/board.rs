@@ -60,6 +60,15 @@ pub(crate) struct Repository {
     pub(crate) turned: Duration,
     /// As of the last change that was seen.
     pub(crate) holdings: Option<Holdings>,
+    /// What fails at the broker.
+    pub(crate) at_broker: BTreeMap<AtBroker, Trouble>,
+}
+
+/// What a repository does at the broker beside sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum AtBroker {
+    Answers,
+    Hears,
 }
 
 /// What a repository holds, and how it was read.
@@ -164,6 +173,8 @@ pub(crate) struct RepositoryReport {
     pub(crate) turned_seconds: u64,
     /// As of the last change that was seen.
     pub(crate) holdings: Option<Holdings>,
+    /// What fails at the broker beside sessions: to answer there, to hear of what is new.
+    pub(crate) broker_errors: Vec<Trouble>,
     pub(crate) peers: Vec<PeerReport>,
     pub(crate) fleet: Vec<LeafReport>,
 }
@@ -330,6 +341,7 @@ fn blank(repository: &super::config::Repository, turned: Duration) -> Repository
         fleet: Vec::new(),
         turned,
         holdings: None,
+        at_broker: BTreeMap::new(),
     }
 }
 
@@ -354,6 +366,7 @@ fn of_repository(known: &Repository, elapsed: Duration, time: UnixTime) -> Repos
         error: known.error.clone(),
         turned_seconds: elapsed.saturating_sub(known.turned).as_secs(),
         holdings: known.holdings,
+        broker_errors: known.at_broker.values().cloned().collect(),
         peers: known.peers.iter().map(peer).collect(),
         fleet: known.fleet.iter().map(leaf).collect(),
     }
@@ -362,6 +375,34 @@ fn of_repository(known: &Repository, elapsed: Duration, time: UnixTime) -> Repos
 fn shown(time: UnixTime) -> Option<String> {
     let at = jiff::Timestamp::from_second(time.seconds()).ok()?;
     Some(at.to_string())
+}
+
+impl Repository {
+    /// Takes what went wrong at the broker, or that nothing did. The same trouble, time and again, is worth one line.
+    pub(crate) fn tell(&mut self, what: AtBroker, failure: Option<&Failure>) {
+        let says = match what {
+            AtBroker::Answers => "it does not answer at the broker",
+            AtBroker::Hears => "it hears of nothing new at the broker",
+        };
+        let Some(failure) = failure else {
+            if self.at_broker.remove(&what).is_some() {
+                tracing::warn!(repository = self.name, "no longer: {says}");
+            }
+            return;
+        };
+        let trouble = Trouble::from(failure);
+        let trouble = Trouble { message: format!("{says}: {}", trouble.message), ..trouble };
+        if self.at_broker.get(&what) != Some(&trouble) {
+            tracing::warn!(
+                repository = self.name,
+                class = trouble.class,
+                "{}; {}",
+                trouble.message,
+                trouble.hint
+            );
+        }
+        self.at_broker.insert(what, trouble);
+    }
 }
 
 impl Peer {

@@ -140,7 +140,7 @@ impl Errand {
 
     fn prepare(&self, peer: &Peer) -> Result<(Wire, CloneOptions), Failure> {
         let meeting = self.meeting.as_deref().map(|meeting| (meeting, None));
-        let wire = Wire::new(peer, &self.http, None, meeting, self.clock, self.stop.clone(), &self.rates)?;
+        let wire = Wire::new(peer, &self.http, None, meeting, self.stop.clone(), &self.rates)?;
         let password: Option<&Password> = match &peer.password {
             Secret::Found { password, .. } => Some(password),
             Secret::None => None,

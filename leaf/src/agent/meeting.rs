@@ -14,11 +14,14 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 use xfer::ArtifactId;
 
-use super::board::Board;
+use super::board::{AtBroker, Board};
 use super::config::{Repository, RequestBytes};
 use super::heard::Heard;
 use super::metrics;
+use super::session;
 use super::stop::Stop;
+use crate::exit::Failure;
+use crate::measure;
 
 /// How long an announcement, or the receipt of one, may take to leave. Who does not hear it hears of it in the next
 /// session.
@@ -26,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Time between tries to be heard of on the broker.
 const TRY_EVERY: Duration = Duration::from_secs(5);
+
+/// Requests that are worked on at once, a repository.
+const CONCURRENT: usize = 2;
 
 /// Where the peers of a repository meet.
 pub(crate) struct Meeting {
@@ -116,7 +122,16 @@ impl Meeting {
         let name = repository.name.clone();
         let observer = metrics::requests(&board, move |_| Some(name.clone()));
         let decode = ServeOptions::taking(request_bytes);
-        let options = ServeOptions { decode, drain_timeout: drain, observer, ..ServeOptions::default() };
+        let options = ServeOptions {
+            decode,
+            drain_timeout: drain,
+            observer,
+            // There may be many repositories, and requests of whole fleets at once.
+            concurrent: CONCURRENT,
+            kept: 0,
+            repo_limits: session::repo_limits(),
+            ..ServeOptions::default()
+        };
         let service = XferService::new(Repos::named(files), options);
         let asked =
             NatsServeOptions { prefix: self.topic.prefix().to_owned(), ..NatsServeOptions::default() };
@@ -127,9 +142,13 @@ impl Meeting {
                     () = stop.wait() => return,
                 };
                 match opened {
-                    Ok(server) => return server.run(stop.wait()).await,
+                    Ok(server) => {
+                        board.note(&repository.name, |known| known.tell(AtBroker::Answers, None));
+                        return server.run(stop.wait()).await;
+                    }
                     Err(error) => {
-                        tracing::warn!(repository = repository.name, %error, "not served over the broker");
+                        let failure = Failure::from(error);
+                        board.note(&repository.name, |known| known.tell(AtBroker::Answers, Some(&failure)));
                     }
                 }
                 tokio::select! {
@@ -140,25 +159,27 @@ impl Meeting {
         };
         let listened = async {
             tokio::select! {
-                () = self.listen(&repository, peer, &wakes) => {}
+                () = self.listen(&repository, peer, &wakes, &board) => {}
                 () = stop.wait() => {}
             }
         };
         tokio::join!(served, listened, self.watch_line(&wakes, &stop));
     }
 
-    async fn listen(&self, repository: &Repository, peer: usize, wakes: &mpsc::Sender<Wake>) {
+    async fn listen(&self, repository: &Repository, peer: usize, wakes: &mpsc::Sender<Wake>, board: &Board) {
         let durability = Durability::Kept(self.own.clone());
         loop {
             match announcements(&self.connection, &self.topic, Some(self.own.clone()), &durability).await {
                 Ok(mut coming) => {
+                    board.note(&repository.name, |known| known.tell(AtBroker::Hears, None));
                     while let Some(news) = coming.next().await {
                         self.hear(news);
                         let _ = wakes.try_send(Wake::Announced(Some(peer)));
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(repository = repository.name, %error, "no announcements are heard");
+                    let failure = Failure::from(error);
+                    board.note(&repository.name, |known| known.tell(AtBroker::Hears, Some(&failure)));
                 }
             }
             sleep(TRY_EVERY).await;

@@ -1,13 +1,16 @@
-//! A limit on bytes a second. It has no clock: `now` is the time since any fixed moment.
+//! A limit on bytes a second.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sync::{Flow, Flows};
+
+use super::clock::Clock;
 use super::config::Peer;
 
-/// A bucket that fills with so many bytes a second, and lends what it does not have: what is taken at once has to be
-/// waited for afterwards, so that the average holds whatever the sizes are.
+/// A bucket that fills with so many bytes a second, and lends what it does not have: what is taken beyond it has to be
+/// waited for before more is taken. It has no clock: `now` is the time since any fixed moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {
     /// Bytes a second.
@@ -19,47 +22,81 @@ pub(crate) struct Bucket {
     at: Duration,
 }
 
-/// A rest saves up for so long.
-const BURST: Duration = Duration::from_secs(1);
+/// A rest, and a machine that is late, save up for so long.
+const BURST: Duration = Duration::from_millis(100);
+
+/// A piece moves in so long: what passes in a second is never more than a few of them from what may.
+const PIECE: Duration = Duration::from_millis(50);
+
+/// Bytes of a piece, at least and at most.
+const PIECE_BYTES: (u64, u64) = (1024, 512 * 1024);
+
+/// Lines of up to such a delay there and back are used to the full.
+const LINE: Duration = Duration::from_millis(200);
 
 /// The limits of each peer, by its address. Its sessions share them: a new one has saved up nothing.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Rates(Arc<BTreeMap<String, [Shared; 2]>>);
+pub(crate) struct Rates(Arc<BTreeMap<String, Flows>>);
 
-/// A bucket that several take from; none where there is no limit.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Shared(Option<Arc<Mutex<Bucket>>>);
+/// A limit that all share who move bytes one way.
+#[derive(Debug)]
+struct Limit {
+    bytes_per_second: u64,
+    bucket: Mutex<Bucket>,
+    clock: Clock,
+}
 
 impl Rates {
     /// Full ones.
-    pub(crate) fn new(peers: &[Peer], now: Duration) -> Self {
-        let bucket =
-            |rate: Option<u64>| Shared(rate.map(|rate| Arc::new(Mutex::new(Bucket::new(rate, now)))));
-        let of = |peer: &Peer| (peer.address.to_string(), [bucket(peer.up_rate), bucket(peer.down_rate)]);
+    pub(crate) fn new(peers: &[Peer], clock: Clock) -> Self {
+        let limit = |rate: Option<u64>| rate.map(|rate| Arc::new(Limit::new(rate, clock)) as Arc<dyn Flow>);
+        let of = |peer: &Peer| {
+            let flows = Flows { up: limit(peer.up_rate), down: limit(peer.down_rate) };
+            (peer.address.to_string(), flows)
+        };
         Self(Arc::new(peers.iter().map(of).collect()))
     }
 
     /// What bounds what goes to a peer, and what comes from it.
-    pub(crate) fn of(&self, peer: &Peer) -> [Shared; 2] {
+    pub(crate) fn of(&self, peer: &Peer) -> Flows {
         self.0.get(&peer.address.to_string()).cloned().unwrap_or_default()
     }
 }
 
-impl Shared {
-    /// An exchange begins: what was saved up before is no more than a rest saves up.
-    pub(crate) fn rest(&self, now: Duration) {
-        if let Some(mut bucket) = self.bucket() {
-            bucket.rest(now);
-        }
+impl Limit {
+    fn new(bytes_per_second: u64, clock: Clock) -> Self {
+        Self { bytes_per_second, bucket: Mutex::new(Bucket::new(bytes_per_second, clock.now())), clock }
     }
 
-    /// Takes what an exchange moved, and says how long to wait until the average is kept.
-    pub(crate) fn settle(&self, bytes: u64, now: Duration) -> Duration {
-        self.bucket().map_or(Duration::ZERO, |mut bucket| bucket.settle(bytes, now))
+    fn bucket(&self) -> MutexGuard<'_, Bucket> {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn bucket(&self) -> Option<MutexGuard<'_, Bucket>> {
-        Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What moves in such a time.
+    fn bytes_in(&self, time: Duration) -> u64 {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.bytes_per_second.saturating_mul(milliseconds) / 1000
+    }
+}
+
+impl Flow for Limit {
+    fn piece_bytes(&self) -> usize {
+        let (least, most) = PIECE_BYTES;
+        usize::try_from(self.bytes_in(PIECE).clamp(least, most)).unwrap_or(usize::MAX)
+    }
+
+    fn ahead_bytes(&self) -> usize {
+        let (least, _) = PIECE_BYTES;
+        // No system gives more.
+        usize::try_from(self.bytes_in(LINE).clamp(least, 1 << 30)).unwrap_or(usize::MAX)
+    }
+
+    fn wait(&self) -> Duration {
+        self.bucket().wait(self.clock.now())
+    }
+
+    fn moved(&self, bytes: usize) {
+        self.bucket().take(bytes as u64, self.clock.now());
     }
 }
 
@@ -73,28 +110,28 @@ impl Bucket {
         Self { rate, burst, level: burst, at: now }
     }
 
-    /// Fills it for the time that passed, in which nothing moved.
-    pub(crate) fn rest(&mut self, now: Duration) {
-        self.fill(now, self.burst);
-    }
-
-    /// Takes what moved since the last call, and says how long to wait until the average is kept. The time in which it
-    /// moved counts, however slow the line was: up to as many bytes.
-    #[expect(clippy::cast_precision_loss, reason = "messages are shorter than 2^53 bytes")]
-    pub(crate) fn settle(&mut self, bytes: u64, now: Duration) -> Duration {
-        let bytes = bytes as f64;
-        self.fill(now, self.burst.max(bytes));
-        self.level -= bytes;
+    /// How long nothing may be taken.
+    pub(crate) fn wait(&mut self, now: Duration) -> Duration {
+        self.fill(now);
         if self.level >= 0.0 {
             return Duration::ZERO;
         }
-        Duration::try_from_secs_f64(-self.level / self.rate).unwrap_or(Duration::MAX)
+        let wait = Duration::try_from_secs_f64(-self.level / self.rate).unwrap_or(Duration::MAX);
+        // What is less than a clock can tell is still a wait.
+        wait.max(Duration::from_micros(1))
     }
 
-    fn fill(&mut self, now: Duration, most: f64) {
+    /// Takes what moved.
+    #[expect(clippy::cast_precision_loss, reason = "messages are shorter than 2^53 bytes")]
+    pub(crate) fn take(&mut self, bytes: u64, now: Duration) {
+        self.fill(now);
+        self.level -= bytes as f64;
+    }
+
+    fn fill(&mut self, now: Duration) {
         let passed = now.saturating_sub(self.at).as_secs_f64();
         self.at = self.at.max(now);
-        self.level = (self.level + passed * self.rate).min(most);
+        self.level = (self.level + passed * self.rate).min(self.burst);
     }
 }
 
@@ -102,58 +139,55 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    fn seconds(count: u64) -> Duration {
-        Duration::from_secs(count)
-    }
+    const RATE: u64 = 10_000;
 
     #[test]
     fn what_is_taken_beyond_the_rate_is_waited_for() {
-        let mut bucket = Bucket::new(1000, Duration::ZERO);
-        assert_eq!(bucket.settle(1000, Duration::ZERO), Duration::ZERO, "what a rest saved up");
-        assert_eq!(bucket.settle(500, Duration::ZERO), Duration::from_millis(500));
-        assert_eq!(bucket.settle(500, Duration::from_millis(500)), Duration::from_millis(500));
-        assert_eq!(bucket.settle(0, seconds(1)), Duration::ZERO);
+        let milliseconds = Duration::from_millis;
+        let mut bucket = Bucket::new(RATE, Duration::ZERO);
+        bucket.take(1000, Duration::ZERO);
+        assert_eq!(bucket.wait(Duration::ZERO), Duration::ZERO, "what a rest saved up");
+        bucket.take(500, Duration::ZERO);
+        assert_eq!(bucket.wait(Duration::ZERO), milliseconds(50));
+        assert_eq!(bucket.wait(milliseconds(20)), milliseconds(30));
+        assert_eq!(bucket.wait(milliseconds(50)), Duration::ZERO);
     }
 
     #[test]
     fn a_long_rest_saves_up_no_more_than_a_short_one() {
-        for rest in [2, 3600, 1_000_000] {
-            let mut bucket = Bucket::new(1000, Duration::ZERO);
-            bucket.settle(1000, Duration::ZERO);
-            bucket.rest(seconds(rest));
-            assert_eq!(bucket.settle(3000, seconds(rest)), seconds(2), "{rest}");
+        for rest in [1, 3600, 1_000_000].map(Duration::from_secs) {
+            let mut bucket = Bucket::new(RATE, Duration::ZERO);
+            bucket.take(1000, Duration::ZERO);
+            bucket.take(2000, rest);
+            assert_eq!(bucket.wait(rest), Duration::from_millis(100), "{rest:?}");
         }
     }
 
     #[test]
-    fn an_exchange_earns_no_more_than_it_moved() {
-        let mut bucket = Bucket::new(1000, Duration::ZERO);
-        bucket.rest(Duration::ZERO);
-        assert_eq!(bucket.settle(5000, seconds(3600)), Duration::ZERO);
-        assert_eq!(bucket.settle(1000, seconds(3600)), seconds(1), "nothing is left of the hour");
-    }
-
-    #[test]
-    fn whoever_waits_as_told_keeps_the_average_and_uses_it_up_whatever_sizes_and_lines_are() {
-        const RATE: u64 = 10_000;
-        // Bytes a second of the line, and what passes before the first of them.
-        for (line, delay) in [(1e9, 0), (40_000.0, 10), (11_000.0, 20)] {
-            for sizes in [&[1_000_u64, 2_000, 10_000][..], &[250_000], &[5_000_000, 3000], &[2999, 3001]] {
-                let (mut now, mut moved) = (Duration::ZERO, 0);
-                let mut bucket = Bucket::new(RATE, now);
-                while moved < 20_000_000 {
-                    for size in sizes {
-                        bucket.rest(now);
-                        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-                        let passing = Duration::from_secs_f64(*size as f64 / line);
-                        now += Duration::from_millis(delay) + passing;
-                        now += bucket.settle(*size, now);
-                        moved += size;
-                    }
+    fn who_waits_before_each_piece_stays_within_a_tenth_of_the_rate_in_any_two_seconds_and_uses_it_up() {
+        // Pieces, and how late the machine is.
+        for (piece, late) in [(500, 0), (500, 40), (100, 7), (1, 0)] {
+            let (mut bucket, mut now, mut moves) =
+                (Bucket::new(RATE, Duration::ZERO), Duration::ZERO, vec![]);
+            while now < Duration::from_secs(20) {
+                let wait = bucket.wait(now);
+                if wait.is_zero() {
+                    bucket.take(piece, now);
+                    moves.push((now, piece));
+                } else {
+                    now += wait + Duration::from_millis(late);
                 }
-                let least = (moved - RATE) / RATE;
-                assert!(now >= seconds(least), "{moved} bytes took {now:?}");
-                assert!(now <= seconds(least * 11 / 10), "{moved} bytes took {now:?} on a line of {line}");
+            }
+            let within = |from: Duration| {
+                let end = from + Duration::from_secs(2);
+                moves.iter().filter(|(at, _)| (from..end).contains(at)).map(|(_, bytes)| bytes).sum::<u64>()
+            };
+            for tenth in 0..180 {
+                let moved = within(Duration::from_millis(tenth * 100));
+                assert!(
+                    (RATE * 19 / 10..=RATE * 22 / 10).contains(&moved),
+                    "{piece} {late}: {moved} from {tenth}"
+                );
             }
         }
     }

@@ -16,6 +16,7 @@ use super::board::Board;
 use super::config::{Config, TlsFiles};
 use super::metrics;
 use super::page::Page;
+use super::session;
 use super::stop::{self, Stopper};
 use crate::exit::{Code, Failure};
 
@@ -91,6 +92,8 @@ impl Port {
             base_path: config.base_path.clone(),
             decode: ServeOptions::taking(config.request_bytes.0),
             drain_timeout: config.drain,
+            kept: 1,
+            repo_limits: session::repo_limits(),
             forwarding: config.forwarding.clone(),
             certificate,
             front: (config.probes || config.page).then(|| {

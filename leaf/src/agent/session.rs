@@ -56,7 +56,7 @@ pub(super) enum End {
 /// How long a session waits for a peer that is busy, before it is left for another time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Bytes of expanded artifacts that a session keeps.
+/// Bytes of expanded artifacts, and of the file's pages, that a session or a request keeps: a leaf has many at once.
 const CACHE_BYTES: usize = 2 << 20;
 
 impl Errand {
@@ -147,7 +147,7 @@ impl Errand {
         let mut repo = block_in_place(|| open(&self.repository))?;
         let own = block_in_place(|| remote::own_name(&mut repo))?;
         let meeting = self.meeting.as_deref().map(|meeting| (meeting, wanted));
-        let wire = Wire::new(peer, &self.http, own, meeting, self.clock, self.stop.clone(), &self.rates)?;
+        let wire = Wire::new(peer, &self.http, own, meeting, self.stop.clone(), &self.rates)?;
         let password = credentials(peer, &mut repo)?;
         let (user, password) = wire.login(peer, password.as_ref());
         let options = SyncOptions { user, password, ..options(peer) };
@@ -226,8 +226,13 @@ impl Errand {
 /// Opens the repository for a session, which needs little memory.
 pub(super) fn open(repository: &Repository) -> Result<Repo, Failure> {
     let mut repo = Repo::open(&repository.file)?;
-    repo.set_limits(repo::Limits { cache_bytes: CACHE_BYTES, ..repo::Limits::default() })?;
+    repo.set_limits(repo_limits())?;
     Ok(repo)
+}
+
+/// What an open repository may take.
+pub(super) fn repo_limits() -> repo::Limits {
+    repo::Limits { cache_bytes: CACHE_BYTES, page_bytes: CACHE_BYTES, ..repo::Limits::default() }
 }
 
 /// What a session with a peer is to do, but for the login.

@@ -136,6 +136,7 @@ impl Watched {
         let shared = repo.share();
         repo.set_limits(repo::Limits {
             cache_bytes: 0,
+            page_bytes: 256 << 10,
             busy_timeout_ms: PATIENCE_MS,
             ..repo::Limits::default()
         })?;

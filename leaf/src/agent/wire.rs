@@ -11,8 +11,8 @@ use sync::client;
 use sync::http::{HttpOptions, HttpTransport, Password};
 use sync::nats::{self, ConnectOptions, NatsOptions, NatsTransport, PeerId};
 use sync::{
-    Carrier, Cx, Event, Limits, NoFaults, NoGuard, Observer as _, ObserverSource, Origin, TraceContext,
-    Transport, TransportError, Watched, handle_sync,
+    Carrier, Cx, Event, Flow, Flows, Limits, NoFaults, NoGuard, Observer as _, ObserverSource, Origin,
+    TraceContext, Transport, TransportError, Watched, handle_sync,
 };
 use tokio::sync::Notify;
 use tokio::task::block_in_place;
@@ -20,10 +20,9 @@ use tokio::time::sleep;
 use xfer::body::{Body, pack, unpack};
 use xfer::{DecodeLimits, Message, decode, encode};
 
-use super::clock::Clock;
 use super::config::{Address, Peer};
 use super::meeting::Meeting;
-use super::rate::{Rates, Shared};
+use super::rate::Rates;
 use super::stop::Stop;
 use crate::exit::{Code, Failure};
 use crate::measure;
@@ -32,9 +31,6 @@ use crate::remote::{self, Remote};
 /// Reaches one peer.
 pub(crate) struct Wire {
     way: Way,
-    up: Shared,
-    down: Shared,
-    clock: Clock,
     stop: Stop,
     /// Told when a round was not begun because the leaf is to stop.
     pub(crate) parked: Arc<Notify>,
@@ -54,18 +50,19 @@ impl Wire {
         http: &HttpOptions,
         own: Option<PeerId>,
         meeting: Option<(&Meeting, Option<PeerId>)>,
-        clock: Clock,
         stop: Stop,
         rates: &Rates,
     ) -> Result<Self, Failure> {
+        let flows = rates.of(peer);
         let way = match &peer.address {
             Address::Remote(Remote::Http(url)) => {
-                Way::Http(Box::new(HttpTransport::new(url.clone(), with_timeout(http, peer))))
+                let transport = HttpTransport::new(url.clone(), with_timeout(http, peer));
+                Way::Http(Box::new(transport.paced(flows)))
             }
             Address::Remote(Remote::Nats(address)) => {
                 let broker = remote::completed(address.broker.clone())?;
                 let address = nats::Address { broker, ..(**address).clone() };
-                Way::Nats(Box::new(NatsTransport::new(address, nats_options(peer, own))))
+                Way::Nats(Box::new(NatsTransport::new(address, nats_options(peer, own)).paced(flows)))
             }
             Address::Meeting { broker, .. } => {
                 let (meeting, wanted) = meeting.ok_or_else(|| {
@@ -74,12 +71,11 @@ impl Wire {
                 })?;
                 let options = nats_options(peer, own);
                 let (connection, topic) = (meeting.connection.clone(), meeting.topic.clone());
-                Way::Nats(Box::new(NatsTransport::over(connection, topic, wanted, options)))
+                Way::Nats(Box::new(NatsTransport::over(connection, topic, wanted, options).paced(flows)))
             }
-            Address::File(file) => Way::File(Box::new(FileTransport::open(file)?)),
+            Address::File(file) => Way::File(Box::new(FileTransport::open(file, flows)?)),
         };
-        let [up, down] = rates.of(peer);
-        Ok(Self { way, up, down, clock, stop, parked: Arc::default() })
+        Ok(Self { way, stop, parked: Arc::default() })
     }
 
     /// As whom a session logs in.
@@ -100,18 +96,6 @@ impl Wire {
             Way::Nats(_) | Way::File(_) => None,
         }
     }
-
-    /// Waits until what an exchange moved is within what may move. A leaf that is to stop has no more to move.
-    async fn keep_rates(&mut self, sent: usize, received: usize) {
-        let now = self.clock.now();
-        let wait = self.up.settle(sent as u64, now).max(self.down.settle(received as u64, now));
-        if !wait.is_zero() {
-            tokio::select! {
-                () = sleep(wait) => {}
-                () = self.stop.wait() => {}
-            }
-        }
-    }
 }
 
 impl Transport for Wire {
@@ -129,16 +113,11 @@ impl Transport for Wire {
             self.parked.notify_one();
             pending::<()>().await;
         }
-        let sent = request.bytes.len();
-        self.up.rest(self.clock.now());
-        self.down.rest(self.clock.now());
-        let reply = match &mut self.way {
-            Way::Http(transport) => transport.exchange(request).await?,
-            Way::Nats(transport) => transport.exchange(request).await?,
-            Way::File(transport) => block_in_place(|| transport.answer(&request))?,
-        };
-        self.keep_rates(sent, reply.bytes.len()).await;
-        Ok(reply)
+        match &mut self.way {
+            Way::Http(transport) => transport.exchange(request).await,
+            Way::Nats(transport) => transport.exchange(request).await,
+            Way::File(transport) => transport.exchange(request, &self.stop).await,
+        }
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -153,9 +132,16 @@ fn with_timeout(http: &HttpOptions, peer: &Peer) -> HttpOptions {
     HttpOptions {
         idle_timeout: peer.timeout,
         connect_timeout: http.connect_timeout.min(peer.timeout),
-        exchange_timeout: peer.timeout * 30,
+        exchange_timeout: longest_exchange(peer),
         ..http.clone()
     }
+}
+
+/// How long one exchange may take in all. Where bytes move slowly because they are to, that is no fault.
+fn longest_exchange(peer: &Peer) -> Duration {
+    let slowest = [peer.up_rate, peer.down_rate].into_iter().flatten().min();
+    let most = DecodeLimits::default().body_bytes as u64;
+    peer.timeout * 30 + slowest.map_or(Duration::ZERO, |rate| Duration::from_secs(most / rate.max(1)))
 }
 
 fn nats_options(peer: &Peer, own: Option<PeerId>) -> NatsOptions {
@@ -164,7 +150,7 @@ fn nats_options(peer: &Peer, own: Option<PeerId>) -> NatsOptions {
     NatsOptions {
         connect: ConnectOptions { connect_timeout, ..default },
         idle_timeout: peer.timeout,
-        exchange_timeout: peer.timeout * 30,
+        exchange_timeout: longest_exchange(peer),
         own,
         ..NatsOptions::default()
     }
@@ -176,12 +162,13 @@ struct FileTransport {
     file: PathBuf,
     observers: ObserverSource,
     trace: Option<TraceContext>,
+    flows: Flows,
     /// Somebody who may set the file up: as good as whoever may write to it.
     login: Option<(String, String)>,
 }
 
 impl FileTransport {
-    fn open(file: &Path) -> Result<Self, Failure> {
+    fn open(file: &Path, flows: Flows) -> Result<Self, Failure> {
         let opened = block_in_place(|| {
             let mut repo = Repo::open(file)?;
             let users = user::list(&repo.snapshot()?)?;
@@ -192,7 +179,22 @@ impl FileTransport {
         });
         let (repo, login) = opened.map_err(|error| Failure::from(error).at(file))?;
         let observers = measure::requests(|_| None);
-        Ok(Self { repo, file: file.to_owned(), observers, trace: None, login })
+        Ok(Self { repo, file: file.to_owned(), observers, trace: None, flows, login })
+    }
+
+    /// A file is read and written at once: a rate is kept by waits before. A leaf that is to stop waits no more.
+    async fn exchange(&mut self, request: Body, stop: &Stop) -> Result<Body, TransportError> {
+        for flow in [&self.flows.up, &self.flows.down].into_iter().flatten() {
+            tokio::select! {
+                () = sleep(flow.wait()) => {}
+                () = stop.wait() => {}
+            }
+        }
+        let reply = block_in_place(|| self.answer(&request))?;
+        let moved = |flow: &Option<Arc<dyn Flow>>, bytes| flow.iter().for_each(|flow| flow.moved(bytes));
+        moved(&self.flows.up, request.bytes.len());
+        moved(&self.flows.down, reply.bytes.len());
+        Ok(reply)
     }
 
     fn answer(&mut self, request: &Body) -> Result<Body, TransportError> {

@@ -16,7 +16,7 @@ use xfer::body::{Body, ContentType};
 use super::connect::Connections;
 use super::explain::{root_cause, wrong_scheme};
 use super::{Proxies, Scheme, Url, redirect, text};
-use crate::{TraceContext, Transport, TransportError};
+use crate::{Flows, TraceContext, Transport, TransportError};
 
 /// Requests of one exchange, redirects included. Stock stops at as many.
 const MAX_REQUESTS: usize = 20;
@@ -90,7 +90,7 @@ enum Answer {
 impl HttpTransport {
     /// Will speak to `url`. Nothing is opened yet.
     pub fn new(url: Url, options: HttpOptions) -> Self {
-        let connections = Connections::new(options.connect_timeout, &options.proxies);
+        let connections = Connections::new(options.connect_timeout, &options.proxies, Flows::default());
         Self {
             lasting: url.clone(),
             url,
@@ -101,6 +101,13 @@ impl HttpTransport {
             date: None,
             trace: None,
         }
+    }
+
+    /// Moves bytes no faster than `flows` says, all that travels on the connection included.
+    #[must_use]
+    pub fn paced(self, flows: Flows) -> Self {
+        let connections = Connections::new(self.options.connect_timeout, &self.options.proxies, flows);
+        Self { connections, ..self }
     }
 
     /// What the peer's clock said with its last reply, if it said so: it is exact to a second.
@@ -185,11 +192,24 @@ impl HttpTransport {
         let request = request
             .body(Full::new(body.bytes.clone()))
             .map_err(|error| self.bad_redirect(format!("to an address that cannot be asked: {error}")))?;
-        let patience = self.options.connect_timeout + self.options.idle_timeout;
-        let wait = timeout(patience, self.connections.send(&self.url, request));
-        match timeout_at(deadline, wait).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(self.timed_out()),
+        // A long request on a slow line is no silence.
+        let (patience, begun) = (self.options.connect_timeout + self.options.idle_timeout, Instant::now());
+        let pulse = self.connections.pulse();
+        let late = || begun.max(pulse.last()) + patience;
+        let answer = async {
+            let mut answer = std::pin::pin!(self.connections.send(&self.url, request));
+            loop {
+                let end = deadline.min(late());
+                match timeout_at(end, &mut answer).await {
+                    Ok(result) => return Ok(result),
+                    Err(_) if end < late().min(deadline) => {}
+                    Err(_) => return Err(end),
+                }
+            }
+        };
+        match answer.await {
+            Ok(result) => result,
+            Err(end) if end < deadline => Err(self.timed_out()),
             Err(_) => Err(self.too_slow()),
         }
     }

@@ -24,9 +24,10 @@ use tower_service::Service;
 
 use super::explain::Attempt;
 use super::heard::{Heard, Listening};
+use super::paced::{Paced, Pulse};
 use super::proxy::{Hop, Proxies};
 use super::{Scheme, Url};
-use crate::TransportError;
+use crate::{Flows, TransportError};
 
 /// An idle connection is dropped before the usual proxy drops it (nginx: 75 seconds).
 const POOL_IDLE: Duration = Duration::from_secs(60);
@@ -42,9 +43,10 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn new(connect_timeout: Duration, proxies: &Proxies) -> Self {
-        let (tcp, heard) = (tcp(connect_timeout), Heard::default());
-        let dial = Dial { tcp, proxies: Arc::new(proxies.matcher()), heard };
+    /// Connections on which bytes move no faster than `flows` says.
+    pub(crate) fn new(connect_timeout: Duration, proxies: &Proxies, flows: Flows) -> Self {
+        let (tcp, heard, pulse) = (tcp(connect_timeout, &flows), Heard::default(), Pulse::new());
+        let dial = Dial { tcp, proxies: Arc::new(proxies.matcher()), heard, flows, pulse };
         Self { plain: pool(dial.clone()), secure: None, dial, connect_timeout }
     }
 
@@ -67,6 +69,11 @@ impl Connections {
         result.map_err(|error| Attempt { url, proxy, speech, connect_timeout }.explain(&error))
     }
 
+    /// When bytes move on them.
+    pub(crate) fn pulse(&self) -> Pulse {
+        self.dial.pulse.clone()
+    }
+
     /// The proxy that requests to `url` go through: host and port.
     pub(crate) fn proxy(&self, url: &Url) -> Option<String> {
         let server: Uri = url.without_user().parse().ok()?;
@@ -84,10 +91,22 @@ struct Dial {
     tcp: HttpConnector<Resolver>,
     proxies: Arc<Matcher>,
     heard: Heard,
+    flows: Flows,
+    pulse: Pulse,
+}
+
+impl Dial {
+    /// What is done with each stream.
+    fn finish(
+        &self,
+    ) -> impl FnOnce(TokioIo<TcpStream>) -> Listening<TokioIo<Paced<TcpStream>>> + Send + use<> {
+        let (heard, flows, pulse) = (self.heard.clone(), self.flows.clone(), self.pulse.clone());
+        move |stream| heard.listen(TokioIo::new(Paced::new(stream.into_inner(), flows, pulse)))
+    }
 }
 
 impl Service<Uri> for Dial {
-    type Response = Listening<TokioIo<TcpStream>>;
+    type Response = Listening<TokioIo<Paced<TcpStream>>>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -96,16 +115,16 @@ impl Service<Uri> for Dial {
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        let heard = self.heard.clone();
+        let finish = self.finish();
         let Some(hop) = Hop::to(&to, &self.proxies) else {
             let opening = self.tcp.call(to);
-            return Box::pin(async move { Ok(heard.listen(opening.await?)) });
+            return Box::pin(async move { Ok(finish(opening.await?)) });
         };
         if to.scheme() == Some(&http::uri::Scheme::HTTP) {
             let opening = self.tcp.call(hop.address);
             return Box::pin(async move {
                 let stream = opening.await.map_err(|error| ThroughProxy(error.into()))?;
-                Ok(heard.listen(stream).forwarded())
+                Ok(finish(stream).forwarded())
             });
         }
         let tunnel = Tunnel::new(hop.address, self.tcp.clone());
@@ -117,7 +136,7 @@ impl Service<Uri> for Dial {
         let opening = tunnel.call(to);
         Box::pin(async move {
             let stream = opening.await.map_err(|error| ThroughProxy(error.into()))?;
-            Ok(heard.listen(stream))
+            Ok(finish(stream))
         })
     }
 }
@@ -132,11 +151,13 @@ where
         .build(connector)
 }
 
-fn tcp(connect_timeout: Duration) -> HttpConnector<Resolver> {
+fn tcp(connect_timeout: Duration, flows: &Flows) -> HttpConnector<Resolver> {
     let mut connector = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
     connector.enforce_http(false);
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(connect_timeout));
+    // What the system takes ahead of us was on the line already.
+    connector.set_recv_buffer_size(flows.down.as_ref().map(|flow| flow.ahead_bytes()));
     connector
 }
 

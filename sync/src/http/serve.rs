@@ -144,6 +144,8 @@ pub struct ServeOptions {
     pub decode: DecodeLimits,
     /// Requests that are worked on at once. Others wait.
     pub concurrent: usize,
+    /// Connections to a repository that stay open for the next request, with what they keep in memory. Default 4.
+    pub kept: usize,
     /// Connections that are open at once. Others wait in the system's queue.
     pub connections: usize,
     /// Connections that one address may have open, a /64 network of IPv6 as one; more are closed at once. Loopback
@@ -190,6 +192,7 @@ impl Default for ServeOptions {
             repo_limits: repo::Limits::default(),
             decode: Self::taking(Self::REQUEST_BYTES),
             concurrent: 4,
+            kept: 4,
             connections: 512,
             address_connections: 24,
             memory_bytes: 256 << 20,
@@ -210,8 +213,8 @@ impl Default for ServeOptions {
 }
 
 impl ServeOptions {
-    /// Bytes of a request that are taken unless more is asked for: 128 MiB.
-    pub const REQUEST_BYTES: usize = 128 << 20;
+    /// Bytes of a request that are taken unless more is asked for: 256 MiB.
+    pub const REQUEST_BYTES: usize = 256 << 20;
 
     /// Bounds of requests of up to so many bytes: less than of a reply, since anyone may send one. Stock clients stay
     /// below those of [`Self::REQUEST_BYTES`] unless they push a larger artifact, or name more than half a million
@@ -522,8 +525,8 @@ mod tests {
         let declared = |size: u32| opened(ContentType::Compressed, size.to_be_bytes().to_vec());
         let cards = 512 * 1024 * 128;
         assert_eq!(declared(100), 100 + 50 * 128);
-        assert_eq!(declared(200 << 20), (200 << 20) + cards);
-        assert_eq!(declared((256 << 20) + 1), 0, "refused before anything inflates");
+        assert_eq!(declared(512 << 20), (512 << 20) + cards);
+        assert_eq!(declared((512 << 20) + 1), 0, "refused before anything inflates");
         assert_eq!(opened(ContentType::Compressed, Vec::new()), 0);
         assert_eq!(opened(ContentType::Uncompressed, vec![0xff; 100]), 50 * 128);
         assert_eq!(opened(ContentType::Debug, vec![b'#'; 2 << 20]), cards);

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use async_nats::Message;
 use bytes::Bytes;
+use tokio::time::sleep;
 use xfer::DecodeLimits;
 use xfer::body::{Body, ContentType};
 
 use super::address::Address;
 use super::connection::{ConnectOptions, Connection};
 use super::envelope::Envelope;
-use super::line::{Heard, Line, Room, fits, in_parts};
+use super::line::{Heard, Line, Room, fits, in_parts, moved};
+use super::part::MAX_PART_BYTES;
 use super::topic::{PeerId, Topic};
-use crate::{PeerFault, TraceContext, Transport, TransportError};
+use crate::{Flow, Flows, PeerFault, TraceContext, Transport, TransportError};
 
 /// How long a peer that answered before may be silent before it is looked after.
 const PROBE_AFTER: Duration = Duration::from_secs(5);
@@ -63,27 +65,64 @@ pub struct NatsTransport {
     /// The one peer that may answer.
     wanted: Option<PeerId>,
     /// The peer that answered before.
-    found: Option<PeerId>,
+    found: Found,
+    /// Whether that peer takes no parts.
+    is_plain: bool,
+    flows: Flows,
     address: Option<Address>,
     connection: Option<Connection>,
     trace: Option<TraceContext>,
+}
+
+/// Who answered before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Found {
+    #[default]
+    Nobody,
+    Peer(PeerId),
+    /// Somebody who gave no name: an agent that knows only the plain form. It is asked with all others, so what those
+    /// answer is not for this session.
+    Nameless,
 }
 
 impl NatsTransport {
     /// Will ask at `address`. Nothing is opened yet.
     pub fn new(address: Address, options: NatsOptions) -> Self {
         let (topic, wanted) = (address.topic.clone(), address.peer.clone());
-        Self { topic, options, wanted, found: None, address: Some(address), connection: None, trace: None }
+        Self { address: Some(address), ..Self::to(topic, wanted, options) }
     }
 
     /// Will ask for `topic` over a connection that others use too: any peer, or the one `wanted`.
     pub fn over(connection: Connection, topic: Topic, wanted: Option<PeerId>, options: NatsOptions) -> Self {
-        Self { topic, options, wanted, found: None, address: None, connection: Some(connection), trace: None }
+        Self { connection: Some(connection), ..Self::to(topic, wanted, options) }
+    }
+
+    fn to(topic: Topic, wanted: Option<PeerId>, options: NatsOptions) -> Self {
+        Self {
+            topic,
+            options,
+            wanted,
+            found: Found::Nobody,
+            is_plain: false,
+            flows: Flows::default(),
+            address: None,
+            connection: None,
+            trace: None,
+        }
+    }
+
+    /// Moves bytes no faster than `flows` says. Messages are then as short as its pieces, where the peer knows how.
+    #[must_use]
+    pub fn paced(self, flows: Flows) -> Self {
+        Self { flows, ..self }
     }
 
     /// The peer that answered last.
     pub fn peer(&self) -> Option<&PeerId> {
-        self.found.as_ref()
+        match &self.found {
+            Found::Peer(peer) => Some(peer),
+            Found::Nobody | Found::Nameless => None,
+        }
     }
 
     async fn connected(&mut self) -> Result<Connection, TransportError> {
@@ -97,32 +136,39 @@ impl NatsTransport {
     }
 
     async fn ask(&mut self, connection: &Connection, request: &Body) -> Result<Body, TransportError> {
-        let asked = self.found.clone().or_else(|| self.wanted.clone());
+        let asked = self.peer().or(self.wanted.as_ref()).cloned();
         let subject = asked.as_ref().map_or_else(|| self.topic.sync(), |peer| self.topic.sync_with(peer));
         let (idle, all) = (self.options.idle_timeout, self.options.exchange_timeout);
         let mut line = Line::open(connection, &subject, idle, all).await?;
         if let Some(peer) = &asked {
             line.peer = peer.to_string();
         }
-        let is_whole = fits(&request.bytes, connection.max_payload());
+        let (up, down) = (self.flows.up.as_deref(), self.flows.down.as_deref());
+        let piece = up.filter(|_| !self.is_plain).map_or(MAX_PART_BYTES, Flow::piece_bytes);
+        let is_short = self.is_plain || up.is_none() || request.bytes.len() <= piece;
+        let is_whole = is_short && fits(&request.bytes, connection.max_payload());
         let envelope = Envelope {
             content_type: Some(request.content_type),
             peer: self.options.own.clone(),
             takes: Some(self.options.reply_bytes as u64),
+            part_bytes: down.map(|flow| flow.piece_bytes() as u64),
             body: (!is_whole).then_some(request.bytes.len() as u64),
             trace: self.trace.clone(),
             ..Envelope::default()
         };
         let payload = if is_whole { request.bytes.clone() } else { Bytes::new() };
+        rest(up).await;
+        rest(down).await;
+        moved(up, payload.len());
         line.tell(&subject, &envelope, payload).await?;
         let (mut message, mut envelope) = self.answer(&mut line, asked.as_ref()).await?;
         if !is_whole && envelope.error.is_none() {
             let Some(ack) = envelope.ack else { return Err(takes_no_parts(&line)) };
             let to = reply_subject(&line, &message)?;
-            let mut body = in_parts(request.bytes.clone(), connection.max_payload());
+            let mut body = in_parts(request.bytes.clone(), connection.max_payload(), piece);
             body.hear(ack).map_err(|flaw| line.malformed(&flaw))?;
             let peer = envelope.peer.clone();
-            let next = line.send(&to, body).await?;
+            let next = line.send(&to, body, up).await?;
             (message, envelope) = match next {
                 Some(next) => next,
                 None => self.answer(&mut line, peer.as_ref()).await?,
@@ -145,8 +191,9 @@ impl NatsTransport {
                 Heard::Message(_, envelope) if envelope.is_probe => waited = Duration::ZERO,
                 // What was said of parts that are all there by now.
                 Heard::Message(_, envelope) if envelope.ack.is_some() && line.is_past_parts() => {}
+                Heard::Message(_, envelope) if envelope.peer.is_some() && self.found == Found::Nameless => {}
                 Heard::Message(message, envelope) => return Ok((message, envelope)),
-                Heard::Nobody if probed || self.found.is_some() => return Err(line.gone()),
+                Heard::Nobody if probed || self.found != Found::Nobody => return Err(line.gone()),
                 Heard::Nobody => return Err(self.nobody(line, peer)),
                 Heard::Nothing => {
                     waited += step;
@@ -177,15 +224,19 @@ impl NatsTransport {
         }
         let content_type = envelope.content_type.unwrap_or(ContentType::Compressed);
         let limit = self.options.reply_bytes;
+        let down = self.flows.down.clone();
         let bytes = match envelope.body {
-            None => message.payload.clone(),
+            None => {
+                moved(down.as_deref(), message.payload.len());
+                message.payload.clone()
+            }
             Some(total) => {
                 let Some(total) = usize::try_from(total).ok().filter(|&total| total > 0 && total <= limit)
                 else {
                     return Err(TransportError::TooLong { peer, limit });
                 };
                 let to = reply_subject(line, &message)?;
-                line.receive(&to, total, Envelope::default(), &mut Room::Granted).await?
+                line.receive(&to, total, Envelope::default(), &mut Room::Granted, down.as_deref()).await?
             }
         };
         if bytes.is_empty() {
@@ -194,8 +245,18 @@ impl NatsTransport {
         if bytes.len() > limit {
             return Err(TransportError::TooLong { peer, limit });
         }
-        self.found = envelope.peer.or(self.found.take());
+        self.found = match (envelope.peer, std::mem::take(&mut self.found)) {
+            (Some(peer), _) => Found::Peer(peer),
+            (None, Found::Peer(peer)) => Found::Peer(peer),
+            (None, Found::Nobody | Found::Nameless) => Found::Nameless,
+        };
         Ok(Body { content_type, bytes })
+    }
+
+    /// Whether a request that was to go slowly, in parts, may go in one message.
+    fn may_go_whole(&self, error: &TransportError, connection: &Connection, request: &Body) -> bool {
+        let is_about_parts = matches!(error, TransportError::PeerFailed { fault: PeerFault::TooLong, .. });
+        is_about_parts && !self.is_plain && fits(&request.bytes, connection.max_payload())
     }
 
     fn nobody(&self, line: &Line, peer: Option<&PeerId>) -> TransportError {
@@ -213,9 +274,10 @@ impl Transport for NatsTransport {
             match self.ask(&connection, &request).await {
                 Ok(reply) => return Ok(reply),
                 Err(TransportError::PeerFailed { fault: PeerFault::Own, .. }) => {}
+                Err(error) if self.may_go_whole(&error, &connection, &request) => self.is_plain = true,
                 Err(error) => {
                     // The session is over; the next one may be with somebody else.
-                    self.found = None;
+                    (self.found, self.is_plain) = (Found::Nobody, false);
                     return Err(error);
                 }
             }
@@ -232,6 +294,18 @@ impl Transport for NatsTransport {
 
     fn lasting_url(&self) -> Option<String> {
         self.address.as_ref().map(ToString::to_string)
+    }
+}
+
+/// Waits until bytes may move.
+async fn rest(flow: Option<&dyn Flow>) {
+    let Some(flow) = flow else { return };
+    loop {
+        let wait = flow.wait();
+        if wait.is_zero() {
+            return;
+        }
+        sleep(wait).await;
     }
 }
 

@@ -14,6 +14,8 @@ mod name {
     pub(super) const PEER: &str = "Frond-Peer";
     /// In a request: longest reply that may come in parts, in bytes.
     pub(super) const TAKES: &str = "Frond-Takes";
+    /// In a request: longest message of a reply, in bytes.
+    pub(super) const PART_BYTES: &str = "Frond-Part-Bytes";
     /// The body follows in parts, and has so many bytes.
     pub(super) const BODY: &str = "Frond-Body";
     pub(super) const PART: &str = "Frond-Part";
@@ -29,6 +31,7 @@ pub(super) struct Envelope {
     pub(super) content_type: Option<ContentType>,
     pub(super) peer: Option<PeerId>,
     pub(super) takes: Option<u64>,
+    pub(super) part_bytes: Option<u64>,
     pub(super) body: Option<u64>,
     pub(super) part: Option<Part>,
     pub(super) ack: Option<Ack>,
@@ -75,6 +78,8 @@ impl Envelope {
             self.peer = Some(good(name::PEER, value, |text| PeerId::new(text).ok())?);
         } else if is(name::TAKES) {
             self.takes = Some(good(name::TAKES, value, |text| text.parse().ok())?);
+        } else if is(name::PART_BYTES) {
+            self.part_bytes = Some(good(name::PART_BYTES, value, |text| text.parse().ok())?);
         } else if is(name::BODY) {
             self.body = Some(good(name::BODY, value, |text| text.parse().ok())?);
         } else if is(name::PART) {
@@ -97,6 +102,7 @@ impl Envelope {
         let fields = [
             (name::PEER, self.peer.as_ref().map(ToString::to_string)),
             (name::TAKES, self.takes.map(|bytes| bytes.to_string())),
+            (name::PART_BYTES, self.part_bytes.map(|bytes| bytes.to_string())),
             (name::BODY, self.body.map(|bytes| bytes.to_string())),
             (name::PART, self.part.map(|part| part.to_string())),
             (name::ACK, self.ack.map(|ack| ack.to_string())),
@@ -149,6 +155,7 @@ mod tests {
             content_type: Some(ContentType::Uncompressed),
             peer: Some(PeerId::new("a-1").unwrap()),
             takes: Some(1 << 40),
+            part_bytes: Some(1024),
             body: Some(7),
             part: Some(Part { number: 3, offset: 9, sum: 0xab }),
             ack: Some(Ack { next: 4, credit: 16, resend: true }),

@@ -12,10 +12,13 @@ use super::connection::{Connection, News};
 use super::envelope::Envelope;
 use super::part::{Flaw, Inflow, MAX_PART_BYTES, Outflow};
 use crate::http::serve::{Memory, Share};
-use crate::{PeerFault, TransportError};
+use crate::{Flow, PeerFault, TransportError};
 
 /// Bytes of a message that are left for its headers, where it is large enough.
 const HEADER_ROOM: usize = 4096;
+
+/// Bytes that a message of a part, or of an acknowledgement, has beside the part: its headers, and where it goes.
+pub(super) const MESSAGE_BYTES: usize = 200;
 
 /// How long nothing may come before parts are asked for again.
 const RESEND_AFTER: Duration = Duration::from_secs(3);
@@ -146,51 +149,77 @@ impl Line {
         Ok(())
     }
 
-    /// Sends a body in parts to `to`, where the receiver grants credit. Gives what was said after it, if that came
+    /// Sends a body in parts to `to`, where the receiver grants credit, no faster than `flow` says. Gives what was said after it, if that came
     /// before the receiver said that it has all.
     pub(super) async fn send(
         &mut self,
         to: &str,
         mut body: Outflow,
+        flow: Option<&dyn Flow>,
     ) -> Result<Option<(Message, Envelope)>, TransportError> {
         self.sent_parts = true;
         loop {
-            while let Some((part, bytes)) = body.next_part() {
+            let wait = flow.filter(|_| body.has_part()).map_or(Duration::ZERO, Flow::wait);
+            if wait.is_zero()
+                && let Some((part, bytes)) = body.next_part()
+            {
+                moved(flow, bytes.len());
                 self.tell(to, &Envelope { part: Some(part), ..Envelope::default() }, bytes).await?;
+                continue;
             }
             if body.is_done() {
                 return Ok(None);
             }
-            match self.next(self.idle_timeout).await? {
+            let patience = if wait.is_zero() { self.idle_timeout } else { wait };
+            match self.next(patience).await? {
                 Heard::Message(_, Envelope { ack: Some(ack), .. }) => {
                     body.hear(ack).map_err(|flaw| self.flawed(flaw))?;
                 }
                 Heard::Message(message, envelope) => return Ok(Some((message, envelope))),
                 Heard::Nobody => return Err(self.gone()),
-                Heard::Nothing => return Err(self.silent()),
+                Heard::Nothing if wait.is_zero() => return Err(self.silent()),
+                Heard::Nothing => {}
             }
         }
     }
 
     /// Takes a body of `total` bytes in parts, which are asked for at `to`. Room for more bytes is made before they
-    /// are kept.
+    /// are kept. With `flow`, the sender is allowed one part after another, as fast as that says.
     pub(super) async fn receive(
         &mut self,
         to: &str,
         total: usize,
         hello: Envelope,
         room: &mut Room,
+        flow: Option<&dyn Flow>,
     ) -> Result<Bytes, TransportError> {
-        let mut body = Inflow::new(total);
+        let mut body = if flow.is_some() { Inflow::slow(total) } else { Inflow::new(total) };
         self.tell(to, &Envelope { ack: Some(body.wish()), ..hello }, Bytes::new()).await?;
-        let mut last = Instant::now();
+        let (mut last, mut asked) = (Instant::now(), Instant::now());
         while !body.is_done() {
-            let heard = self.next(RESEND_AFTER.min(self.idle_timeout)).await?;
+            let allowing = flow.filter(|_| body.may_allow()).map(|flow| (flow, flow.wait()));
+            if let Some((flow, Duration::ZERO)) = allowing {
+                moved(Some(flow), flow.piece_bytes());
+                if !body.expects_any() {
+                    (last, asked) = (Instant::now(), Instant::now());
+                }
+                self.tell(to, &Envelope { ack: Some(body.allow()), ..Envelope::default() }, Bytes::new())
+                    .await?;
+                continue;
+            }
+            let patience = RESEND_AFTER.min(self.idle_timeout);
+            let heard = self.next(allowing.map_or(patience, |(_, wait)| patience.min(wait))).await?;
             let ack = match heard {
                 Heard::Message(message, Envelope { part: Some(part), .. }) => {
-                    last = Instant::now();
+                    (last, asked) = (Instant::now(), Instant::now());
+                    // Who does not know how long a part may be sends longer ones.
+                    let beyond =
+                        flow.map_or(0, |flow| message.payload.len().saturating_sub(flow.piece_bytes()));
+                    flow.into_iter().for_each(|flow| flow.moved(beyond));
                     room.grow(body.len() + message.payload.len()).await?;
-                    body.take(&part, &message.payload).map_err(|flaw| self.flawed(flaw))?
+                    let ack = body.take(&part, &message.payload).map_err(|flaw| self.flawed(flaw))?;
+                    // The next part that is allowed tells it as well.
+                    ack.filter(|ack| ack.resend || body.is_done() || !body.is_slow())
                 }
                 Heard::Message(_, Envelope { error: Some(fault), .. }) => {
                     let text = "it gave up midway".to_owned();
@@ -198,8 +227,13 @@ impl Line {
                 }
                 Heard::Message(..) => None,
                 Heard::Nobody => return Err(self.gone()),
+                Heard::Nothing if !body.expects_any() => None,
                 Heard::Nothing if last.elapsed() >= self.idle_timeout => return Err(self.silent()),
-                Heard::Nothing => Some(body.wish()),
+                Heard::Nothing if asked.elapsed() < patience => None,
+                Heard::Nothing => {
+                    asked = Instant::now();
+                    Some(body.wish())
+                }
             };
             if ack.is_some() {
                 self.tell(to, &Envelope { ack, ..Envelope::default() }, Bytes::new()).await?;
@@ -238,6 +272,11 @@ async fn changed(news: &mut watch::Receiver<News>) {
     }
 }
 
+/// Tells a flow of a message.
+pub(super) fn moved(flow: Option<&dyn Flow>, bytes: usize) {
+    flow.into_iter().for_each(|flow| flow.moved(bytes + MESSAGE_BYTES));
+}
+
 /// Bytes of headers that a message of at most `max_payload` bytes leaves room for.
 fn header_room(max_payload: usize) -> usize {
     HEADER_ROOM.min(max_payload / 2)
@@ -248,7 +287,7 @@ pub(super) fn fits(body: &Bytes, max_payload: usize) -> bool {
     body.len() + header_room(max_payload) <= max_payload
 }
 
-/// A body that does not.
-pub(super) fn in_parts(body: Bytes, max_payload: usize) -> Outflow {
-    Outflow::new(body, (max_payload - header_room(max_payload)).min(MAX_PART_BYTES))
+/// A body that does not, or of which no more than `part_bytes` are to go at once.
+pub(super) fn in_parts(body: Bytes, max_payload: usize, part_bytes: usize) -> Outflow {
+    Outflow::new(body, (max_payload - header_room(max_payload)).min(part_bytes).clamp(1, MAX_PART_BYTES))
 }

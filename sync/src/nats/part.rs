@@ -71,6 +71,8 @@ pub(super) struct Inflow {
     next: u32,
     /// Whether the parts from `next` on were asked for again already.
     asked: bool,
+    /// The first part that was not allowed yet, where parts are allowed one after another.
+    allowed: Option<u32>,
 }
 
 impl Part {
@@ -131,7 +133,7 @@ impl Outflow {
 
     /// The next part that may go now.
     pub(super) fn next_part(&mut self) -> Option<(Part, Bytes)> {
-        if self.next >= self.end {
+        if !self.has_part() {
             return None;
         }
         let start = self.next as usize * self.part_bytes;
@@ -139,6 +141,11 @@ impl Outflow {
         let part = Part { number: self.next, offset: start as u64, sum: crc32fast::hash(&bytes) };
         self.next += 1;
         Some((part, bytes))
+    }
+
+    /// Whether there is a part that may go now.
+    pub(super) fn has_part(&self) -> bool {
+        self.next < self.end
     }
 
     /// Takes note of what the receiver says.
@@ -179,13 +186,49 @@ impl Outflow {
 impl Inflow {
     /// Expects `total` bytes. What is announced costs nothing: memory is taken as they come.
     pub(super) fn new(total: usize) -> Self {
-        Self { bytes: BytesMut::new(), total, next: 0, asked: false }
+        Self { bytes: BytesMut::new(), total, next: 0, asked: false, allowed: None }
+    }
+
+    /// Expects them no faster than each part is allowed.
+    pub(super) fn slow(total: usize) -> Self {
+        Self { allowed: Some(0), ..Self::new(total) }
     }
 
     /// What to tell the sender first, and when nothing came for a while.
     pub(super) fn wish(&mut self) -> Ack {
         self.asked = true;
-        Ack { next: self.next, credit: CREDIT, resend: true }
+        // What was allowed and did not come has to be allowed again.
+        self.allowed = self.allowed.map(|_| self.next);
+        self.ack(true)
+    }
+
+    /// Whether one more part may be allowed.
+    pub(super) fn may_allow(&self) -> bool {
+        self.allowed.is_some() && self.credit() < CREDIT && !self.is_done()
+    }
+
+    /// Allows one more part; gives what to tell the sender.
+    pub(super) fn allow(&mut self) -> Ack {
+        self.allowed = self.allowed.map(|allowed| allowed.saturating_add(1));
+        self.ack(false)
+    }
+
+    /// Whether a part may be on its way.
+    pub(super) fn expects_any(&self) -> bool {
+        self.credit() > 0
+    }
+
+    /// Whether each part has to be allowed.
+    pub(super) fn is_slow(&self) -> bool {
+        self.allowed.is_some()
+    }
+
+    fn credit(&self) -> u32 {
+        self.allowed.map_or(CREDIT, |allowed| allowed.saturating_sub(self.next))
+    }
+
+    fn ack(&self, resend: bool) -> Ack {
+        Ack { next: self.next, credit: self.credit(), resend }
     }
 
     /// Takes a part; gives what to tell the sender, if anything.
@@ -210,7 +253,7 @@ impl Inflow {
         self.bytes.extend_from_slice(bytes);
         self.next += 1;
         self.asked = false;
-        Ok(Some(Ack { next: self.next, credit: CREDIT, resend: false }))
+        Ok(Some(self.ack(false)))
     }
 
     /// Bytes that came.

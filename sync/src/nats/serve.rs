@@ -19,12 +19,13 @@ use super::bridge::Hub;
 use super::connection::Connection;
 use super::envelope::Envelope;
 use super::line::{Line, Room, fits, in_parts};
+use super::part::MAX_PART_BYTES;
 use super::topic::{PeerId, Topic, WordError};
-use crate::http::serve::{Form, Letter, Memory, Place, Share, Trouble, XferService};
+use crate::http::serve::{Form, Letter, Memory, Place, ServeOptions, Share, Trouble, XferService};
 use crate::{Carrier, Origin, PeerFault, TraceContext, TransportError, short};
 
-/// How long one transfer in parts may take.
-const TRANSFER_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// Shortest parts that are sent, whatever is asked for.
+const LEAST_PART_BYTES: usize = 1024;
 
 /// What a server of rounds is called, and how much it takes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -343,7 +344,8 @@ impl Counter {
             let text = format!("the reply has {length} bytes, more than are taken");
             return Err(Refused { fault: PeerFault::TooLong, text });
         }
-        self.write(body, share, reply).await?;
+        let part_bytes = envelope.part_bytes.and_then(|bytes| usize::try_from(bytes).ok());
+        self.write(body, share, reply, part_bytes.unwrap_or(usize::MAX)).await?;
         Ok(length)
     }
 
@@ -387,11 +389,11 @@ impl Counter {
             let text = format!("the request is longer than the {limit} bytes that this server takes");
             return Err(Refused { fault: PeerFault::TooLong, text });
         };
-        let mut line = self.line().await?;
+        let mut line = self.line(total).await?;
         let hello = Envelope { peer: Some(self.peer.clone()), ..Envelope::default() };
         let (memory, patience) = (self.clerk.requests().clone(), self.clerk.idle_timeout());
         let mut room = Room::Shared { memory, share: Share::default(), patience };
-        let bytes = line.receive(reply, total, hello, &mut room).await?;
+        let bytes = line.receive(reply, total, hello, &mut room, None).await?;
         let share = match room {
             Room::Shared { share, .. } => share,
             Room::Granted => Share::default(),
@@ -399,26 +401,35 @@ impl Counter {
         Ok((bytes, share))
     }
 
-    /// Sends a reply, in parts if need be.
-    async fn write(&self, body: Body, _share: Share, reply: &str) -> Result<(), TransportError> {
+    /// Sends a reply, in parts if need be, or if it is longer than what the peer wants at once.
+    async fn write(
+        &self,
+        body: Body,
+        _share: Share,
+        reply: &str,
+        part_bytes: usize,
+    ) -> Result<(), TransportError> {
         let envelope = Envelope {
             content_type: Some(body.content_type),
             peer: Some(self.peer.clone()),
             ..Envelope::default()
         };
         let most = self.connection.max_payload();
-        if fits(&body.bytes, most) {
+        let part_bytes = part_bytes.max(LEAST_PART_BYTES);
+        if body.bytes.len() <= part_bytes && fits(&body.bytes, most) {
             return self.connection.send(reply, None, envelope.write(), body.bytes).await;
         }
-        let mut line = self.line().await?;
+        let mut line = self.line(body.bytes.len()).await?;
         let offer = Envelope { body: Some(body.bytes.len() as u64), ..envelope };
         line.tell(reply, &offer, Bytes::new()).await?;
-        line.send(reply, in_parts(body.bytes, most)).await.map(drop)
+        line.send(reply, in_parts(body.bytes, most, part_bytes.min(MAX_PART_BYTES)), None).await.map(drop)
     }
 
-    async fn line(&self) -> Result<Line, TransportError> {
+    /// A talk about a transfer: it may take as long as its bytes do at the least rate, and one silence.
+    async fn line(&self, bytes: usize) -> Result<Line, TransportError> {
         let idle = self.clerk.idle_timeout();
-        Line::open(&self.connection, &self.topic.sync(), idle, TRANSFER_TIMEOUT).await
+        let most = idle + Duration::from_secs(bytes as u64 / self.clerk.least_rate().max(1));
+        Line::open(&self.connection, &self.topic.sync(), idle, most).await
     }
 
     /// Memory for a request that is there already.
@@ -462,6 +473,14 @@ impl Clerk {
             Self::Hub(_) => {
                 "lower the setting max-download of the server, or raise max_payload of the broker"
             }
+        }
+    }
+
+    /// Bytes a second that a peer sends or takes at least.
+    fn least_rate(&self) -> u64 {
+        match self {
+            Self::Own(service, _) => service.options().least_rate,
+            Self::Hub(_) => ServeOptions::default().least_rate,
         }
     }
 

@@ -45,8 +45,8 @@ pub(super) const LEAF: &[Key] = &[
     key("tls-key", "\"privkey.pem\"", "none", "the key of that certificate"),
     key(
         "request-bytes",
-        "134217728",
-        "134217728",
+        "268435456",
+        "268435456",
         "bytes of the longest request that is taken, over HTTP and on the broker; an artifact travels in one",
     ),
     key(
@@ -170,8 +170,13 @@ pub(super) const PEER: &[Key] = &[
     key("retry-cap", "\"5m\"", "5m", "longest such wait, and the wait after a refusal"),
     key("timeout", "\"60s\"", "60s", "give a session up when the peer sends nothing for so long"),
     key("send-bytes", "250000", "250000", "bytes of artifacts in one request; one artifact may exceed it"),
-    key("up-rate", "100000", "no limit", "bytes a second to the peer, on the average"),
-    key("down-rate", "100000", "no limit", "bytes a second from the peer, on the average"),
+    key("up-rate", "100000", "no limit", "bytes a second to the peer: within a tenth, in any five seconds"),
+    key(
+        "down-rate",
+        "100000",
+        "no limit",
+        "bytes a second from the peer: within a tenth, in any five seconds",
+    ),
     key("within", "\"10m\"", "not required", "the leaf is ready only if a session went well so recently"),
 ];
 

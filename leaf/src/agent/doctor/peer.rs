@@ -9,7 +9,6 @@ use sync::http::HttpOptions;
 use tokio::time::timeout;
 
 use super::{CLOCK, Findings, PATIENCE};
-use crate::agent::clock::Clock;
 use crate::agent::config::{Address, Peer, Repository};
 use crate::agent::rate::Rates;
 use crate::agent::session::{credentials, options};
@@ -63,7 +62,7 @@ async fn ask(repository: &Repository, peer: &Peer, http: &HttpOptions) -> Result
     let mut repo = Repo::open_read_only(&repository.file)?;
     let own = remote::own_name(&mut repo)?;
     let (_stopper, stop) = stop::pair();
-    let mut wire = Wire::new(peer, http, own, None, Clock::start(), stop, &Rates::default())?;
+    let mut wire = Wire::new(peer, http, own, None, stop, &Rates::default())?;
     let password = credentials(peer, &mut repo)?;
     let (user, password) = wire.login(peer, password.as_ref());
     let options = SyncOptions { user, password, dry_run: true, ..options(peer) };

@@ -114,7 +114,7 @@ impl Desk {
         };
         watch.end(message.cards.len(), refusal_of(&reply), None);
         drop(message);
-        self.repos.keep(place.file.clone(), open);
+        self.repos.keep(place.file.clone(), open, self.options.kept);
         let text = encode(&reply);
         drop(reply);
         watch.lay_down();

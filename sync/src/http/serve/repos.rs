@@ -13,9 +13,6 @@ use repo::{Limits, Repo, RepoError};
 
 use super::verdicts::Verdicts;
 
-/// Open connections that are kept for the next request, a repository.
-const KEPT_OPEN: usize = 4;
-
 /// Longest name of a repository in a directory, in bytes.
 const MAX_NAME_BYTES: usize = 128;
 
@@ -188,11 +185,11 @@ impl Repos {
         Ok(Open { repo, identity })
     }
 
-    /// Keeps a connection for the next request.
-    pub(crate) fn keep(&self, file: PathBuf, open: Open) {
+    /// Keeps a connection for the next request, unless there are `most` already.
+    pub(crate) fn keep(&self, file: PathBuf, open: Open, most: usize) {
         let mut idle = self.idle();
         let kept = idle.entry(file).or_default();
-        if kept.len() < KEPT_OPEN {
+        if kept.len() < most {
             kept.push(open);
         }
     }
