@@ -18,6 +18,8 @@ need chromium-headless-shell chromium-headless-shell
 # The tests of full and read-only disks.
 need unshare util-linux
 need mount mount
+# A network of one's own, to which ways are added.
+need ip iproute2
 # Programs whose packages would start a service: those are unpacked, and not installed.
 unpacked="${CARGO_TARGET_DIR:-target}/debian"
 wanted=""

@@ -4,7 +4,8 @@
 #   leaf/deploy/fleet.sh DIRECTORY
 #
 # They run until this script is told to end (Ctrl-C, SIGTERM); then all of them end, and their repositories stay.
-# FROND names another binary than `frond`; PORT the hub's port, by default 8080.
+# FROND names another binary than `frond`; PORT the hub's port, by default 8080; NATS a broker where they meet as well, such
+# as nats://127.0.0.1:4222.
 set -eu
 frond=${FROND:-frond}
 port=${PORT:-8080}
@@ -22,7 +23,7 @@ leaves=""
 begin() {
     name=$1
     shift
-    "$frond" leaf -R "$name.fossil" --socket "$name.sock" "$@" >"$name.log" 2>&1 &
+    "$frond" leaf -R "$name.fossil" --socket "$name.sock" ${NATS:+--nats "$NATS"} "$@" >"$name.log" 2>&1 &
     leaves="$leaves $!"
 }
 finish() {

@@ -25,6 +25,7 @@ pub mod rng;
 pub mod scratch;
 pub mod scripted;
 pub mod shared;
+pub mod soak;
 pub mod sql;
 pub mod terminal;
 

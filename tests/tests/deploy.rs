@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use frond_tests::leaf::{check_in, holds, until};
-use frond_tests::process::{Running, free_port};
-use frond_tests::{Frond, Scratch, frond};
+use frond_tests::leaf::{check_in, holds, open_repository, until};
+use frond_tests::process::{Running, free_port, within};
+use frond_tests::{Frond, Leaf, Nats, Scratch, frond};
 
 fn deploy(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../leaf/deploy").join(name)
@@ -31,12 +31,12 @@ fn systemd_takes_the_units_as_they_are() {
 
 #[test]
 fn the_hub_and_its_leaves_as_processes_keep_in_step_and_end_together() {
-    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let (frond, scratch, broker) = (Frond::new(), Scratch::new(), Nats::start());
     let fleet = scratch.file("fleet");
     let mut script = Command::new("sh");
     script.arg(deploy("fleet.sh")).arg(&fleet).current_dir(scratch.path());
     script.env("FROND", frond::binary()).env("PORT", free_port().to_string()).env("HOME", scratch.path());
-    script.env("USER", "admin").env("FROND_LEAF_POLL", "500ms");
+    script.env("USER", "admin").env("FROND_LEAF_POLL", "500ms").env("NATS", broker.url());
     let running = Running::start(&mut script);
     let process = running.process();
     let file = |name: &str| fleet.join(format!("{name}.fossil"));
@@ -54,6 +54,93 @@ fn the_hub_and_its_leaves_as_processes_keep_in_step_and_end_together() {
         assert!(!fleet.join(format!("{name}.sock")).exists(), "{name} did not end well\n{said}");
         frond.verify(&file(name));
     }
+}
+
+/// The words of a list such as `[leaf, -R, "a b"]`.
+fn words(list: &str) -> Vec<String> {
+    let inner = list.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let inner = inner.unwrap_or_else(|| panic!("{list} is no list"));
+    inner.split(", ").map(|word| word.trim_matches('"').to_owned()).collect()
+}
+
+#[test]
+fn the_leaf_takes_the_commands_and_variables_of_image_and_example() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let [image, example] =
+        ["Containerfile", "compose.yaml"].map(|name| std::fs::read_to_string(deploy(name)).unwrap());
+    let after = |text: &str, key: &str| -> Vec<String> {
+        text.lines().filter_map(|line| Some(line.trim().strip_prefix(key)?.trim().to_owned())).collect()
+    };
+    let mut commands: Vec<Vec<String>> = after(&image, "CMD").iter().map(|list| words(list)).collect();
+    let health = commands.remove(0);
+    let in_example = after(&example, "command:").into_iter().filter(|list| list.contains("leaf"));
+    commands.extend(in_example.map(|list| words(&list)));
+    let in_script = after(&example, "exec frond").into_iter();
+    commands.extend(in_script.map(|line| line.split(' ').map(str::to_owned).collect()));
+    assert_eq!(commands.len(), 3, "of the image, of the leaves, of the hub: {commands:?}");
+    let variables: Vec<(String, String)> = after(&image, "ENV")
+        .iter()
+        .flat_map(|line| line.split(' '))
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    assert_eq!(variables.len(), 3);
+    for command in commands {
+        assert_eq!(command[0], "leaf");
+        let mut check = frond.command(["leaf", "check"]);
+        let said = frond::run(check.args(&command[1..]).envs(variables.clone()));
+        assert_eq!(said.code, Some(0), "{command:?}: {said}");
+    }
+    // What looks whether a container is well.
+    assert_eq!(health[0], "/usr/bin/frond");
+    let file = scratch.file("team.fossil");
+    open_repository(&frond, &file);
+    let leaf = Leaf::of(&frond, &file, &[]);
+    until("it is well", || {
+        let at = health.iter().position(|word| word == "--socket").unwrap();
+        let args = health[1..=at].iter().map(String::as_str).chain(leaf.started["socket"].as_str());
+        frond.try_run(args).code == Some(0)
+    });
+}
+
+#[test]
+fn the_quick_start_for_a_fleet_does_what_it_says() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let readme = std::fs::read_to_string(deploy("../../README.md")).unwrap();
+    let section = readme.split("\n## A fleet of leaves\n").nth(1).unwrap();
+    let block = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let lines: Vec<&str> = block.lines().map(|line| line.split(" #").next().unwrap().trim()).collect();
+    let [new, first, other, commit, status] = lines[..] else { panic!("five commands: {block}") };
+    let [here, there] = ["here", "there"].map(|name| scratch.dir(name));
+    std::os::unix::fs::symlink(frond::binary(), scratch.file("frond")).unwrap();
+    let path = format!("{}:{}", scratch.path().display(), std::env::var("PATH").unwrap());
+    let in_shell = |line: &str, dir: &Path| {
+        let mut command = within("sh", ["-c", line], &frond.command([""; 0]));
+        command.env("PATH", &path).env("USER", "ann").current_dir(dir);
+        command
+    };
+    let ports = [free_port(), free_port()];
+    let leaf = |line: &str, at: usize| {
+        let line = line.strip_suffix(" &").unwrap().replace("frond leaf", "exec frond leaf --json -v");
+        let line = line.replace("0.0.0.0:8080", &format!("127.0.0.1:{}", ports[at]));
+        let line = line.replace("that-host:8080", &format!("127.0.0.1:{}", ports[0]));
+        Leaf::start_command(&mut in_shell(&line, [&here, &there][at]))
+    };
+    let done = |line: &str, dir: &Path| {
+        let said = frond::run(&mut in_shell(line, dir));
+        assert_eq!(said.code, Some(0), "{line}: {said}");
+        said.stdout
+    };
+    done(new, &here);
+    let _first = leaf(first, 0);
+    let _other = leaf(other, 1);
+    let copy = there.join("team.fossil");
+    until("it is cloned", || copy.exists());
+    std::fs::write(there.join("README.md"), "a change\n").unwrap();
+    let said = done(commit, &there);
+    let hash = said.split_whitespace().last().unwrap();
+    until("the check-in is on the first leaf", || holds(&frond, &here.join("team.fossil"), hash));
+    assert!(done(status, &there).contains(&format!("http://127.0.0.1:{}/", ports[0])));
 }
 
 #[test]

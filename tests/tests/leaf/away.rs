@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use frond_tests::leaf::{check_in, holds, open_repository, until};
+use frond_tests::nats::ByHand;
 use frond_tests::process::free_port;
 use frond_tests::proxy::{Fault, Proxy};
 use frond_tests::{Frond, Leaf, Nats, Scratch, sql};
@@ -88,6 +89,19 @@ fn a_leaf_ends_at_once_while_its_broker_is_away() {
     }
 }
 
+/// How many announcements the broker keeps for a repository that is away.
+#[track_caller]
+fn kept_for(broker: &Nats, file: &Path) -> u64 {
+    let config =
+        |key: &str| sql::column(file, &format!("SELECT value FROM config WHERE name='{key}'"))[0].clone();
+    let (project, own) = (config("project-code"), config("server-code"));
+    let subject = format!("$JS.API.CONSUMER.INFO.FROND_fossil_{project}.{own}");
+    let heard = ByHand::connect(broker).ask(&subject, b"");
+    let said: serde_json::Value = serde_json::from_slice(&heard.payload).unwrap();
+    let number = |key: &str| said[key].as_u64().unwrap_or_else(|| panic!("{said}"));
+    number("num_pending") + number("num_ack_pending")
+}
+
 #[test]
 fn a_leaf_that_was_away_for_a_day_gets_what_it_missed() {
     for configuration in ["", JETSTREAM] {
@@ -100,11 +114,17 @@ fn a_leaf_that_was_away_for_a_day_gets_what_it_missed() {
         let missed: Vec<String> =
             (0..DAY).map(|number| check_in(&frond, &files[0], &format!("{number}.txt"))).collect();
         until("the other leaf has all", || holds(&frond, &files[1], &missed[DAY - 1]));
+        if configuration == JETSTREAM {
+            assert!(kept_for(&broker, &files[2]) > 0, "the broker keeps what was announced");
+        }
         // Who made it is gone by now.
         first.terminate();
         let back = leaf(&frond, &files[2], &broker.url());
         until("it has the last one", || holds(&frond, &files[2], &missed[DAY - 1]));
         assert!(missed.iter().all(|hash| holds(&frond, &files[2], hash)));
+        if configuration == JETSTREAM {
+            until("it has taken all that was kept", || kept_for(&broker, &files[2]) == 0);
+        }
         let mine = check_in(&frond, &files[2], "mine.txt");
         until("what it makes now is elsewhere", || holds(&frond, &files[1], &mine));
         for leaf in [second, back] {

@@ -115,6 +115,20 @@ fn a_leaf_that_knows_only_the_broker_clones_pulls_from_and_pushes_to_a_stock_ser
 }
 
 #[test]
+fn artifacts_far_longer_than_a_message_go_over_a_bridge_both_ways() {
+    let crossing = Crossing::new();
+    let Crossing { frond, hub, broker, .. } = &crossing;
+    let _bridge = crossing.bridge(&bridge_to(&crossing.url()));
+    let theirs = check_in_bytes(frond, hub, 3_000_000);
+    let copy = crossing.scratch.file("copy.fossil");
+    frond.output(["clone", &broker.project(PROJECT), &copy.to_string_lossy(), "-A", "ann"]);
+    assert!(holds(frond, &copy, &theirs));
+    let mine = check_in_bytes(frond, &copy, 3_100_000);
+    frond.output(["push", &broker.project(PROJECT), "-R", &copy.to_string_lossy()]);
+    assert!(holds(frond, hub, &mine));
+}
+
+#[test]
 fn one_bridge_answers_for_many_projects_and_carries_their_logins() {
     let crossing = Crossing::new();
     let Crossing { fossil, frond, scratch, broker, .. } = &crossing;

@@ -178,16 +178,108 @@ fn a_leaf_that_hangs_holds_up_no_other() {
     fleet[2].1.signal("CONT");
 }
 
+#[test]
+fn what_the_broker_does_not_allow_is_told_by_status_and_page() {
+    let broker = Nats::with(
+        "no_auth_user: leaf\nauthorization { users: [ { user: leaf, password: pw, permissions: {\n\
+         subscribe: { deny: [\"fossil.*.sync\", \"fossil.*.commit\"] } } } ] }\n",
+    );
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let leaf = Leaf::of(&frond, &file, &["--nats", &broker.url(), "--poll", "off"]);
+    let told = ["it does not answer at the broker", "it hears of nothing new at the broker"];
+    until("both are told", || {
+        let errors = leaf.status(&frond)["repositories"][0]["broker_errors"].clone();
+        let says = |at: usize| errors[at]["message"].as_str().is_some_and(|text| text.contains(told[at]));
+        says(0) && says(1) && errors[0]["class"] == "refused"
+    });
+    let socket = leaf.started["socket"].as_str().unwrap();
+    let (text, page) = (frond.output(["leaf", "status", "--socket", socket]), leaf.probe("/").text());
+    for words in told {
+        assert!(text.contains(words) && page.contains(words), "{words}: {text}{page}");
+    }
+}
+
 /// Has somebody log in as `sync` who may pull and push, and nobody else.
 #[track_caller]
 fn close(frond: &Frond, scratch: &Scratch, file: &Path) {
+    close_to_all_but(frond, scratch, file, "gio");
+}
+
+/// Has somebody log in as `sync` with these rights, and nobody else.
+#[track_caller]
+fn close_to_all_but(frond: &Frond, scratch: &Scratch, file: &Path, rights: &str) {
     let file = file.to_string_lossy();
     let password = scratch.write("sync.password", "sesame\n");
     let mut command = frond.command(["user", "new", "sync", "-R", &file]);
     let said = frond_tests::frond::run(command.env("FROND_NEW_PASSWORD_FILE", password));
     assert_eq!(said.code, Some(0), "{said}");
-    for (user, capabilities) in [("sync", "gio"), ("nobody", ""), ("anonymous", "")] {
+    for (user, capabilities) in [("sync", rights), ("nobody", ""), ("anonymous", "")] {
         frond.output(["user", "capabilities", user, capabilities, "-R", &file]);
+    }
+}
+
+#[test]
+fn what_is_private_unversioned_or_a_row_of_a_table_goes_over_the_broker_if_it_is_wanted() {
+    let (frond, scratch, broker) = (Frond::new(), Scratch::new(), Nats::start());
+    let files = ["a.fossil", "b.fossil"].map(|name| scratch.file(name));
+    open_repository(&frond, &files[0]);
+    let server = frond.server(&files[0]);
+    frond.output(["clone", "--once", &server.url(), &files[1].to_string_lossy(), "-A", "ann"]);
+    drop(server);
+    let run = |file: &Path, words: &[&str]| frond.output([words, &["-R", &file.to_string_lossy()]].concat());
+    let start = |name: &str| {
+        close_to_all_but(&frond, &scratch, &scratch.file(&format!("{name}.fossil")), "gioxy");
+        let text = format!(
+            "admin = '0'\nnats = '{}'\nnats-login = 'sync'\nnats-password-file = 'sync.password'\n\
+             [defaults]\npoll = '500ms'\nprivate = true\nunversioned = true\n\
+             [[repository]]\nfile = '{name}.fossil'\n",
+            broker.url()
+        );
+        let config = scratch.write(&format!("{name}.toml"), text);
+        Leaf::start(&frond, ["--config", &config.to_string_lossy()])
+    };
+    let columns = ["--column", "name:text", "--column", "load:integer", "--key", "name"];
+    run(&files[0], &[&["table", "create", "hosts", "--conflict", "last-writer"][..], &columns].concat());
+    run(&files[0], &["table", "put", "hosts", "name=first", "load=7", "--user", "ann"]);
+    let note = scratch.write("note.txt", "a note");
+    run(&files[0], &["uv", "add", &note.to_string_lossy(), "--as", "note.txt"]);
+    let work = scratch.dir("work");
+    std::fs::write(work.join("secret.txt"), "secret").unwrap();
+    let mut command = frond.command(["commit", "--user", "ann", "-m", "secret", "secret.txt", "--private"]);
+    let said = frond_tests::frond::run(command.arg("-R").arg(&files[0]).current_dir(&work));
+    let secret = said.stdout.split_whitespace().last().unwrap().to_owned();
+    let _fleet = [start("a"), start("b")];
+    until("the private check-in is there", || holds(&frond, &files[1], &secret));
+    until("the unversioned file is there", || run(&files[1], &["uv", "ls"]).contains("note.txt"));
+    until("the row is there", || {
+        let said = frond.try_run(["table", "dump", "hosts", "-R", &files[1].to_string_lossy()]);
+        said.stdout.contains("first")
+    });
+    assert_eq!(sql::number(&files[1], "SELECT count(*) FROM private"), 2, "the check-in and its file");
+}
+
+#[test]
+fn who_checks_in_together_with_others_does_it_over_the_broker_too() {
+    let (frond, scratch, broker) = (Frond::new(), Scratch::new(), Nats::start());
+    let fleet = fleet(&frond, &scratch, &broker);
+    let file = scratch.file("clone.fossil");
+    let project = config(&fleet[0].0, "project-code");
+    check_in(&frond, &fleet[0].0, "first.txt");
+    frond.output(["clone", &broker.project(&project), &file.to_string_lossy(), "-A", "ann"]);
+    let by_another = check_in(&frond, &fleet[0].0, "by-another.txt");
+    reaches_all(&frond, &fleet, &by_another);
+    let work = scratch.dir("work");
+    std::fs::write(work.join("mine.txt"), "mine").unwrap();
+    let mut command = frond.command(["commit", "mine.txt", "-m", "mine", "--autosync"]);
+    let said = frond_tests::frond::run(command.arg("-R").arg(&file).current_dir(&work));
+    assert_eq!(said.code, Some(0), "{said}");
+    let tip = "SELECT uuid FROM leaf JOIN blob USING(rid)";
+    let mine = sql::column(&file, tip)[0].clone();
+    reaches_all(&frond, &fleet, &mine);
+    for (file, _) in &fleet {
+        assert_eq!(sql::column(file, tip), [mine.clone()], "it builds on what the other did");
     }
 }
 

@@ -4,8 +4,33 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
+use frond_tests::corpus::{Extras, Shape};
 use frond_tests::leaf::{check_in, holds, open_repository, until};
+use frond_tests::process::within;
 use frond_tests::{Frond, Leaf, Scratch};
+
+#[test]
+fn a_way_to_somewhere_that_was_not_there_before_begins_sessions() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let (a, b) = (scratch.file("a.fossil"), scratch.file("b.fossil"));
+    for file in [&a, &b] {
+        std::fs::copy(frond_tests::shared::corpus(Shape::of(300), 300, Extras::None), file).unwrap();
+    }
+    let (file, peer) = (b.to_string_lossy(), a.to_string_lossy());
+    let leaf = frond.command(["leaf", "--json", "-v", "-R", &file, "--peer", &peer, "--poll", "off"]);
+    // A network of its own, to which a route is added while the leaf runs.
+    let script = "ip link set lo up
+        (n=0; while [ ! -e go ] && [ $n -lt 1200 ]; do n=$((n + 1)); sleep 0.05; done
+         exec ip route add 10.9.0.0/16 dev lo) >/dev/null 2>&1 &
+        exec \"$0\" \"$@\"";
+    let inside = within("sh", ["-c", script], &leaf);
+    let mut outside = within("unshare", ["--net", "--map-root-user"], &inside);
+    let leaf = Leaf::start_command(outside.current_dir(scratch.path()));
+    let peer = || leaf.status(&frond)["repositories"][0]["peers"][0].clone();
+    until("the first session is done", || peer()["sessions"] == 1);
+    scratch.write("go", "");
+    until("another session begins", || peer()["reason"] == "network-returned");
+}
 
 #[test]
 fn a_leaf_that_was_killed_goes_on_when_it_is_started_again() {

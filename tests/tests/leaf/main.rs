@@ -1,6 +1,6 @@
 //! Leaves as processes: what they keep in step, what stops them, and what they show.
 
-#![allow(clippy::unwrap_used, reason = "what fails here is the finding")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here is the finding")]
 
 mod away;
 mod bridge;
@@ -13,4 +13,5 @@ mod register;
 mod secrets;
 mod serving;
 mod slow;
+mod soak;
 mod trouble;

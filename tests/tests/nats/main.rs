@@ -13,6 +13,8 @@ use frond_tests::frond::{FAILED, UNREACHABLE, USAGE, count, summary};
 use frond_tests::nats::ByHand;
 use frond_tests::rng::Rng;
 use frond_tests::{Fossil, Frond, Nats, Pair, Scratch, compare, http, memory, shared, sql};
+use sync::http::serve::{Repos, ServeOptions, XferService};
+use sync::nats::{Address, ConnectOptions, Connection, NatsServeOptions, NatsServer};
 
 /// A login as `dev`, whose password is in the environment.
 fn as_dev(broker: &Nats) -> String {
@@ -119,6 +121,54 @@ fn an_artifact_far_longer_than_a_message_goes_both_ways_in_bounded_memory() {
     compare::holds_all_of(&empty, &original);
     fossil.test_integrity(&empty);
     assert!(served.resident <= bound, "{served:?} {bound}");
+}
+
+/// Answers from a repository in this process, under these bounds, for as long as the test runs.
+fn serve_here(broker: &Nats, file: &Path, options: ServeOptions) {
+    let address: Address = broker.project(PROJECT).parse().unwrap();
+    let service = XferService::new(Repos::new(file).unwrap(), options);
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let connection = Connection::open(&address.broker, &ConnectOptions::default()).await.unwrap();
+            let server = NatsServer::open(&connection, &service, &NatsServeOptions::default()).await.unwrap();
+            tell.send(()).unwrap();
+            server.run(std::future::pending()).await;
+        });
+    });
+    told.recv().unwrap();
+}
+
+#[test]
+fn requests_longer_than_all_memory_for_them_are_taken_one_after_another() {
+    let (fossil, frond, broker, scratch) = (Fossil::new(), Frond::new(), Nats::start(), Scratch::new());
+    let empty = scratch.file("empty.fossil");
+    fossil.new_repository(&empty, PROJECT);
+    // As 200 MB are to what a server takes unless it is told otherwise, of which half is for requests.
+    let usual = ServeOptions::default();
+    assert!(usual.decode.body_bytes > 210_000_000 && usual.memory_bytes / 2 < 200_000_000);
+    let bounds = ServeOptions { memory_bytes: 16 << 20, decode: ServeOptions::taking(16 << 20), ..usual };
+    serve_here(&broker, &empty, bounds);
+    let senders = [12_000_000, 13_000_000].map(|bytes| {
+        let file = large(&fossil, &scratch, &format!("{bytes}.fossil"), bytes);
+        rename_server(&file, &format!("{bytes:040}"));
+        file
+    });
+    std::thread::scope(|scope| {
+        for file in &senders {
+            scope.spawn(|| exchange(&frond, "push", &as_dev(&broker), file));
+        }
+    });
+    for file in &senders {
+        compare::holds_all_of(&empty, file);
+    }
+    let longer = large(&fossil, &scratch, "longer.fossil", 17_000_000);
+    let refused = frond
+        .command(["push", &as_dev(&broker), "-R", &longer.to_string_lossy()])
+        .env("FROND_PASSWORD", "pw")
+        .output();
+    let said = String::from_utf8_lossy(&refused.unwrap().stderr).into_owned();
+    assert!(said.contains("longer than the 16777216 bytes"), "{said}");
 }
 
 #[test]

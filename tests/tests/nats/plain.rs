@@ -7,7 +7,7 @@ use frond_tests::{Fossil, Frond, Nats, Pair, Scratch, compare, http, shared};
 use xfer::body::{Body, ContentType, pack, unpack};
 use xfer::{Card, DecodeLimits, Message, decode};
 
-use crate::large;
+use crate::{large, rename_server};
 
 const SUBJECT: &str = "fossil.c0ffee0000000000000000000000000000000000.sync";
 
@@ -100,6 +100,43 @@ fn who_answers_without_headers_is_understood() {
     });
     let pulled = frond_tests::frond::summary(&pulled);
     assert!(count(&pulled, "artifacts_received") >= missing, "{pulled}");
+    drop(stock);
+    pair.caught_up();
+}
+
+#[test]
+fn a_session_that_one_without_a_name_answered_is_answered_by_nobody_who_has_one() {
+    let (pair, broker) = (Pair::of(Shape::of(300), 200, Extras::None), Nats::start());
+    let missing = pair.missing();
+    let stock = pair.fossil.server(&pair.ahead);
+    // It has nothing to give, and is asked beside the older agent each time.
+    let stale = pair.scratch.copy(&pair.behind, "stale.fossil");
+    rename_server(&stale, &"ab".repeat(20));
+    let named = pair.frond.server_on(&broker, &stale);
+    let signal = |name: &str| {
+        let told = std::process::Command::new("kill").args([name, &named.id().to_string()]).status();
+        assert!(told.unwrap().success());
+    };
+    let mut hand = ByHand::connect(&broker);
+    hand.subscribe(SUBJECT, 1);
+    let url = broker.project(PROJECT);
+    let pulled = std::thread::scope(|scope| {
+        signal("-STOP");
+        let pulling = scope.spawn(|| pair.frond.try_exchange("pull", &url, &pair.behind));
+        bridge(&mut hand, stock.address, 1);
+        signal("-CONT");
+        while !pulling.is_finished() {
+            if hand.has_more(std::time::Duration::from_millis(50)) {
+                // The other one is faster.
+                std::thread::sleep(std::time::Duration::from_millis(200));
+                bridge(&mut hand, stock.address, 1);
+            }
+        }
+        pulling.join().unwrap()
+    });
+    let pulled = frond_tests::frond::summary(&pulled);
+    assert!(count(&pulled, "artifacts_received") >= missing, "{pulled}");
+    assert!(count(&pulled, "rounds") > 1, "{pulled}");
     drop(stock);
     pair.caught_up();
 }

@@ -159,6 +159,9 @@ fn peers(repositories: &[RepositoryReport]) -> Markup {
                 }
             }
             @for peer in &repository.peers { (row(repository, peer)) }
+            @for error in &repository.broker_errors {
+                tr.error { td colspan="10" { (repository.name) ": " (trouble(Some(error))) } }
+            }
         }
     };
     table(

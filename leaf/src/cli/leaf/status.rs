@@ -64,6 +64,9 @@ fn text(report: &Value) -> String {
     for repository in report["repositories"].as_array().into_iter().flatten() {
         let name = word(&repository["name"]);
         trouble(&mut troubles, name, &repository["error"]);
+        for error in repository["broker_errors"].as_array().into_iter().flatten() {
+            trouble(&mut troubles, name, error);
+        }
         let peers = repository["peers"].as_array().map_or(&[][..], Vec::as_slice);
         if peers.is_empty() {
             let dash = || "-".to_owned();
