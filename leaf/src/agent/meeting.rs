@@ -21,7 +21,6 @@ use super::metrics;
 use super::session;
 use super::stop::Stop;
 use crate::exit::Failure;
-use crate::measure;
 
 /// How long an announcement, or the receipt of one, may take to leave. Who does not hear it hears of it in the next
 /// session.
