@@ -4,6 +4,7 @@ mod agent;
 mod chance;
 mod cli;
 mod exit;
+mod lean;
 mod login;
 mod measure;
 mod network;
@@ -20,9 +21,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(failure) => return output::Output::json_only().fail(&failure),
     };
+    let kind = cli.command.kind();
+    if kind == measure::Kind::Leaf {
+        lean::begin();
+    }
     let output = output::Output::new(&cli.global);
     output::start_logs(&cli.global);
-    let kind = cli.command.kind();
     measure::start(kind, &output);
     let code = match cli.command.run(&output) {
         Ok(code) => code.into(),

@@ -219,7 +219,10 @@ async fn run<T: Transport>(
 
 fn compose(session: &mut Session, repo: &mut Repo, setting: &mut Setting) -> Result<Body, ClientError> {
     let message = setting.cx(|cx| session.next_request(repo, cx))?;
-    Ok(pack(encode(&message), ContentType::Compressed))
+    let text = encode(&message);
+    // Once it is written, what it was made of is not needed.
+    drop(message);
+    Ok(pack(text, ContentType::Compressed))
 }
 
 fn absorb(

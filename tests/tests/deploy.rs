@@ -84,7 +84,7 @@ fn the_leaf_takes_the_commands_and_variables_of_image_and_example() {
         .filter_map(|pair| pair.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    assert_eq!(variables.len(), 3);
+    assert_eq!(variables.len(), 2);
     for command in commands {
         assert_eq!(command[0], "leaf");
         let mut check = frond.command(["leaf", "check"]);

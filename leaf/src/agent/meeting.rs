@@ -127,7 +127,7 @@ impl Meeting {
             observer,
             // There may be many repositories, and requests of whole fleets at once.
             concurrent: CONCURRENT,
-            kept: 0,
+            kept: 1,
             repo_limits: session::repo_limits(),
             ..ServeOptions::default()
         };
