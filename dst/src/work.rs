@@ -286,7 +286,7 @@ impl Worker<'_> {
         let name = self.file_name();
         let content = self.content(Privacy::Public);
         // Some are given a later time only.
-        let touched = match self.dice.below(5) {
+        let touched = match self.dice.below(2) {
             0 => unversioned::touch(tx, name.as_str(), self.coarse_time())?,
             _ => None,
         };

@@ -98,16 +98,39 @@ fn in_vain(talk: &Talk, client: &Known) -> usize {
     talk.offered.iter().filter(is_vain).count()
 }
 
-/// What the peer has of files without history is here, or something newer. It may have gone back behind what it named.
+/// What the peer has of files without history is here, or something newer. It may have gone back behind what it named, or
+/// deleted it meanwhile.
 fn check_files(talk: &Talk, client: &Known, server: &Known) -> Result<(), Violation> {
     let is_behind = |(name, version): &(&String, &(i64, Option<ArtifactId>))| {
-        let is_there = server.files.get(*name).is_some_and(|there| there >= *version);
+        let is_there = server.files.get(*name).is_some_and(|there| there >= *version && there.1.is_some());
         version.1.is_some() && is_there && client.files.get(*name).is_none_or(|here| here < *version)
     };
     let Some((name, version)) = talk.files.iter().find(is_behind) else { return Ok(()) };
     let here = client.files.get(name);
     let text = format!("{} succeeded, {name} is {here:?}, and {version:?} there", talk.name());
     Err(Violation::new("completeness", text))
+}
+
+/// After a session both ways in which nothing failed, the peer lacks no name of what may be given to it. `lacked` is how
+/// many names the client lacked before: who asks for a few artifacts at a time gets to all others if it hears of these.
+pub fn check_given(
+    talk: &Talk,
+    lacked: usize,
+    most: usize,
+    client: &Known,
+    server: &Known,
+) -> Result<(), Violation> {
+    if !(talk.options.push && talk.options.pull) || lacked > most {
+        return Ok(());
+    }
+    let may_go = |id: &&ArtifactId| client.is_public(id) && !client.shunned.contains(*id);
+    let is_open = |id: &&ArtifactId| !server.private.contains(*id) && !server.shunned.contains(*id);
+    match server.phantoms.iter().find(|id| may_go(id) && is_open(id)) {
+        None => Ok(()),
+        Some(id) => {
+            Err(Violation::new("completeness", format!("{} is done, and the peer lacks {id}", talk.name())))
+        }
+    }
 }
 
 /// What came off the list of unsent artifacts, the peer has, be it as a delta of what it shuns, unless that was damaged

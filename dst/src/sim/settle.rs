@@ -7,6 +7,7 @@ use sync::{Progress, SyncOptions};
 use super::Sim;
 use crate::beside::records::Record;
 use crate::check::budget::{self, Gap};
+use crate::check::completeness;
 use crate::check::convergence::{self, Flows};
 use crate::check::derived::{self, Rows};
 use crate::check::tables::VERDICTS;
@@ -166,6 +167,7 @@ impl Sim {
         let tables = |at: usize| &self.nodes[at].beside.tables;
         let gap = Gap::between(tables(edge.client), tables(edge.server));
         let private = self.nodes[edge.client].known.private.clone();
+        let lacked = self.nodes[edge.client].known.phantoms.len();
         loop {
             self.hollow.remove(&at);
             let Some(request) = self.compose(&mut talk)? else { return Ok(End::Failed) };
@@ -185,6 +187,10 @@ impl Sim {
             let known = &self.nodes[edge.client].known;
             let published = private.iter().filter(|id| known.is_public(id)).count();
             budget::check_rounds(&talk, gap, known.held.len(), published)?;
+            if !self.is_stock(edge.server) {
+                let (server, most) = (&self.nodes[edge.server].known, self.nodes[edge.client].limits.gimmes);
+                completeness::check_given(&talk, lacked, most, known, server)?;
+            }
         }
         Ok(End::Done)
     }
