@@ -33,6 +33,11 @@ impl Dangling {
         self.upwards.is_empty()
     }
 
+    /// All of them.
+    pub(crate) fn rids(&self) -> Vec<Rid> {
+        self.upwards.keys().copied().collect()
+    }
+
     pub(crate) fn contains(&self, rid: Rid) -> bool {
         self.upwards.contains_key(&rid)
     }

@@ -7,7 +7,7 @@ use xfer::card::Privacy;
 
 use crate::blob::Hex;
 use crate::schema::has_table;
-use crate::{Presence, RepoError, Snapshot, Tx, blob, dangling, shun};
+use crate::{Presence, RepoError, Snapshot, Tx, blob, content, dangling, shun};
 
 /// Phantoms, the youngest first: whoever may push can make names that nobody has the content of, and these
 /// must not stand before what is new. Shunned ones are left out: they would be thrown away.
@@ -202,6 +202,16 @@ pub fn miss(tx: &Tx<'_>, ids: &[ArtifactId]) -> Result<(), RepoError> {
         insert.execute((Hex::of(id), last.saturating_add(1)))?;
     }
     tx.conn().prepare_cached(FORGET)?.execute([])?;
+    Ok(())
+}
+
+/// Gives up the deltas that wait for their source: of each a name remains, to be asked for. Those that one peer keeps may
+/// run in a circle with those that another one sends.
+pub fn drop_waiting(tx: &Tx<'_>) -> Result<(), RepoError> {
+    for rid in dangling::with(tx, |dangling| dangling.rids())? {
+        content::make_phantom(tx, rid)?;
+    }
+    dangling::forget(tx);
     Ok(())
 }
 

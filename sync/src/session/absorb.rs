@@ -155,6 +155,11 @@ impl Session {
         let tx = repo.begin()?;
         self.learn_project(&tx, reply, phase, cx)?;
         self.advance(reply, phase)?;
+        if let Goal::Clone(cloning) = &mut self.goal
+            && cloning.drops_waiting()
+        {
+            wanted::drop_waiting(&tx)?;
+        }
         self.take_configuration(&tx, reply)?;
         if phase == Phase::Settle {
             self.take_in_tables(&tx, reply, cx)?;

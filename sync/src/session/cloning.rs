@@ -33,6 +33,7 @@ pub(super) struct Cloning {
     /// Batches that this session took.
     batches: u32,
     begun: Begun,
+    waiting: Waiting,
 }
 
 /// What the next request asks for.
@@ -55,6 +56,17 @@ enum Begun {
     Earlier,
 }
 
+/// Whose deltas wait here for their source, before the first reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// Nobody's, or this peer's.
+    Its,
+    /// Perhaps another one's.
+    Unknown,
+    /// Another one's.
+    Others,
+}
+
 impl Cloning {
     pub(super) fn new(version: CloneVersion) -> Self {
         let (phase, version) = match version {
@@ -62,7 +74,7 @@ impl Cloning {
             CloneVersion::V2 => (Phase::Batch { seqno: 1 }, 2),
             CloneVersion::V3 => (Phase::Batch { seqno: 1 }, 3),
         };
-        Self { phase, version, server: None, batches: 0, begun: Begun::Now }
+        Self { phase, version, server: None, batches: 0, begun: Begun::Now, waiting: Waiting::Its }
     }
 
     /// Goes on where an earlier clone stopped, if there was one.
@@ -76,7 +88,7 @@ impl Cloning {
             seqno => Phase::Batch { seqno },
         };
         self.server.clone_from(&begun.server);
-        self.begun = Begun::Earlier;
+        (self.begun, self.waiting) = (Begun::Earlier, Waiting::Unknown);
         Ok(())
     }
 
@@ -106,6 +118,10 @@ impl Cloning {
         self.batches += 1;
         self.phase = if told == 0 { Phase::Settle } else { Phase::Batch { seqno: told } };
         let theirs = push.server.clone();
+        if self.waiting == Waiting::Unknown {
+            let is_same = self.server.as_ref() == Some(&theirs);
+            self.waiting = if is_same { Waiting::Its } else { Waiting::Others };
+        }
         match self.server.replace(theirs.clone()) {
             Some(ours) if ours != theirs && asked > 1 => {
                 if self.batches > 1 {
@@ -116,6 +132,12 @@ impl Cloning {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether to give up the deltas that an earlier session left waiting, before the first batch is taken in: those of
+    /// another server. After the batches nobody says whose they are, and only their sources are asked for.
+    pub(super) fn drops_waiting(&mut self) -> bool {
+        std::mem::replace(&mut self.waiting, Waiting::Its) == Waiting::Others
     }
 
     /// Marks the file with how far it came.

@@ -245,6 +245,19 @@ fn a_cycle_of_deltas_fails_the_clone() {
     assert!(error.contains("is a delta of itself"), "{error}");
 }
 
+#[test]
+fn a_clone_goes_on_with_a_server_whose_deltas_run_the_other_way() {
+    let mut client = fresh();
+    let mut first = script(|_, _| delta_card("A", "B") + "clone_seqno 5\npush {S} {P}\n");
+    step(&mut Session::clone_into(pull(), SEED), &mut client, &mut first).unwrap();
+    let mut second = script(|_, request| match request.contains("clone 3") {
+        true => delta_card("B", "A") + &format!("clone_seqno 0\npush {} {{P}}\n", "e".repeat(40)),
+        false => format!("file {{A}} {}\n{}", text("A").len(), text("A")),
+    });
+    clone(&mut client, &mut second).unwrap();
+    assert!(client.holds("A") && client.holds("B"));
+}
+
 /// 74, 75.
 #[test]
 fn a_clone_whose_deltas_never_get_their_source_is_not_whole() {
