@@ -144,8 +144,10 @@ fn show(what: &str, taken: &[Vec<Taken>]) -> Vec<f64> {
         let turns = way.iter().zip(&taken[0]);
         let ratio = median(turns.map(|(one, off)| one.0.as_secs_f64() / off.0.as_secs_f64()).collect());
         let time = median(way.iter().map(|(time, _)| time.as_secs_f64() * 1000.0).collect());
-        let processor = spent(way) / spent(&taken[0]);
-        say(&format!("  {name:<22} {time:>9.3} ms {ratio:>8.3} {processor:>8.3}"));
+        let of_off = spent(&taken[0]);
+        // It is told of workers, not of commands.
+        let processor = if of_off > 0.0 { format!("{:>8.3}", spent(way) / of_off) } else { String::new() };
+        say(&format!("  {name:<22} {time:>9.3} ms {ratio:>8.3} {processor}"));
         ratios.push(ratio);
     }
     // Nothing measured is there twice: it says how far to trust the rest.
