@@ -1,5 +1,6 @@
 //! A connection to a broker, shared by all that is said over it.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -26,6 +27,9 @@ const WAITING_MESSAGES: usize = 256;
 
 /// How often the broker is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Refusals of a broker that are remembered.
+const MOST_REFUSALS: usize = 64;
 
 /// How long something that is no broker may take to say what it is.
 const DIAGNOSIS: Duration = Duration::from_secs(2);
@@ -72,9 +76,26 @@ pub struct Connection {
 pub(super) struct News {
     /// How often it broke.
     pub(super) breaks: u64,
-    /// How often the broker refused something, and what it said last.
+    /// How often the broker refused something.
     pub(super) refusals: u64,
-    pub(super) refused: String,
+    /// What it said then: the last ones.
+    refused: VecDeque<String>,
+}
+
+impl News {
+    fn refuse(&mut self, text: String) {
+        self.refusals += 1;
+        self.refused.push_back(text);
+        if self.refused.len() > MOST_REFUSALS {
+            self.refused.pop_front();
+        }
+    }
+
+    /// What was refused since there were `before` refusals, and `is_ours`.
+    pub(super) fn refused_since(&self, before: u64, is_ours: impl Fn(&str) -> bool) -> Option<&str> {
+        let new = usize::try_from(self.refusals.saturating_sub(before)).unwrap_or(usize::MAX);
+        self.refused.iter().rev().take(new).map(String::as_str).find(|text| is_ours(text))
+    }
 }
 
 impl fmt::Debug for Connection {
@@ -191,11 +212,12 @@ impl Connection {
         let nowhere = self.client.new_inbox();
         let asked = self.client.request(nowhere, Bytes::new());
         let _ = timeout(SETTLING, asked).await;
-        let News { refusals, refused, .. } = self.news.borrow().clone();
-        if refusals == before || !is_ours(&refused) {
-            return Ok(());
+        match self.news.borrow().refused_since(before, is_ours) {
+            Some(text) => {
+                Err(TransportError::Access { broker: self.broker.to_string(), reason: text.to_owned() })
+            }
+            None => Ok(()),
         }
-        Err(TransportError::Access { broker: self.broker.to_string(), reason: refused })
     }
 
     /// How often the broker refused something so far.
@@ -250,8 +272,7 @@ fn hear(tell: &watch::Sender<News>, event: Event) {
         Event::ServerError(error) => {
             tracing::warn!(error = %short(&error.to_string()), "the broker refuses something");
             tell.send_modify(|news| {
-                news.refusals += 1;
-                news.refused = said(&error);
+                news.refuse(said(&error));
             });
         }
         event => tracing::debug!(%event, "news of the connection"),

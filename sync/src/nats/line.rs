@@ -140,10 +140,10 @@ impl Line {
         if news.breaks != self.seen.breaks {
             return Err(self.connection.broke("the broker went away, or the network did"));
         }
-        let is_ours = news.refused.contains(&self.subject) || news.refused.contains(&self.inbox);
-        if news.refusals != self.seen.refusals && is_ours {
-            let broker = self.connection.broker().to_owned();
-            return Err(TransportError::Access { broker, reason: news.refused });
+        let is_ours = |text: &str| text.contains(&self.subject) || text.contains(&self.inbox);
+        if let Some(text) = news.refused_since(self.seen.refusals, is_ours) {
+            let (broker, reason) = (self.connection.broker().to_owned(), text.to_owned());
+            return Err(TransportError::Access { broker, reason });
         }
         self.seen = news;
         Ok(())

@@ -272,14 +272,14 @@ fn who_checks_in_together_with_others_does_it_over_the_broker_too() {
     reaches_all(&frond, &fleet, &by_another);
     let work = scratch.dir("work");
     std::fs::write(work.join("mine.txt"), "mine").unwrap();
-    let mut command = frond.command(["commit", "mine.txt", "-m", "mine", "--autosync"]);
+    let mut command = frond.command(["commit", "mine.txt", "-m", "mine", "--autosync", "--user", "ann"]);
     let said = frond_tests::frond::run(command.arg("-R").arg(&file).current_dir(&work));
     assert_eq!(said.code, Some(0), "{said}");
     let tip = "SELECT uuid FROM leaf JOIN blob USING(rid)";
     let mine = sql::column(&file, tip)[0].clone();
     reaches_all(&frond, &fleet, &mine);
     for (file, _) in &fleet {
-        assert_eq!(sql::column(file, tip), [mine.clone()], "it builds on what the other did");
+        assert_eq!(sql::column(file, tip), std::slice::from_ref(&mine), "it builds on what the other did");
     }
 }
 

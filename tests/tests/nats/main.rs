@@ -85,7 +85,7 @@ fn rights_are_those_of_the_repository() {
 
 /// A repository with one artifact that does not compress.
 fn large(fossil: &Fossil, scratch: &Scratch, name: &str, bytes: usize) -> std::path::PathBuf {
-    let (file, checkout) = (scratch.file(name), scratch.dir("checkout"));
+    let (file, checkout) = (scratch.file(name), scratch.dir(&format!("checkout-{name}")));
     fossil.new_repository(&file, PROJECT);
     fossil.output_in(&checkout, ["open", &file.to_string_lossy()]);
     std::fs::write(checkout.join("large.bin"), Rng::new(7).bytes(bytes)).unwrap();
