@@ -124,6 +124,8 @@ fn a_session_that_one_without_a_name_answered_is_answered_by_nobody_who_has_one(
         signal("-STOP");
         let pulling = scope.spawn(|| pair.frond.try_exchange("pull", &url, &pair.behind));
         bridge(&mut hand, stock.address, 1);
+        // The broker has that before anything that the other one says.
+        std::thread::sleep(std::time::Duration::from_millis(300));
         signal("-CONT");
         while !pulling.is_finished() {
             if hand.has_more(std::time::Duration::from_millis(50)) {
