@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use sync::{Event, Observer};
+use xfer::ArtifactId;
 
 /// What one session, or one request, told so far.
 #[derive(Debug, Default)]
@@ -15,8 +16,10 @@ pub struct Watch {
     tables: BTreeSet<String>,
     /// Whether an error was told of by which it ends.
     has_failed: bool,
-    /// Artifacts that were refused.
+    /// How often an artifact was refused.
     pub refused: u64,
+    /// Artifacts that were refused.
+    pub dropped: BTreeSet<ArtifactId>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +88,9 @@ impl Observer for Watch {
             }
             Event::RequestStarted { .. } => self.expect(&[Stage::Before], Stage::Handling, event),
             Event::RequestHandled { .. } => self.expect(&[Stage::Handling], Stage::After, event),
-            Event::Refused { .. } => {
+            Event::Refused { id } => {
                 self.refused += 1;
+                self.dropped.insert(**id);
                 self.expect(&[Stage::InRound, Stage::Handling], self.stage, event);
             }
             Event::Crosslinked { .. } | Event::PeerSaid { .. } => {
