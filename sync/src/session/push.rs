@@ -35,6 +35,9 @@ pub(super) struct Pushing {
     theirs: BTreeSet<Rid>,
     /// Whether the next request is the first one that may name private artifacts, and there are some.
     names_private: bool,
+    /// Whether the last reply asked for what it may not have from here. A peer that asks for a few at a time may want
+    /// others too, and has not come to them.
+    is_unmet: bool,
     /// How it is sent.
     form: Form,
     /// What the last request holds.
@@ -89,6 +92,7 @@ impl Pushing {
             sent: BTreeSet::new(),
             theirs: BTreeSet::new(),
             names_private: false,
+            is_unmet: false,
             form: Form::default(),
             request: Request::default(),
         }
@@ -108,7 +112,7 @@ impl Pushing {
         self.stance = Stance::Refused(said.to_owned());
         self.request = Request::default();
         self.asked.clear();
-        self.names_private = false;
+        (self.names_private, self.is_unmet) = (false, false);
     }
 
     /// Sends no deltas from here on. Says whether the last request has any.
@@ -124,7 +128,7 @@ impl Pushing {
 
     /// Whether the peer is to hear more.
     pub(super) fn has_more(&self) -> bool {
-        !self.asked.is_empty() || self.names_private
+        !self.asked.is_empty() || self.names_private || (self.is_unmet && self.rest() == Rest::Some)
     }
 
     /// Whether something that goes unasked, or was asked for, found no room in the last request.
@@ -272,9 +276,15 @@ impl Pushing {
                 self.theirs.insert(rid);
             }
         }
+        self.is_unmet = false;
         for &id in &reply.gimmes {
-            if !self.sent.contains(&id) && self.may_send(snap, &id)? {
+            if self.sent.contains(&id) {
+                continue;
+            }
+            if self.may_send(snap, &id)? {
                 self.asked.insert(id);
+            } else {
+                self.is_unmet = true;
             }
         }
         Ok(())
@@ -289,10 +299,14 @@ impl Pushing {
     /// Rows of `unsent` that the peer has now that its reply is in.
     pub(super) fn delivered(&self) -> Vec<Rid> {
         let sent = self.request.files.iter().map(|file| file.rid);
+        let offered = self.request.offered.iter().copied();
         match (&self.stance, self.has_more()) {
             (Stance::On, true) => sent.collect(),
+            (Stance::On, false) if self.is_unmet => {
+                sent.chain(offered.filter(|rid| self.theirs.contains(rid))).collect()
+            }
             // It was offered the others, and wants none of them.
-            (Stance::On, false) => sent.chain(self.request.offered.iter().copied()).collect(),
+            (Stance::On, false) => sent.chain(offered).collect(),
             (Stance::Off | Stance::Refused(_), _) => Vec::new(),
         }
     }

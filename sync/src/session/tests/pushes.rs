@@ -301,3 +301,12 @@ fn a_server_that_asks_for_one_at_a_time_gets_all_beside_what_both_lack() {
     assert_eq!(result.stats.files_sent, 3);
     assert!(["N1", "N2", "N3"].into_iter().all(|name| server.holds(name)));
 }
+
+#[test]
+fn what_nobody_asked_for_yet_goes_beside_what_the_peer_cannot_have() {
+    let mut client = holding("A S").shunned("S").unsent("N1 N2 N3").limited(|limits| limits.send_bytes = 1);
+    let mut server = server("A", "io").limited(|limits| limits.reply_gimmes = 1).phantom("S");
+    let result = run(&both(), &mut client, &mut server).unwrap();
+    assert_eq!((result.stats.files_sent, client.waiting()), (3, 0));
+    assert!(["N1", "N2", "N3"].into_iter().all(|name| server.holds(name)));
+}
