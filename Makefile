@@ -47,7 +47,7 @@ bench-telemetry: bench-unobserved
 	$(CARGO) build --locked --release -p frond-leaf
 	FROND_BIN=$(RELEASE)/frond $(CARGO) bench --locked -p frond-telemetry --bench session
 
-# Instructions are counted by valgrind: half a percent is less than the clock can tell.
+# Instructions are counted by valgrind, of the Debian package of that name (no test needs it): half a percent is less than the clock can tell.
 bench-unobserved:
 	RUSTFLAGS="$(RUSTFLAGS) --cfg frond_unobserved" CARGO_TARGET_DIR=$(TARGET)/unobserved \
 		$(CARGO) build --locked --release -p frond-tests --bin unobserved-sessions

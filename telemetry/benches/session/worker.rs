@@ -39,6 +39,14 @@ impl Work {
             Self::Syncs => "50 syncs of one new artifact",
         }
     }
+
+    pub(crate) fn sessions(self) -> u32 {
+        match self {
+            Self::Clone => 1,
+            Self::Pulls => 100,
+            Self::Syncs => 50,
+        }
+    }
 }
 
 /// After each measurement: what is exported later is not to hold up the next one, and counts for this one.
@@ -106,8 +114,8 @@ impl Ends {
         }
         let mut repo = Repo::open(&self.copy).expect("the copy");
         let mut time = Duration::ZERO;
-        let (count, push) = if work == Work::Pulls { (100, false) } else { (50, true) };
-        for _ in 0..count {
+        let push = work == Work::Syncs;
+        for _ in 0..work.sessions() {
             if push {
                 self.make(&mut repo);
             }
