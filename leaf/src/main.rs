@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     }
     let output = output::Output::new(&cli.global);
     output::start_logs(&cli.global);
-    measure::start(kind, &output);
+    measure::start(kind);
     let code = match cli.command.run(&output) {
         Ok(code) => code.into(),
         Err(failure) => output.fail(&failure),

@@ -6,10 +6,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sync::{NoObserver, Observer, ObserverSource};
-use telemetry::{Peer, Plan, SpanId, Telemetry, Tries};
+use telemetry::{Peer, Plan, SpanId, Telemetry, Tries, plan};
 
 use crate::exit::Failure;
-use crate::output::Output;
 use crate::remote::Remote;
 
 static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
@@ -47,22 +46,26 @@ impl Kind {
 
 /// Starts it, if the metrics can be asked for or the variables name a collector. What they say and cannot be followed
 /// is told, and stops nothing.
-pub(crate) fn start(kind: Kind, output: &Output) {
-    let plan = Plan::read(|name| std::env::var(name).ok()).unwrap_or_else(|error| {
-        output.warn(&format!("{error}: nothing is sent to a collector"));
+pub(crate) fn start(kind: Kind) {
+    let variable = |name: &str| std::env::var(name).ok();
+    let plan = Plan::read(variable).unwrap_or_else(|error| {
+        tracing::warn!("{error}; nothing is sent to a collector");
         Plan::default()
     });
+    if plan.is_on() {
+        plan::without_effect(variable).iter().for_each(|one| tracing::warn!("{one}"));
+    }
     if kind != Kind::Leaf && !plan.is_on() {
         return;
     }
     let started = Telemetry::start(&plan, kind.tries()).or_else(|error| {
-        output.warn(&format!("nothing is sent to a collector: {error}"));
+        tracing::warn!("nothing is sent to a collector: {error}");
         Telemetry::start(&Plan::default(), kind.tries())
     });
     match started {
         // The program starts it once.
         Ok(telemetry) => drop(TELEMETRY.set(telemetry)),
-        Err(error) => output.warn(&format!("nothing is measured: {error}")),
+        Err(error) => tracing::warn!("nothing is measured: {error}"),
     }
 }
 

@@ -20,6 +20,32 @@ const REFUSED: [(&str, &[&str], &str); 4] = [
 const SAMPLERS: &str =
     "always_on, always_off and traceidratio are known, each with or without parentbased_ before it";
 
+const TEMPORALITIES: [&str; 3] = ["cumulative", "delta", "lowmemory"];
+
+const SECRETS: &str = "take user and password out of the URL, OTEL_EXPORTER_OTLP_HEADERS is for them";
+
+/// What may be said of things that there are none of here, the words that ask for none, and what is told at any other.
+const WITHOUT_EFFECT: [(&str, &[&str], &str); 10] = [
+    ("OTEL_LOGS_EXPORTER", &["none"], "logs are written to stderr and not sent"),
+    (
+        "OTEL_PROPAGATORS",
+        &["tracecontext", "baggage"],
+        "only traceparent and tracestate are written and read",
+    ),
+    ("OTEL_METRIC_EXPORT_TIMEOUT", &[], INSTEAD),
+    ("OTEL_BSP_EXPORT_TIMEOUT", &[], INSTEAD),
+    ("OTEL_METRICS_EXEMPLAR_FILTER", &["always_off"], "there are no exemplars"),
+    ("OTEL_ATTRIBUTE_COUNT_LIMIT", &[], "it changes nothing, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT does"),
+    ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", &[], "it changes nothing"),
+    ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", &[], LENGTH),
+    ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", &[], LENGTH),
+    ("OTEL_CONFIG_FILE", &[], "the file is not read"),
+];
+
+const INSTEAD: &str = "it changes nothing, OTEL_EXPORTER_OTLP_TIMEOUT does";
+
+const LENGTH: &str = "it changes nothing, a text is a KiB long at most";
+
 /// What is sent. Nothing, unless a variable names a collector or the exporter `otlp`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
@@ -42,7 +68,7 @@ pub struct Export {
 
 /// Says which variable cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} is {value:?}, and {wanted}")]
+#[error("{variable} is {value:?}: {wanted}")]
 pub struct PlanError {
     /// Its name.
     pub variable: String,
@@ -73,11 +99,18 @@ impl Plan {
             check_sampler(&variable)?;
             check_numbers(
                 &["BSP_SCHEDULE_DELAY", "BSP_MAX_QUEUE_SIZE", "BSP_MAX_EXPORT_BATCH_SIZE"],
+                1,
+                &variable,
+            )?;
+            check_numbers(
+                &["SPAN_ATTRIBUTE_COUNT_LIMIT", "SPAN_EVENT_COUNT_LIMIT", "SPAN_LINK_COUNT_LIMIT"],
+                0,
                 &variable,
             )?;
         }
         if plan.metrics.is_some() {
-            check_numbers(&["METRIC_EXPORT_INTERVAL"], &variable)?;
+            check_numbers(&["METRIC_EXPORT_INTERVAL"], 1, &variable)?;
+            check_temporality(&variable)?;
         }
         if plan.is_on() {
             check_attributes(&variable)?;
@@ -89,6 +122,16 @@ impl Plan {
     pub fn is_on(&self) -> bool {
         self.traces.is_some() || self.metrics.is_some()
     }
+}
+
+/// What is said of things that there are none of here: it changes nothing, and all else is sent as it is set.
+pub fn without_effect(variable: impl Fn(&str) -> Option<String>) -> Vec<PlanError> {
+    let found = |(name, accepted, wanted): (&str, &[&str], &'static str)| {
+        let value = variable(name).filter(|value| !value.is_empty())?;
+        let is_followed = value.split(',').all(|word| accepted.contains(&word.trim()));
+        (!is_followed).then(|| PlanError { variable: name.to_owned(), value, wanted })
+    };
+    WITHOUT_EFFECT.into_iter().filter_map(found).collect()
 }
 
 fn export(signal: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Option<Export>, PlanError> {
@@ -164,16 +207,36 @@ fn is_header(text: &str) -> bool {
     is_text && HeaderName::try_from(name.trim()).is_ok() && HeaderValue::from_bytes(&plain).is_ok()
 }
 
-/// Checks what the exporter would pass over in silence: how often is sent, and how much is kept until then.
-fn check_numbers(names: &[&str], variable: &impl Fn(&str) -> Option<String>) -> Result<(), PlanError> {
+/// Checks what the exporter would pass over in silence: how often is sent, how much is kept until then, and how much a
+/// span holds.
+fn check_numbers(
+    names: &[&str],
+    least: u32,
+    variable: &impl Fn(&str) -> Option<String>,
+) -> Result<(), PlanError> {
     for name in names.iter().map(|name| format!("OTEL_{name}")) {
         if let Some(value) =
-            variable(&name).filter(|value| !value.parse().is_ok_and(|number: u32| number > 0))
+            variable(&name).filter(|value| !value.parse().is_ok_and(|number: u32| number >= least))
         {
-            return Err(PlanError { variable: name, value, wanted: "a number above 0 is wanted" });
+            let wanted = if least > 0 { "a number above 0 is wanted" } else { "a number is wanted" };
+            return Err(PlanError { variable: name, value, wanted });
         }
     }
     Ok(())
+}
+
+/// Checks what the exporter would pass over in silence: what the numbers count from.
+fn check_temporality(variable: &impl Fn(&str) -> Option<String>) -> Result<(), PlanError> {
+    let name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+    let is_known = |value: &String| TEMPORALITIES.contains(&value.to_ascii_lowercase().as_str());
+    match variable(name).filter(|value| !is_known(value)) {
+        None => Ok(()),
+        Some(value) => Err(PlanError {
+            variable: name.to_owned(),
+            value,
+            wanted: "cumulative, delta and lowmemory are known",
+        }),
+    }
 }
 
 /// Checks what is said of the sender: what has no value would be left out in silence.
@@ -198,7 +261,7 @@ fn check_address(url: &str) -> Result<(), &'static str> {
     let url = url.ok_or("an address of http or https is wanted")?;
     let has_user = url.authority().is_some_and(|authority| authority.as_str().contains('@'));
     // The exporter would leave it out, and the collector refuse all.
-    if has_user { Err("a user and a password are sent only with OTEL_EXPORTER_OTLP_HEADERS") } else { Ok(()) }
+    if has_user { Err(SECRETS) } else { Ok(()) }
 }
 
 /// An address, or what was meant as one, as far as everybody may read it: no user, no query.
@@ -316,9 +379,47 @@ mod tests {
             ("OTEL_BSP_SCHEDULE_DELAY", "5s"),
             ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
             ("OTEL_METRIC_EXPORT_INTERVAL", "often"),
+            ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "x"),
+            ("OTEL_SPAN_EVENT_COUNT_LIMIT", "-1"),
+            ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "nonsense"),
         ] {
             let error = plan(&[AT, (name, value)]).unwrap_err();
             assert_eq!((error.variable.as_str(), error.value.as_str()), (name, value));
+        }
+    }
+
+    #[test]
+    fn what_concerns_nothing_here_is_named_and_stops_nothing() {
+        for (name, value) in [
+            ("OTEL_LOGS_EXPORTER", "otlp"),
+            ("OTEL_PROPAGATORS", "b3"),
+            ("OTEL_PROPAGATORS", "tracecontext,b3"),
+            ("OTEL_METRIC_EXPORT_TIMEOUT", "x"),
+            ("OTEL_BSP_EXPORT_TIMEOUT", "500"),
+        ] {
+            assert!(plan(&[AT, (name, value)]).unwrap().is_on(), "{name}");
+            let named = without_effect(|asked| (asked == name).then(|| value.to_owned()));
+            let [error] = &named[..] else { panic!("{named:?}") };
+            assert_eq!((error.variable.as_str(), error.value.as_str()), (name, value));
+        }
+        for (name, value) in [
+            ("OTEL_LOGS_EXPORTER", "none"),
+            ("OTEL_LOGS_EXPORTER", ""),
+            ("OTEL_PROPAGATORS", "tracecontext, baggage"),
+            ("OTEL_SERVICE_NAME", "x"),
+        ] {
+            let named = without_effect(|asked| (asked == name).then(|| value.to_owned()));
+            assert_eq!(named, [], "{name} is {value}");
+        }
+    }
+
+    #[test]
+    fn how_numbers_are_sent_is_said_in_small_or_capital_letters() {
+        for value in ["cumulative", "delta", "Delta", "LOWMEMORY"] {
+            assert!(
+                plan(&[AT, ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", value)]).is_ok(),
+                "{value}"
+            );
         }
     }
 

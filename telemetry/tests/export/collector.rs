@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::{Metric, number_data_point};
+use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, number_data_point};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message as _;
@@ -131,6 +131,21 @@ impl Collector {
             other => panic!("{name} is {other:?}"),
         });
         points.fold((0, 0.0), |(count, sum), point| (count + point.count, sum + point.sum()))
+    }
+
+    /// What the numbers of a counter of a service that came count from, each time.
+    #[allow(dead_code, reason = "not for the benchmark")]
+    pub(crate) fn temporality(&self, service: &str, name: &str) -> Vec<AggregationTemporality> {
+        let kept = self.kept.lock().unwrap();
+        let own = kept.metrics.iter().filter(|(from, _)| from == service);
+        let scopes = own.flat_map(|(_, sent)| &sent.resource_metrics).flat_map(|of| &of.scope_metrics);
+        let metrics = scopes.flat_map(|of| &of.metrics).filter(|metric| metric.name == name);
+        metrics
+            .map(|metric| match &metric.data {
+                Some(Data::Sum(sum)) => sum.aggregation_temporality(),
+                other => panic!("{name} is {other:?}"),
+            })
+            .collect()
     }
 
     /// The sum of a counter of a service over what has all these labels.

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use frond_tests::frond::run;
 use frond_tests::gateway::Tls;
-use frond_tests::leaf::open_repository;
-use frond_tests::{Frond, Server};
+use frond_tests::leaf::{open_repository, until};
+use frond_tests::{Frond, Leaf, Server};
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
+use serde_json::Value;
 
 use crate::Bench;
 use crate::collector::Manner;
@@ -142,10 +144,55 @@ fn what_cannot_be_followed_is_told_and_stops_nothing() {
         ("OTEL_METRICS_EXPORTER", "console"),
         ("OTEL_RESOURCE_ATTRIBUTES", "no attribute"),
         ("OTEL_BSP_SCHEDULE_DELAY", "now and then"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "x"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "nonsense"),
     ] {
         let log = trial.clone(&[(ENDPOINT, &trial.at()), (name, value)]);
         let told = log.lines().find(|line| line.contains("nothing is sent")).unwrap_or_default();
         assert!(told.contains(value), "{name} is {value}\n{log}");
     }
     assert_eq!(trial.bench.collector.requests(), 0);
+}
+
+#[test]
+fn what_concerns_nothing_here_is_told_and_all_else_is_sent() {
+    let mut trial = Trial::new();
+    for (name, value) in
+        [("OTEL_LOGS_EXPORTER", "otlp"), ("OTEL_PROPAGATORS", "b3"), ("OTEL_METRIC_EXPORT_TIMEOUT", "x")]
+    {
+        let before = trial.bench.collector.requests();
+        let log = trial.clone(&[(ENDPOINT, &trial.at()), (name, value), ("FROND_LOG_FORMAT", "json")]);
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let told = |line: &Value| line["fields"]["message"].as_str().unwrap_or_default().starts_with(name);
+        let levels: Vec<Value> = lines.filter(told).map(|line| line["level"].clone()).collect();
+        assert_eq!(levels, ["WARN"], "{name} is {value}\n{log}");
+        assert_eq!(trial.bench.collector.requests(), before + 2, "{name}");
+    }
+}
+
+#[test]
+fn sums_since_the_last_time_are_sent_where_that_is_preferred_and_those_since_the_start_shown() {
+    let bench = Bench::new(Manner::Takes);
+    let file = bench.scratch.file("served.fossil");
+    open_repository(&bench.frond, &file);
+    let words = ["leaf", "--json", "-R", &*file.to_string_lossy(), "--listen", "127.0.0.1:0", "--admin", "0"];
+    let mut command = bench.measured("server", bench.frond.command(words));
+    command.env("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta");
+    let leaf = Leaf::start_command(&mut command);
+    until("the leaf is ready", || leaf.probe("/readyz").status == 200);
+    for name in ["one", "two"] {
+        bench.frond.clone(&leaf.url(), &bench.scratch.file(name));
+        // Sent, and not to be sent again.
+        let came = bench.collector.requests();
+        until("more is sent", || bench.collector.requests() > came + 3);
+    }
+    let shown = leaf.probe("/metrics").text();
+    let is_meant =
+        |line: &&str| line.starts_with("frond_server_requests_total{") && line.contains("\"clone\"");
+    let line = shown.lines().find(is_meant).unwrap();
+    assert!(line.ends_with(" 2"), "{line}");
+    leaf.terminate();
+    let temporality = bench.collector.temporality("server", "frond.server.requests");
+    assert!(temporality.iter().all(|one| *one == AggregationTemporality::Delta), "{temporality:?}");
+    assert!(!temporality.is_empty());
 }
