@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sync::{NoObserver, Observer, ObserverSource};
+use sync::{Doorman, NoObserver, Observer, ObserverSource};
 use telemetry::{Peer, Plan, SpanId, Telemetry, Tries, plan};
 
 use crate::exit::Failure;
@@ -156,6 +156,16 @@ pub(crate) fn requests(name: impl Fn(&Path) -> Option<String> + Send + Sync + 's
             telemetry.request(&name(origin.file).unwrap_or_else(|| stem(origin.file)), origin)
         }
         None => Box::new(NoObserver),
+    })
+}
+
+/// Counts requests that were turned away before they came whole.
+pub(crate) fn turned_away() -> Doorman {
+    Arc::new(|carrier, reason| {
+        if let Some(telemetry) = telemetry() {
+            HAS_MEASURED.store(true, Ordering::Relaxed);
+            telemetry.turned_away(carrier, reason);
+        }
     })
 }
 

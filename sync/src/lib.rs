@@ -42,7 +42,9 @@ pub use error::{SyncError, class_of};
 pub use flow::{Flow, Flows};
 pub use guard::{Guard, NoGuard};
 pub use limits::Limits;
-pub use observer::{Carrier, Event, NoObserver, Observer, ObserverSource, Origin, RoundStats};
+pub use observer::{
+    Carrier, Doorman, Event, NoObserver, Observer, ObserverSource, Origin, RoundStats, TurnedAway,
+};
 pub use server::{Handler, handle_sync, reply_content_type};
 pub use session::{
     CheckinLock, CheckinLockFailure, CloneVersion, Preview, Progress, Session, SyncOptions, SyncResult,

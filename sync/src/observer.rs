@@ -273,6 +273,24 @@ pub struct Origin<'a> {
     pub trace: Option<&'a TraceContext>,
 }
 
+/// Why a request was turned away before it had come whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// There is no repository where it was sent.
+    NoRepository,
+    /// It is longer than is taken.
+    TooLong,
+    /// It did not arrive in time, or broke off on its way.
+    Late,
+    /// There is no room for it now.
+    NoRoom,
+    /// Its head is not that of a request, or its body not as long as that says.
+    Malformed,
+}
+
+/// Hears of each request that was turned away before it had come whole: it has no observer.
+pub type Doorman = Arc<dyn Fn(Carrier, TurnedAway) + Send + Sync>;
+
 /// Makes the observer of one request, when it has come whole. Dropped unasked, the request was not answered.
 pub type ObserverSource = Arc<dyn Fn(&Origin<'_>) -> Box<dyn Observer + Send> + Send + Sync>;
 

@@ -8,7 +8,7 @@ use opentelemetry::metrics::Counter;
 use opentelemetry::trace::{Span as _, SpanKind, Status, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::Span;
-use sync::{Carrier, Event, Observer, Origin, RoundStats, TraceContext, class_of};
+use sync::{Carrier, Event, Observer, Origin, RoundStats, TraceContext, TurnedAway, class_of};
 
 use crate::logs;
 use crate::metrics::Instruments;
@@ -45,11 +45,6 @@ struct RequestObserver {
 impl Telemetry {
     /// The observer of a request to a repository that metrics name `repository`.
     pub fn request(&self, repository: &str, origin: &Origin<'_>) -> Box<dyn Observer + Send> {
-        let carrier = match origin.carrier {
-            Carrier::Http => "http",
-            Carrier::Nats => "nats",
-            Carrier::File => "file",
-        };
         let repository = Arc::<str>::from(repository);
         let span = self.inner.tracer.as_ref().map(|tracer| {
             let builder = tracer
@@ -58,7 +53,8 @@ impl Telemetry {
                 .with_attributes(attributes(&repository, origin));
             tracer.build_with_context(builder, &origin.trace.map_or_else(Context::new, span::from_wire))
         });
-        let labels = [KeyValue::new("repository", repository), KeyValue::new("carrier", carrier)];
+        let labels =
+            [KeyValue::new("repository", repository), KeyValue::new("carrier", word(origin.carrier))];
         let observer = RequestObserver {
             telemetry: self.clone(),
             labels,
@@ -71,6 +67,27 @@ impl Telemetry {
         observer.instruments().active.add(1, &observer.labels);
         observer.count(&observer.instruments().served_bytes, "received", origin.bytes);
         Box::new(observer)
+    }
+
+    /// Counts a request that was turned away before it came whole.
+    pub fn turned_away(&self, carrier: Carrier, reason: TurnedAway) {
+        let reason = match reason {
+            TurnedAway::NoRepository => "no_repository",
+            TurnedAway::TooLong => "too_long",
+            TurnedAway::Late => "late",
+            TurnedAway::NoRoom => "no_room",
+            TurnedAway::Malformed => "malformed",
+        };
+        let labels = [KeyValue::new("carrier", word(carrier)), KeyValue::new("reason", reason)];
+        self.inner.instruments.turned_away.add(1, &labels);
+    }
+}
+
+const fn word(carrier: Carrier) -> &'static str {
+    match carrier {
+        Carrier::Http => "http",
+        Carrier::Nats => "nats",
+        Carrier::File => "file",
     }
 }
 

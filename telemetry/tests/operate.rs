@@ -165,3 +165,4 @@ fn what_a_leaf_shows_is_what_the_reference_has_and_prometheus_reads_it() {
     assert_eq!(missing, Vec::<&String>::new());
     assert!(ALL.iter().any(|metric| metric.kind == Kind::Gauge));
 }
+        "frond_server_turned_away_total",

@@ -82,6 +82,7 @@ impl Bridge {
                 http,
                 observer: Some(observer),
                 requests: measure::requests(move |_| Some(name.clone())),
+                turned_away: measure::turned_away(),
                 request_bytes: self.request_bytes.0,
                 ..HubOptions::default()
             },

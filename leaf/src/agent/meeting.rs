@@ -21,6 +21,7 @@ use super::metrics;
 use super::session;
 use super::stop::Stop;
 use crate::exit::Failure;
+use crate::measure;
 
 /// How long an announcement, or the receipt of one, may take to leave. Who does not hear it hears of it in the next
 /// session.
@@ -125,6 +126,7 @@ impl Meeting {
             decode,
             drain_timeout: drain,
             observer,
+            turned_away: measure::turned_away(),
             // There may be many repositories, and requests of whole fleets at once.
             concurrent: CONCURRENT,
             kept: 1,

@@ -19,6 +19,7 @@ use super::page::Page;
 use super::session;
 use super::stop::{self, Stopper};
 use crate::exit::{Code, Failure};
+use crate::measure;
 
 /// Time between two looks at the files of a certificate.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -89,6 +90,7 @@ impl Port {
         let watching = certificate.clone().map(|certificate| tokio::spawn(watch(certificate)));
         let options = ServeOptions {
             observer: metrics::requests(board, move |file| names.get(file).cloned()),
+            turned_away: measure::turned_away(),
             base_path: config.base_path.clone(),
             decode: ServeOptions::taking(config.request_bytes.0),
             drain_timeout: config.drain,

@@ -114,6 +114,7 @@ impl Serve {
             certificate: certificate.map(Arc::new),
             decode: ServeOptions::taking(self.request_bytes.0),
             observer: measure::requests(|_| None),
+            turned_away: measure::turned_away(),
             ..ServeOptions::default()
         })
     }

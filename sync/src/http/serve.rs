@@ -111,13 +111,17 @@ use self::route::{Refusal, Route, route};
 use super::page;
 use crate::guard::Doorkeeper;
 use crate::{
-    Carrier, Event, Guard, Handler, Limits, NoObserver, Observer, ObserverSource, Origin, TraceContext,
+    Carrier, Doorman, Event, Guard, Handler, Limits, NoObserver, Observer, ObserverSource, Origin,
+    TraceContext,
 };
 
 /// The shortest line that becomes a card: `#` and its LF.
 const LEAST_CARD_BYTES: u64 = 2;
 
 const FULL: Refusal = Refusal::new(Trouble::Full.status(), Trouble::Full.text());
+const NOBODY: Refusal = Refusal::new(Trouble::Gone.status(), Trouble::Gone.text());
+const TOO_LONG: Refusal =
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the request is longer than this server takes");
 
 /// Memory of a decoded card, about.
 const CARD_BYTES: u64 = 128;
@@ -179,6 +183,8 @@ pub struct ServeOptions {
     pub handler: Handler,
     /// Makes observers.
     pub observer: ObserverSource,
+    /// Hears of requests that get none: they were turned away before they had come whole.
+    pub turned_away: Doorman,
     /// Slows down who guesses passwords, and refuses requests that come again; a [`Doorkeeper`] unless a host
     /// has its own, or shares one among services.
     pub guard: Arc<dyn Guard + Send + Sync>,
@@ -207,6 +213,7 @@ impl Default for ServeOptions {
             front: None,
             handler: Arc::new(crate::handle_sync),
             observer: Arc::new(|_| Box::new(NoObserver)),
+            turned_away: Arc::new(|_, _| {}),
             guard: Arc::new(Doorkeeper::default()),
         }
     }
@@ -278,8 +285,14 @@ impl XferService {
         match route(&head) {
             Route::Round { content_type, length } => self.round(&head, body, content_type, length).await,
             Route::Page => self.page(&head).await,
-            Route::Refuse(refusal) => reply::refusal(refusal),
+            Route::Refuse(refusal) => self.turn_away(refusal),
         }
+    }
+
+    /// Refuses a request that has not come whole.
+    fn turn_away(&self, refusal: Refusal) -> Response<ReplyBody> {
+        (self.options().turned_away)(Carrier::Http, refusal.reason());
+        reply::refusal(refusal)
     }
 
     async fn round<B>(
@@ -292,18 +305,13 @@ impl XferService {
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>>,
     {
-        let Some(place) = self.locate(head.uri.path()) else {
-            return reply::line(StatusCode::NOT_FOUND, "no such repository");
-        };
+        let Some(place) = self.locate(head.uri.path()) else { return self.turn_away(NOBODY) };
         if length > self.options().decode.body_bytes as u64 {
-            return reply::line(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "the request is longer than this server takes",
-            );
+            return self.turn_away(TOO_LONG);
         }
         let (bytes, share) = match self.read(body, length).await {
             Ok(read) => read,
-            Err(refusal) => return reply::refusal(refusal),
+            Err(refusal) => return self.turn_away(refusal),
         };
         let peer = head.extensions.get::<RemoteAddress>().cloned();
         let (body, login) = (Body { content_type, bytes }, cookie::login_card(head));

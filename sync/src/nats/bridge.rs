@@ -17,7 +17,7 @@ use super::topic::{PeerId, WordError};
 use crate::http::serve::{Form, Memory, ServeOptions, Share};
 use crate::http::{HttpOptions, HttpTransport, Url};
 use crate::{
-    Event, NoObserver, Observer, ObserverSource, PeerFault, RoundStats, TraceContext, Transport,
+    Doorman, Event, NoObserver, Observer, ObserverSource, PeerFault, RoundStats, TraceContext, Transport,
     TransportError,
 };
 
@@ -45,6 +45,8 @@ pub struct HubOptions {
     pub observer: Option<HubObserver>,
     /// Makes the observer of each request of the broker, from when it has come whole. Default: nobody listens.
     pub requests: ObserverSource,
+    /// Hears of each request of the broker that was turned away before it had come whole. Default: nobody does.
+    pub turned_away: Doorman,
 }
 
 /// Hears what became of a request.
@@ -70,6 +72,7 @@ impl Default for HubOptions {
             concurrent: 8,
             observer: None,
             requests: Arc::new(|_| Box::new(NoObserver)),
+            turned_away: Arc::new(|_, _| {}),
         }
     }
 }
@@ -213,6 +216,10 @@ impl Hub {
 
     pub(super) fn observer(&self) -> &ObserverSource {
         &self.inner.options.requests
+    }
+
+    pub(super) fn doorman(&self) -> &Doorman {
+        &self.inner.options.turned_away
     }
 
     pub(super) fn requests(&self) -> &Memory {

@@ -49,10 +49,13 @@ pub(super) enum Room {
 }
 
 impl Room {
+    /// What is waited for where there is no room.
+    pub(super) const MEMORY: &str = "memory for requests";
+
     async fn grow(&mut self, bytes: usize) -> Result<(), TransportError> {
         let Self::Shared { memory, share, patience } = self else { return Ok(()) };
         let grown = memory.grow(share, bytes as u64, *patience).await;
-        let full = || TransportError::TimedOut { peer: "memory for requests".to_owned(), after: *patience };
+        let full = || TransportError::TimedOut { peer: Self::MEMORY.to_owned(), after: *patience };
         grown.ok_or_else(full)
     }
 }

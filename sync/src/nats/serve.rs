@@ -22,7 +22,7 @@ use super::line::{Line, Room, fits, in_parts};
 use super::part::MAX_PART_BYTES;
 use super::topic::{PeerId, Topic, WordError};
 use crate::http::serve::{Form, Letter, Memory, Place, ServeOptions, Share, Trouble, XferService};
-use crate::{Carrier, Origin, PeerFault, TraceContext, TransportError, short};
+use crate::{Carrier, Origin, PeerFault, TraceContext, TransportError, TurnedAway, short};
 
 /// Shortest parts that are sent, whatever is asked for.
 const LEAST_PART_BYTES: usize = 1024;
@@ -248,6 +248,7 @@ impl Counter {
                 answers.spawn(self.clone().attend(message, reply, permit));
             }
             Err(_) => {
+                self.clerk.turned_away(TurnedAway::NoRoom);
                 let busy = Refused { fault: PeerFault::Busy, text: Trouble::Full.text().to_owned() };
                 let is_plain = Envelope::read(message.headers.as_ref()).is_ok_and(|e| e.takes.is_none());
                 self.refuse(&reply, &busy, is_plain).await;
@@ -261,6 +262,7 @@ impl Counter {
         let mut envelope = match Envelope::read(message.headers.as_ref()) {
             Ok(envelope) => envelope,
             Err(error) => {
+                self.clerk.turned_away(TurnedAway::Malformed);
                 let text = error.to_string();
                 return self.refuse(&reply, &Refused { fault: PeerFault::Malformed, text }, false).await;
             }
@@ -386,6 +388,7 @@ impl Counter {
     async fn read(&self, total: u64, reply: &str) -> Result<(Bytes, Share), Refused> {
         let limit = self.clerk.request_bytes();
         let Some(total) = usize::try_from(total).ok().filter(|&total| total > 0 && total <= limit) else {
+            self.clerk.turned_away(TurnedAway::TooLong);
             let text = format!("the request is longer than the {limit} bytes that this server takes");
             return Err(Refused { fault: PeerFault::TooLong, text });
         };
@@ -393,7 +396,8 @@ impl Counter {
         let hello = Envelope { peer: Some(self.peer.clone()), ..Envelope::default() };
         let (memory, patience) = (self.clerk.requests().clone(), self.clerk.idle_timeout());
         let mut room = Room::Shared { memory, share: Share::default(), patience };
-        let bytes = line.receive(reply, total, hello, &mut room, None).await?;
+        let received = line.receive(reply, total, hello, &mut room, None).await;
+        let bytes = received.inspect_err(|error| self.clerk.turned_away(reason(error)))?;
         let share = match room {
             Room::Shared { share, .. } => share,
             Room::Granted => Share::default(),
@@ -436,7 +440,10 @@ impl Counter {
     async fn share(&self, bytes: usize) -> Result<Share, Refused> {
         let (mut share, idle) = (Share::default(), self.clerk.idle_timeout());
         let grown = self.clerk.requests().grow(&mut share, bytes as u64, idle).await;
-        grown.ok_or_else(|| Refused::from(Trouble::Full))?;
+        if grown.is_none() {
+            self.clerk.turned_away(TurnedAway::NoRoom);
+            return Err(Trouble::Full.into());
+        }
         Ok(share)
     }
 
@@ -457,7 +464,24 @@ impl Counter {
     }
 }
 
+/// Why a request in parts did not come whole.
+fn reason(error: &TransportError) -> TurnedAway {
+    match error {
+        TransportError::TimedOut { peer, .. } if peer == Room::MEMORY => TurnedAway::NoRoom,
+        _ => TurnedAway::Late,
+    }
+}
+
 impl Clerk {
+    /// Tells of a request that is turned away before it has come whole.
+    fn turned_away(&self, reason: TurnedAway) {
+        let doorman = match self {
+            Self::Own(service, _) => &service.options().turned_away,
+            Self::Hub(hub) => hub.doorman(),
+        };
+        doorman(Carrier::Nats, reason);
+    }
+
     /// What requests take that are being read.
     fn requests(&self) -> &Memory {
         match self {

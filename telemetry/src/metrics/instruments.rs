@@ -61,6 +61,7 @@ pub(crate) struct Instruments {
     pub(crate) served_refused: Counter<u64>,
     pub(crate) served_crosslinked: Counter<u64>,
     pub(crate) active: UpDownCounter<i64>,
+    pub(crate) turned_away: Counter<u64>,
 }
 
 impl Instruments {
@@ -90,6 +91,7 @@ impl Instruments {
             served_refused: counter(meter, &list::SERVED_REFUSED),
             served_crosslinked: counter(meter, &list::SERVED_CROSSLINKED),
             active: level(meter, &list::ACTIVE),
+            turned_away: counter(meter, &list::TURNED_AWAY),
         }
     }
 }

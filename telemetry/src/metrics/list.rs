@@ -239,6 +239,13 @@ pub(super) const ACTIVE: Metric = metric(
     SERVED_BY,
     "Requests that came whole and are not answered yet: those that wait for a worker, and those that are worked on",
 );
+pub(super) const TURNED_AWAY: Metric = metric(
+    "frond.server.turned_away",
+    Kind::Counter,
+    "{request}",
+    &["carrier", "reason"],
+    "Requests that were turned away before they came whole, and are in no other figure; the reason is `no_repository`, `too_long`, `late` if they did not arrive in time or broke off, `no_room`, or `malformed`",
+);
 pub(super) const UPTIME: Metric =
     metric("frond.uptime", Kind::Gauge, "s", &[], "Seconds since the leaf began");
 pub(super) const READY: Metric =
@@ -305,6 +312,7 @@ pub const ALL: &[Metric] = &[
     SERVED_REFUSED,
     SERVED_CROSSLINKED,
     ACTIVE,
+    TURNED_AWAY,
     UPTIME,
     READY,
     REPOSITORY_OPEN,

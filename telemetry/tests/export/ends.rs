@@ -3,10 +3,12 @@
 use std::fs;
 use std::net::TcpListener;
 use std::process::Stdio;
+use std::time::Duration;
 
 use frond_tests::frond::run;
-use frond_tests::http;
-use frond_tests::leaf::until;
+use frond_tests::leaf::{open_repository, project_code, until};
+use frond_tests::nats::ByHand;
+use frond_tests::{Leaf, Nats, http};
 
 use crate::collector::{Manner, Seen};
 use crate::{Bench, ends_in_time, is_over};
@@ -51,6 +53,64 @@ fn every_request_ends_with_a_class_and_junk_is_no_failure_of_the_server() {
         [count(&[("outcome", "refused")]), count(&[("outcome", "repository")]), count(&[])],
         [2, 1, 3]
     );
+}
+
+/// How many requests a leaf turned away for a reason.
+fn turned_away(leaf: &Leaf, carrier: &str, reason: &str) -> Option<u64> {
+    let text = leaf.probe("/metrics").text();
+    let labels = format!("frond_server_turned_away_total{{carrier=\"{carrier}\",reason=\"{reason}\"}} ");
+    text.lines().find_map(|line| line.strip_prefix(&labels)?.parse().ok())
+}
+
+#[test]
+fn requests_that_never_came_whole_are_counted_by_why() {
+    let (bench, broker) = (Bench::new(Manner::Takes), Nats::start());
+    let names = ["one", "two"].map(|name| bench.scratch.file(&format!("{name}.fossil")));
+    names.iter().for_each(|file| open_repository(&bench.frond, file));
+    let config = format!(
+        "listen = '127.0.0.1:0'\nadmin = '0'\nsocket = 'leaf.sock'\nnats = '{}'\n\
+         [[repository]]\nfile = 'one.fossil'\n[[repository]]\nfile = 'two.fossil'\n",
+        broker.url()
+    );
+    let config = bench.scratch.write("leaf.toml", config);
+    let leaf = Leaf::start(&bench.frond, ["--config", &*config.to_string_lossy()]);
+    until("the leaf is ready", || leaf.probe("/readyz").status == 200);
+
+    let begin = |path: &str, kind: &str, length: &str| {
+        let headers = [("Content-Type", kind), ("Content-Length", length)];
+        let bytes = http::request(&format!("POST {path}"), &headers, b"half");
+        http::send_and_hang_up(leaf.address(), &bytes).status
+    };
+    let fossil = "application/x-fossil";
+    for (path, kind, length, status, reason) in [
+        ("/three", fossil, "8", 404, "no_repository"),
+        ("/one", fossil, "99999999999", 413, "too_long"),
+        ("/one", fossil, "8", 408, "late"),
+        ("/one", "text/plain", "4", 415, "malformed"),
+    ] {
+        assert_eq!(turned_away(&leaf, "http", reason), None, "{reason}");
+        assert_eq!(begin(path, kind, length), status);
+        assert_eq!(turned_away(&leaf, "http", reason), Some(1), "{reason}");
+    }
+
+    let subject = format!("fossil.{}.sync", project_code(&names[0]));
+    let mut hand = ByHand::connect(&broker);
+    hand.subscribe("_INBOX.by-hand", 1);
+    for (headers, reason) in [
+        ("Frond-Takes: 1000000\r\nFrond-Body: 99999999999\r\n", "too_long"),
+        ("Frond-Takes: much\r\n", "malformed"),
+    ] {
+        until("the leaf answers at the broker", || {
+            hand.publish_with(&subject, "_INBOX.by-hand", headers, b"");
+            hand.has_more(Duration::from_millis(200))
+        });
+        let count = turned_away(&leaf, "nats", reason);
+        assert!(count >= Some(1), "{reason}: {count:?}");
+        while hand.has_more(Duration::from_millis(200)) {
+            hand.hear();
+        }
+    }
+    leaf.terminate();
 }
 
 #[test]

@@ -5,6 +5,8 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use xfer::body::ContentType;
 
+use crate::TurnedAway;
+
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -28,6 +30,17 @@ pub(crate) struct Refusal {
 impl Refusal {
     pub(crate) const fn new(status: StatusCode, text: &'static str) -> Self {
         Self { status, text, allow: None }
+    }
+
+    /// What it is to those who count.
+    pub(crate) fn reason(&self) -> TurnedAway {
+        match self.status {
+            StatusCode::NOT_FOUND => TurnedAway::NoRepository,
+            StatusCode::PAYLOAD_TOO_LARGE => TurnedAway::TooLong,
+            StatusCode::REQUEST_TIMEOUT => TurnedAway::Late,
+            StatusCode::SERVICE_UNAVAILABLE => TurnedAway::NoRoom,
+            _ => TurnedAway::Malformed,
+        }
     }
 }
 
