@@ -86,9 +86,23 @@ fn the_alerts_are_rules_of_prometheus() {
 }
 
 #[test]
+fn operators_are_told_of_the_alerts_that_there_are() {
+    let names = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        let is_name = |word: &&str| word.strip_prefix("Frond").is_some_and(|rest| !rest.is_empty());
+        words.filter(is_name).map(str::to_owned).collect()
+    };
+    let there_are = names(&fs::read_to_string(operate("alerts.yml")).unwrap());
+    assert!(there_are.len() > 5, "{there_are:?}");
+    let told = Path::new(env!("CARGO_MANIFEST_DIR")).join("../leaf/OPERATIONS.md");
+    assert_eq!(names(&fs::read_to_string(told).unwrap()), there_are);
+}
+
+#[test]
 fn an_alert_fires_where_it_should_and_not_elsewhere() {
     let scratch = Scratch::new();
-    // An hour: a peer that is behind, and a server of which each repository fails in another way.
+    // An hour: a peer that is behind, a server of which each repository fails in another way, sessions that end in this way
+    // and that, and a request that brings what is not taken.
     let series = |name: &str, repository: &str, more: &str, values: &str| {
         format!(
             "  - series: '{name}{{instance=\"i\",repository=\"{repository}\",{more}}}'\n    values: '{values}'\n"
@@ -98,15 +112,31 @@ fn an_alert_fires_where_it_should_and_not_elsewhere() {
         let labels = format!("outcome=\"{outcome}\"");
         series("frond_server_requests_total", outcome, &labels, "0+60x60")
     };
+    let sessions = |repository: &str, outcome: &str| {
+        let labels = format!("peer=\"p\",outcome=\"{outcome}\"");
+        series("frond_sessions_total", repository, &labels, "0+1x60")
+    };
     let input: String = ["ok", "refused", "dropped", "busy", "repository"].map(requests).concat()
         + &series("frond_lag_seconds", "behind", "peer=\"p\"", "3000+60x60")
-        + &series("frond_lag_seconds", "in step", "peer=\"p\"", "30x60");
+        + &series("frond_lag_seconds", "in step", "peer=\"p\"", "30x60")
+        + &sessions("never well", "unreachable")
+        + &sessions("now and then", "unreachable")
+        + &sessions("now and then", "ok")
+        + &sessions("given up", "stopped")
+        + &series("frond_artifacts_refused_total", "shuns theirs", "peer=\"p\"", "0+1x60")
+        + &series("frond_server_artifacts_refused_total", "shuns", "carrier=\"http\"", "0+1x60")
+        + &series("frond_repository_open", "moved", "", "0x60")
+        + &series("frond_repository_open", "in place", "", "1x60");
     let fires = |alert: &str, repository: &str| {
         format!("    - labels: '{{alertname=\"{alert}\",repository=\"{repository}\"}}'\n      value: 1\n")
     };
     let expected = fires("FrondFallsBehind", "behind")
         + &fires("FrondServerFails", "busy")
-        + &fires("FrondServerFails", "repository");
+        + &fires("FrondServerFails", "repository")
+        + &fires("FrondSessionsFail", "never well")
+        + &fires("FrondArtifactsRefused", "shuns theirs")
+        + &fires("FrondArtifactsRefused", "shuns")
+        + &fires("FrondRepositoryShut", "moved");
     let alerts = operate("alerts.yml");
     let test = format!(
         "rule_files: ['{}']\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n{input}  \
@@ -159,10 +189,10 @@ fn what_a_leaf_shows_is_what_the_reference_has_and_prometheus_reads_it() {
         "frond_server_unversioned_total",
         "frond_server_table_rows_total",
         "frond_server_artifacts_refused_total",
+        "frond_server_turned_away_total",
     ];
     let missing: Vec<&String> =
         known.difference(&seen).filter(|name| !quiet.contains(&name.as_str())).collect();
     assert_eq!(missing, Vec::<&String>::new());
     assert!(ALL.iter().any(|metric| metric.kind == Kind::Gauge));
 }
-        "frond_server_turned_away_total",
