@@ -157,7 +157,7 @@ impl Errand {
         Ok((repo, wire, options, setting))
     }
 
-    fn tell_unbegun(&self, peer: &Peer, failure: &Failure) {
+    pub(super) fn tell_unbegun(&self, peer: &Peer, failure: &Failure) {
         let (address, operation) = (peer.address.to_string(), options(peer).operation());
         measure::unbegun(&self.repository.name, &address, peer.address.place(), operation, failure);
     }

@@ -69,7 +69,9 @@ impl Errand {
         peer: usize,
         tally: &Tally,
     ) -> Result<End, Failure> {
-        let mut repo = block_in_place(|| session::open(&self.repository))?;
+        let opened = block_in_place(|| session::open(&self.repository));
+        let mut repo =
+            opened.inspect_err(|failure| self.tell_unbegun(&self.repository.peers[peer], failure))?;
         let mut visits = Visits::new(self.clone(), Arc::clone(meeting), peer, tally.clone());
         let first = block_in_place(|| meeting.next_heard(&mut repo));
         visits.begin(first);
