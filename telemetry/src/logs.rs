@@ -122,21 +122,56 @@ where
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails where they do")]
 mod tests {
+    use std::io::Write;
     use std::panic::catch_unwind;
+    use std::sync::{Arc, Mutex};
 
     use sync::TraceContext;
 
     use super::*;
     use crate::span;
 
-    #[test]
-    fn what_a_job_that_panics_was_in_is_left() {
+    fn of(digit: &str) -> Option<SpanId> {
         use opentelemetry::trace::TraceContextExt as _;
 
-        let of = |digit: &str| {
-            let trace = TraceContext::new(&format!("00-{}-{}-01", digit.repeat(32), digit.repeat(16)), None);
-            SpanId::of(span::from_wire(&trace.unwrap()).span().span_context())
-        };
+        let trace = TraceContext::new(&format!("00-{}-{}-01", digit.repeat(32), digit.repeat(16)), None);
+        SpanId::of(span::from_wire(&trace.unwrap()).span().span_context())
+    }
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_for_people_ends_with_the_span_it_was_written_in() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let lines = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        let lines = lines.event_format(Spanned(Format::default().with_ansi(false).without_time()));
+        tracing::subscriber::with_default(lines.finish(), || {
+            tracing::info!("before");
+            inside(of("1"), || tracing::info!(sent = 3, "within"));
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let name = module_path!();
+        let (trace, span) = ("1".repeat(32), "1".repeat(16));
+        let expected =
+            format!(" INFO {name}: before\n INFO {name}: within sent=3 trace_id={trace} span_id={span}\n");
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn what_a_job_that_panics_was_in_is_left() {
         inside(of("1"), || {
             let outcome = catch_unwind(|| {
                 inside(of("2"), || {

@@ -77,3 +77,66 @@ pub(crate) fn readings(report: &Report) -> Vec<Reading> {
     }
     readings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::board::Holdings;
+    use super::super::clock::Clock;
+    use super::super::config::{Flags, Source, load};
+    use super::*;
+
+    /// What the board of a leaf of two repositories says: the first has two peers, the second none and is not open.
+    fn report() -> Report {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("leaf.toml");
+        let peers = ["'http://h/one'", "'http://h/two'", "'http://h/three'"]
+            .map(|url| format!("[[repository.peer]]\nurl = {url}\n"));
+        let text = format!("[[repository]]\nfile = 'a'\n{}[[repository]]\nfile = 'b'\n", peers.concat());
+        std::fs::write(&file, text).unwrap();
+        let source = Source { config: Some(file), ..Source::default() };
+        let board = Board::new(Clock::start());
+        board.set(&load(&Flags::of(source)).unwrap(), |_| false);
+        let mut report = board.report();
+        report.uptime_seconds = 11;
+        let repository = &mut report.repositories[0];
+        repository.state = Condition::Open;
+        let holdings = Holdings { file_bytes: 13, phantoms: 17, cache_hits: 3, cache_misses: 1 };
+        repository.holdings = Some(holdings);
+        let [one, two, three] = &mut repository.peers[..] else { panic!("three peers") };
+        (one.known.failures, one.lag_seconds, one.known.syncing) = (19, Some(23), true);
+        (two.known.failures, two.lag_seconds, two.next_seconds) = (29, None, Some(0));
+        (three.known.failures, three.lag_seconds, three.next_seconds) = (31, Some(37), Some(41));
+        report
+    }
+
+    #[test]
+    fn each_gauge_says_its_own_number() {
+        let told: Vec<_> = readings(&report())
+            .into_iter()
+            .map(|read| {
+                let peer = read.peer.map(|url| url.trim_start_matches("http://h/").to_owned());
+                (read.gauge, read.repository.unwrap_or_default(), peer.unwrap_or_default(), read.value)
+            })
+            .collect();
+        let expected = [
+            (Gauge::Uptime, "", "", 11.0),
+            (Gauge::Ready, "", "", 0.0),
+            (Gauge::RepositoryOpen, "a", "", 1.0),
+            (Gauge::Queue, "a", "", 2.0),
+            (Gauge::RepositorySize, "a", "", 13.0),
+            (Gauge::Phantoms, "a", "", 17.0),
+            (Gauge::CacheHits, "a", "", 0.75),
+            (Gauge::Failures, "a", "one", 19.0),
+            (Gauge::Lag, "a", "one", 23.0),
+            (Gauge::Failures, "a", "two", 29.0),
+            // It was never reached.
+            (Gauge::Lag, "a", "two", 11.0),
+            (Gauge::Failures, "a", "three", 31.0),
+            (Gauge::Lag, "a", "three", 37.0),
+            (Gauge::RepositoryOpen, "b", "", 0.0),
+            (Gauge::Queue, "b", "", 0.0),
+        ];
+        let text = |text: &str| text.to_owned();
+        assert_eq!(told, expected.map(|(gauge, name, peer, value)| (gauge, text(name), text(peer), value)));
+    }
+}

@@ -3,7 +3,7 @@
 use frond_tests::corpus::by_frond;
 use frond_tests::frond::{count, run};
 use frond_tests::leaf::{check_in, until};
-use frond_tests::{Leaf, Nats};
+use frond_tests::{Leaf, Nats, Server};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use serde_json::Value;
@@ -119,12 +119,17 @@ fn a_span_is_a_session_or_a_round_and_never_an_artifact() {
     let mut repo = by_frond::create(&file).unwrap();
     by_frond::add(&mut repo, 1, 20, 200).unwrap();
     drop(repo);
-    let server = bench.frond.server(&file);
+    let server = Server::start(|port| {
+        let listen = format!("127.0.0.1:{port}");
+        let command = bench.frond.command(["serve", &*file.to_string_lossy(), "--listen", &listen]);
+        bench.measured("server", command)
+    });
     let client = bench.scratch.file("client.fossil");
     let cloned = bench.session(&["clone", "--once", &server.url()], &client);
     assert!(count(&cloned, "artifacts_received") > 400);
-    let spans = u64::try_from(bench.collector.spans().len()).unwrap();
-    assert_eq!(spans, 1 + count(&cloned, "rounds"));
+    let rounds = usize::try_from(count(&cloned, "rounds")).unwrap();
+    bench.collector.wait_for("sync.handle", rounds);
+    assert_eq!(bench.collector.spans().len(), 1 + 2 * rounds, "of both machines");
 }
 
 #[test]
