@@ -42,7 +42,7 @@ use sync::nats::{Absence, ConnectOptions, Connection, PeerId, Topic, WordError};
 use sync::schedule::Wake;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout_at};
 
 use self::board::{Board, Phase};
 use self::bridge::Bridge;
@@ -68,6 +68,9 @@ use crate::output::{self, Output};
 
 /// Wakes of a repository that wait for its task: more of them say nothing new.
 const WAITING_WAKES: usize = 64;
+
+/// How long a repository may take to close its file once what was under way is done or given up.
+const CLOSING: Duration = Duration::from_secs(3);
 
 /// Time between two looks at the network.
 const LINK_EVERY: Duration = Duration::from_secs(5);
@@ -400,22 +403,20 @@ async fn stop_bridges(bridges: Vec<Bridged>) {
     }
 }
 
-/// Tells them to stop, and waits until they have.
+/// Tells them to stop, and waits until they have: each gives up what takes longer than `patience` by itself, and closes its
+/// file then.
 async fn stop_all(keepers: Vec<Kept>, patience: Duration) {
     for kept in &keepers {
-        kept.stopper.stop();
+        kept.stopper.stop_within(patience);
     }
-    let deadline = tokio::time::Instant::now() + patience;
+    let deadline = tokio::time::Instant::now() + patience + CLOSING;
     for mut kept in keepers {
-        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        match timeout(left, &mut kept.task).await {
+        let repository = kept.repository.name.as_str();
+        match timeout_at(deadline, &mut kept.task).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(repository = kept.repository.name, %error, "a task failed"),
+            Ok(Err(error)) => tracing::error!(repository, %error, "a task failed"),
             Err(_) => {
-                tracing::warn!(
-                    repository = kept.repository.name,
-                    "stopped before its sessions finished their round"
-                );
+                tracing::warn!(repository, "stopped before its file was closed");
                 kept.task.abort();
             }
         }

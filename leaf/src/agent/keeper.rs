@@ -8,7 +8,7 @@ use sync::nats::{Connection, Topic};
 use sync::schedule::{Action, Outcome, Pace, Reason, Schedule, Wake};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{Id, JoinHandle, JoinSet, block_in_place};
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::board::{Condition, Trouble};
 use super::config::{Address, Hours, Peer, RequestBytes};
@@ -53,7 +53,8 @@ struct Work {
     sessions: JoinSet<Outcome>,
     /// The peer of each session.
     peers: BTreeMap<Id, usize>,
-    is_stopping: bool,
+    /// Until when what is under way may finish, once the leaf is to stop.
+    deadline: Option<Instant>,
 }
 
 impl Keeper {
@@ -74,7 +75,7 @@ impl Keeper {
             schedule: Schedule::new(paces, self.seed, now),
             sessions: JoinSet::new(),
             peers: BTreeMap::new(),
-            is_stopping: false,
+            deadline: None,
         };
         let mut wake = Wake::Tick;
         loop {
@@ -89,15 +90,19 @@ impl Keeper {
                 }
             }
             self.tell(&work.schedule);
-            if work.is_stopping && work.sessions.is_empty() {
+            if work.deadline.is_some() && work.sessions.is_empty() {
                 break;
             }
             wake = self.next(&mut work).await;
             self.begin_deferred(&mut work, wake);
         }
-        for task in beside.into_iter().flatten() {
+        let deadline = work.deadline.unwrap_or_else(Instant::now);
+        for mut task in beside.into_iter().flatten() {
             // A task that failed has nothing left to wait for.
-            let _ = task.await;
+            if timeout_at(deadline, &mut task).await.is_err() {
+                task.abort();
+                let _ = task.await;
+            }
         }
         block_in_place(|| work.watched.close());
         self.errand.board.rests(&self.errand.repository.name);
@@ -193,7 +198,7 @@ impl Keeper {
         for (peer, reason) in waiting {
             let is_asked = matches!(wake, Wake::SyncNow(asked) if asked.is_none_or(|asked| asked == peer));
             let reason = if is_asked { Reason::Asked } else { reason };
-            if self.may_begin(peer, reason) && !work.is_stopping {
+            if self.may_begin(peer, reason) && work.deadline.is_none() {
                 self.defer(peer, None);
                 work.begin(self.errand.clone(), peer, reason);
             }
@@ -210,12 +215,20 @@ impl Keeper {
 
     /// Waits for what happens next.
     async fn next(&mut self, work: &mut Work) -> Wake {
-        let (clock, look) = (self.errand.clock, work.looks.next());
+        let (clock, look, begun) = (self.errand.clock, work.looks.next(), Instant::now());
         let deadline = work.schedule.next_deadline().map_or(look, |deadline| deadline.min(look));
         tokio::select! {
-            () = self.errand.stop.wait(), if !work.is_stopping => {
-                work.is_stopping = true;
+            () = self.errand.stop.wait(), if work.deadline.is_none() => {
+                work.deadline = Some(Instant::now() + self.errand.stop.patience());
                 Wake::Stopping
+            }
+            () = sleep_until(work.deadline.unwrap_or(begun)), if work.deadline.is_some() => {
+                tracing::warn!(
+                    repository = self.errand.repository.name,
+                    "stopped before its sessions finished their round"
+                );
+                work.sessions.shutdown().await;
+                Wake::Tick
             }
             Some(ended) = work.sessions.join_next_with_id() => work.ended(ended),
             Some(wake) = self.wakes.recv() => wake,

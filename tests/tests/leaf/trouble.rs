@@ -39,6 +39,9 @@ fn a_peer_that_hangs_does_not_hold_up_another() {
     assert_eq!(peer(&status, &hanging)["sessions"], 0, "the session with the silent one is still under way");
     let log = leaf.terminate();
     assert!(log.contains("before its sessions finished"), "{log}");
+    for beside in ["b.fossil-wal", "b.fossil-shm"] {
+        assert!(!scratch.file(beside).exists(), "{beside} is left\n{log}");
+    }
 }
 
 /// A server in front of another: it holds every reply back until it is told to let go.
