@@ -67,6 +67,7 @@ pub(crate) struct Repository {
 /// What a repository does at the broker beside sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum AtBroker {
+    Reaches,
     Answers,
     Hears,
 }
@@ -173,7 +174,7 @@ pub(crate) struct RepositoryReport {
     pub(crate) turned_seconds: u64,
     /// As of the last change that was seen.
     pub(crate) holdings: Option<Holdings>,
-    /// What fails at the broker beside sessions: to answer there, to hear of what is new.
+    /// What fails at the broker beside sessions: to reach it, to answer there, to hear of what is new.
     pub(crate) broker_errors: Vec<Trouble>,
     pub(crate) peers: Vec<PeerReport>,
     pub(crate) fleet: Vec<LeafReport>,
@@ -381,6 +382,7 @@ impl Repository {
     /// Takes what went wrong at the broker, or that nothing did. The same trouble, time and again, is worth one line.
     pub(crate) fn tell(&mut self, what: AtBroker, failure: Option<&Failure>) {
         let says = match what {
+            AtBroker::Reaches => "it does not reach the broker",
             AtBroker::Answers => "it does not answer at the broker",
             AtBroker::Hears => "it hears of nothing new at the broker",
         };

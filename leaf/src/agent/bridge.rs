@@ -44,13 +44,16 @@ impl Bridge {
                 opened = NatsServer::bridge(&self.connection, hubs, &options, self.drain) => opened,
                 () = self.stop.wait() => return,
             };
-            match opened {
+            let ended = match opened {
                 Ok(server) => {
                     self.note(|known| (known.state, known.error) = (Condition::Open, None));
-                    return server.run(self.stop.wait()).await;
+                    server.run(self.stop.wait()).await.map_err(Failure::from)
                 }
-                Err(error) => self.troubled(&Failure::from(error)),
-            }
+                Err(error) => Err(Failure::from(error)),
+            };
+            let Err(failure) = ended else { return };
+            self.note(|known| known.state = Condition::Opening);
+            self.troubled(&failure);
             if !self.pause().await {
                 return;
             }

@@ -71,6 +71,13 @@ pub(crate) fn is_ready(report: &Report) -> Verdict {
             Condition::Unusable => Some(format!("cannot be used{}", why())),
         };
         problems.extend(what.map(|what| Problem { repository: name(), peer: None, what }));
+        // That the network is away passes; what a broker refuses does not.
+        let lasting = repository.broker_errors.iter().filter(|error| error.class != "network");
+        problems.extend(lasting.map(|error| Problem {
+            repository: name(),
+            peer: None,
+            what: error.message.clone(),
+        }));
         for peer in &repository.peers {
             let Some(within) = peer.known.within_seconds else { continue };
             let why =

@@ -136,22 +136,24 @@ impl Meeting {
         let service = XferService::new(Repos::named(files), options);
         let asked =
             NatsServeOptions { prefix: self.topic.prefix().to_owned(), ..NatsServeOptions::default() };
+        let tell = |failure: Option<&Failure>| {
+            board.note(&repository.name, |known| known.tell(AtBroker::Answers, failure));
+        };
         let served = async {
-            loop {
+            while !stop.is_set() {
                 let opened = tokio::select! {
-                    opened = NatsServer::open(&self.connection, &service, &asked) => opened,
+                    opened = self.answer(&service, &asked) => opened,
                     () = stop.wait() => return,
                 };
-                match opened {
+                let ended = match opened {
                     Ok(server) => {
-                        board.note(&repository.name, |known| known.tell(AtBroker::Answers, None));
-                        return server.run(stop.wait()).await;
+                        tell(None);
+                        server.run(stop.wait()).await.map_err(Failure::from)
                     }
-                    Err(error) => {
-                        let failure = Failure::from(error);
-                        board.note(&repository.name, |known| known.tell(AtBroker::Answers, Some(&failure)));
-                    }
-                }
+                    Err(failure) => Err(failure),
+                };
+                let Err(failure) = ended else { return };
+                tell(Some(&failure));
                 tokio::select! {
                     () = sleep(TRY_EVERY) => {}
                     () = stop.wait() => return,
@@ -164,12 +166,25 @@ impl Meeting {
                 () = stop.wait() => {}
             }
         };
-        tokio::join!(served, listened, self.watch_line(&wakes, &stop));
+        let watched = async {
+            tokio::select! {
+                () = self.watch_line(&repository, &wakes, &board) => {}
+                () = stop.wait() => {}
+            }
+        };
+        tokio::join!(served, listened, watched);
+    }
+
+    /// Tells the broker that the repository is asked for here. Why there is no broker is told elsewhere.
+    async fn answer(&self, service: &XferService, asked: &NatsServeOptions) -> Result<NatsServer, Failure> {
+        self.connection.rises().await;
+        Ok(NatsServer::open(&self.connection, service, asked).await?)
     }
 
     async fn listen(&self, repository: &Repository, peer: usize, wakes: &mpsc::Sender<Wake>, board: &Board) {
         let durability = Durability::Kept(self.own.clone());
         loop {
+            self.connection.rises().await;
             match announcements(&self.connection, &self.topic, Some(self.own.clone()), &durability).await {
                 Ok(mut coming) => {
                     board.note(&repository.name, |known| known.tell(AtBroker::Hears, None));
@@ -187,23 +202,26 @@ impl Meeting {
         }
     }
 
-    /// A broker that is back is a network that is back.
-    async fn watch_line(&self, wakes: &mpsc::Sender<Wake>, stop: &Stop) {
-        let (mut line, mut was_up) = (self.connection.clone(), true);
+    /// Tells why the broker is not reached. One that is back is a network that is back.
+    async fn watch_line(&self, repository: &Repository, wakes: &mpsc::Sender<Wake>, board: &Board) {
+        // That it takes a moment at first is no news.
+        let mut was_away = false;
         loop {
-            tokio::select! {
-                () = line.changed() => {}
-                // The connection says when it breaks; that it is back shows a moment later.
-                () = sleep(Duration::from_millis(500)), if !was_up => {}
-                () = stop.wait() => return,
+            let reached = self.connection.reached().await.map_err(Failure::from);
+            let failure = reached.err();
+            board.note(&repository.name, |known| known.tell(AtBroker::Reaches, failure.as_ref()));
+            if failure.is_some() {
+                was_away = true;
+                let _ = timeout(TRY_EVERY, self.connection.rises()).await;
+                continue;
             }
-            let is_up = line.is_up();
-            if is_up && !was_up {
+            if was_away {
                 lock(&self.announced).take();
                 let _ = wakes.try_send(Wake::NetworkReturned);
                 let _ = wakes.try_send(Wake::Changed);
             }
-            was_up = is_up;
+            self.connection.falls().await;
+            was_away = true;
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use sync::http::serve::{self, Certificate, Forwarding, Repos, ServeOptions, XferService};
 use sync::nats::{Address, ConnectOptions, Connection, NatsServeOptions, NatsServer, Topic};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::agent::config::{BasePath, ProxyHeader, RequestBytes, TrustedProxy};
 use crate::agent::serving::watch as watch_certificate;
@@ -86,12 +86,21 @@ impl Serve {
             output.answer(&Listening { r#type: "listening", url: url.clone() }, || {
                 format!("Serving {} at {url}", self.path.display())
             });
+            let (refused, is_refused) = oneshot::channel::<()>();
             let over_http = serve::run(listener, service, async {
-                stop.await;
+                tokio::select! {
+                    () = stop => {}
+                    _ = is_refused => {}
+                }
                 drop(end);
             });
-            tokio::join!(over_http, over_broker);
-            Ok(Code::Ok)
+            let over_broker = async {
+                let ended = over_broker.await;
+                drop(refused);
+                ended
+            };
+            let ((), ended) = tokio::join!(over_http, over_broker);
+            ended.map(|()| Code::Ok)
         })
     }
 
@@ -119,13 +128,13 @@ impl Serve {
         })
     }
 
-    /// Tells the broker what is served. What it gives answers there until `ended` is closed.
+    /// Tells the broker what is served. What it gives answers there until `ended` is closed, or the broker refuses that.
     async fn over_broker(
         &self,
         service: &XferService,
         mut ended: watch::Receiver<()>,
         output: &Output,
-    ) -> Result<impl Future<Output = ()> + use<>, Failure> {
+    ) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
         let server = match &self.nats {
             None => None,
             Some(url) => {
@@ -144,8 +153,14 @@ impl Serve {
             }
         };
         Ok(async move {
-            let Some(server) = server else { return };
-            server.run(async move { while ended.changed().await.is_ok() {} }).await;
+            let stopped = async move { while ended.changed().await.is_ok() {} };
+            match server {
+                Some(server) => Ok(server.run(stopped).await?),
+                None => {
+                    stopped.await;
+                    Ok(())
+                }
+            }
         })
     }
 }

@@ -133,13 +133,14 @@ pub async fn announcements(
     own: Option<PeerId>,
     durability: &Durability,
 ) -> Result<Announcements, TransportError> {
-    let before = connection.refusals();
+    connection.reached().await?;
+    let before = connection.so_far();
     let mail = connection.subscribe(&topic.commit()).await?;
     let kept = match durability {
         Durability::Passing => None,
         Durability::Kept(peer) => kept(connection, topic, peer).await,
     };
-    connection.settle(before, |refused| refused.contains(&topic.commit())).await?;
+    connection.settle(&before, &[topic.commit()]).await?;
     Ok(Announcements { own, mail, kept })
 }
 

@@ -270,6 +270,7 @@ impl NatsTransport {
 impl Transport for NatsTransport {
     async fn exchange(&mut self, request: Body) -> Result<Body, TransportError> {
         let connection = self.connected().await?;
+        connection.reached().await?;
         for _ in 0..OWN_TRIES {
             match self.ask(&connection, &request).await {
                 Ok(reply) => return Ok(reply),

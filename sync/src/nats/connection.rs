@@ -13,8 +13,8 @@ use async_nats::{
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::access::{credentials, seed};
 use super::address::{Broker, Place, Security};
@@ -36,6 +36,15 @@ const DIAGNOSIS: Duration = Duration::from_secs(2);
 
 /// How long a broker may take to hear what was said.
 const SETTLING: Duration = Duration::from_secs(5);
+
+/// How long it may take here until a refusal that has come is known: another task takes it.
+const HANDLING: Duration = Duration::from_millis(100);
+
+/// How often is looked whether the connection is there: its state changes a moment after that is said.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long it counts why there is no connection, before that is tried again.
+const DIAGNOSIS_COUNTS: Duration = Duration::from_secs(5);
 
 /// How a broker is connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +78,10 @@ pub struct Connection {
     client: Client,
     broker: Arc<str>,
     news: watch::Receiver<News>,
+    /// How it was opened.
+    way: Arc<(Broker, ConnectOptions)>,
+    /// Why there was no connection when that was last looked at, and when that was.
+    trouble: Arc<Mutex<Option<(Instant, TransportError)>>>,
 }
 
 /// What became of a connection so far.
@@ -76,6 +89,10 @@ pub struct Connection {
 pub(super) struct News {
     /// How often it broke.
     pub(super) breaks: u64,
+    /// How often it opened.
+    pub(super) openings: u64,
+    /// It is not there, and did not open when that was tried last.
+    fails: bool,
     /// How often the broker refused something.
     pub(super) refusals: u64,
     /// What it said then: the last ones.
@@ -96,6 +113,14 @@ impl News {
         let new = usize::try_from(self.refusals.saturating_sub(before)).unwrap_or(usize::MAX);
         self.refused.iter().rev().take(new).map(String::as_str).find(|text| is_ours(text))
     }
+
+    /// The refusal to let us listen at one of `subjects`, since there were `before` refusals.
+    pub(super) fn deafened_since(&self, before: u64, subjects: &[String]) -> Option<&str> {
+        let is_ours = |text: &str| {
+            text.contains("Subscription") && subjects.iter().any(|subject| text.contains(subject))
+        };
+        self.refused_since(before, is_ours)
+    }
 }
 
 impl fmt::Debug for Connection {
@@ -107,55 +132,10 @@ impl fmt::Debug for Connection {
 impl Connection {
     /// Connects. What a connection sends never comes back over it.
     pub async fn open(broker: &Broker, options: &ConnectOptions) -> Result<Self, TransportError> {
-        let authority = broker.authority();
-        let refused = |reason: String| TransportError::Access { broker: authority.clone(), reason };
         let (tell, news) = watch::channel(News::default());
-        let access = &broker.access;
-        let mut connect = async_nats::ConnectOptions::new()
-            .name(&options.name)
-            .no_echo()
-            .connection_timeout(options.connect_timeout)
-            .ping_interval(PING_INTERVAL)
-            .subscription_capacity(WAITING_MESSAGES)
-            .require_tls(broker.security == Security::Required)
-            .event_callback(move |event| {
-                hear(&tell, event);
-                std::future::ready(())
-            });
-        if options.absence == Absence::IsWaitedFor {
-            connect = connect.retry_on_initial_connect();
-        }
-        if let Some(user) = &access.user {
-            let password = access.password.as_ref().map_or("", |Password(text)| text);
-            connect = connect.user_and_password(user.clone(), password.to_owned());
-        }
-        if let Some(Password(token)) = &access.token {
-            connect = connect.token(token.clone());
-        }
-        if let Some(file) = &access.nkey {
-            let Password(seed) = seed(file).map_err(|error| refused(error.to_string()))?;
-            connect = connect.nkey(seed);
-        }
-        if let Some(file) = &access.credentials {
-            let Password(text) = credentials(file).map_err(|error| refused(error.to_string()))?;
-            connect = connect.credentials(&text).map_err(|error| refused(error.to_string()))?;
-        }
-        if let Some(file) = &access.authorities {
-            connect = connect.add_root_certificates(file.clone());
-        }
-        if let (Some(certificate), Some(key)) = (&access.certificate, &access.key) {
-            connect = connect.add_client_certificate(certificate.clone(), key.clone());
-        }
-        let servers: Vec<ServerAddr> = broker
-            .servers
-            .iter()
-            .map(|place| url(broker, place).parse())
-            .collect::<Result<_, _>>()
-            .map_err(|error: io::Error| unreachable(&authority, error.to_string()))?;
-        match connect.connect(servers).await {
-            Ok(client) => Ok(Self { client, broker: authority.into(), news }),
-            Err(error) => Err(explain(broker, &authority, options, &error).await),
-        }
+        let client = dial(broker, options, tell).await?;
+        let way = Arc::new((broker.clone(), options.clone()));
+        Ok(Self { client, broker: broker.authority().into(), news, way, trouble: Arc::default() })
     }
 
     /// The broker, for people.
@@ -166,13 +146,6 @@ impl Connection {
     /// Whether the broker is there at the moment.
     pub fn is_up(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
-    }
-
-    /// Ends when the connection breaks, comes back, or the broker refuses something.
-    pub async fn changed(&mut self) {
-        if self.news.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
     }
 
     /// Sends what still waits to be sent.
@@ -196,33 +169,123 @@ impl Connection {
         news
     }
 
-    /// Waits until the broker has heard everything so far, if it is there. What it refused since there
-    /// were `before` refusals is an error, if it `is_ours`.
-    pub(super) async fn settle(
-        &self,
-        before: u64,
-        is_ours: impl Fn(&str) -> bool,
-    ) -> Result<(), TransportError> {
-        // Where it is not there, nothing is heard before it is, and that is waited for elsewhere.
-        if !self.is_up() {
-            return Ok(());
-        }
-        self.flush().await?;
-        // Nobody listens there. The broker says so after it has said what it refuses.
-        let nowhere = self.client.new_inbox();
-        let asked = self.client.request(nowhere, Bytes::new());
-        let _ = timeout(SETTLING, asked).await;
-        match self.news.borrow().refused_since(before, is_ours) {
-            Some(text) => {
-                Err(TransportError::Access { broker: self.broker.to_string(), reason: text.to_owned() })
+    /// Waits until the broker is there, or it is known why it is not.
+    pub async fn reached(&self) -> Result<(), TransportError> {
+        let mut news = self.news.clone();
+        let (_, options) = &*self.way;
+        let deadline = Instant::now() + options.connect_timeout + SETTLING;
+        while !self.is_up() {
+            let fails = news.borrow_and_update().fails;
+            if fails || Instant::now() >= deadline {
+                return self.diagnose().await;
             }
-            None => Ok(()),
+            tokio::select! {
+                () = changed(&mut news) => {}
+                () = sleep(LOOK_EVERY) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends when the broker is not there, or was not for a moment.
+    pub async fn falls(&self) {
+        let mut news = self.news.clone();
+        let breaks = news.borrow().breaks;
+        while self.is_up() && news.borrow_and_update().breaks == breaks {
+            tokio::select! {
+                () = changed(&mut news) => {}
+                () = sleep(LOOK_EVERY) => {}
+            }
         }
     }
 
-    /// How often the broker refused something so far.
-    pub(super) fn refusals(&self) -> u64 {
-        self.news.borrow().refusals
+    /// Says why there is no connection, by a try of its own: one that is restored says too little. Whoever asks beside, or
+    /// soon after, hears the same.
+    async fn diagnose(&self) -> Result<(), TransportError> {
+        let mut trouble = self.trouble.lock().await;
+        if self.is_up() {
+            return Ok(());
+        }
+        if let Some((at, error)) = &*trouble
+            && at.elapsed() < DIAGNOSIS_COUNTS
+        {
+            return Err(error.clone());
+        }
+        let (broker, options) = &*self.way;
+        let once = ConnectOptions { absence: Absence::Fails, ..options.clone() };
+        let tried = dial(broker, &once, watch::channel(News::default()).0).await;
+        let error = match tried {
+            Err(error) => error,
+            // The connection itself comes to the same soon.
+            Ok(_) if timeout(SETTLING, self.rises()).await.is_ok() => return Ok(()),
+            Ok(_) => unreachable(&self.broker, "the connection is not restored yet".to_owned()),
+        };
+        *trouble = Some((Instant::now(), error.clone()));
+        Err(error)
+    }
+
+    /// Ends when the broker is there.
+    pub async fn rises(&self) {
+        while !self.is_up() {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until the broker has heard everything so far. That it refused since `before` to let us listen at one of
+    /// `subjects` is an error.
+    pub(super) async fn settle(&self, before: &News, subjects: &[String]) -> Result<(), TransportError> {
+        let mut news = self.news.clone();
+        let mut heard = std::pin::pin!(timeout(SETTLING, self.is_heard()));
+        let mut is_over = false;
+        loop {
+            {
+                let now = news.borrow_and_update();
+                if let Some(text) = now.deafened_since(before.refusals, subjects) {
+                    return Err(self.refused(text));
+                }
+                if now.breaks != before.breaks {
+                    return Err(self.broke("the broker went away, or the network did"));
+                }
+            }
+            if is_over {
+                return Ok(());
+            }
+            tokio::select! {
+                () = changed(&mut news) => {}
+                // Who may not hear an answer gets none: what was refused is known by then.
+                _ = &mut heard => is_over = true,
+            }
+        }
+    }
+
+    /// Ends when the broker refused, since there were `before` refusals, to let us listen at one of `subjects`.
+    pub(super) async fn deafened(&self, before: u64, subjects: &[String]) -> TransportError {
+        let mut news = self.news.clone();
+        loop {
+            if let Some(text) = news.borrow_and_update().deafened_since(before, subjects) {
+                return self.refused(text);
+            }
+            changed(&mut news).await;
+        }
+    }
+
+    /// Waits until the broker has heard everything so far, and what it said until then is known here.
+    async fn is_heard(&self) -> Result<(), TransportError> {
+        self.flush().await?;
+        // Nobody listens there. The broker says so after it has said what it refuses.
+        let nowhere = self.client.new_inbox();
+        let _ = self.client.request(nowhere, Bytes::new()).await;
+        sleep(HANDLING).await;
+        Ok(())
+    }
+
+    pub(super) fn refused(&self, text: &str) -> TransportError {
+        TransportError::Access { broker: self.broker.to_string(), reason: text.to_owned() }
+    }
+
+    /// What became of the connection so far.
+    pub(super) fn so_far(&self) -> News {
+        self.news.borrow().clone()
     }
 
     pub(super) async fn subscribe(&self, subject: &str) -> Result<Subscriber, TransportError> {
@@ -259,11 +322,70 @@ impl Connection {
     }
 }
 
+/// Opens a connection that tells what becomes of it.
+async fn dial(
+    broker: &Broker,
+    options: &ConnectOptions,
+    tell: watch::Sender<News>,
+) -> Result<Client, TransportError> {
+    let authority = broker.authority();
+    let refused = |reason: String| TransportError::Access { broker: authority.clone(), reason };
+    let access = &broker.access;
+    let mut connect = async_nats::ConnectOptions::new()
+        .name(&options.name)
+        .no_echo()
+        .connection_timeout(options.connect_timeout)
+        .ping_interval(PING_INTERVAL)
+        .subscription_capacity(WAITING_MESSAGES)
+        .require_tls(broker.security == Security::Required)
+        .event_callback(move |event| {
+            hear(&tell, event);
+            std::future::ready(())
+        });
+    if options.absence == Absence::IsWaitedFor {
+        connect = connect.retry_on_initial_connect();
+    }
+    if let Some(user) = &access.user {
+        let password = access.password.as_ref().map_or("", |Password(text)| text);
+        connect = connect.user_and_password(user.clone(), password.to_owned());
+    }
+    if let Some(Password(token)) = &access.token {
+        connect = connect.token(token.clone());
+    }
+    if let Some(file) = &access.nkey {
+        let Password(seed) = seed(file).map_err(|error| refused(error.to_string()))?;
+        connect = connect.nkey(seed);
+    }
+    if let Some(file) = &access.credentials {
+        let Password(text) = credentials(file).map_err(|error| refused(error.to_string()))?;
+        connect = connect.credentials(&text).map_err(|error| refused(error.to_string()))?;
+    }
+    if let Some(file) = &access.authorities {
+        connect = connect.add_root_certificates(file.clone());
+    }
+    if let (Some(certificate), Some(key)) = (&access.certificate, &access.key) {
+        connect = connect.add_client_certificate(certificate.clone(), key.clone());
+    }
+    let servers: Vec<ServerAddr> = broker
+        .servers
+        .iter()
+        .map(|place| url(broker, place).parse())
+        .collect::<Result<_, _>>()
+        .map_err(|error: io::Error| unreachable(&authority, error.to_string()))?;
+    match connect.connect(servers).await {
+        Ok(client) => Ok(client),
+        Err(error) => Err(explain(broker, &authority, options, &error).await),
+    }
+}
+
 fn hear(tell: &watch::Sender<News>, event: Event) {
     match event {
         Event::Connected => {
             tracing::debug!("the broker is there");
-            tell.send_modify(|_| ());
+            tell.send_modify(|news| {
+                news.openings += 1;
+                news.fails = false;
+            });
         }
         Event::Disconnected | Event::Closed | Event::LameDuckMode => {
             tracing::debug!(%event, "the broker goes");
@@ -275,7 +397,18 @@ fn hear(tell: &watch::Sender<News>, event: Event) {
                 news.refuse(said(&error));
             });
         }
+        Event::ClientError(error) => {
+            tracing::debug!(%error, "no connection to the broker");
+            tell.send_modify(|news| news.fails = true);
+        }
         event => tracing::debug!(%event, "news of the connection"),
+    }
+}
+
+/// Ends when there is something new.
+pub(super) async fn changed(news: &mut watch::Receiver<News>) {
+    if news.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::connection::{Connection, News};
+use super::connection::{Connection, News, changed};
 use super::envelope::Envelope;
 use super::part::{Flaw, Inflow, MAX_PART_BYTES, Outflow};
 use crate::http::serve::{Memory, Share};
@@ -145,8 +145,7 @@ impl Line {
         }
         let is_ours = |text: &str| text.contains(&self.subject) || text.contains(&self.inbox);
         if let Some(text) = news.refused_since(self.seen.refusals, is_ours) {
-            let (broker, reason) = (self.connection.broker().to_owned(), text.to_owned());
-            return Err(TransportError::Access { broker, reason });
+            return Err(self.connection.refused(text));
         }
         self.seen = news;
         Ok(())
@@ -266,12 +265,6 @@ impl Line {
     pub(super) fn malformed(&self, error: &dyn std::fmt::Display) -> TransportError {
         let (peer, text) = (self.peer.clone(), error.to_string());
         TransportError::PeerFailed { peer, fault: PeerFault::Failed, text }
-    }
-}
-
-async fn changed(news: &mut watch::Receiver<News>) {
-    if news.changed().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

@@ -76,8 +76,11 @@ pub struct Served {
 
 /// A server that the broker knows of already, and that answers once it runs.
 pub struct NatsServer {
+    connection: Connection,
     counters: Vec<(Counter, [Subscriber; 2])>,
     drain_timeout: Duration,
+    /// How often the broker had refused something before it was told.
+    refusals: u64,
 }
 
 /// What one project is served with.
@@ -120,8 +123,7 @@ pub async fn serve(
     options: NatsServeOptions,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), NatsServeError> {
-    NatsServer::open(connection, &service, &options).await?.run(shutdown).await;
-    Ok(())
+    Ok(NatsServer::open(connection, &service, &options).await?.run(shutdown).await?)
 }
 
 impl NatsServer {
@@ -170,8 +172,9 @@ impl NatsServer {
         options: &NatsServeOptions,
         drain_timeout: Duration,
     ) -> Result<Self, NatsServeError> {
+        connection.reached().await?;
         let free = Arc::new(Semaphore::new(options.concurrent.max(1)));
-        let before = connection.refusals();
+        let before = connection.so_far();
         let mut counters: Vec<(Counter, _)> = Vec::new();
         for Post { clerk, topic, peer } in posts {
             let any = connection.join(&topic.sync(), &topic.queue()).await?;
@@ -179,9 +182,15 @@ impl NatsServer {
             let (connection, free) = (connection.clone(), Arc::clone(&free));
             counters.push((Counter { connection, clerk, topic, peer, free }, [any, own]));
         }
-        let topics: Vec<String> = counters.iter().map(|(counter, _)| counter.topic.sync()).collect();
-        connection.settle(before, |refused| topics.iter().any(|topic| refused.contains(topic))).await?;
-        Ok(Self { counters, drain_timeout })
+        let server =
+            Self { connection: connection.clone(), counters, drain_timeout, refusals: before.refusals };
+        connection.settle(&before, &server.subjects()).await?;
+        Ok(server)
+    }
+
+    /// Where any peer of the projects is asked; where one is asked begins so.
+    fn subjects(&self) -> Vec<String> {
+        self.counters.iter().map(|(counter, _)| counter.topic.sync()).collect()
     }
 
     /// The repositories that are served.
@@ -197,19 +206,25 @@ impl NatsServer {
         self.counters.iter().filter_map(served).collect()
     }
 
-    /// Answers until `shutdown` ends; then what has come, within the service's time for that.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+    /// Answers until `shutdown` ends; then what has come, within the service's time for that. That the broker does not
+    /// let us be asked (any more) ends it too, with an error.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), TransportError> {
         let (stop, stopped) = watch::channel(false);
+        let (subjects, connection) = (self.subjects(), self.connection);
         let mut running = JoinSet::new();
         for (counter, subscribers) in self.counters {
             running.spawn(counter.run(subscribers, stopped.clone()));
         }
-        shutdown.await;
+        let ended = tokio::select! {
+            () = shutdown => Ok(()),
+            refused = connection.deafened(self.refusals, &subjects) => Err(refused),
+        };
         let _ = stop.send(true);
         let all = async { while running.join_next().await.is_some() {} };
         if timeout(self.drain_timeout, all).await.is_err() {
             tracing::warn!("stopped before every request of the broker was answered");
         }
+        ended
     }
 }
 
@@ -226,19 +241,22 @@ impl Counter {
             let Some(message) = message else { break };
             self.begin(message, &mut answers).await;
         }
-        if !self.connection.is_up() {
-            // Nobody hears an answer.
-            return;
-        }
         // What the broker gave us before it learnt that we take no more is still answered.
-        let _ = (any.drain().await, own.drain().await);
-        for mail in [&mut any, &mut own] {
-            while let Some(message) = mail.next().await {
-                self.begin(message, &mut answers).await;
+        let finished = async {
+            let _ = (any.drain().await, own.drain().await);
+            for mail in [&mut any, &mut own] {
+                while let Some(message) = mail.next().await {
+                    self.begin(message, &mut answers).await;
+                }
             }
+            while answers.join_next().await.is_some() {}
+            let _ = self.connection.flush().await;
+        };
+        tokio::select! {
+            () = finished => {}
+            // Nobody hears an answer.
+            () = self.connection.falls() => {}
         }
-        while answers.join_next().await.is_some() {}
-        let _ = self.connection.flush().await;
     }
 
     async fn begin(&self, message: Message, answers: &mut JoinSet<()>) {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use frond_tests::leaf::{check_in, holds, open_repository, until};
 use frond_tests::nats::ByHand;
+use frond_tests::process::free_port;
 use frond_tests::{Fossil, Frond, Leaf, Nats, Scratch, sql};
 use serde_json::Value;
 
@@ -188,15 +189,85 @@ fn what_the_broker_does_not_allow_is_told_by_status_and_page() {
     let file = scratch.file("a.fossil");
     open_repository(&frond, &file);
     let leaf = Leaf::of(&frond, &file, &["--nats", &broker.url(), "--poll", "off"]);
-    let told = "it hears of nothing new at the broker";
-    until("it is told", || {
-        let errors = leaf.status(&frond)["repositories"][0]["broker_errors"].clone();
-        let says = |error: &Value| error["message"].as_str().is_some_and(|text| text.contains(told));
-        errors.as_array().unwrap().iter().any(|error| says(error) && error["class"] == "refused")
-    });
+    let told = ["it does not answer at the broker", "it hears of nothing new at the broker"];
+    for told in told {
+        until("it is told", || broker_error(&frond, &leaf, told)["class"] == "refused");
+    }
     let socket = leaf.started["socket"].as_str().unwrap();
     let (text, page) = (frond.output(["leaf", "status", "--socket", socket]), leaf.probe("/").text());
-    assert!(text.contains(told) && page.contains(told), "{text}{page}");
+    assert!(told.iter().all(|told| text.contains(told) && page.contains(told)), "{text}{page}");
+    assert!(leaf.probe("/readyz").text().contains(told[0]));
+}
+
+/// What the status says of what fails at the broker, if it says this.
+fn broker_error(frond: &Frond, leaf: &Leaf, told: &str) -> Value {
+    let errors = leaf.status(frond)["repositories"][0]["broker_errors"].clone();
+    let says = |error: &&Value| error["message"].as_str().is_some_and(|text| text.contains(told));
+    errors.as_array().unwrap().iter().find(says).cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_broker_that_does_not_let_the_leaf_in_is_told_with_what_to_do() {
+    let leafnodes = free_port();
+    let broker = Nats::with(&format!(
+        "authorization {{ user: leaf, password: right }}\nleafnodes {{ listen: \"127.0.0.1:{leafnodes}\" }}\n"
+    ));
+    for (port, password, class, hint) in [
+        (broker.port, "wrong", "refused", "check who asks"),
+        (leafnodes, "right", "failed", "the broker's port for clients"),
+    ] {
+        let (frond, scratch) = (Frond::new(), Scratch::new());
+        let file = scratch.file("a.fossil");
+        open_repository(&frond, &file);
+        let url = format!("nats://127.0.0.1:{port}");
+        let mut command = frond.command(["leaf", "--json", "-v", "--admin", "0", "--nats", &url, "-R"]);
+        command.arg(&file).env("NATS_USER", "leaf").env("NATS_PASSWORD", password);
+        let leaf = Leaf::start_command(&mut command);
+        let error = || broker_error(&frond, &leaf, "it does not reach the broker");
+        until("it is told", || error()["class"] == class);
+        assert!(error()["hint"].as_str().unwrap().contains(hint), "{}", error());
+        until("the session is over", || at_broker(&frond, &leaf)["error"]["class"] == class);
+        assert_eq!(at_broker(&frond, &leaf)["syncing"], false);
+        assert_eq!(leaf.probe("/readyz").status, 503);
+        leaf.terminate();
+    }
+}
+
+#[test]
+fn a_leaf_that_ends_together_with_its_broker_waits_for_nobody() {
+    let (frond, scratch, mut broker) = (Frond::new(), Scratch::new(), Nats::start());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let leaf = Leaf::of(&frond, &file, &["--nats", &broker.url(), "--drain", "1h"]);
+    until("it is ready", || leaf.probe("/readyz").status == 200);
+    leaf.signal("TERM");
+    broker.stop();
+    let (status, log) = leaf.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[test]
+fn a_leaf_that_is_there_before_its_broker_has_announcements_kept() {
+    let mut broker = Nats::with("jetstream { store_dir: \"{STORE}\" }\n");
+    broker.stop();
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let leaf = Leaf::of(&frond, &file, &["--nats", &broker.url()]);
+    until("it misses the broker", || {
+        broker_error(&frond, &leaf, "it does not reach the broker")["class"] == "network"
+    });
+    broker.restart();
+    let (project, own) = (config(&file, "project-code"), config(&file, "server-code"));
+    let subject = format!("$JS.API.CONSUMER.INFO.FROND_fossil_{project}.{own}");
+    until("the broker keeps announcements for it", || {
+        let heard = ByHand::connect(&broker).ask(&subject, b"");
+        let said: Value = serde_json::from_slice(&heard.payload).unwrap();
+        said["name"] == own.as_str()
+    });
+    until("it misses it no more", || {
+        leaf.status(&frond)["repositories"][0]["broker_errors"].as_array().unwrap().is_empty()
+    });
 }
 
 /// Has somebody log in as `sync` who may pull and push, and nobody else.

@@ -1,11 +1,13 @@
 //! Who is let in by a broker, and that no secret shows where others can read it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use frond_tests::corpus::{Extras, PROJECT, Shape};
 use frond_tests::frond::{FAILED, REFUSED, USAGE};
+use frond_tests::process::Running;
 use frond_tests::{Frond, Nats, Scratch, Server, shared};
 use nkeys::KeyPair;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair as CertKey};
@@ -98,7 +100,9 @@ fn what_a_user_of_the_broker_may_not_say_or_hear_is_said() {
     let broker = door.broker.url();
     let words = ["serve", &file.to_string_lossy(), "--listen", "127.0.0.1:0", "--nats", &broker];
     let mut command = door.frond.command(words);
-    let serves = frond_tests::frond::run(command.env("NATS_USER", "deaf").env("NATS_PASSWORD", "s3cret"));
+    // One that came up would serve for good.
+    let serves = Running::start(command.env("NATS_USER", "deaf").env("NATS_PASSWORD", "s3cret"));
+    let serves = serves.end(Duration::from_secs(60));
     assert_eq!(serves.code, Some(REFUSED), "{serves}");
     assert!(serves.stderr.contains("fossil.") && !serves.all().contains("s3cret"), "{serves}");
 }

@@ -133,7 +133,7 @@ fn serve_here(broker: &Nats, file: &Path, options: ServeOptions) {
             let connection = Connection::open(&address.broker, &ConnectOptions::default()).await.unwrap();
             let server = NatsServer::open(&connection, &service, &NatsServeOptions::default()).await.unwrap();
             tell.send(()).unwrap();
-            server.run(std::future::pending()).await;
+            server.run(std::future::pending()).await.unwrap();
         });
     });
     told.recv().unwrap();
