@@ -8,11 +8,14 @@ use async_nats::jetstream::message::Acker;
 use async_nats::jetstream::stream::{Config as StreamConfig, DiscardPolicy};
 use async_nats::{HeaderMap, Subscriber, jetstream};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use xfer::ArtifactId;
 
-use super::connection::Connection;
+use super::connection::{Connection, News as ConnectionNews, changed};
 use super::topic::{PeerId, Topic};
 use crate::{TransportError, short};
 
@@ -27,6 +30,12 @@ const KEPT_COUNT: i64 = 1000;
 
 /// How long a broker may take to say whether it keeps announcements.
 const STREAM_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Time between tries to have announcements kept.
+const TRY_EVERY: Duration = Duration::from_secs(60);
+
+/// Time until the next one where they were kept a moment ago.
+const TRY_SOON: Duration = Duration::from_secs(5);
 
 /// Something new at a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +76,25 @@ pub enum Durability {
 pub struct Announcements {
     own: Option<PeerId>,
     mail: Subscriber,
-    kept: Option<Box<Pulled>>,
+    kept: Keeping,
+    /// What the broker refuses is heard of here.
+    connection: Connection,
+    refusals: u64,
+    subjects: [String; 1],
+}
+
+/// Announcements that the broker keeps, if it does.
+struct Keeping {
+    connection: Connection,
+    topic: Topic,
+    /// For whom; none: for nobody.
+    peer: Option<PeerId>,
+    pulled: Option<Box<Pulled>>,
+    /// A try that is under way.
+    trying: Option<BoxFuture<'static, Result<Pulled, String>>>,
+    next_try: Instant,
+    news: watch::Receiver<ConnectionNews>,
+    openings: u64,
 }
 
 impl Announcement {
@@ -136,26 +163,30 @@ pub async fn announcements(
     connection.reached().await?;
     let before = connection.so_far();
     let mail = connection.subscribe(&topic.commit()).await?;
-    let kept = match durability {
+    let peer = match durability {
         Durability::Passing => None,
-        Durability::Kept(peer) => kept(connection, topic, peer).await,
+        Durability::Kept(peer) => Some(peer.clone()),
     };
-    connection.settle(&before, &[topic.commit()]).await?;
-    Ok(Announcements { own, mail, kept })
+    let kept = Keeping::begin(connection, topic, peer).await;
+    let subjects = [topic.commit()];
+    connection.settle(&before, &subjects).await?;
+    Ok(Announcements { own, mail, kept, connection: connection.clone(), refusals: before.refusals, subjects })
 }
 
 impl Announcements {
     /// Whether the broker keeps announcements for who is away.
     pub fn are_kept(&self) -> bool {
-        self.kept.is_some()
+        self.kept.pulled.is_some()
     }
 
-    /// The next one, of somebody else. The same may come twice. None once the connection was closed.
+    /// The next one, of somebody else. The same may come twice. None once the connection was closed, or the broker lets
+    /// us not listen any more.
     pub async fn next(&mut self) -> Option<News> {
         loop {
             let (payload, receipt) = tokio::select! {
                 message = self.mail.next() => (message?.payload, Receipt::default()),
-                kept = next_kept(&mut self.kept) => kept,
+                kept = self.kept.next() => kept,
+                _ = self.connection.deafened(self.refusals, &self.subjects) => return None,
             };
             match Announcement::read(&payload) {
                 Some(announcement) if self.own.is_none() || announcement.peer != self.own => {
@@ -168,57 +199,108 @@ impl Announcements {
     }
 }
 
-/// The next announcement that was kept. Without a stream that is never.
-async fn next_kept(kept: &mut Option<Box<Pulled>>) -> (Bytes, Receipt) {
-    loop {
-        let Some(stream) = kept else { return std::future::pending().await };
-        match stream.next().await {
-            Some(Ok(message)) => {
-                let is_again = message.info().is_ok_and(|info| info.delivered > 1);
-                let (message, acker) = message.split();
-                return (message.payload, Receipt { acker: Some(Box::new(acker)), is_again });
+impl Keeping {
+    async fn begin(connection: &Connection, topic: &Topic, peer: Option<PeerId>) -> Self {
+        let mut keeping = Self {
+            connection: connection.clone(),
+            topic: topic.clone(),
+            peer,
+            pulled: None,
+            trying: None,
+            next_try: Instant::now() + TRY_EVERY,
+            news: connection.news(),
+            openings: connection.so_far().openings,
+        };
+        if let Some(peer) = keeping.peer.clone() {
+            keeping.tried(pull(connection.clone(), topic.clone(), peer).await);
+        }
+        keeping
+    }
+
+    /// The next announcement that was kept. Where the broker keeps none, it is asked to again and again. Dropped, it
+    /// loses nothing.
+    async fn next(&mut self) -> (Bytes, Receipt) {
+        loop {
+            if let Some(pulled) = &mut self.pulled {
+                match pulled.next().await {
+                    Some(Ok(message)) => {
+                        let is_again = message.info().is_ok_and(|info| info.delivered > 1);
+                        let (message, acker) = message.split();
+                        return (message.payload, Receipt { acker: Some(Box::new(acker)), is_again });
+                    }
+                    Some(Err(error)) => {
+                        tracing::debug!(%error, "announcements that were kept do not come now");
+                    }
+                    None => {}
+                }
+                (self.pulled, self.next_try) = (None, Instant::now() + TRY_SOON);
             }
-            Some(Err(error)) => tracing::debug!(%error, "announcements that were kept do not come now"),
-            None => *kept = None,
+            if let Some(trying) = &mut self.trying {
+                let tried = trying.await;
+                self.trying = None;
+                self.tried(tried);
+                continue;
+            }
+            let Some(peer) = self.peer.clone() else { return std::future::pending().await };
+            if self.is_time() {
+                self.trying = Some(pull(self.connection.clone(), self.topic.clone(), peer).boxed());
+                continue;
+            }
+            tokio::select! {
+                () = sleep_until(self.next_try) => {}
+                () = changed(&mut self.news) => {}
+            }
+        }
+    }
+
+    /// Whether the broker is to be asked again: after a while, and when it may be another one.
+    fn is_time(&mut self) -> bool {
+        let openings = std::mem::replace(&mut self.openings, self.news.borrow_and_update().openings);
+        self.openings != openings || Instant::now() >= self.next_try
+    }
+
+    fn tried(&mut self, tried: Result<Pulled, String>) {
+        self.next_try = Instant::now() + TRY_EVERY;
+        match tried {
+            Ok(pulled) => self.pulled = Some(Box::new(pulled)),
+            Err(error) => tracing::debug!(
+                broker = self.connection.broker(),
+                error = &*short(&error),
+                "the broker keeps no announcements"
+            ),
         }
     }
 }
 
-/// What was announced since the peer last listened, and will be. None where the broker keeps nothing.
-async fn kept(connection: &Connection, topic: &Topic, peer: &PeerId) -> Option<Box<Pulled>> {
+/// What was announced since the peer last listened, and will be.
+async fn pull(connection: Connection, topic: Topic, peer: PeerId) -> Result<Pulled, String> {
     let mut context = jetstream::new(connection.client().clone());
     context.set_timeout(STREAM_PATIENCE);
-    let name = format!("FROND_{}_{}", topic.prefix().replace('.', "_"), topic.project());
-    let stream = StreamConfig {
-        name,
-        subjects: vec![topic.commit()],
-        max_age: KEPT,
-        max_messages: KEPT_COUNT,
-        discard: DiscardPolicy::Old,
-        ..StreamConfig::default()
+    let stream = match context.stream_by_subject(topic.commit()).await {
+        // Ours, or one that was made for the broker as a whole: a subject has one at most.
+        Ok(name) => context.get_stream(name).await.map_err(|error| error.to_string())?,
+        Err(_) => context.get_or_create_stream(stream(&topic)).await.map_err(|error| error.to_string())?,
     };
     let consumer = ConsumerConfig {
         durable_name: Some(peer.to_string()),
         deliver_policy: DeliverPolicy::Last,
         ack_policy: AckPolicy::Explicit,
+        filter_subject: topic.commit(),
         ..ConsumerConfig::default()
     };
-    let pulled = async {
-        let stream = context.get_or_create_stream(stream).await.map_err(|error| error.to_string())?;
-        let consumer = stream.get_or_create_consumer(&peer.to_string(), consumer).await;
-        let messages = consumer.map_err(|error| error.to_string())?.messages().await;
-        messages.map_err(|error| error.to_string())
-    };
-    match pulled.await {
-        Ok(messages) => Some(Box::new(messages)),
-        Err(error) => {
-            tracing::info!(
-                broker = connection.broker(),
-                error = &*short(&error),
-                "the broker keeps no announcements"
-            );
-            None
-        }
+    let consumer = stream.get_or_create_consumer(&peer.to_string(), consumer).await;
+    let messages = consumer.map_err(|error| error.to_string())?.messages().await;
+    messages.map_err(|error| error.to_string())
+}
+
+fn stream(topic: &Topic) -> StreamConfig {
+    StreamConfig {
+        name: format!("FROND_{}_{}", topic.prefix().replace('.', "_"), topic.project()),
+        subjects: vec![topic.commit()],
+        max_age: KEPT,
+        max_messages: KEPT_COUNT,
+        discard: DiscardPolicy::Old,
+        ..StreamConfig::default()
     }
 }
 

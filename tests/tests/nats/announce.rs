@@ -1,7 +1,7 @@
 //! What is announced reaches who listens, and who comes back.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use frond_tests::Nats;
 use frond_tests::corpus::PROJECT;
@@ -118,9 +118,52 @@ fn what_was_not_acknowledged_is_not_done_for_the_broker() {
 /// How many announcements the broker gave to the peer `here` that were not acknowledged.
 fn waiting(broker: &Nats) -> u64 {
     let subject = format!("$JS.API.CONSUMER.INFO.FROND_{}_{PROJECT}.here", Topic::PREFIX);
-    let heard = ByHand::connect(broker).ask(&subject, b"");
-    let said: serde_json::Value = serde_json::from_slice(&heard.payload).unwrap();
+    let said = said(&mut ByHand::connect(broker), &subject, b"");
     said["num_ack_pending"].as_u64().unwrap_or_else(|| panic!("{said}"))
+}
+
+#[test]
+fn a_broker_that_comes_to_keep_announcements_keeps_them_from_then_on() {
+    let mut broker = Nats::start();
+    run(async {
+        let here = connect(&broker).await;
+        let kept = Durability::Kept(peer("here"));
+        let mut heard = announcements(&here, &topic(), None, &kept).await.unwrap();
+        assert!(!heard.are_kept());
+        let configuration = broker.dir().join("server.conf");
+        let text = std::fs::read_to_string(&configuration).unwrap();
+        let store = broker.dir().join("store");
+        std::fs::write(&configuration, format!("{text}jetstream {{ store_dir: {store:?} }}\n")).unwrap();
+        broker.restart();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !heard.are_kept() {
+            assert!(Instant::now() < deadline, "it never keeps them");
+            let _ = tokio::time::timeout(Duration::from_millis(50), heard.next()).await;
+        }
+    });
+}
+
+#[test]
+fn a_stream_that_others_made_for_the_subject_is_taken() {
+    let broker = Nats::with("jetstream { store_dir: \"{STORE}\" }\n");
+    let mut hand = ByHand::connect(&broker);
+    let stream = br#"{"name":"ALL","subjects":["fossil.>"],"storage":"file","retention":"limits"}"#;
+    let made = said(&mut hand, "$JS.API.STREAM.CREATE.ALL", stream);
+    assert_eq!(made["config"]["name"], "ALL", "{made}");
+    run(async {
+        let here = connect(&broker).await;
+        let kept = Durability::Kept(peer("here"));
+        let heard = announcements(&here, &topic(), None, &kept).await.unwrap();
+        assert!(heard.are_kept());
+        let consumer = said(&mut hand, "$JS.API.CONSUMER.INFO.ALL.here", b"");
+        assert_eq!(consumer["config"]["filter_subject"], topic().commit(), "{consumer}");
+        assert_eq!(said(&mut hand, "$JS.API.STREAM.NAMES", b"")["total"], 1);
+    });
+}
+
+/// What the broker answers.
+fn said(hand: &mut ByHand, subject: &str, payload: &[u8]) -> serde_json::Value {
+    serde_json::from_slice(&hand.ask(subject, payload).payload).unwrap()
 }
 
 #[test]
