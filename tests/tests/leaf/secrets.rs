@@ -80,41 +80,59 @@ fn a_password_on_the_command_line_is_refused() {
 }
 
 #[test]
-fn passwords_of_a_broker_are_shown_nowhere() {
-    const SECRET: &str = "hush-of-the-broker";
+fn secrets_of_a_broker_and_of_logins_there_are_shown_nowhere() {
+    let password = "authorization { user: alice, password: \"hush-password\" }\n";
+    let token = "authorization { token: \"hush-token\" }\n";
+    for (configuration, login, variables, class) in [
+        (password, "alice:hush-password@", &[][..], None),
+        (password, "alice:hush-wrong@", &[], Some("refused")),
+        (token, "hush-token@", &[], None),
+        (token, "", &[("NATS_TOKEN", "hush-token")], None),
+        (password, "", &[("NATS_USER", "alice"), ("NATS_PASSWORD", "hush-wrong")], Some("refused")),
+    ] {
+        let shown = shown_at(&Nats::with(configuration), login, variables, class);
+        assert!(shown.contains("127.0.0.1"), "there is something to look at");
+        assert!(!shown.contains("hush"), "{login} {variables:?}\n{shown}");
+    }
+}
+
+/// All that a leaf shows at a broker, once that lets it in, or fails it in a way of this class.
+#[track_caller]
+fn shown_at(broker: &Nats, login: &str, variables: &[(&str, &str)], class: Option<&str>) -> String {
     let (frond, scratch) = (Frond::new(), Scratch::new());
-    let broker = Nats::with(&format!("authorization {{ user: alice, password: \"{SECRET}\" }}\n"));
     let file = scratch.file("a.fossil");
     open_repository(&frond, &file);
-    let login = |password: &str| format!("nats://alice:{password}@127.0.0.1:{}", broker.port);
-    let text = |password: &str| {
-        format!(
-            "admin = '0'\nregistry = '1h'\nnats = '{}'\n[defaults]\npoll = '300ms'\n[[repository]]\nfile = 'a.fossil'\n\
-             [[bridge]]\nurl = 'http://127.0.0.1:1/'\nproject = '{}'\n",
-            login(password),
-            "ab".repeat(20)
-        )
+    scratch.write("login", "hush-login\n");
+    let text = format!(
+        "admin = '0'\nregistry = '1h'\nnats = 'nats://{login}127.0.0.1:{}'\nnats-login = 'sync'\n\
+         nats-password-file = 'login'\n[defaults]\npoll = '300ms'\n[[repository]]\nfile = 'a.fossil'\n\
+         [[bridge]]\nurl = 'http://127.0.0.1:1/'\nproject = '{}'\n",
+        broker.port,
+        "ab".repeat(20)
+    );
+    let config = scratch.write("leaf.toml", text).to_string_lossy().into_owned();
+    let command = |words: &[&str]| {
+        let mut command = frond.command(words);
+        command.args(["--config", &config]).envs(variables.iter().copied()).env("RUST_LOG", "trace");
+        command
     };
-    let mut shown = String::new();
-    for (password, is_good) in [(SECRET, true), ("hush-of-the-broker-wrong", false)] {
-        let config = scratch.write("leaf.toml", text(password));
-        let config = config.to_string_lossy();
-        let mut command = frond.command(["leaf", "--json", "--config", &config]);
-        let leaf = Leaf::start_command(command.env("RUST_LOG", "trace"));
-        until("it tried", || (leaf.probe("/readyz").status == 200) == is_good || !is_good);
-        check_in(&frond, &file, &format!("{is_good}.txt"));
-        until("it wrote about itself", || {
-            leaf.status(&frond)["repositories"][0]["fleet"].as_array().is_some_and(|fleet| !fleet.is_empty())
-        });
-        for path in ["/healthz", "/readyz", "/metrics", "/"] {
-            shown += &leaf.probe(path).text();
-        }
-        shown += &leaf.status(&frond).to_string();
-        shown += &frond.output(["leaf", "check", "--config", &config]);
-        shown += &frond.output(["table", "dump", "frond_leaves", "-R", &file.to_string_lossy()]);
-        shown += &fs::read_to_string(format!("/proc/{}/cmdline", leaf.id())).unwrap();
-        shown += &leaf.terminate();
+    let leaf = Leaf::start_command(&mut command(&["leaf", "--json"]));
+    check_in(&frond, &file, "a.txt");
+    let status = || leaf.status(&frond)["repositories"][0].clone();
+    match class {
+        None => until("the broker lets it in", || leaf.probe("/readyz").status == 200),
+        Some(class) => until("the broker does not", || status()["broker_errors"][0]["class"] == class),
     }
-    assert!(shown.contains("127.0.0.1"), "there is something to look at");
-    assert!(!shown.contains("hush"), "{shown}");
+    until("it wrote about itself", || status()["fleet"].as_array().is_some_and(|fleet| !fleet.is_empty()));
+    until("a session failed", || !status()["peers"][0]["error"].is_null());
+    let mut shown = status().to_string();
+    for path in ["/healthz", "/readyz", "/metrics", "/"] {
+        shown += &leaf.probe(path).text();
+    }
+    for words in [&["leaf", "status"][..], &["leaf", "check"], &["leaf", "check", "--json"], &["doctor"]] {
+        shown += &frond_tests::frond::run(&mut command(words)).all();
+    }
+    shown += &frond.output(["table", "dump", "frond_leaves", "-R", &file.to_string_lossy()]);
+    shown += &fs::read_to_string(format!("/proc/{}/cmdline", leaf.id())).unwrap();
+    shown + &leaf.terminate()
 }
