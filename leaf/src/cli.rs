@@ -37,7 +37,7 @@ use crate::measure::Kind;
 use crate::output::Output;
 use crate::waiting;
 
-pub(crate) use self::clone::first_user;
+pub(crate) use self::clone::{first_user, first_user_but};
 
 /// Clones, pulls and serves Fossil repositories.
 #[derive(Debug, Parser)]

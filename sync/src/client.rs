@@ -19,7 +19,7 @@ use crate::{
 };
 
 use self::again::{Again, Way};
-pub use self::clone::{CloneOptions, CloneResult, clone};
+pub use self::clone::{CloneOptions, CloneResult, Guest, clone};
 pub use self::remembered::{Remember, remembered_password, remembered_url};
 pub use self::workplace::{FileError, work_file};
 

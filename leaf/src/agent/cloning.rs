@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use repo::user;
-use sync::client::{self, ClientError, CloneOptions, FileError, Remember, Setting, work_file};
+use sync::client::{self, ClientError, CloneOptions, FileError, Guest, Remember, Setting, work_file};
 use sync::http::Password;
 use sync::schedule::{Action, Outcome, Pace, Schedule, Wake};
 use telemetry::within;
@@ -17,7 +17,7 @@ use super::config::{Address, Peer, Secret};
 use super::session::{self, Errand};
 use super::wire::Wire;
 use crate::chance;
-use crate::cli::first_user;
+use crate::cli::{first_user, first_user_but};
 use crate::exit::{Code, Failure, from_io};
 use crate::measure;
 
@@ -149,8 +149,8 @@ impl Errand {
             return Err(session::no_password(&peer.address));
         }
         let (login, password) = wire.login(peer, password);
-        let admin =
-            self.repository.admin_user.clone().or(login.clone().filter(|user| !user::is_special(user)));
+        let guest = guest(&self.repository.peers);
+        let admin = self.first_user(guest.as_ref(), login.as_deref())?;
         let options = CloneOptions {
             session: sync::SyncOptions {
                 user: login,
@@ -165,11 +165,42 @@ impl Errand {
             },
             remember: Remember::No,
             server: chance::code()?,
-            admin: first_user(admin)?,
+            admin,
             // Nobody is told: who wants to log in sets one.
             admin_password: chance::password()?,
+            guest,
             ..CloneOptions::default()
         };
         Ok((wire, options))
     }
+
+    /// Who is the first user of the new file: never the one as whom all leaves log in to each other, who would
+    /// get every right.
+    fn first_user(&self, guest: Option<&Guest>, login: Option<&str>) -> Result<String, Failure> {
+        let wanted = self.repository.admin_user.as_deref();
+        let shared = guest.map(|guest| guest.login.as_str());
+        if wanted.is_some() && wanted == shared {
+            let what = format!(
+                "admin-user {:?} is nats-login too: every leaf would have all rights here",
+                wanted.unwrap_or_default()
+            );
+            return Err(Failure::new(Code::Usage, what, "name another admin-user, or leave it out"));
+        }
+        let of_peer = login.filter(|user| !user::is_special(user));
+        match (wanted.or(of_peer.filter(|user| Some(*user) != shared)), shared) {
+            (None, Some(shared)) => first_user(Some(first_user_but(shared))),
+            (user, _) => first_user(user.map(str::to_owned)),
+        }
+    }
+}
+
+/// Who logs in to this copy from the others at the broker: as this leaf logs in to theirs.
+fn guest(peers: &[Peer]) -> Option<Guest> {
+    let peer = peers.iter().find(|peer| matches!(peer.address, Address::Meeting { .. }))?;
+    let Secret::Found { password: Password(password), .. } = &peer.password else { return None };
+    let login = peer.address.user().filter(|user| !user::is_special(user))?;
+    let more = [(peer.private, 'x'), (peer.unversioned, 'y')];
+    let more = more.into_iter().filter_map(|(is_wanted, letter)| is_wanted.then_some(letter));
+    let capabilities = "gio".chars().chain(more).collect();
+    Some(Guest { login: login.to_owned(), password: password.clone(), capabilities })
 }

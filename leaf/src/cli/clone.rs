@@ -74,6 +74,7 @@ impl Clone {
             server: chance::code()?,
             admin: admin.clone(),
             admin_password: chance::password()?,
+            guest: None,
         };
         let admin_password = options.admin_password.clone();
         let transport = url.wire(&self.network, None);
@@ -120,6 +121,13 @@ pub(crate) fn first_user(given: Option<String>) -> Result<String, Failure> {
     Ok(user)
 }
 
+/// Who works here, but for `other`.
+pub(crate) fn first_user_but(other: &str) -> String {
+    let system = ["root", "admin"].map(str::to_owned);
+    let mut users = local_users().chain(system).filter(|user| user != other && !user::is_special(user));
+    users.next().unwrap_or_default()
+}
+
 /// Who works here.
 pub(crate) fn local_user() -> String {
     local_users().next().unwrap_or_else(|| "root".to_owned())
@@ -135,5 +143,13 @@ mod tests {
             assert_eq!(first_user(Some(special.to_owned())).unwrap_err().code, Code::Usage, "{special}");
         }
         assert_eq!(first_user(Some("alice".to_owned())).unwrap(), "alice");
+    }
+
+    #[test]
+    fn the_first_user_is_another_one_than_who_logs_in_from_elsewhere() {
+        for taken in local_users().chain(["root".to_owned(), "admin".to_owned(), "sync".to_owned()]) {
+            let first = first_user_but(&taken);
+            assert!(!first.is_empty() && first != taken, "{taken}");
+        }
     }
 }

@@ -26,6 +26,26 @@ pub struct CloneOptions {
     pub admin: String,
     /// That user's password.
     pub admin_password: String,
+    /// Who else may log in to the new file, unless such a user came with the configuration.
+    pub guest: Option<Guest>,
+}
+
+/// A user of a new file beside the first one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Guest {
+    /// Name; not that of the first user.
+    pub login: String,
+    /// Password.
+    pub password: String,
+    /// Capability letters.
+    pub capabilities: String,
+}
+
+/// Without the password.
+impl std::fmt::Debug for Guest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Guest").field(&self.login).field(&self.capabilities).finish()
+    }
 }
 
 /// What a clone did.
@@ -266,6 +286,7 @@ fn finish<T: Transport>(
     let project = config::project_code(&repo.snapshot()?)?.unwrap_or_default();
     let tx = repo.begin()?;
     settle_admin(&tx, options, &project, (setting.clock)())?;
+    settle_guest(&tx, options, &project, (setting.clock)())?;
     settle_nobody(&tx, (setting.clock)())?;
     user::stamp(&tx, (setting.clock)())?;
     tx.commit()?;
@@ -288,6 +309,17 @@ fn settle_admin(tx: &Tx<'_>, options: &CloneOptions, project: &str, now: UnixTim
     let secret = Secret::derive(project, admin, &options.admin_password);
     let is_there = user::set_password(tx, admin, &secret, now)?;
     assert!(is_there, "the first user was made just now");
+    Ok(())
+}
+
+/// Lets the guest in. Who came with the configuration is there as their own server knows them.
+fn settle_guest(tx: &Tx<'_>, options: &CloneOptions, project: &str, now: UnixTime) -> Result<(), RepoError> {
+    let Some(Guest { login, password, capabilities }) = &options.guest else { return Ok(()) };
+    if user::find(tx, login)?.is_some() {
+        return Ok(());
+    }
+    user::set_capabilities(tx, login, capabilities, now)?;
+    user::set_password(tx, login, &Secret::derive(project, login, password), now)?;
     Ok(())
 }
 

@@ -362,7 +362,7 @@ fn leaves_whose_repositories_are_closed_to_nobody_log_in_to_each_other() {
     let start = |name: &str, more: &str| {
         let text = format!(
             "admin = '0'\nnats = '{}'\n[defaults]\npoll = 'off'\n\
-             [[repository]]\nfile = '{name}.fossil'\nproject = '{project}'\nadmin-user = 'ann'\n{more}",
+             [[repository]]\nfile = '{name}.fossil'\nproject = '{project}'\n{more}",
             broker.url()
         );
         let config = scratch.write(&format!("{name}.toml"), text);
@@ -370,11 +370,14 @@ fn leaves_whose_repositories_are_closed_to_nobody_log_in_to_each_other() {
     };
     let login = "nats-login = 'sync'\nnats-password-file = 'sync.password'\n";
     let mut fleet = vec![(files[0].clone(), start("a", login))];
-    // These are cloned over the broker.
+    // These are cloned over the broker, and let the others in by themselves.
     for (file, name) in files[1..].iter().zip(["b", "c"]) {
         let leaf = start(name, login);
         until("it is cloned", || leaf.probe("/readyz").status == 200);
-        close(&frond, &scratch, file);
+        let users = "SELECT login || ' ' || cap FROM user WHERE login IN ('sync', 'nobody') ORDER BY login";
+        assert_eq!(sql::column(file, users), ["nobody ", "sync gio"]);
+        let first = sql::column(file, "SELECT login FROM user WHERE cap='s'");
+        assert!(first.len() == 1 && first[0] != "sync", "{first:?}");
         fleet.push((file.clone(), leaf));
     }
     for (number, (file, _)) in fleet.iter().enumerate() {

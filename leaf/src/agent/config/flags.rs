@@ -78,7 +78,7 @@ pub(crate) struct Flags {
     /// The broker where the peers of each repository meet: nats://HOST[:PORT] or tls://HOST[:PORT]
     #[arg(long, value_name = "URL", env = "FROND_LEAF_NATS", hide_env_values = true)]
     pub(super) nats: Option<String>,
-    /// The user of each repository who logs in to its copies on the broker
+    /// The user of each repository who logs in to its copies on the broker; a copy that is cloned has the same
     #[arg(long, value_name = "USER", env = "FROND_LEAF_NATS_LOGIN")]
     pub(super) nats_login: Option<String>,
     /// A file whose first line is the password of that user; without it the password is taken from FROND_PASSWORD, or from

@@ -77,7 +77,7 @@ pub(super) const LEAF: &[Key] = &[
         "nats-login",
         "\"sync\"",
         "nobody",
-        "the user of each repository who logs in to its copies on that broker",
+        "the user of each repository who logs in to its copies on that broker; a copy that is cloned has the same",
     ),
     key(
         "nats-password-file",
@@ -123,7 +123,7 @@ pub(super) const REPOSITORY: &[Key] = &[
         "admin-user",
         "\"ann\"",
         "user of the peer",
-        "the first user, should it be cloned; set a password with `frond user password`",
+        "the first user, should it be cloned, and not nats-login; set a password with `frond user password`",
     ),
     key(
         "nats-login",
