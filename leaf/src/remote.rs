@@ -29,8 +29,12 @@ impl Remote {
     /// Reads an address of either kind.
     pub(crate) fn read(text: &str) -> Result<Self, Failure> {
         if Broker::is_meant_by(text) {
-            let read = text.parse().map(|address| Self::Nats(Box::new(address)));
-            return read.map_err(|error| unreadable(text, &error, NATS_FORM));
+            let address: Address = text.parse().map_err(|error| unreadable(text, &error, NATS_FORM))?;
+            let project = address.topic.project();
+            if !is_project_code(project) {
+                return Err(unreadable(text, &no_project_code(project), NATS_FORM));
+            }
+            return Ok(Self::Nats(Box::new(address)));
         }
         text.parse().map(Self::Http).map_err(|error| unreadable(text, &error, HTTP_FORM))
     }
@@ -92,6 +96,18 @@ impl Remote {
         }
     }
 
+    /// Why a session there failed; an address that it speaks of is one of this kind.
+    pub(crate) fn failure(&self, error: impl Into<Failure>) -> Failure {
+        let failure: Failure = error.into();
+        match self {
+            Self::Http(_) => failure,
+            Self::Nats(_) => {
+                let hint = failure.hint.replace(HTTP_LOGIN, "nats://HOST/PROJECT-CODE?login=USER");
+                Failure { hint, ..failure }
+            }
+        }
+    }
+
     /// Opens nothing yet. `own` names the repository among its peers.
     pub(crate) fn wire(&self, network: &Network, own: Option<PeerId>) -> Result<Wire, Failure> {
         match self {
@@ -104,6 +120,16 @@ impl Remote {
             }
         }
     }
+}
+
+/// Whether a text can name a project.
+pub(crate) fn is_project_code(text: &str) -> bool {
+    text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What is said of a text that cannot.
+pub(crate) fn no_project_code(text: &str) -> String {
+    format!("{text:?} is no project code: 40 hex digits make one, see `frond info` of a copy")
 }
 
 /// What a repository is called among its peers: its server code.
@@ -142,6 +168,8 @@ pub(crate) fn broker_of_flag(text: &str) -> Result<Broker, Failure> {
     broker(text)
 }
 
+/// How errors write an address with a user.
+const HTTP_LOGIN: &str = "http://USER@HOST/";
 const HTTP_FORM: &str = "write it as http://HOST/PATH, https://USER@HOST/PATH or nats://HOST/PROJECT-CODE";
 const NATS_FORM: &str = "write it as nats://HOST/PROJECT-CODE or nats://HOST/PROJECT-CODE?login=USER";
 

@@ -125,6 +125,20 @@ fn not_a_url() {
 }
 
 #[test]
+fn not_a_project_code() {
+    let pair = Pair::new();
+    for project in ["x", "0123456789abcdef", "g123456789abcdef0123456789abcdef01234567"] {
+        let url = format!("nats://127.0.0.1/{project}");
+        let line = format!(
+            "{url:?} is no URL of a repository: {project:?} is no project code: 40 hex digits make one, see `frond info` \
+             of a copy; write it as nats://HOST/PROJECT-CODE or nats://HOST/PROJECT-CODE?login=USER"
+        );
+        says_exactly(&pair.clone(&url), USAGE, &line);
+        says_exactly(&pair.pull(&url, &pair.stale), USAGE, &line);
+    }
+}
+
+#[test]
 fn not_a_fossil_server() {
     let page = "<html><body><h1>404</h1>Nothing <i>here</i></body></html>";
     let headers = [("Content-Type", "text/html"), ("Content-Length", "57"), ("Connection", "close")];

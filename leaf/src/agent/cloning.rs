@@ -135,7 +135,12 @@ impl Errand {
         let (observer, span) = measure::session(&self.repository.name, &address, peer.address.place());
         setting.observer = observer;
         let cloned = client::clone(&self.repository.file, &mut wire, options, &mut setting);
-        Ok(within(span, cloned).await.map(drop))
+        match within(span, cloned).await {
+            Err(error @ ClientError::Sync(_)) => {
+                Err(session::told_of_login(error.into(), peer, wire.peer()))
+            }
+            other => Ok(other.map(drop)),
+        }
     }
 
     fn prepare(&self, peer: &Peer) -> Result<(Wire, CloneOptions), Failure> {

@@ -130,12 +130,15 @@ impl Errand {
                     let received = has_received(result);
                     Ok(End::Done { received, refused: Some(error.into()) })
                 }
-                error => Err(error.into()),
+                error => Err(told_of_login(error.into(), peer, wire.peer())),
             },
             Err(ClientError::Transport(error @ TransportError::NobodyAnswers { .. })) => {
                 Ok(End::Absent(error.into()))
             }
-            Err(error) => Err(Failure::from(error).not_before(wire.retry_after())),
+            Err(error) => {
+                let failure = told_of_login(error.into(), peer, wire.peer());
+                Err(failure.not_before(wire.retry_after()))
+            }
         }
     }
 
@@ -273,6 +276,39 @@ pub(crate) fn needs_password(peer: &Peer) -> bool {
 pub(crate) fn no_password(address: &Address) -> Failure {
     let what = format!("there is no password for {address}");
     Failure::new(Code::Refused, what, "give it with password-file in the configuration, or in FROND_PASSWORD")
+}
+
+/// Says of a refusal who asked, where the password came from, who refused, as far as that is known, and what to do here.
+pub(crate) fn told_of_login(failure: Failure, peer: &Peer, by: Option<&PeerId>) -> Failure {
+    if failure.code != Code::Refused && !failure.what.contains("failed logins") {
+        return failure;
+    }
+    let user = peer.address.user().unwrap_or(repo::user::NOBODY);
+    let mut who = format!("user {user}");
+    if needs_password(peer) {
+        let origin = match &peer.password {
+            Secret::Found { origin: "the environment", .. } => "FROND_PASSWORD or FROND_PASSWORD_FILE",
+            Secret::Found { origin, .. } => origin,
+            Secret::None => "the repository, which remembers it",
+        };
+        who += &format!(", the password from {origin}");
+    }
+    who.extend(by.iter().map(|by| format!(", asked was peer {by}")));
+    let failure = Failure { what: format!("{} ({who})", failure.what), ..failure };
+    match &peer.address {
+        Address::Meeting { login: Some(user), .. } => {
+            let hint = format!(
+                "let {user} in there with this password (`frond user list`), or mend nats-login and nats-password-file here"
+            );
+            Failure { hint, ..failure }
+        }
+        Address::Meeting { login: None, .. } => {
+            let hint = "log in as a user of that repository: nats-login and nats-password-file".to_owned();
+            Failure { hint, ..failure }
+        }
+        Address::Remote(remote) => remote.failure(failure),
+        Address::File(_) => failure,
+    }
 }
 
 fn has_received(result: &SyncResult) -> bool {

@@ -89,6 +89,14 @@ impl Wire {
         }
     }
 
+    /// Who answered last, on a broker.
+    pub(crate) fn peer(&self) -> Option<&PeerId> {
+        match &self.way {
+            Way::Nats(transport) => transport.peer(),
+            Way::Http(_) | Way::File(_) => None,
+        }
+    }
+
     /// What the peer's clock said last, if it says so.
     pub(crate) fn peer_time(&self) -> Option<SystemTime> {
         match &self.way {

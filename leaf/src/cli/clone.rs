@@ -81,7 +81,7 @@ impl Clone {
         let mut transport = transport.inspect_err(|failure| tell(Some(&url), failure))?;
         let (mut setting, span) = network::setting(&self.file, &url, output)?;
         let cloned = client::clone(&self.file, &mut transport, options, &mut setting);
-        let (_, result) = network::run(within(span, cloned))??;
+        let (_, result) = network::run(within(span, cloned))?.map_err(|error| url.failure(error))?;
         let session = SyncResult { resumed: result.is_resumed, ..result.sync.clone() };
         let summary = Summary::new("clone", &session, End::Done, begun);
         warn_of_unusable(&result.sync.unusable_settings, output);

@@ -99,7 +99,7 @@ impl Meeting {
             }
             None => {}
         }
-        let result = outcome?;
+        let result = outcome.map_err(|error| url.failure(error))?;
         match result.refused_rows {
             0 => Ok(Code::Ok),
             rows => Err(Failure::new(

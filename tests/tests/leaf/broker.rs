@@ -389,4 +389,15 @@ fn leaves_whose_repositories_are_closed_to_nobody_log_in_to_each_other() {
         stranger.status(&frond)["repositories"][0]["error"]["class"] == "refused"
     });
     assert!(!scratch.file("stranger.fossil").exists());
+    scratch.write("wrong.password", "a guess\n");
+    let wrong = start("wrong", &login.replace("sync.password", "wrong.password"));
+    until("who gives a wrong password hears whose, and where it is from", || {
+        let error = &wrong.status(&frond)["repositories"][0]["error"];
+        let says = |text: &str| error["message"].as_str().is_some_and(|message| message.contains(text));
+        says("login failed") && says("user sync") && says("nats-password-file") && says("asked was peer")
+    });
+    let url = broker.project(&project);
+    let said = frond.try_run(["clone", &url, &scratch.file("clone.fossil").to_string_lossy()]);
+    let hints = said.stderr.contains("?login=USER") && !said.stderr.contains("http://USER@");
+    assert!(said.code == Some(frond_tests::frond::REFUSED) && hints, "{said}");
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sync::http::Url;
-use sync::nats::{PeerId, Topic};
+use sync::nats::PeerId;
 
 use super::Bridge;
 use super::file;
 use super::resolve::misuse;
 use crate::exit::Failure;
+use crate::remote;
 
 /// What `[PROJECT-CODE=]URL` says.
 pub(super) fn said_by_flag(text: &str) -> file::Bridge {
@@ -47,8 +48,9 @@ fn one(said: &file::Bridge) -> Result<Bridge, Failure> {
     let wrong = |error: &dyn std::fmt::Display| {
         misuse(&format!("bridge {shown}: {error}"), "letters, digits, - and _ make one")
     };
-    if let Some(project) = &said.project {
-        Topic::new(Topic::PREFIX, project).map_err(|error| wrong(&error))?;
+    if let Some(project) = said.project.as_deref().filter(|text| !remote::is_project_code(text)) {
+        let what = format!("bridge {shown}: {}", remote::no_project_code(project));
+        return Err(misuse(&what, "write the whole code of the project, or leave it out"));
     }
     let name = said.name.as_deref().map(PeerId::new).transpose().map_err(|error| wrong(&error))?;
     let timeout = said.timeout.map_or(Duration::from_secs(60), |span| span.0);

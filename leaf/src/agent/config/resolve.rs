@@ -169,8 +169,10 @@ fn repository(
         failure
     })?;
     if let Some(project) = &said.project {
-        Topic::new(Topic::PREFIX, project)
-            .map_err(|error| misuse(&format!("repository {name}: {error}"), "see `frond info` of a copy"))?;
+        if !remote::is_project_code(project) {
+            let what = format!("repository {name}: {}", remote::no_project_code(project));
+            return Err(misuse(&what, "write the whole code of the project"));
+        }
     }
     let (project, admin_user) = (said.project.clone(), said.admin_user.clone());
     Ok(Repository { name, file, project, admin_user, peers })

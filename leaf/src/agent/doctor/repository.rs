@@ -8,6 +8,7 @@ use sync::client::now;
 
 use super::{CLOCK, Findings};
 use crate::exit::Failure;
+use crate::remote::is_project_code;
 
 /// What peers meet by.
 pub(super) struct Known {
@@ -60,7 +61,7 @@ fn look(repo: &mut Repo, about: &str, findings: &mut Findings<'_>) -> Result<Opt
         );
     }
     let (project, server) = (config::project_code(&snap)?, config::server_code(&snap)?);
-    let Some(project) = project.filter(|code| is_code(code)) else {
+    let Some(project) = project.filter(|code| is_project_code(code)) else {
         findings.fail(
             about,
             "it has no project code of 40 or more hex digits",
@@ -81,10 +82,6 @@ fn look(repo: &mut Repo, about: &str, findings: &mut Findings<'_>) -> Result<Opt
         findings.well(about, what);
     }
     Ok(Some(Known { project }))
-}
-
-fn is_code(code: &str) -> bool {
-    code.len() >= 40 && code.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// How far a time lies in the future.
