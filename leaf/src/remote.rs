@@ -98,14 +98,11 @@ impl Remote {
 
     /// Why a session there failed; an address that it speaks of is one of this kind.
     pub(crate) fn failure(&self, error: impl Into<Failure>) -> Failure {
-        let failure: Failure = error.into();
-        match self {
-            Self::Http(_) => failure,
-            Self::Nats(_) => {
-                let hint = failure.hint.replace(HTTP_LOGIN, "nats://HOST/PROJECT-CODE?login=USER");
-                Failure { hint, ..failure }
-            }
+        let mut failure: Failure = error.into();
+        if matches!(self, Self::Nats(_)) {
+            failure.hint = failure.hint.replace(HTTP_LOGIN, "nats://HOST/PROJECT-CODE?login=USER");
         }
+        failure
     }
 
     /// Opens nothing yet. `own` names the repository among its peers.

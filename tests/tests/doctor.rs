@@ -171,6 +171,44 @@ fn what_is_wrong_with_a_peer_is_found() {
 }
 
 #[test]
+fn who_is_refused_at_a_broker_is_told_by_the_doctor_and_by_a_check_of_the_leaf() {
+    let patient = Patient::new();
+    let broker = Nats::start();
+    let copy = patient.scratch.file("copy.fossil");
+    let server = patient.frond.server(&patient.file);
+    patient.frond.output(["clone", "--once", &server.url(), &copy.to_string_lossy()]);
+    drop(server);
+    let at_broker = "peer nats://";
+    let open = ["-R", copy.to_str().unwrap(), "--nats", &broker.url()];
+    let asked = |args: &[&str]| patient.frond.try_run(["doctor", "--json"].iter().chain(args));
+    find(&asked(&open), "ok", at_broker, "nobody else is there just now");
+    let _first = Leaf::of(&patient.frond, &patient.file, &["--nats", &broker.url()]);
+    until("it answers", || {
+        let said = asked(&open);
+        said.stdout.contains("lets us do what we want")
+    });
+    patient.frond.output(["user", "capabilities", "nobody", "", "-R", &patient.file.to_string_lossy()]);
+    patient.scratch.write("sync.password", "a guess\n");
+    let config = patient.scratch.write(
+        "copy.toml",
+        format!(
+            "nats = '{}'\nnats-login = 'sync'\nnats-password-file = 'sync.password'\n\
+             [[repository]]\nfile = 'copy.fossil'\n",
+            broker.url()
+        ),
+    );
+    let config = config.to_str().unwrap();
+    let words = "login failed (user sync, the password from its nats-password-file, asked was peer";
+    find(&asked(&["--config", config]), "error", at_broker, words);
+    let leaf = Leaf::start(&patient.frond, ["--config", config]);
+    let check = || patient.frond.try_run(["leaf", "status", "--check", "--config", config]);
+    until("the leaf was refused", || check().stdout.contains("refused the last session"));
+    assert_eq!(check().code, Some(frond::FAILED));
+    find(&asked(&["--config", config]), "error", "leaf", "login failed");
+    leaf.terminate();
+}
+
+#[test]
 fn what_is_wrong_with_a_server_behind_a_bridge_is_found() {
     let patient = Patient::new();
     let broker = Nats::start();

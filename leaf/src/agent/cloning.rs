@@ -136,9 +136,7 @@ impl Errand {
         setting.observer = observer;
         let cloned = client::clone(&self.repository.file, &mut wire, options, &mut setting);
         match within(span, cloned).await {
-            Err(error @ ClientError::Sync(_)) => {
-                Err(session::told_of_login(error.into(), peer, wire.peer()))
-            }
+            Err(error @ ClientError::Sync(_)) => Err(session::told_of_login(error.into(), peer, wire.peer())),
             other => Ok(other.map(drop)),
         }
     }

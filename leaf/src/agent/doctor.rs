@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use repo::UnixTime;
 use serde::Serialize;
+use serde_json::Value;
 use sync::client::now;
 use sync::http::{HttpOptions, Proxies};
 
@@ -89,7 +90,7 @@ pub(crate) async fn examine(flags: &Flags, tell: &mut dyn FnMut(&Finding)) {
     clock(&mut findings);
     running(&config, &mut findings);
     let projects = repositories(&config, &mut findings);
-    broker::examine(&config, &projects, &mut findings).await;
+    let connection = broker::examine(&config, &projects, &mut findings).await;
     let proxies = Proxies::from_variables(|name| std::env::var(name).ok());
     let http = match proxies {
         Ok(proxies) => HttpOptions { proxies, ..HttpOptions::default() },
@@ -102,8 +103,10 @@ pub(crate) async fn examine(flags: &Flags, tell: &mut dyn FnMut(&Finding)) {
         bridge::examine(known, &http, &mut findings).await;
     }
     for repository in &config.repositories {
+        let meeting =
+            connection.as_ref().and_then(|connection| broker::meeting(&config, repository, connection));
         for known in &repository.peers {
-            peer::examine(repository, known, &http, &mut findings).await;
+            peer::examine(repository, known, meeting.as_ref(), &http, &mut findings).await;
         }
     }
 }
@@ -149,7 +152,7 @@ fn running(config: &Config, findings: &mut Findings<'_>) {
         return findings.well("leaf", format!("none runs at {}", config.socket.display()));
     };
     if verdict["status"] == "ok" {
-        return findings.well("leaf", "runs, and is ready");
+        findings.well("leaf", "runs, and is ready");
     }
     for problem in verdict["problems"].as_array().into_iter().flatten() {
         let of = ["repository", "peer"].map(|key| problem[key].as_str());
@@ -157,6 +160,42 @@ fn running(config: &Config, findings: &mut Findings<'_>) {
         let what = problem["what"].as_str().unwrap_or_default();
         findings.warn("leaf", format!("runs, and is not ready: {of}{what}"), "see `frond leaf status`");
     }
+    if let Ok(report) = control::ask(&config.socket, &Request::Status) {
+        troubles(&report, findings);
+    }
+}
+
+/// What the leaf that runs says went wrong the last time.
+fn troubles(report: &Value, findings: &mut Findings<'_>) {
+    let all = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    for repository in all(&report["repositories"]) {
+        let name = word(&repository["name"]);
+        trouble(&format!("repository {name}"), &repository["error"], findings);
+        for error in all(&repository["broker_errors"]) {
+            trouble(&format!("repository {name}"), &error, findings);
+        }
+        for peer in all(&repository["peers"]) {
+            trouble(&format!("peer {} of {name}", word(&peer["url"])), &peer["error"], findings);
+        }
+    }
+    for bridge in all(&report["bridges"]) {
+        trouble(&format!("bridge {}", word(&bridge["url"])), &bridge["error"], findings);
+    }
+}
+
+/// What may pass by itself is a warning.
+fn trouble(of: &str, error: &Value, findings: &mut Findings<'_>) {
+    if error["message"].is_string() {
+        let (what, hint) = (format!("{of}: {}", word(&error["message"])), word(&error["hint"]));
+        match error["class"].as_str() {
+            Some("network" | "locked") => findings.warn("leaf", what, hint),
+            _ => findings.fail("leaf", what, hint),
+        }
+    }
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
 }
 
 /// The projects of those that open.

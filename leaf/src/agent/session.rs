@@ -279,7 +279,7 @@ pub(crate) fn no_password(address: &Address) -> Failure {
 }
 
 /// Says of a refusal who asked, where the password came from, who refused, as far as that is known, and what to do here.
-pub(crate) fn told_of_login(failure: Failure, peer: &Peer, by: Option<&PeerId>) -> Failure {
+pub(crate) fn told_of_login(mut failure: Failure, peer: &Peer, by: Option<&PeerId>) -> Failure {
     if failure.code != Code::Refused && !failure.what.contains("failed logins") {
         return failure;
     }
@@ -294,21 +294,21 @@ pub(crate) fn told_of_login(failure: Failure, peer: &Peer, by: Option<&PeerId>) 
         who += &format!(", the password from {origin}");
     }
     who.extend(by.iter().map(|by| format!(", asked was peer {by}")));
-    let failure = Failure { what: format!("{} ({who})", failure.what), ..failure };
+    failure.what += &format!(" ({who})");
     match &peer.address {
         Address::Meeting { login: Some(user), .. } => {
-            let hint = format!(
+            failure.hint = format!(
                 "let {user} in there with this password (`frond user list`), or mend nats-login and nats-password-file here"
             );
-            Failure { hint, ..failure }
         }
         Address::Meeting { login: None, .. } => {
-            let hint = "log in as a user of that repository: nats-login and nats-password-file".to_owned();
-            Failure { hint, ..failure }
+            failure.hint =
+                "log in as a user of that repository: nats-login and nats-password-file".to_owned();
         }
-        Address::Remote(remote) => remote.failure(failure),
-        Address::File(_) => failure,
+        Address::Remote(remote) => return remote.failure(failure),
+        Address::File(_) => {}
     }
+    failure
 }
 
 fn has_received(result: &SyncResult) -> bool {

@@ -12,7 +12,7 @@ use crate::output::Output;
 /// Look for what keeps a leaf from its work, and say what to do
 ///
 /// Looks at the configuration, the repositories and their disk, the certificate, the broker, the peers (who we are there, and
-/// what we may) and the clock. Changes nothing. Exit code: 1 if something does not work, else 0.
+/// what we may), the clock, and what went wrong for the leaf that runs. Changes nothing. Exit code: 1 if something does not work, else 0.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     #[command(flatten)]

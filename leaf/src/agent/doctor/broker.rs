@@ -1,16 +1,33 @@
 //! The broker where peers meet.
 
+use repo::{Repo, config as settings};
 use sync::TransportError;
 use sync::nats::{ConnectOptions, Connection, Topic};
 
 use super::{Findings, PATIENCE};
-use crate::agent::config::Config;
+use crate::agent::config::{Config, Repository};
+use crate::agent::meeting::Meeting;
+use crate::remote;
 
 /// Messages shorter than this make every round many of them.
 const SMALL_PAYLOAD: usize = 64 << 10;
 
-pub(super) async fn examine(config: &Config, projects: &[String], findings: &mut Findings<'_>) {
-    let Some(broker) = &config.nats else { return };
+/// Where the peers of a repository meet, if it is there and of a project.
+pub(super) fn meeting(config: &Config, repository: &Repository, connection: &Connection) -> Option<Meeting> {
+    let mut repo = Repo::open_read_only(&repository.file).ok()?;
+    let own = remote::own_name(&mut repo).ok()??;
+    let project = settings::project_code(&repo.snapshot().ok()?).ok()??;
+    let topic = Topic::new(&config.prefix, &project).ok()?;
+    Some(Meeting::new(connection.clone(), topic, own))
+}
+
+/// Gives the connection, if the broker lets us in.
+pub(super) async fn examine(
+    config: &Config,
+    projects: &[String],
+    findings: &mut Findings<'_>,
+) -> Option<Connection> {
+    let broker = config.nats.as_ref()?;
     let about = "broker";
     for project in projects {
         if let Err(error) = Topic::new(&config.prefix, project) {
@@ -30,7 +47,8 @@ pub(super) async fn examine(config: &Config, projects: &[String], findings: &mut
                 }
                 _ => "check that the broker runs, its address, and what is between",
             };
-            return findings.fail(about, error.to_string(), hint);
+            findings.fail(about, error.to_string(), hint);
+            return None;
         }
     };
     let most = connection.max_payload();
@@ -40,4 +58,5 @@ pub(super) async fn examine(config: &Config, projects: &[String], findings: &mut
     } else {
         findings.well(about, what);
     }
+    Some(connection)
 }

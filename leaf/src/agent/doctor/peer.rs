@@ -3,15 +3,16 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use repo::Repo;
-use sync::SyncOptions;
-use sync::client::{self, Remember, Setting, now};
+use sync::client::{self, ClientError, Remember, Setting, now};
 use sync::http::HttpOptions;
+use sync::{SyncOptions, TransportError};
 use tokio::time::timeout;
 
 use super::{CLOCK, Findings, PATIENCE};
 use crate::agent::config::{Address, Peer, Repository};
+use crate::agent::meeting::Meeting;
 use crate::agent::rate::Rates;
-use crate::agent::session::{credentials, options};
+use crate::agent::session::{credentials, options, told_of_login};
 use crate::agent::stop;
 use crate::agent::wire::Wire;
 use crate::exit::Failure;
@@ -24,16 +25,17 @@ const SESSION: Duration = Duration::from_secs(120);
 pub(super) async fn examine(
     repository: &Repository,
     peer: &Peer,
+    meeting: Option<&Meeting>,
     http: &HttpOptions,
     findings: &mut Findings<'_>,
 ) {
     let about = format!("peer {} of {}", peer.address, repository.name);
-    // Who is at a meeting comes and goes; the broker has been looked at.
-    if matches!(peer.address, Address::Meeting { .. }) || !repository.file.exists() {
+    // Where there is no meeting, what was found of the broker or of the repository says why.
+    if !repository.file.exists() || (meets(peer) && meeting.is_none()) {
         return;
     }
     let peer = Peer { timeout: peer.timeout.min(PATIENCE), ..peer.clone() };
-    let heard = match timeout(SESSION, ask(repository, &peer, http)).await {
+    let heard = match timeout(SESSION, ask(repository, &peer, meeting, http)).await {
         Ok(Ok(heard)) => heard,
         Ok(Err(failure)) => return findings.failure(&about, &failure),
         Err(_) => {
@@ -42,7 +44,7 @@ pub(super) async fn examine(
         }
     };
     match heard.outcome {
-        Ok(moves) => findings.well(&about, format!("is reached, and lets us do what we want; {moves}")),
+        Ok(what) => findings.well(&about, what),
         Err(failure) => findings.failure(&about, &failure),
     }
     if let Some(time) = heard.time {
@@ -52,28 +54,46 @@ pub(super) async fn examine(
 
 /// What a peer said.
 struct Heard {
-    /// What would move, or why nothing does.
+    /// What we may and what would move, or why nothing does.
     outcome: Result<String, Failure>,
     /// What its clock shows.
     time: Option<SystemTime>,
 }
 
-async fn ask(repository: &Repository, peer: &Peer, http: &HttpOptions) -> Result<Heard, Failure> {
+async fn ask(
+    repository: &Repository,
+    peer: &Peer,
+    meeting: Option<&Meeting>,
+    http: &HttpOptions,
+) -> Result<Heard, Failure> {
     let mut repo = Repo::open_read_only(&repository.file)?;
     let own = remote::own_name(&mut repo)?;
     let (_stopper, stop) = stop::pair();
-    let mut wire = Wire::new(peer, http, own, None, stop, &Rates::default())?;
+    let mut wire =
+        Wire::new(peer, http, own, meeting.map(|meeting| (meeting, None)), stop, &Rates::default())?;
     let password = credentials(peer, &mut repo)?;
     let (user, password) = wire.login(peer, password.as_ref());
     let options = SyncOptions { user, password, dry_run: true, ..options(peer) };
     let mut setting = Setting::new()?;
     let session = client::sync(&mut repo, &mut wire, options, Remember::No, &mut setting).await;
-    let outcome = session.map_err(Failure::from).map(|result| {
-        let (send, receive) =
-            result.preview.map_or((0, 0), |preview| (preview.send.len(), preview.receive.len()));
-        format!("artifacts to send: {send}, to receive: {receive}")
-    });
+    let outcome = match session {
+        Ok(result) => {
+            let (send, receive) =
+                result.preview.map_or((0, 0), |preview| (preview.send.len(), preview.receive.len()));
+            let moves = format!("artifacts to send: {send}, to receive: {receive}");
+            Ok(format!("is reached, and lets us do what we want; {moves}"))
+        }
+        // Who is at a meeting comes and goes.
+        Err(ClientError::Transport(TransportError::NobodyAnswers { .. })) if meets(peer) => {
+            Ok("nobody else is there just now who could say what we may".to_owned())
+        }
+        Err(error) => Err(told_of_login(error.into(), peer, wire.peer())),
+    };
     Ok(Heard { outcome, time: wire.peer_time() })
+}
+
+fn meets(peer: &Peer) -> bool {
+    matches!(peer.address, Address::Meeting { .. })
 }
 
 fn clock(about: &str, theirs: SystemTime, findings: &mut Findings<'_>) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::socket;
 use crate::agent::config::Source;
@@ -17,7 +17,8 @@ use crate::output::Output;
 pub(super) struct Status {
     #[command(flatten)]
     source: Source,
-    /// Only say whether it is ready, as /readyz does: exit code 0 if so, else 1
+    /// Only say whether it does its work: exit code 0 if it is ready, as /readyz says, and no peer refused the last session
+    /// (login or rights), else 1
     #[arg(long)]
     check: bool,
 }
@@ -36,9 +37,18 @@ impl Status {
     }
 }
 
-/// Whether the leaf is ready, and what is wrong if not.
+/// Whether the leaf is ready and refused nowhere, and what is wrong if not.
 fn check(socket: &Path, output: &Output) -> Result<Code, Failure> {
-    let verdict = control::ask(socket, &Request::Ready)?;
+    let mut verdict = control::ask(socket, &Request::Ready)?;
+    let refused = refusals(&control::ask(socket, &Request::Status)?);
+    if !refused.is_empty() {
+        if verdict["status"] == "ok" {
+            verdict["status"] = "refused".into();
+        }
+        if let Some(problems) = verdict["problems"].as_array_mut() {
+            problems.extend(refused);
+        }
+    }
     output.answer(&verdict, || {
         let mut text = format!("{}\n", word(&verdict["status"]));
         for problem in verdict["problems"].as_array().into_iter().flatten() {
@@ -49,6 +59,21 @@ fn check(socket: &Path, output: &Output) -> Result<Code, Failure> {
         text
     });
     Ok(if verdict["status"] == "ok" { Code::Ok } else { Code::Failed })
+}
+
+/// The peers that refused the last session as a whole.
+fn refusals(report: &Value) -> Vec<Value> {
+    let mut refusals = Vec::new();
+    for repository in report["repositories"].as_array().into_iter().flatten() {
+        for peer in repository["peers"].as_array().into_iter().flatten() {
+            let has_failed = peer["failures"].as_u64().unwrap_or(0) > 0;
+            if has_failed && peer["error"]["class"] == "refused" {
+                let what = format!("refused the last session: {}", word(&peer["error"]["message"]));
+                refusals.push(json!({ "repository": repository["name"], "peer": peer["url"], "what": what }));
+            }
+        }
+    }
+    refusals
 }
 
 fn text(report: &Value) -> String {
