@@ -97,6 +97,20 @@ fn replies_are_the_same_whether_the_web_server_buffers_them_or_not() {
 }
 
 #[test]
+fn repositories_are_found_behind_the_lines_of_the_readme() {
+    let bench = Bench::new();
+    let directory = bench.scratch.dir("repositories");
+    std::fs::copy(&bench.whole, directory.join("whole.fossil")).unwrap();
+    let server = behind(&bench.frond, &directory, &[]);
+    let page = include_str!("../../README.md");
+    let block = page.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next());
+    let block = block.expect("README.md has lines for nginx");
+    assert!(block.contains("http://127.0.0.1:8080/;"), "{block}");
+    let nginx = Nginx::start(&block.replace("127.0.0.1:8080", &server.address.to_string()));
+    bench.both_clone(&format!("{}code/whole", nginx.url()));
+}
+
+#[test]
 fn repositories_under_a_base_path_are_found_whether_the_web_server_cuts_it_or_not() {
     let bench = Bench::new();
     let directory = bench.scratch.dir("repositories");

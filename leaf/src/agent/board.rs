@@ -388,7 +388,7 @@ impl Repository {
         };
         let Some(failure) = failure else {
             if self.at_broker.remove(&what).is_some() {
-                tracing::warn!(repository = self.name, "no longer: {says}");
+                tracing::info!(repository = self.name, "no longer: {says}");
             }
             return;
         };
@@ -439,7 +439,7 @@ impl Bridge {
             (Some(new), old) if old.as_ref() != Some(new) => {
                 tracing::warn!(bridge = self.url, class = new.class, "{}; {}", new.message, new.hint);
             }
-            (None, Some(_)) => tracing::warn!(bridge = self.url, "all is well again"),
+            (None, Some(_)) => tracing::info!(bridge = self.url, "all is well again"),
             _ => {}
         }
         self.error = trouble;

@@ -74,7 +74,7 @@ impl Leaf {
         self.board.turning(stopping).await;
         self.board.set(&new, |name| self.keepers.contains_key(name));
         self.config = new;
-        tracing::warn!(repositories = self.config.repositories.len(), "the configuration was read anew");
+        tracing::info!(repositories = self.config.repositories.len(), "the configuration was read anew");
         self.start()
     }
 }

@@ -206,7 +206,7 @@ impl Errand {
                     tracing::warn!(repository = name, peer = %url, class = new.class, "{}; {}", new.message, new.hint);
                 }
                 (None, Some(_)) if matches!(end, End::Done { .. }) => {
-                    tracing::warn!(repository = name, peer = %url, "all is well again");
+                    tracing::info!(repository = name, peer = %url, "all is well again");
                 }
                 _ => {}
             }
