@@ -21,7 +21,7 @@ use sync::nats::{Broker, PeerId};
 pub(crate) use self::flags::{Flags, Source};
 pub(crate) use self::hours::Hours;
 pub(crate) use self::reference::reference;
-pub(crate) use self::resolve::load;
+pub(crate) use self::resolve::{load, socket_of_broken};
 pub(crate) use self::shown::Shown;
 pub(crate) use self::value::{BasePath, ProxyHeader, RequestBytes, TrustedProxy};
 use crate::measure::Place;

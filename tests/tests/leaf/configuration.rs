@@ -1,7 +1,8 @@
 //! Configurations that cannot work, and what `check` says.
 
-use frond_tests::frond::USAGE;
-use frond_tests::{Frond, Scratch};
+use frond_tests::frond::{NO_REPOSITORY, USAGE};
+use frond_tests::leaf::open_repository;
+use frond_tests::{Frond, Leaf, Scratch};
 
 #[test]
 fn a_configuration_that_cannot_work_is_an_error_that_says_where_and_what_to_do() {
@@ -28,6 +29,32 @@ fn a_configuration_that_cannot_work_is_an_error_that_says_where_and_what_to_do()
         [&["leaf"][..], &["leaf", "-R", "a", "--poll", "5"], &["leaf", "check", "--config", "none.toml"]]
     {
         assert_ne!(frond.try_run(words).code, Some(0), "{words:?}");
+    }
+}
+
+#[test]
+fn a_repository_that_is_nowhere_is_an_error_at_the_start() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let said = frond.try_run(["leaf", "-R", &scratch.file("y.fossil").to_string_lossy()]);
+    assert!(said.code == Some(NO_REPOSITORY) && said.stderr.contains("no peer to clone it from"), "{said}");
+}
+
+#[test]
+fn a_leaf_whose_configuration_is_wrong_by_now_still_says_how_it_is() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    open_repository(&frond, &scratch.file("a.fossil"));
+    for socket in ["", "socket = 'leaf.sock'\n"] {
+        let text = format!("{socket}[[repository]]\nfile = 'a.fossil'\n");
+        let config = scratch.write("leaf.toml", &text);
+        let config = config.to_str().unwrap();
+        let leaf = Leaf::start(&frond, ["--config", config]);
+        scratch.write("leaf.toml", format!("lisen = 1\n{text}"));
+        let said = frond.try_run(["leaf", "status", "--config", config]);
+        let says = said.stdout.contains("a.fossil") || said.stdout.contains("REPOSITORY");
+        assert!(said.code == Some(0) && says && said.stderr.contains("\"lisen\""), "{said}");
+        leaf.terminate();
+        let said = frond.try_run(["leaf", "status", "--config", config]);
+        assert_eq!(said.code, Some(USAGE), "{said}");
     }
 }
 

@@ -84,6 +84,20 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
     })
 }
 
+/// Where the leaf of a configuration listens that has something wrong, as far as that can still be read.
+pub(crate) fn socket_of_broken(source: &Source) -> Option<PathBuf> {
+    if let Some(file) = &source.repository {
+        return Some(default_socket(file));
+    }
+    let path = config_file(source).ok()?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let said: toml::Table = std::fs::read_to_string(&path).ok()?.parse().ok()?;
+    let text =
+        |value: Option<&toml::Value>| value.and_then(toml::Value::as_str).map(|text| directory.join(text));
+    let first = || said.get("repository")?.as_array()?.first()?.get("file");
+    text(said.get("socket")).or_else(|| Some(default_socket(text(first()).as_deref().unwrap_or(&path))))
+}
+
 /// Whose word counts for who asks.
 fn forwarding(flags: &Flags, said: &file::Leaf) -> Forwarding {
     let of_file = said.trusted_proxies.as_deref().unwrap_or_default();

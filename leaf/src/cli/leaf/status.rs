@@ -29,9 +29,9 @@ const HEAD: [&str; 8] = ["REPOSITORY", "PEER", "STATE", "LAG", "ROUNDS", "SENT",
 impl Status {
     pub(super) fn run(self, output: &Output) -> Result<Code, Failure> {
         if self.check {
-            return check(&socket(&self.source)?, output);
+            return check(&socket(&self.source, output)?, output);
         }
-        let report = control::ask(&socket(&self.source)?, &Request::Status)?;
+        let report = control::ask(&socket(&self.source, output)?, &Request::Status)?;
         output.answer(&report, || text(&report));
         Ok(Code::Ok)
     }

@@ -24,7 +24,7 @@ pub(super) struct SyncNow {
 impl SyncNow {
     pub(super) fn run(self, output: &Output) -> Result<Code, Failure> {
         let request = Request::SyncNow { repository: self.name, peer: self.peer };
-        let answer = control::ask(&socket(&self.source)?, &request)?;
+        let answer = control::ask(&socket(&self.source, output)?, &request)?;
         output.answer(&answer, || format!("Sessions asked for: {}\n", answer["sessions"]));
         Ok(Code::Ok)
     }
