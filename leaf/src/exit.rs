@@ -338,8 +338,15 @@ impl From<FileError> for Failure {
             FileError::NoName(_) => Self::new(Code::Usage, what, "name the file to make"),
             FileError::OtherSource { file, source_url, private } => {
                 let option = if private { "--private " } else { "" };
-                let hint =
-                    format!("finish it (frond clone {option}{source_url}), or delete {}", file.display());
+                let name =
+                    file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let target = name.strip_prefix('.').and_then(|name| name.strip_suffix(".frond-clone"));
+                let target = file.with_file_name(target.unwrap_or(&name));
+                let hint = format!(
+                    "finish it (frond clone {option}{source_url} {}, with USER@ before the host if it takes a login), or delete {}",
+                    target.display(),
+                    file.display()
+                );
                 Self::new(Code::Failed, what, hint)
             }
             FileError::Io { file, error } => from_io(&file, &error),

@@ -152,7 +152,7 @@ async fn fill<T: Transport>(
     let prepared = blocking(|| prepare(place, options, setting));
     let (repo, begun) = beside_sessions(prepared, OPERATION, setting)?;
     let session = Session::clone_into(options.session.clone(), setting.seed).asking_for(options.version);
-    let mut attempt = Attempt { place, begun, session };
+    let mut attempt = Attempt { place, begun, session, is_empty: false };
     // Declared after the attempt, the repository is closed before the attempt may remove its file.
     let mut repo = repo;
     if begun != Begun::Whole {
@@ -160,6 +160,7 @@ async fn fill<T: Transport>(
         if options.session.private && ran.as_ref().is_err_and(is_about_private) {
             blocking(|| note_no_private(&mut repo, (setting.clock)()))?;
         }
+        attempt.is_empty = ran.is_err() && blocking(|| holds_nothing(&mut repo)).unwrap_or(false);
         ran?;
     }
     let finished = blocking(|| finish(&mut repo, transport, options, setting));
@@ -181,16 +182,25 @@ fn note_no_private(repo: &mut Repo, now: UnixTime) -> Result<(), RepoError> {
     tx.commit()
 }
 
+/// Whether nothing of what came was kept: a refusal may come together with artifacts.
+fn holds_nothing(repo: &mut Repo) -> Result<bool, RepoError> {
+    let sql = "SELECT NOT EXISTS(SELECT 1 FROM blob)";
+    Ok(repo.snapshot()?.conn().query_row(sql, (), |row| row.get(0))?)
+}
+
 /// A session that fills a work. Dropped before anything came, it leaves no work behind.
 struct Attempt<'p> {
     place: &'p Workplace,
     begun: Begun,
     session: Session,
+    /// The session failed, and the work holds nothing.
+    is_empty: bool,
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        if self.begun == Begun::Now && self.session.result().stats.files_received == 0 {
+        let none_came = self.begun == Begun::Now && self.session.result().stats.files_received == 0;
+        if none_came || self.is_empty {
             let _ = self.place.clear();
         }
     }
