@@ -16,8 +16,11 @@ use crate::exit::{Code, Failure};
 /// Sessions at once.
 const MOST: usize = 4;
 
-/// When no round ends for so long, another session begins beside.
+/// When no round ends for so long, a session with whoever answers begins beside.
 const SILENCE: Duration = Duration::from_secs(5);
+
+/// When the last session began so long ago, one for news of another peer begins beside, however busy it is.
+const TURN: Duration = Duration::from_secs(1);
 
 /// Sessions with peers at the meeting, and what they came to so far.
 struct Visits {
@@ -30,9 +33,13 @@ struct Visits {
     asked: BTreeSet<PeerId>,
     /// Rounds that had ended when that was looked at last, and since when it is so.
     rounds: (u32, Instant),
+    /// When the last session began.
+    begun: Instant,
     anyone: Anyone,
     /// News that nobody could be asked for whom they name.
     absent: Vec<News>,
+    /// News of peers that are asked just now.
+    waiting: Vec<News>,
     /// News that are to be tried again.
     again: Vec<News>,
     has_received: bool,
@@ -76,9 +83,7 @@ impl Errand {
         let first = block_in_place(|| meeting.next_heard(&mut repo));
         visits.begin(first);
         loop {
-            if visits.may_begin()
-                && let Some(next) = block_in_place(|| visits.next(&mut repo))
-            {
+            if let Some(next) = block_in_place(|| visits.next(&mut repo)) {
                 visits.begin(next);
                 continue;
             }
@@ -87,10 +92,12 @@ impl Errand {
             }
             let has_room = visits.under_way.len() < MOST && !visits.is_over;
             let (silent, is_silent) = (visits.rounds.1 + SILENCE, visits.is_silent());
+            let (turn, is_turn) = (visits.begun + TURN, visits.is_turn());
             tokio::select! {
                 Some(ended) = visits.under_way.join_next() => visits.ended(ended),
                 () = sleep_until(silent), if has_room && !is_silent => {}
-                () = meeting.hears(), if has_room && is_silent => {}
+                () = sleep_until(turn), if has_room && !is_turn => {}
+                () = meeting.hears(), if has_room && is_turn => {}
             }
         }
     }
@@ -106,8 +113,10 @@ impl Visits {
             under_way: JoinSet::new(),
             asked: BTreeSet::new(),
             rounds: (0, Instant::now()),
+            begun: Instant::now(),
             anyone: Anyone::NeedNot,
             absent: Vec::new(),
+            waiting: Vec::new(),
             again: Vec::new(),
             has_received: false,
             failure: None,
@@ -117,26 +126,34 @@ impl Visits {
         }
     }
 
-    /// Whether there is nobody to wait for.
-    fn may_begin(&mut self) -> bool {
-        let ended = self.tally.total().0;
-        if ended != self.rounds.0 {
-            self.rounds = (ended, Instant::now());
-        }
-        let has_room = self.under_way.len() < MOST && !self.is_over;
-        has_room && (self.under_way.is_empty() || self.is_silent())
-    }
-
     fn is_silent(&self) -> bool {
         self.rounds.1.elapsed() >= SILENCE
     }
 
-    /// What the next session is for.
+    fn is_turn(&self) -> bool {
+        self.begun.elapsed() >= TURN
+    }
+
+    /// What the next session is for, if one is to begin now.
     fn next(&mut self, repo: &mut repo::Repo) -> Option<Option<News>> {
+        if self.under_way.len() >= MOST || self.is_over {
+            return None;
+        }
+        let ended = self.tally.total().0;
+        if ended != self.rounds.0 {
+            self.rounds = (ended, Instant::now());
+        }
+        let is_free = self.under_way.is_empty() || self.is_silent();
         // Beside a peer that announced something and is silent, whoever answers is asked for what is new.
-        if self.anyone == Anyone::Should || (!self.under_way.is_empty() && self.anyone == Anyone::NeedNot) {
+        let is_beside = !self.under_way.is_empty() && self.anyone == Anyone::NeedNot;
+        if is_free && (self.anyone == Anyone::Should || is_beside) {
             return Some(None);
         }
+        if is_free || self.is_turn() { self.next_of_another(repo) } else { None }
+    }
+
+    /// The next news of a peer that is not asked just now.
+    fn next_of_another(&mut self, repo: &mut repo::Repo) -> Option<Option<News>> {
         loop {
             let news = self.meeting.next_heard(repo)?;
             let is_asked = |peer: &PeerId| self.asked.contains(peer);
@@ -144,12 +161,13 @@ impl Visits {
                 return Some(Some(news));
             }
             // Another session with it would be no faster than the one under way.
-            self.again.push(news);
+            self.waiting.push(news);
         }
     }
 
     fn begin(&mut self, news: Option<News>) {
-        self.rounds.1 = Instant::now();
+        self.begun = Instant::now();
+        self.rounds.1 = self.begun;
         let named = news.as_ref().and_then(|news| news.announcement.peer.clone());
         if named.is_none() && self.anyone != Anyone::Answered {
             self.anyone = Anyone::Asked;
@@ -173,6 +191,9 @@ impl Visits {
         };
         let named = news.as_ref().and_then(|news| news.announcement.peer.as_ref());
         let is_named = named.is_some_and(|peer| self.asked.remove(peer));
+        for news in std::mem::take(&mut self.waiting).into_iter().rev() {
+            self.meeting.hear_again(news);
+        }
         match end {
             Ok(End::Done { received, refused }) => {
                 self.has_received |= received;
@@ -227,7 +248,7 @@ impl Visits {
             }
         }
         // The latest of each peer first: it stands for those before.
-        self.again.into_iter().rev().for_each(|news| self.meeting.hear_again(news));
+        self.again.into_iter().chain(self.waiting).rev().for_each(|news| self.meeting.hear_again(news));
         match self.failure {
             _ if self.is_stopped => Ok(End::Stopped),
             Some(failure) => Err(failure),
