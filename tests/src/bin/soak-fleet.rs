@@ -3,7 +3,7 @@
 //!
 //! `soak-fleet [--leaves N] [--repositories N] [--minutes N] [--away SECONDS] [--seed N]`. Exits 1 if what was made is not
 //! everywhere 30 seconds after the last fault, a check-in while nothing fails takes more than a second to all (median of
-//! five), a repository is not sound or not what the others are, or a leaf takes more than 60 MB at any time or 1 % of a
+//! five) or more than five seconds, a repository is not sound or not what the others are, or a leaf takes more than 60 MB at any time or 1 % of a
 //! processor at rest.
 
 use std::process::ExitCode;
