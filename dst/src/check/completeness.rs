@@ -140,7 +140,9 @@ pub fn check_given(
 pub fn check_released(talk: &Talk, client: &Known, server: Option<&Known>) -> Result<(), Violation> {
     let Some(server) = server.filter(|_| talk.soundness == Soundness::Sound) else { return Ok(()) };
     for id in talk.released.iter().filter(|id| !client.shunned.contains(id)) {
-        if !server.held.contains_key(id) && server.takes(id) {
+        // A delta may come before its source, and is kept until that is here.
+        let is_there = server.held.contains_key(id) || server.waiting.contains(id);
+        if !is_there && server.takes(id) {
             let text = format!("{id} counts as sent, and the peer does not hold it");
             return Err(Violation::new("completeness", text));
         }

@@ -418,6 +418,8 @@ impl Sim {
                     || on(Fault::Restore)
                     || self.plan.choices.contains_key(&sync::Site::Unanswered)
             }
+            // One that names more and more, and gives nothing of it, is taken for a dishonest one.
+            SyncError::Idle { .. } if self.plan.choices.contains_key(&sync::Site::Unanswered) => true,
             SyncError::TooMuch { .. } | SyncError::TooManyRounds { .. } | SyncError::Idle { .. } => {
                 self.is_bounded(edge.client) || damaged
             }
