@@ -99,17 +99,13 @@ fn kept(copy: &Path) -> Vec<Vec<String>> {
 #[test]
 fn a_clone_that_is_refused_for_its_password_leaves_nothing() {
     let closed = Closed::new();
-    for rights in ["", "gjorz"] {
-        let path = closed.whole.to_string_lossy();
-        closed.fossil.output(["user", "capabilities", "nobody", rights, "-R", &path]);
-        for server in closed.servers() {
-            let directory = closed.scratch.dir("refused");
-            let mut command = closed.frond.command(["clone", &format!("http://dev@{}/", server.address)]);
-            command.arg(directory.join("copy.fossil")).env("FROND_PASSWORD", "a guess");
-            let said = frond::run(&mut command);
-            assert_eq!(said.code, Some(REFUSED), "{rights:?}\n{said}");
-            assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "{rights:?}\n{said}");
-        }
+    for server in closed.servers() {
+        let directory = closed.scratch.dir("refused");
+        let mut command = closed.frond.command(["clone", &format!("http://dev@{}/", server.address)]);
+        command.arg(directory.join("copy.fossil")).env("FROND_PASSWORD", "a guess");
+        let said = frond::run(&mut command);
+        assert_eq!(said.code, Some(REFUSED), "{said}");
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "{said}");
     }
 }
 
