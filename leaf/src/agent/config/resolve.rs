@@ -182,11 +182,9 @@ fn repository(
         failure.what = format!("repository {name}: {}", failure.what);
         failure
     })?;
-    if let Some(project) = &said.project {
-        if !remote::is_project_code(project) {
-            let what = format!("repository {name}: {}", remote::no_project_code(project));
-            return Err(misuse(&what, "write the whole code of the project"));
-        }
+    if let Some(project) = said.project.as_deref().filter(|text| !remote::is_project_code(text)) {
+        let what = format!("repository {name}: {}", remote::no_project_code(project));
+        return Err(misuse(&what, "write the whole code of the project"));
     }
     let (project, admin_user) = (said.project.clone(), said.admin_user.clone());
     Ok(Repository { name, file, project, admin_user, peers })
