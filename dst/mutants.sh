@@ -2,7 +2,8 @@
 # Puts known bugs into a copy of the sources, and soaks the simulator with one of them at a time until it finds it.
 # usage: dst/mutants.sh [NAME...]: all of them, or those named; --list: their names.
 # A table on stdout: the mutant, the rule that found it, level, seed, runs and seconds. Found is what breaks a rule in a
-# run that breaks none without the mutant, and what does not end in a run that ends without it. The exit status is 0 if
+# run that breaks none without the mutant, and what does not end in a run that ends without it. What no soak finds in its
+# time is looked for in the seeds that are kept (dst/seeds.txt): the runs are how many of them were tried then. The exit status is 0 if
 # each was found, 1 if one was not, 2 if they cannot be tried: a line that one changes is gone, the copy does not compile,
 # or the simulator ends otherwise than it says.
 #
@@ -71,6 +72,9 @@ put_in() {
         's/^ *intake\.settled = ingest::settle/if MUTANT \&\& tx.conn().execute_batch("RELEASE held; SAVEPOINT held").is_err() { tx.conn().execute_batch("COMMIT; BEGIN IMMEDIATE").map_err(RepoError::from)?; }\n&/'
     mutant delta-that-fails-sent-again sync/src/session.rs \
         's/self\.step == Step::Composed && self\.pushing\.expand()/!MUTANT \&\& &/'
+    mutant not-asked-for-yet-counts-as-sent sync/src/session/push.rs \
+        's/(Stance::On, false) if self\.is_unmet =>/(Stance::On, false) if self.is_unmet \&\& !MUTANT =>/' \
+        's/(self\.is_unmet && self\.rest() == Rest::Some)/(!MUTANT \&\& &)/'
     mutant lacking-told-once sync/src/session/compose.rs \
         's/if !self\.goal\.is_pull() || !self\.pushing\.is_asked()/if MUTANT || !self.goal.is_pull() || !self.pushing.is_asked()/'
     mutant missed-forgotten-in-between sync/src/session/absorb.rs \
@@ -224,6 +228,25 @@ find_endless() {
     fail "$1" "a soak did not end, and each of its runs does"
 }
 
+# hunt_kept NAME: tries the seeds that are kept, of which some show what hardly any other does.
+hunt_kept() {
+    start=$(date +%s)
+    tried=0
+    while read -r seed level _; do
+        case $seed in '' | '#'*) continue ;; esac
+        tried=$((tried + 1))
+        status=0
+        FROND_MUTANT=$1 play "$seed" "$level" </dev/null || status=$?
+        [ "$status" = 0 ] && continue
+        [ "$status" = 1 ] || fail "$1" "the kept seed $seed at level $level ended by $status"
+        rule=$(reported 3)
+        play "$seed" "$level" </dev/null || fail "$1" "the kept seed $seed at level $level fails without a mutant"
+        say "$1" "$rule" "$level" "$seed" "$tried" "$(($(date +%s) - start))" | tee -a "$table"
+        return 0
+    done <dst/seeds.txt
+    return 1
+}
+
 # hunt NAME: looks for a run that breaks a rule with the mutant and none without. Says whether there is one.
 hunt() {
     from=$first
@@ -257,6 +280,9 @@ hunt() {
         esac
         from=$((seed + 1))
     done
+    if hunt_kept "$1"; then
+        return 0
+    fi
     say "$1" "NOT FOUND" - - "$runs" "$seconds"
     return 1
 }
