@@ -19,7 +19,7 @@ use crate::dice::{FNV_START, fnv};
 use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Power, Stage};
-use crate::plan::{self, Fault, Login};
+use crate::plan::{self, Fault, Level, Login};
 use crate::queue::Moment;
 use crate::rare::Rare;
 use crate::rights::Right;
@@ -364,7 +364,8 @@ impl Sim {
         let node = &self.nodes[edge.server];
         let is_alone = talk.server_commits.is_none_or(|commits| commits == node.commits);
         let evades = self.plan.choices.contains_key(&sync::Site::Unanswered);
-        let gives_up = self.is_bounded(edge.client);
+        // Where things go wrong, a session may leave for the next one what it says that it lacks.
+        let gives_up = self.is_bounded(edge.client) || self.plan.level != Level::Calm;
         let known = self.still(talk).filter(|_| is_alone && !evades && !gives_up)?;
         let private = talk.options.private && node.letters(edge.client, edge.login).allow(Right::Private);
         Some(Giver { known, private: private.into() })
