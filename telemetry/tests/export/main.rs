@@ -51,6 +51,14 @@ impl Bench {
         (file, leaf)
     }
 
+    /// Makes a synced table in a repository, and puts a row into it.
+    fn put_a_row(&self, file: &Path) {
+        let path = file.to_string_lossy();
+        let columns = ["--column", "who:text", "--key", "who", "--conflict", "last-writer", "-R", &path];
+        self.frond.output([&["table", "create", "state"][..], &columns].concat());
+        self.frond.output(["table", "put", "state", "who=ann", "-R", &path]);
+    }
+
     /// Runs a session; gives its summary.
     fn session(&self, words: &[&str], file: &Path) -> Value {
         let mut command = self.frond.command([&["--json"], words].concat());
@@ -291,10 +299,7 @@ fn a_peer_that_is_a_file_is_in_the_trace() {
 fn a_synced_table_is_told_of_on_both_machines() {
     let bench = Bench::new(Manner::Takes);
     let (served, leaf) = bench.leaf(&[]);
-    let served = served.to_string_lossy();
-    let columns = ["--column", "who:text", "--key", "who", "--conflict", "last-writer", "-R", &*served];
-    bench.frond.output([&["table", "create", "state"][..], &columns].concat());
-    bench.frond.output(["table", "put", "state", "who=ann", "-R", &*served]);
+    bench.put_a_row(&served);
     let cloned = bench.session(&["clone", "--once", &leaf.url()], &bench.scratch.file("client.fossil"));
     assert_eq!(count(&cloned, "rows_received"), 1);
     leaf.terminate();

@@ -48,12 +48,10 @@ pub(crate) fn add_up(bench: &Bench, summary: &Value, peer: &str) {
 fn unversioned_files_and_rows_are_counted_on_both_machines() {
     let bench = Bench::new(Manner::Takes);
     let (served, leaf) = bench.leaf(&[]);
-    let served = served.to_string_lossy();
-    let columns = ["--column", "who:text", "--key", "who", "--conflict", "last-writer", "-R", &*served];
-    bench.frond.output([&["table", "create", "state"][..], &columns].concat());
-    bench.frond.output(["table", "put", "state", "who=ann", "-R", &*served]);
+    bench.put_a_row(&served);
     let note = bench.scratch.write("note", "a note");
-    bench.frond.output(["uv", "add", &*note.to_string_lossy(), "--as", "note", "-R", &*served]);
+    let (note, path) = (note.to_string_lossy(), served.to_string_lossy());
+    bench.frond.output(["uv", "add", &*note, "--as", "note", "-R", &*path]);
     let cloned = bench.session(&["clone", "--once", "-u", &leaf.url()], &bench.scratch.file("client.fossil"));
     assert_eq!((count(&cloned, "rows_received"), count(&cloned, "unversioned_received")), (1, 1));
     add_up(&bench, &cloned, &leaf.url());
