@@ -73,14 +73,18 @@ put_in() {
     mutant delta-that-fails-sent-again sync/src/session.rs \
         's/self\.step == Step::Composed && self\.pushing\.expand()/!MUTANT \&\& &/'
     mutant not-asked-for-yet-counts-as-sent sync/src/session/push.rs \
-        's/(Stance::On, false) if self\.is_unmet =>/(Stance::On, false) if self.is_unmet \&\& !MUTANT =>/' \
-        's/(self\.is_unmet && self\.rest() == Rest::Some)/(!MUTANT \&\& &)/'
-    mutant lacking-told-once sync/src/session/compose.rs \
-        's/if !self\.goal\.is_pull() || !self\.pushing\.is_asked()/if MUTANT || !self.goal.is_pull() || !self.pushing.is_asked()/'
+        's/(Stance::On, false) if self\.wishes != Wishes::Met =>/(Stance::On, false) if self.wishes != Wishes::Met \&\& !MUTANT =>/' \
+        's/(is_unmet && self\.rest() == Rest::Some)/(!MUTANT \&\& &)/'
+    mutant what-is-withheld-not-told sync/src/session/push.rs \
+        's/if !self\.is_on() || !matches!(self\.wishes,/if MUTANT || !self.is_on() || !matches!(self.wishes,/'
+    mutant false-delta-not-asked-for-again sync/src/session/absorb.rs \
+        's/let is_theirs = |id: &&ArtifactId| /let is_theirs = |id: \&\&ArtifactId| MUTANT || /'
+    mutant what-another-session-brought-counts-as-nothing sync/src/session/progress.rs \
+        's/gain\.asked == Asked::Answered/!MUTANT \&\& &/'
     mutant missed-forgotten-in-between sync/src/session/absorb.rs \
         's/return Ok(self\.missed);/return Ok(if MUTANT { Missed::Lacking } else { self.missed });/'
     mutant asks-without-bound sync/src/server/answer.rs \
-        's/let most = cx\.limits\.reply_gimmes;/let most = if MUTANT { usize::MAX } else { cx.limits.reply_gimmes };/'
+        's/wanted\.iter()\.take(most)/wanted.iter().take(if MUTANT { usize::MAX } else { most })/'
     mutant phantom-dropped sync/src/session/inbox.rs \
         's/blob::rid_or_phantom(tx, &igot\.id, igot\.privacy)?;/if !MUTANT { & }/'
     mutant private-for-everybody sync/src/server/orders.rs \

@@ -87,6 +87,11 @@ impl Known {
         self.held.contains_key(id) && !self.private.contains(id)
     }
 
+    /// Artifacts that are known by name, or as a delta, and not held.
+    pub fn lacks(&self) -> usize {
+        self.phantoms.len() + self.waiting.len()
+    }
+
     /// The first thing in which two moments differ.
     pub fn difference(&self, other: &Self) -> &'static str {
         let same = [

@@ -430,9 +430,7 @@ fn limits(seed: u64, level: Level, nodes: usize) -> Vec<Limits> {
             send_bytes: *dice.pick(&[0, 1, 300, 2_000, 250_000]),
             reply_bytes: *dice.pick(&[0, 1, 400, 3_000, 5_000_000]),
             gimmes: *dice.pick(&[1, 3, 20, 200]),
-            // Fewer than there are artifacts which clients may not give starve the others behind these: 12001198, rough,
-            // with one at a time. To be lowered again to 1 and 4 once that is mended.
-            reply_gimmes: *dice.pick(&[30, 60, 200, 500]),
+            reply_gimmes: *dice.pick(&[1, 4, 30, 500]),
             reply_ms: *slow.pick(&[0, 3, usual.reply_ms, usual.reply_ms]),
             ..usual
         }

@@ -578,6 +578,7 @@ impl Sim {
         (talk.life, talk.server_life) = (self.nodes[client].life, self.nodes[server].life);
         talk.server_stage = self.nodes[server].stage;
         talk.commits = Some(self.nodes[client].commits);
+        talk.lacked = self.nodes[client].known.lacks();
         talk.server_commits = Some(self.nodes[server].commits);
         talk.stock = self.stock_session(&talk, number.into());
         if talk.stock.is_some() {

@@ -23,7 +23,8 @@ pub use store::Store;
 
 use std::collections::BTreeSet;
 
-use xfer::{ArtifactId, hash};
+use xfer::card::{FileCard, Payload};
+use xfer::{ArtifactId, Card, Message, hash};
 
 use crate::dice::{Dice, Ratio};
 
@@ -69,6 +70,16 @@ pub fn hollow(message: &[u8]) -> BTreeSet<ArtifactId> {
         _ => None,
     };
     lines.iter().filter_map(empty).filter(|id| !hash::names(id, b"")).collect()
+}
+
+/// The same of a message that was read.
+pub fn hollow_files(message: &Message) -> impl Iterator<Item = ArtifactId> + '_ {
+    let is_empty = |file: &&FileCard| {
+        matches!(&file.payload, Payload::Plain(bytes) if bytes.is_empty()) && file.delta_source.is_none()
+    };
+    let files =
+        message.cards.iter().filter_map(|card| if let Card::File(file) = card { Some(file) } else { None });
+    files.filter(is_empty).map(|file| file.id).filter(|id| !hash::names(id, b""))
 }
 
 /// What stock would trip over, in what a sound peer sent.

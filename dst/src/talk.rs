@@ -41,8 +41,15 @@ pub struct Talk {
     pub watch: Watch,
     /// What the peer offered in replies that were taken in.
     pub offered: BTreeSet<ArtifactId>,
+    /// What the peer asked for in such replies.
+    pub wishes: BTreeSet<ArtifactId>,
     /// Versions of files without history that it named: a later one in place of an earlier one.
     pub files: BTreeMap<String, (i64, Option<ArtifactId>)>,
+    /// What came of it as an empty file, as stock sends what it has not got the content of.
+    pub hollow: BTreeSet<ArtifactId>,
+    /// Names whose content the client lacked when it began. Of more than one request asks for, those that others were
+    /// asked for in vain have their turn in later sessions.
+    pub lacked: usize,
     /// Commits of the server when it began; none if nothing else can happen to it before the end.
     pub server_commits: Option<u64>,
     /// What the replies took off the list of unsent artifacts.
@@ -103,7 +110,10 @@ impl Talk {
             patience: dice.below(4) as u32,
             watch: Watch::default(),
             offered: BTreeSet::new(),
+            wishes: BTreeSet::new(),
             files: BTreeMap::new(),
+            hollow: BTreeSet::new(),
+            lacked: 0,
             server_commits: None,
             released: BTreeSet::new(),
             given: Rows::new(),
@@ -124,9 +134,11 @@ impl Talk {
     /// Notes what a reply offers.
     pub fn hear(&mut self, reply: &Message) {
         self.asks.1 |= self.asks.0;
+        self.hollow.extend(stock::hollow_files(reply));
         for card in &reply.cards {
             match card {
                 Card::File(file) if file.privacy <= self.deepest() => drop(self.offered.insert(file.id)),
+                Card::Gimme(id) => drop(self.wishes.insert(*id)),
                 Card::Pragma(Pragma::CiLockFail { .. }) => self.is_barred = true,
                 Card::Igot(igot) if igot.privacy <= self.deepest() => drop(self.offered.insert(igot.id)),
                 Card::UvIgot(igot) => {

@@ -108,10 +108,10 @@ pub struct Session {
     wanted: Choice,
     /// What became of asking for what other sessions had asked for in vain.
     missed: Missed,
-    /// What was asked for before and is told to lack in the last request, so that the peer asks for something else.
+    /// What the last request named as lacking here, since the peer does not get it and is to ask for something else.
     told: Vec<ArtifactId>,
-    /// What was asked for in vain in this session.
-    lacked: BTreeSet<ArtifactId>,
+    /// What came in this session as a delta of something that was not here.
+    waited: BTreeSet<ArtifactId>,
     /// What this peer was asked for and did not send.
     unavailable: BTreeSet<ArtifactId>,
     /// What it was not even asked for, after it sent nothing of what it was asked for.
@@ -242,7 +242,7 @@ impl Session {
             wanted: Choice::default(),
             missed: Missed::Untried,
             told: Vec::new(),
-            lacked: BTreeSet::new(),
+            waited: BTreeSet::new(),
             unavailable: BTreeSet::new(),
             unasked: 0,
             login: LoginState::NotSent,

@@ -96,11 +96,20 @@ impl Fixture {
     }
 
     /// Holds `name` as a delta of `source`, which may be a phantom.
-    pub(crate) fn delta(mut self, name: &str, source: &str, privacy: Privacy) -> Self {
+    pub(crate) fn delta(self, name: &str, source: &str, privacy: Privacy) -> Self {
+        self.delta_of(name, source, &text(name), privacy)
+    }
+
+    /// Holds as `name` a delta of `source` that gives something else; `source` is to be a phantom.
+    pub(crate) fn false_delta(self, name: &str, source: &str) -> Self {
+        self.delta_of(name, source, "something else", Privacy::Public)
+    }
+
+    fn delta_of(mut self, name: &str, source: &str, content: &str, privacy: Privacy) -> Self {
         self.change(|tx| {
-            let delta = repo::delta::create(text(source).as_bytes(), text(name).as_bytes());
+            let delta = repo::delta::create(text(source).as_bytes(), content.as_bytes());
             let frame = Bytes::from(repo::zlib::Codec::new().pack(&delta));
-            let size = text(name).len() as u32;
+            let size = content.len() as u32;
             let incoming = Incoming::Frame { source: Some(&id(source)), frame: &frame, size };
             content::put(tx, &id(name), &incoming, privacy).unwrap();
         });

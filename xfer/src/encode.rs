@@ -244,6 +244,7 @@ fn pragma(pragma: &Pragma, out: &mut Vec<u8>) {
             line.token("ci-lock-fail").nothing().number(since).end();
         }
         Pragma::CiLockFail { user, since } => line.token("ci-lock-fail").escaped(user).number(since).end(),
+        Pragma::MoreGimmes => line.token("x-more-gimmes").end(),
         Pragma::AvoidDeltaManifests => line.token("avoid-delta-manifests").end(),
         Pragma::ClientUrl(url) => line.token("client-url").token(url).end(),
         Pragma::ReqLinks => line.token("req-links").end(),

@@ -56,6 +56,9 @@ pub enum Pragma {
         /// Seconds since 1970.
         mtime: i64,
     },
+    /// `x-more-gimmes`: the sender lacks more artifacts than the `gimme` cards of this reply ask for. An extension; who
+    /// answers with a `gimme` card for what it will not send is asked for the others.
+    MoreGimmes,
     /// One about synced tables.
     Table(TablePragma),
     /// Any other, or a known one with arguments that do not fit: every token after `pragma`.

@@ -165,6 +165,7 @@ fn pragma() -> impl Strategy<Value = Pragma> {
         client.prop_map(|client| Pragma::CiUnlock { client }),
         ("(?s).{0,9}", time()).prop_map(|(user, since)| Pragma::CiLockFail { user, since }),
         Just(Pragma::AvoidDeltaManifests),
+        Just(Pragma::MoreGimmes),
         word().prop_map(Pragma::ClientUrl),
         Just(Pragma::ReqLinks),
         (prose(), prose(), time()).prop_map(|(url, json, mtime)| Pragma::Link { url, json, mtime }),

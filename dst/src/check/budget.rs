@@ -72,10 +72,15 @@ pub(super) fn check_bytes(message: &Message, budget: u64) -> Result<(), Violatio
     Ok(())
 }
 
-/// Looks at what a message asks for.
-pub(super) fn check_gimmes(message: &Message, most: usize) -> Result<(), Violation> {
+/// Looks at what a message asks for, beside what the receiver asked for, which is named where it is not sent.
+pub(super) fn check_gimmes(
+    message: &Message,
+    most: usize,
+    asked: &BTreeSet<ArtifactId>,
+) -> Result<(), Violation> {
     let name = |card: &Card| if let Card::Gimme(id) = card { Some(*id) } else { None };
-    let names: BTreeSet<ArtifactId> = message.cards.iter().filter_map(name).collect();
+    let names: BTreeSet<ArtifactId> =
+        message.cards.iter().filter_map(name).filter(|id| !asked.contains(id)).collect();
     if names.len() <= most {
         return Ok(());
     }
@@ -102,8 +107,15 @@ fn quiet_rounds(talk: &Talk) -> u64 {
 ///
 /// `held` is how much the client holds in the end: a clone by names that was cut short leaves no batch to go on from, so
 /// that the next one is given again what is there, an artifact a round where there is little room. `published` is how
-/// much it had kept private that came as public: nothing new.
-pub fn check_rounds(talk: &Talk, gap: Gap, held: usize, published: usize) -> Result<(), Violation> {
+/// much it had kept private that came as public: nothing new. `withheld` is how much the peer asked for in vain: a peer
+/// that asks for a few at a time is told what it does not get.
+pub fn check_rounds(
+    talk: &Talk,
+    gap: Gap,
+    held: usize,
+    published: usize,
+    withheld: usize,
+) -> Result<(), Violation> {
     let result = talk.session.result();
     let stats = result.stats;
     let rows: u64 = result.tables.values().map(|table| table.sent + table.received).sum();
@@ -112,7 +124,7 @@ pub fn check_rounds(talk: &Talk, gap: Gap, held: usize, published: usize) -> Res
     let in_vain = result.unavailable + talk.watch.refused + result.refused_rows;
     let search = if result.tables.is_empty() { 0 } else { gap.0 };
     let again = if result.resumed { held as u64 } else { 0 };
-    let bound = quiet_rounds(talk) + moved + published as u64 + again + in_vain + search;
+    let bound = quiet_rounds(talk) + moved + (published + withheld) as u64 + again + in_vain + search;
     if u64::from(result.rounds) <= bound {
         return Ok(());
     }

@@ -16,6 +16,8 @@ pub struct Giver<'a> {
     pub known: &'a Known,
     /// Whether it shows what is private.
     pub private: Leave,
+    /// How many names a request asks it for.
+    pub gimmes: usize,
 }
 
 impl Giver<'_> {
@@ -56,8 +58,10 @@ pub fn check(
         return fail(text);
     }
     // A delta that was damaged on its way shows that only when its source comes; then it is not asked for again at once.
-    let is_let_go = |id: &ArtifactId| client.barred.contains(id) || talk.watch.dropped.contains(id);
-    if let Some(giver) = giver
+    let is_let_go = |id: &ArtifactId| {
+        client.barred.contains(id) || talk.watch.dropped.contains(id) || talk.hollow.contains(id)
+    };
+    if let Some(giver) = giver.filter(|giver| talk.lacked <= giver.gimmes)
         && let Some(id) = lacking.iter().find(|id| giver.has(id) && !is_let_go(id))
     {
         return fail(format!("{} succeeded without {id}, which could be had", talk.name()));
@@ -113,16 +117,9 @@ fn check_files(talk: &Talk, client: &Known, server: &Known) -> Result<(), Violat
     Err(Violation::new("completeness", text))
 }
 
-/// After a session both ways in which nothing failed, the peer lacks no name of what may be given to it. `lacked` is how
-/// many names the client lacked before: who asks for a few artifacts at a time gets to all others if it hears of these.
-pub fn check_given(
-    talk: &Talk,
-    lacked: usize,
-    most: usize,
-    client: &Known,
-    server: &Known,
-) -> Result<(), Violation> {
-    if !(talk.options.push && talk.options.pull) || lacked > most {
+/// After a session in which nothing failed, the peer lacks no name of what may be given to it.
+pub fn check_given(talk: &Talk, client: &Known, server: &Known) -> Result<(), Violation> {
+    if !talk.options.push {
         return Ok(());
     }
     let may_go = |id: &&ArtifactId| client.is_public(id) && !client.shunned.contains(*id);

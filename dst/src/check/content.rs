@@ -1,6 +1,8 @@
 //! Every artifact that a repository begins to hold expands to its hash, and somebody made it; only what is held is
 //! offered, and what is held is not asked for.
 
+use std::collections::BTreeSet;
+
 use repo::content;
 use repo::manifest::{self, Artifact};
 use repo::{Repo, Rid};
@@ -68,14 +70,17 @@ pub fn check(
 }
 
 /// Nothing is asked for that is held or shunned. That is so if nothing else happened to the sender meanwhile. What is held
-/// as private is asked for all the same where the other side announced it: only its content shows that it is public.
+/// as private is asked for all the same where the other side announced it: only its content shows that it is public. Who
+/// does not send what the other side asked for names it in the same way: those are `wishes`.
 pub fn check_gimmes(
     known: &Known,
     message: &Message,
     is_announced: impl Fn(&ArtifactId) -> bool,
+    wishes: &BTreeSet<ArtifactId>,
 ) -> Result<(), Violation> {
     for card in &message.cards {
         if let Card::Gimme(id) = card
+            && !wishes.contains(id)
             && (known.is_public(id)
                 || known.held.contains_key(id) && !is_announced(id)
                 || known.shunned.contains(id))

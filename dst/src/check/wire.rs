@@ -34,7 +34,7 @@ pub struct Sending<'a> {
     pub read: Leave,
     /// Whether the receiver may see what is private.
     pub private: Leave,
-    /// What the receiver asked for by name: that a name exists may be said to who knows it.
+    /// What the receiver asked for by name: that a name exists may be said to who knows it, and that it is not sent.
     pub asked: BTreeSet<ArtifactId>,
     /// Bytes of payload that may be more than one artifact.
     pub budget: u64,
@@ -59,7 +59,7 @@ impl Sending<'_> {
             }
         }
         budget::check_bytes(message, self.budget)?;
-        budget::check_gimmes(message, self.gimmes)
+        budget::check_gimmes(message, self.gimmes, &self.asked)
     }
 
     fn check_file(&self, file: &FileCard) -> Result<(), Violation> {

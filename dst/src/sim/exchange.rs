@@ -19,7 +19,7 @@ use crate::dice::{FNV_START, fnv};
 use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Power, Stage};
-use crate::plan::{self, Fault, Level, Login};
+use crate::plan::{self, Fault, Login};
 use crate::queue::Moment;
 use crate::rare::Rare;
 use crate::rights::Right;
@@ -156,7 +156,7 @@ impl Sim {
             model: &self.model,
             read: Leave::Granted,
             private: (talk.options.private && private).into(),
-            asked: BTreeSet::new(),
+            asked: talk.wishes.clone(),
             budget: limits.send_bytes,
             gimmes: gimmes(&limits, talk.session.result().stats.files_received),
         };
@@ -168,7 +168,7 @@ impl Sim {
         }
         sending.check(&request)?;
         if talk.commits == Some(self.nodes[edge.client].commits) {
-            content::check_gimmes(sending.known, &request, |id| talk.offered.contains(id))?;
+            content::check_gimmes(sending.known, &request, |id| talk.offered.contains(id), &talk.wishes)?;
         }
         self.tempt(edge.client, edge.server, &talk.given);
         Ok(Some(pack(encode(&request), self.plan.framing)))
@@ -243,7 +243,7 @@ impl Sim {
             let public = |card: &Card| matches!(card, Card::Igot(igot) if *igot == Igot::public(*id));
             request.cards.iter().any(public)
         };
-        content::check_gimmes(sending.known, &reply, announces)?;
+        content::check_gimmes(sending.known, &reply, announces, &BTreeSet::new())?;
         let framing = reply_content_type(&request, body.content_type);
         Ok(Some(pack(encode(&reply), framing)))
     }
@@ -364,11 +364,10 @@ impl Sim {
         let node = &self.nodes[edge.server];
         let is_alone = talk.server_commits.is_none_or(|commits| commits == node.commits);
         let evades = self.plan.choices.contains_key(&sync::Site::Unanswered);
-        // Where things go wrong, a session may leave for the next one what it says that it lacks.
-        let gives_up = self.is_bounded(edge.client) || self.plan.level != Level::Calm;
+        let gives_up = self.is_bounded(edge.client);
         let known = self.still(talk).filter(|_| is_alone && !evades && !gives_up)?;
         let private = talk.options.private && node.letters(edge.client, edge.login).allow(Right::Private);
-        Some(Giver { known, private: private.into() })
+        Some(Giver { known, private: private.into(), gimmes: self.nodes[edge.client].limits.gimmes })
     }
 
     /// A session failed: is there a reason?
@@ -418,6 +417,7 @@ impl Sim {
                 self.nodes.iter().any(|node| !node.known.shunned.is_empty())
                     || on(Fault::Restore)
                     || self.plan.choices.contains_key(&sync::Site::Unanswered)
+                    || self.keeps_deltas(edge.server)
             }
             // One that names more and more, and gives nothing of it, is taken for a dishonest one.
             SyncError::Idle { .. } if self.plan.choices.contains_key(&sync::Site::Unanswered) => true,
@@ -436,10 +436,10 @@ impl Sim {
     }
 }
 
-/// How many names a request may ask for, where the session brought so much; and tell to be lacking.
+/// How many names a request may ask for, where the session brought so much.
 fn gimmes(limits: &Limits, received: u64) -> usize {
     let brought = usize::try_from(2 * received).unwrap_or(usize::MAX);
-    limits.gimmes.max(limits.idle_gimmes).max(brought).saturating_add(limits.idle_gimmes)
+    limits.gimmes.max(limits.idle_gimmes).max(brought)
 }
 
 pub(super) fn cx<'a>(

@@ -16,7 +16,7 @@ use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Node, Power, Stage};
-use crate::plan::{self, Edge, Level, Login};
+use crate::plan::{self, Login};
 use crate::rights::Right;
 use crate::talk::{Kind, Soundness, Talk, allowed};
 
@@ -72,15 +72,8 @@ impl Sim {
         let stock = self.plan.stock.iter().flatten().count();
         // Where peers ask each other in a circle each time that a row gives way to another user's is another wave.
         let verdicts = if self.plan.features.contains(&Feature::Tables) { VERDICTS as usize } else { 0 };
-        // A server that asks for few artifacts at a time, among them some that its client lacks too, may get one of the
-        // others a session, if the client cannot name all that it lacks in a request.
-        let limits = &self.plan.limits;
-        let are_few = |edge: &Edge| {
-            limits[edge.server].reply_gimmes < 10 && limits[edge.client].gimmes < self.model.len()
-        };
-        let one_by_one = if self.plan.edges.iter().any(are_few) { self.model.len() } else { 0 };
         // In the last pass nothing moves.
-        one_by_one + longest * (news + clusters + 2 * stock + verdicts) + stock + 1
+        longest * (news + clusters + 2 * stock + verdicts) + stock + 1
     }
 
     fn converge(&mut self) -> Result<(), Violation> {
@@ -140,7 +133,9 @@ impl Sim {
         // comes there on another way; and of who is like stock each one that has a delta of something shunned for either.
         let from_stock = self.is_stock(edge.client);
         let is_hollow = from_stock && self.is_stock(edge.server) && self.hollow.contains_key(&at);
-        if end == End::Failed && (is_hollow || from_stock && self.barred.contains(&at)) {
+        // A clone of one that keeps a delta whose source is nowhere any more ends with that, whoever clones.
+        let is_stuck = kind == Kind::Clone && self.keeps_deltas(edge.server);
+        if end == End::Failed && (is_hollow || is_stuck || from_stock && self.barred.contains(&at)) {
             self.tripping.insert(at);
             return Ok(());
         }
@@ -162,12 +157,12 @@ impl Sim {
         let mut talk = Talk::new(at, kind, options, &mut self.dice("last talk", turn));
         (talk.life, talk.server_life) = (self.nodes[edge.client].life, self.nodes[edge.server].life);
         talk.commits = Some(self.nodes[edge.client].commits);
+        talk.lacked = self.nodes[edge.client].known.lacks();
         talk.stock = self.stock_session(&talk, turn);
         self.tell(&format!("{} of {} with {}", talk.name(), edge.client, edge.server));
         let tables = |at: usize| &self.nodes[at].beside.tables;
         let gap = Gap::between(tables(edge.client), tables(edge.server));
         let private = self.nodes[edge.client].known.private.clone();
-        let lacked = self.nodes[edge.client].known.phantoms.len();
         loop {
             self.hollow.remove(&at);
             let Some(request) = self.compose(&mut talk)? else { return Ok(End::Failed) };
@@ -186,10 +181,11 @@ impl Sim {
         if talk.stock.is_none() {
             let known = &self.nodes[edge.client].known;
             let published = private.iter().filter(|id| known.is_public(id)).count();
-            budget::check_rounds(&talk, gap, known.held.len(), published)?;
-            if !self.is_stock(edge.server) && self.plan.level == Level::Calm {
-                let (server, most) = (&self.nodes[edge.server].known, self.nodes[edge.client].limits.gimmes);
-                completeness::check_given(&talk, lacked, most, known, server)?;
+            let may_go = |id: &&xfer::ArtifactId| known.is_public(id) && !known.shunned.contains(*id);
+            let withheld = talk.wishes.iter().filter(|id| !may_go(id)).count();
+            budget::check_rounds(&talk, gap, known.held.len(), published, withheld)?;
+            if !self.is_stock(edge.server) {
+                completeness::check_given(&talk, known, &self.nodes[edge.server].known)?;
             }
         }
         Ok(End::Done)

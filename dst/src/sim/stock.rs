@@ -188,9 +188,15 @@ impl Sim {
         let on = |fault: Fault| self.plan.faults.contains_key(&fault);
         let shunned = self.nodes.iter().any(|node| !node.known.shunned.is_empty()) || on(Fault::Restore);
         trip.0.contains("UNIQUE") && (on(Fault::Duplicate) || on(Fault::Delay) || on(Fault::Reorder))
-            || trip.0.contains("unresolved deltas") && shunned
+            || trip.0.contains("unresolved deltas")
+                && (shunned || self.keeps_deltas(self.plan.edges[edge].server))
             || trip.0.starts_with(BARRED)
             || hollow.any(|id| trip.0 == format!("wrong hash on received artifact {id}"))
+    }
+
+    /// Whether a peer is like stock and keeps deltas whose source it lacks: it gives them to who clones, as they are.
+    pub(super) fn keeps_deltas(&self, at: usize) -> bool {
+        self.is_stock(at) && !self.nodes[at].known.waiting.is_empty()
     }
 
     /// An error that makes stock give up has a reason.

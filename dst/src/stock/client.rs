@@ -335,7 +335,11 @@ impl Session {
             ["cookie", _] => {}
             ["pragma", "uv-push-ok"] => heard.uv_mode = Some(true),
             ["pragma", "uv-pull-only"] => heard.uv_mode = Some(false),
-            ["pragma", "server-version" | "ci-lock-fail" | "avoid-delta-manifests" | "link", ..] => {}
+            [
+                "pragma",
+                "server-version" | "ci-lock-fail" | "avoid-delta-manifests" | "link" | "x-more-gimmes",
+                ..,
+            ] => {}
             _ => return trip(format!("unknown command: {}", words.join(" "))),
         }
         Ok(())

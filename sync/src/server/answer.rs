@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use repo::outgoing::{List, Outgoing};
 use repo::{Presence, RepoError, Rid, Snapshot, blob};
 use xfer::card::{CloneRequest, Igot, Privacy};
-use xfer::{ArtifactId, Card};
+use xfer::{ArtifactId, Card, Pragma};
 
 use super::orders::{Mode, Orders, Outcome};
 use crate::outbox::Outbox;
@@ -216,13 +216,18 @@ impl<'a, 'm> Answer<'a, 'm> {
         let came = self.orders.files.iter().map(|file| file.id);
         let theirs: BTreeSet<ArtifactId> = self.orders.lacks.iter().copied().chain(came).collect();
         let (igots, deepest) = (&self.orders.igots, self.orders.deepest);
-        let most = cx.limits.reply_gimmes;
-        let mut wanted = inbox::choose(self.snap, igots, deepest, most, most, |id| !theirs.contains(id))?;
-        wanted.add_waiting(self.snap, igots, most)?;
-        self.stats.gimmes_sent = wanted.len() as u64;
-        self.cards.extend(wanted.iter().map(Card::Gimme));
+        // One more shows that there are others.
+        let (most, enough) = (cx.limits.reply_gimmes, cx.limits.reply_gimmes.saturating_add(1));
+        let mut wanted = inbox::choose(self.snap, igots, deepest, enough, enough, |id| !theirs.contains(id))?;
+        wanted.add_waiting(self.snap, igots, enough)?;
+        let gimmes: Vec<ArtifactId> = wanted.iter().take(most).collect();
+        self.stats.gimmes_sent = gimmes.len() as u64;
+        self.cards.extend(gimmes.iter().copied().map(Card::Gimme));
         if cx.fires(Site::AskedTwice) {
-            self.cards.extend(wanted.iter().map(Card::Gimme));
+            self.cards.extend(gimmes.iter().copied().map(Card::Gimme));
+        }
+        if wanted.len() > most {
+            self.cards.push(Card::Pragma(Pragma::MoreGimmes));
         }
         Ok(())
     }

@@ -355,6 +355,7 @@ impl<'m> Orders<'m> {
             | Pragma::UvPullOnly
             | Pragma::CiLockFail { .. }
             | Pragma::AvoidDeltaManifests
+            | Pragma::MoreGimmes
             | Pragma::Link { .. }
             | Pragma::Other(_) => {}
         }

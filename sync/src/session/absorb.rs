@@ -121,6 +121,9 @@ impl Session {
             self.take_in(&tx, &reply, cx)?;
             tx.commit()?;
         }
+        if self.effort.is_half_spent(cx.limits) {
+            self.pushing.say_no_more();
+        }
         self.next_round(cx)
     }
 
@@ -275,8 +278,11 @@ impl Session {
         let came: Vec<_> = came.copied().collect();
         let mut intake = inbox::store(tx, &came, self.deepest(), cx.now)?;
         intake.names = inbox::note(tx, &reply.igots, self.deepest())?;
-        // Asking again for what was false would bring the same again.
-        self.unavailable.extend(intake.settled.dropped.iter().copied());
+        // Asking again for what was false would bring the same again, but for what had waited since an earlier session.
+        self.waited.extend(intake.waiting.iter().copied());
+        let came: BTreeSet<ArtifactId> = came.iter().map(|file| file.id).collect();
+        let is_theirs = |id: &&ArtifactId| came.contains(id) || self.waited.contains(id);
+        self.unavailable.extend(intake.settled.dropped.iter().filter(is_theirs).copied());
         self.news.refused = std::mem::take(&mut intake.refused);
         self.news.refused.append(&mut intake.settled.dropped);
         self.news.linked = intake.settled.linked;
@@ -294,7 +300,14 @@ impl Session {
     ) -> Result<(), SyncError> {
         let batch =
             matches!(&self.goal, Goal::Clone(cloning) if matches!(cloning.phase, Phase::Batch { .. }));
-        let asked = if self.wanted.is_empty() { Asked::Nothing } else { Asked::Artifacts };
+        let has_asked = !self.wanted.is_empty();
+        self.missed = self.find_missed(snap, reply)?;
+        let met = self.give_up(snap, reply, intake)?;
+        let asked = match (has_asked, met) {
+            (false, _) => Asked::Nothing,
+            (true, 0) => Asked::Artifacts,
+            (true, _) => Asked::Answered,
+        };
         let Intake { new: artifacts, bytes, names, .. } = *intake;
         let (sent, sent_bytes) = self.pushing.under_way();
         let (files, file_bytes) = self.unversioned.moved();
@@ -303,8 +316,6 @@ impl Session {
         let (moved, moved_bytes) = (sent + files + rows.sent, sent_bytes + file_bytes + rows.sent_bytes);
         self.effort.add(Gain { artifacts, bytes, moved, moved_bytes, names, asked });
         self.stats.files_received = intake.new;
-        self.missed = self.find_missed(snap, reply)?;
-        self.give_up(snap, reply, intake)?;
         if batch {
             return Ok(());
         }
@@ -363,8 +374,9 @@ impl Session {
     }
 
     /// Notes what was asked for and did not come. A reply that is full announces the rest again: be it full of what
-    /// waits for its delta source as before.
-    fn give_up(&mut self, snap: &Snapshot<'_>, reply: &Reply<'_>, intake: &Intake) -> Result<(), SyncError> {
+    /// waits for its delta source as before. Says how much of what was asked for came and is here: what another session
+    /// brought meanwhile, too.
+    fn give_up(&mut self, snap: &Snapshot<'_>, reply: &Reply<'_>, intake: &Intake) -> Result<u64, SyncError> {
         let wanted: BTreeSet<ArtifactId> = std::mem::take(&mut self.wanted).iter().collect();
         let came: BTreeSet<ArtifactId> =
             reply.files.iter().map(|file| file.id).filter(|id| wanted.contains(id)).collect();
@@ -372,18 +384,16 @@ impl Session {
         if intake.new > 0 || !came.is_empty() {
             postponed.extend(reply.igots.iter().map(|igot| igot.id).filter(|id| !came.contains(id)));
         }
+        let mut met = 0;
         for id in wanted {
             let is_open = postponed.contains(&id) || intake.waiting.contains(&id);
-            let lacks = wanted::lacks(snap, &id)?;
-            if !is_open && (lacks || inbox::is_kept_private(snap, &id)?) {
+            if !wanted::lacks(snap, &id)? && !inbox::is_kept_private(snap, &id)? {
+                met += u64::from(came.contains(&id));
+            } else if !is_open {
                 self.unavailable.insert(id);
             }
-            // What came and was false would come again.
-            if !is_open && lacks && !came.contains(&id) {
-                self.lacked.insert(id);
-            }
         }
-        Ok(())
+        Ok(met)
     }
 
     /// Writes down what was asked for in vain, for later sessions. It is a hint: a file that cannot be written now

@@ -1,6 +1,8 @@
 //! Requests (reference: wire.md sections 6.1 and 7).
 
-use repo::{Repo, Snapshot, config, partial, wanted};
+use std::collections::BTreeSet;
+
+use repo::{Repo, Snapshot, config, partial};
 use xfer::card::{CloneRequest, Codes, Privacy};
 use xfer::login::Secret;
 use xfer::{ArtifactId, Card, Login, Message, Pragma};
@@ -35,7 +37,7 @@ impl Session {
         if cx.fires(Site::AskedTwice) {
             cards.extend(self.wanted.iter().map(Card::Gimme));
         }
-        self.told = self.lacking(&snap, cx)?;
+        self.told = self.withheld(&snap)?;
         cards.extend(self.told.iter().copied().map(Card::Gimme));
         if self.asks_for_clusters() {
             cards.push(Card::Pragma(Pragma::ReqClusters));
@@ -60,19 +62,11 @@ impl Session {
         Ok(self.signed(Message { login: None, cards }))
     }
 
-    /// What the peer does not have either, for a request that answers it: a peer that asks for a few at a time would ask
-    /// for these next, each time, and never for what it could get.
-    fn lacking(&self, snap: &Snapshot<'_>, cx: &Cx<'_>) -> Result<Vec<ArtifactId>, SyncError> {
-        let mut lacking = Vec::new();
-        if !self.goal.is_pull() || !self.pushing.is_asked() {
-            return Ok(lacking);
-        }
-        for id in self.lacked.iter().take(cx.limits.idle_gimmes) {
-            if wanted::lacks(snap, id)? {
-                lacking.push(*id);
-            }
-        }
-        Ok(lacking)
+    /// What the peer is not to ask for again, where it wants more than it asks for at a time: else it would ask for these
+    /// next, each time, and never for what it could get.
+    fn withheld(&self, snap: &Snapshot<'_>) -> Result<Vec<ArtifactId>, SyncError> {
+        let asked: BTreeSet<ArtifactId> = self.wanted.iter().collect();
+        Ok(self.pushing.withheld(snap, |id| !asked.contains(id))?)
     }
 
     /// The least private artifacts that this session does not want.

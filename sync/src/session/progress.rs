@@ -34,8 +34,10 @@ pub(crate) enum Asked {
     /// It asked what there is, or for a batch.
     #[default]
     Nothing,
-    /// It named what it wants.
+    /// It named what it wants, and nothing of that came.
     Artifacts,
+    /// It named what it wants, and some of it came, be it that another session had brought that meanwhile.
+    Answered,
     /// It was refused, and will be put in another way.
     InVain,
 }
@@ -71,7 +73,7 @@ impl Effort {
         self.bytes = self.bytes.saturating_add(gain.bytes);
         self.moved = self.moved.saturating_add(gain.moved);
         self.moved_bytes = self.moved_bytes.saturating_add(gain.moved_bytes);
-        if gain.artifacts > 0 {
+        if gain.artifacts > 0 || gain.asked == Asked::Answered {
             (self.idle, self.promising) = (0, 0);
         } else if gain.asked != Asked::Nothing {
             let promises = gain.names > 0 || gain.asked == Asked::InVain;
@@ -89,6 +91,11 @@ impl Effort {
     /// Whether what is still wanted is not to be had from this peer.
     pub(crate) fn is_exhausted(&self, limits: &Limits) -> bool {
         self.idle >= limits.idle_rounds && self.outlook == Outlook::Bleak
+    }
+
+    /// Whether half of the rounds are over that a session has without earning any.
+    pub(crate) fn is_half_spent(&self, limits: &Limits) -> bool {
+        self.rounds >= limits.rounds / 2
     }
 
     /// Whether another round is within bounds.

@@ -19,6 +19,8 @@ use crate::{RoundStats, Site};
 
 /// Stock servers that let us pull and not push say so in a message that begins so.
 const PULL_ONLY: &str = "pull only ";
+/// Names that a peer asks for in vain and is told so: a hundred times what one reply of stock asks for.
+const MOST_WITHHELD: usize = 50_000;
 
 /// The pushing half of a session.
 pub(super) struct Pushing {
@@ -35,9 +37,10 @@ pub(super) struct Pushing {
     theirs: BTreeSet<Rid>,
     /// Whether the next request is the first one that may name private artifacts, and there are some.
     names_private: bool,
-    /// Whether the last reply asked for what it may not have from here. A peer that asks for a few at a time may want
-    /// others too, and has not come to them.
-    is_unmet: bool,
+    /// What the peer asked for and does not get from here: it is lacking here too, or may not go, or went before.
+    withheld: BTreeSet<ArtifactId>,
+    /// What the last reply asked for, as far as that shows.
+    wishes: Wishes,
     /// How it is sent.
     form: Form,
     /// What the last request holds.
@@ -51,6 +54,20 @@ enum Stance {
     On,
     /// The peer does not let us, in its words.
     Refused(String),
+}
+
+/// What a reply asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Wishes {
+    /// All of it can be sent.
+    #[default]
+    Met,
+    /// Some of it is withheld, and the peer may want others that it has not come to ask for.
+    Unmet,
+    /// The peer says that it wants others, and is to hear what it does not get, so that it asks for them.
+    Cut,
+    /// The same, and there is something that it has not heard yet.
+    CutAnew,
 }
 
 #[derive(Debug, Default)]
@@ -92,7 +109,8 @@ impl Pushing {
             sent: BTreeSet::new(),
             theirs: BTreeSet::new(),
             names_private: false,
-            is_unmet: false,
+            withheld: BTreeSet::new(),
+            wishes: Wishes::Met,
             form: Form::default(),
             request: Request::default(),
         }
@@ -112,7 +130,7 @@ impl Pushing {
         self.stance = Stance::Refused(said.to_owned());
         self.request = Request::default();
         self.asked.clear();
-        (self.names_private, self.is_unmet) = (false, false);
+        (self.names_private, self.wishes) = (false, Wishes::Met);
     }
 
     /// Sends no deltas from here on. Says whether the last request has any.
@@ -121,14 +139,39 @@ impl Pushing {
         self.request.has_deltas
     }
 
-    /// Whether something is to be sent that the peer asked for: it may ask for more then.
-    pub(super) fn is_asked(&self) -> bool {
-        self.is_on() && !self.asked.is_empty()
+    /// What the peer is not to ask for again, if it wants more than it asked for, and `is_news` to it. What came here
+    /// meanwhile it may have.
+    pub(super) fn withheld(
+        &self,
+        snap: &Snapshot<'_>,
+        is_news: impl Fn(&ArtifactId) -> bool,
+    ) -> Result<Vec<ArtifactId>, RepoError> {
+        let mut withheld = Vec::new();
+        if !self.is_on() || !matches!(self.wishes, Wishes::Cut | Wishes::CutAnew) {
+            return Ok(withheld);
+        }
+        for id in self.withheld.iter().filter(|id| is_news(id)) {
+            if self.sent.contains(id) || !self.may_send(snap, id)? {
+                withheld.push(*id);
+            }
+        }
+        Ok(withheld)
+    }
+
+    /// Makes no further round only to say what is withheld.
+    pub(super) fn say_no_more(&mut self) {
+        if self.wishes == Wishes::CutAnew {
+            self.wishes = Wishes::Cut;
+        }
     }
 
     /// Whether the peer is to hear more.
     pub(super) fn has_more(&self) -> bool {
-        !self.asked.is_empty() || self.names_private || (self.is_unmet && self.rest() == Rest::Some)
+        let is_unmet = self.wishes != Wishes::Met;
+        !self.asked.is_empty()
+            || self.names_private
+            || self.wishes == Wishes::CutAnew
+            || (is_unmet && self.rest() == Rest::Some)
     }
 
     /// Whether something that goes unasked, or was asked for, found no room in the last request.
@@ -276,17 +319,25 @@ impl Pushing {
                 self.theirs.insert(rid);
             }
         }
-        self.is_unmet = false;
+        let known = self.withheld.len();
+        let mut is_met = true;
         for &id in &reply.gimmes {
-            if self.sent.contains(&id) {
+            let was_sent = self.sent.contains(&id);
+            if !was_sent && self.may_send(snap, &id)? {
+                self.asked.insert(id);
                 continue;
             }
-            if self.may_send(snap, &id)? {
-                self.asked.insert(id);
-            } else {
-                self.is_unmet = true;
+            is_met &= was_sent;
+            if self.withheld.len() < MOST_WITHHELD {
+                self.withheld.insert(id);
             }
         }
+        self.wishes = match (reply.wants_more, is_met) {
+            (true, _) if self.withheld.len() > known => Wishes::CutAnew,
+            (true, _) => Wishes::Cut,
+            (false, true) => Wishes::Met,
+            (false, false) => Wishes::Unmet,
+        };
         Ok(())
     }
 
@@ -302,7 +353,7 @@ impl Pushing {
         let offered = self.request.offered.iter().copied();
         match (&self.stance, self.has_more()) {
             (Stance::On, true) => sent.collect(),
-            (Stance::On, false) if self.is_unmet => {
+            (Stance::On, false) if self.wishes != Wishes::Met => {
                 sent.chain(offered.filter(|rid| self.theirs.contains(rid))).collect()
             }
             // It was offered the others, and wants none of them.

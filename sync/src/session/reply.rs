@@ -27,6 +27,8 @@ pub(crate) struct Reply<'a> {
     pub(crate) links: Vec<(&'a str, &'a str, i64)>,
     /// What the peer wants.
     pub(crate) gimmes: Vec<ArtifactId>,
+    /// Whether it wants more, and did not come to ask for it.
+    pub(crate) wants_more: bool,
     /// Unversioned files.
     pub(crate) uv_files: Vec<&'a UvFile>,
     /// Lines of the catalog of unversioned files.
@@ -98,6 +100,7 @@ impl<'a> Reply<'a> {
     fn take_pragma(&mut self, pragma: &'a Pragma) {
         match pragma {
             Pragma::CiLockFail { user, since } => self.lock_failure = Some((user, *since)),
+            Pragma::MoreGimmes => self.wants_more = true,
             Pragma::AvoidDeltaManifests => self.avoids_deltas = true,
             Pragma::UvPushOk => self.uv_mode = Some(UvMode::PushOk),
             Pragma::UvPullOnly => self.uv_mode = Some(UvMode::PullOnly),

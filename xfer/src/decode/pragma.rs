@@ -47,6 +47,7 @@ fn known(tokens: &[&[u8]]) -> Result<Option<Pragma>, nom::Err<Fault>> {
             number(since).ok().map(|since| Pragma::CiLockFail { user: String::new(), since })
         }
         [b"avoid-delta-manifests", ..] => Some(Pragma::AvoidDeltaManifests),
+        [b"x-more-gimmes", ..] => Some(Pragma::MoreGimmes),
         [b"client-url", url] => read_text(url).map(Pragma::ClientUrl),
         [b"req-links", ..] => Some(Pragma::ReqLinks),
         [b"link", url, json, mtime] => match (read_escaped(url), read_escaped(json), number(mtime)) {

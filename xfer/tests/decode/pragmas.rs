@@ -21,6 +21,7 @@ fn every_pragma_is_read_and_written() {
         ("ci-lock-fail a\\sb 1795241260", Pragma::CiLockFail { user: "a b".into(), since: 1_795_241_260 }),
         ("ci-lock-fail  1795241260", Pragma::CiLockFail { user: String::new(), since: 1_795_241_260 }),
         ("avoid-delta-manifests", Pragma::AvoidDeltaManifests),
+        ("x-more-gimmes", Pragma::MoreGimmes),
         ("client-url http://h/x", Pragma::ClientUrl("http://h/x".into())),
         ("req-links", Pragma::ReqLinks),
         (

@@ -86,7 +86,7 @@ fn the_observer_hears_what_was_taken() {
 fn a_reply_asks_for_no_more_than_its_limit_and_first_for_what_is_announced() {
     let server = of_bob("", "i").phantom("C").limited(|limits| limits.reply_gimmes = 2);
     let request = by_bob(&format!("{PUSH}igot {{A}}\nigot {{B}}\nigot {{D}}\n"));
-    check_reply(server, &request, "gimme {A}\ngimme {B}\n");
+    check_reply(server, &request, "gimme {A}\ngimme {B}\npragma x-more-gimmes\n");
 }
 
 /// 170.

@@ -316,6 +316,15 @@ fn what_waits_for_something_that_was_missed_before_is_asked_for_all_the_same() {
     assert!(client.holds("B"));
 }
 
+/// It is found out when its source comes.
+#[test]
+fn what_waited_since_an_earlier_session_and_is_false_is_asked_for_again() {
+    let mut client = holding("").false_delta("B", "A");
+    let result = pulled(&mut client, &mut holding("A B")).unwrap();
+    assert!(client.holds("A") && client.holds("B"));
+    assert_eq!(result.unavailable, 0);
+}
+
 #[test]
 fn a_delta_of_something_that_is_shunned_here_counts_as_missing() {
     let mut client = holding("").shunned("A");
@@ -341,6 +350,23 @@ fn what_finds_no_room_beside_something_that_is_here_already_is_asked_for_again()
     let mut session = Session::sync(pull(), SEED);
     step(&mut session, &mut client, &mut server).unwrap();
     let mut client = client.with("B");
+    let result = converse(&mut session, &mut client, &mut server).unwrap();
+    assert_eq!((client.all(), result.unavailable), (server.all(), 0));
+}
+
+/// Two sessions at once: this one is behind for longer than a peer may send nothing new.
+#[test]
+fn what_another_session_brings_at_the_same_time_is_no_reason_to_give_up() {
+    let names = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8"];
+    let mut server = holding(&names.join(" ")).limited(|limits| limits.reply_bytes = 1);
+    let mut client = holding("");
+    let mut session = Session::sync(pull(), SEED);
+    step(&mut session, &mut client, &mut server).unwrap();
+    // The server sends the newest first.
+    for name in names[3..].iter().rev() {
+        client = client.with(name);
+        assert_eq!(step(&mut session, &mut client, &mut server).unwrap(), Progress::Continue, "{name}");
+    }
     let result = converse(&mut session, &mut client, &mut server).unwrap();
     assert_eq!((client.all(), result.unavailable), (server.all(), 0));
 }

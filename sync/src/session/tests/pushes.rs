@@ -302,6 +302,32 @@ fn a_server_that_asks_for_one_at_a_time_gets_all_beside_what_both_lack() {
     assert!(["N1", "N2", "N3"].into_iter().all(|name| server.holds(name)));
 }
 
+/// Whatever it asks for first: it may have none of the shunned and private ones, and hears so.
+#[test]
+fn a_server_that_asks_for_few_at_a_time_gets_all_beside_what_may_not_go() {
+    for (options, most) in [(push(), 1), (both(), 1), (push(), 2), (both(), 3)] {
+        let mut client = holding("A N1 N2 S1 S2").shunned("S1").shunned("S2").private("P").phantom("L");
+        client.sql("DELETE FROM unclustered");
+        let mut server = server("A", "io").limited(|limits| limits.reply_gimmes = most);
+        server = ["N1", "N2", "S1", "L", "S2", "P"].into_iter().fold(server, Fixture::phantom);
+        let result = run(&options, &mut client, &mut server).unwrap();
+        assert_eq!(result.stats.files_sent, 2, "{most} at a time, {options:?}");
+        assert!(server.holds("N1") && server.holds("N2"));
+    }
+}
+
+/// Of the rounds that are there for all, half may go by so.
+#[test]
+fn a_peer_that_asks_for_nothing_that_there_is_is_left_alone() {
+    let mut number = 0;
+    let mut peer = script(|_, _| {
+        number += 1;
+        format!("gimme {}\npragma x-more-gimmes\n", id(&format!("invented {number}")))
+    });
+    let result = run(&both(), &mut holding("A").limited(|limits| limits.rounds = 10), &mut peer).unwrap();
+    assert_eq!(result.rounds, 5);
+}
+
 #[test]
 fn what_nobody_asked_for_yet_goes_beside_what_the_peer_cannot_have() {
     let mut client = holding("A S").shunned("S").unsent("N1 N2 N3").limited(|limits| limits.send_bytes = 1);
