@@ -7,7 +7,7 @@ use xfer::card::Privacy;
 
 use crate::blob::Hex;
 use crate::schema::has_table;
-use crate::{Presence, RepoError, Snapshot, Tx, blob, content, dangling, shun};
+use crate::{Presence, RepoError, Snapshot, Tx, blob, content, dangling, private, shun};
 
 /// Phantoms, the youngest first: whoever may push can make names that nobody has the content of, and these
 /// must not stand before what is new. Shunned ones are left out: they would be thrown away.
@@ -157,6 +157,24 @@ pub fn stuck(
         }
     }
     Ok(stuck)
+}
+
+/// How many artifacts wait for a delta source, directly or not, and are not `is_gone`. Shunned ones do not count, private
+/// ones only if `deepest` is private.
+pub fn waiting(
+    snap: &Snapshot<'_>,
+    deepest: Privacy,
+    is_gone: impl Fn(&ArtifactId) -> bool,
+) -> Result<u64, RepoError> {
+    let mut count = 0;
+    for rid in dangling::with(snap, |dangling| dangling.rids())? {
+        let id = blob::id(snap, rid)?;
+        let is_barred = || Ok::<_, RepoError>(deepest == Privacy::Public && private::contains(snap, rid)?);
+        if !is_gone(&id) && !shun::contains(snap, &id)? && !is_barred()? {
+            count += 1;
+        }
+    }
+    Ok(count)
 }
 
 /// The phantom that an artifact waits for, through however many deltas; none if it waits for nothing, or that

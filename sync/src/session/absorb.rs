@@ -366,10 +366,8 @@ impl Session {
                 self.unasked += u64::from(!self.unavailable.contains(id));
                 false
             })?;
-            let is_gone = |id: &ArtifactId| self.unavailable.contains(id);
-            let stuck = wanted::stuck(snap, self.deepest(), hope, usize::MAX, is_gone)?;
-            self.unasked += stuck.len() as u64;
         }
+        self.unasked += wanted::waiting(snap, self.deepest(), |id| self.unavailable.contains(id))?;
         Ok(())
     }
 

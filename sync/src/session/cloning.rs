@@ -63,8 +63,8 @@ enum Waiting {
     Its,
     /// Perhaps another one's.
     Unknown,
-    /// Another one's.
-    Others,
+    /// Another one's, or such whose source did not come.
+    InVain,
 }
 
 impl Cloning {
@@ -88,7 +88,13 @@ impl Cloning {
             seqno => Phase::Batch { seqno },
         };
         self.server.clone_from(&begun.server);
-        (self.begun, self.waiting) = (Begun::Earlier, Waiting::Unknown);
+        self.begun = Begun::Earlier;
+        self.waiting = match begun.seqno {
+            // What waits after the last batch hardly gets its source, and there is little of it. Before the first one
+            // nothing is lost.
+            0 | 1 => Waiting::InVain,
+            _ => Waiting::Unknown,
+        };
         Ok(())
     }
 
@@ -120,7 +126,7 @@ impl Cloning {
         let theirs = push.server.clone();
         if self.waiting == Waiting::Unknown {
             let is_same = self.server.as_ref() == Some(&theirs);
-            self.waiting = if is_same { Waiting::Its } else { Waiting::Others };
+            self.waiting = if is_same { Waiting::Its } else { Waiting::InVain };
         }
         match self.server.replace(theirs.clone()) {
             Some(ours) if ours != theirs && asked > 1 => {
@@ -134,10 +140,11 @@ impl Cloning {
         Ok(())
     }
 
-    /// Whether to give up the deltas that an earlier session left waiting, before the first batch is taken in: those of
-    /// another server. After the batches nobody says whose they are, and only their sources are asked for.
+    /// Whether to give up the deltas that an earlier session left waiting, before the first reply is taken in: those of
+    /// another server, whose deltas may run in a circle with them, and those that waited to the end. They are asked for
+    /// again.
     pub(super) fn drops_waiting(&mut self) -> bool {
-        std::mem::replace(&mut self.waiting, Waiting::Its) == Waiting::Others
+        std::mem::replace(&mut self.waiting, Waiting::Its) == Waiting::InVain
     }
 
     /// Marks the file with how far it came.

@@ -248,8 +248,11 @@ impl TableSync {
         let complaints = self.hear_schemas(&tables, heard);
         tables.retain(|name, _| !self.blocked.contains(name));
         self.hear_parts(snap, &tables, heard)?;
+        // A reply has room for one row, which may be one that is not kept: a verdict on what was sent beside the question.
+        let is_answered =
+            heard.changes.iter().any(|card| matches!(card, TableCard::Row(_) | TableCard::Delete(_)));
         for (name, key, version) in asked {
-            if tables.contains_key(&name) && brought.rows > 0 && lacks(snap, &name, &key, version)? {
+            if tables.contains_key(&name) && is_answered && lacks(snap, &name, &key, version)? {
                 self.queue.push_back(Work::Gimme(name, key, version));
             }
         }

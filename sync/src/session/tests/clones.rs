@@ -282,14 +282,48 @@ fn a_clone_whose_deltas_never_get_their_source_is_not_whole() {
         "the peer may have them in another form"
     );
 
-    // The next attempt only asks for the source.
+    // The next attempt asks for the source, and for what waited anew: it may be no more a delta of that.
     let mut server = script(|_, request: &str| {
         assert!(!request.contains("clone"), "{request}");
-        file("B")
+        let names =
+            ["A", "B", "C"].into_iter().filter(|name| gimmes(request).contains(&&*id(name).to_string()));
+        names.map(file).collect()
     });
     clone(&mut client, &mut server).unwrap();
     assert!(client.holds("A") && client.holds("B") && client.holds("C"));
     assert_eq!(unfinished(&mut client), None);
+}
+
+/// It went back to an earlier state, say, and nobody else has the source.
+#[test]
+fn a_clone_that_goes_on_ends_without_what_the_server_has_no_more() {
+    let mut client = fresh();
+    let mut first = script(|_, request| match request.contains("clone 3") {
+        true => delta_card("A", "B") + &file("C") + "clone_seqno 0\npush {S} {P}\n",
+        false => String::new(),
+    });
+    clone(&mut client, &mut first).unwrap_err();
+    let result = clone(&mut client, &mut holding("C")).unwrap();
+    assert!(client.holds("C"));
+    assert_eq!((result.unavailable, unfinished(&mut client)), (2, None));
+}
+
+/// A server sends what a batch holds as it is stored, older versions as deltas of newer ones, and by name the other way
+/// round.
+#[test]
+fn a_clone_goes_on_after_the_last_batch_with_deltas_that_run_the_other_way() {
+    let mut client = fresh();
+    let mut first = script(|_, request| match request.contains("clone 3") {
+        true => delta_card("A", "B") + "clone_seqno 0\npush {S} {P}\n",
+        false => String::new(),
+    });
+    clone(&mut client, &mut first).unwrap_err();
+    let mut second = script(|_, request| match gimmes(request).contains(&&*id("A").to_string()) {
+        true => file("A"),
+        false => delta_card("B", "A"),
+    });
+    clone(&mut client, &mut second).unwrap();
+    assert!(client.holds("A") && client.holds("B"));
 }
 
 /// The server went back to an earlier state, say, and has what came as a delta, but not its source.

@@ -354,6 +354,25 @@ fn what_finds_no_room_beside_something_that_is_here_already_is_asked_for_again()
     assert_eq!((client.all(), result.unavailable), (server.all(), 0));
 }
 
+/// However long the chain: that the session gave up asking for it link by link is no reason to tell of less.
+#[test]
+fn all_that_waits_for_something_shunned_counts_as_lacking() {
+    let chain = [("B", "A"), ("C", "B"), ("D", "C"), ("E", "D"), ("F", "E"), ("G", "F")];
+    let mut client = holding("").shunned("A");
+    for (name, source) in chain {
+        client = client.delta(name, source, Privacy::Public);
+    }
+    let mut server = script(|_, request| match gimmes(request).first() {
+        None => String::new(),
+        Some(asked) => {
+            let sent = chain.into_iter().find(|(name, _)| id(name).to_string() == *asked);
+            sent.map_or_else(String::new, |(name, source)| delta_card(name, source))
+        }
+    });
+    client.limits.gimmes = 1;
+    assert_eq!(pulled(&mut client, &mut server).unwrap().unavailable, 6);
+}
+
 /// Two sessions at once: this one is behind for longer than a peer may send nothing new.
 #[test]
 fn what_another_session_brings_at_the_same_time_is_no_reason_to_give_up() {
