@@ -140,6 +140,8 @@ put_in() {
         's/Some(_) if self\.listed\.contains(&part)/Some(_) if !MUTANT \&\& self.listed.contains(\&part)/'
     mutant search-for-rows-given-up sync/src/tables/client.rs \
         's/> IDLE_ROUNDS + self\.queue\.len()/> IDLE_ROUNDS + if MUTANT { 0 } else { self.queue.len() }/'
+    mutant verdicts-without-room-forgotten sync/src/tables/client.rs \
+        's/if sent\.iter()\.any(|row| told\.contains(row))/if !MUTANT \&\& sent.iter().any(|row| told.contains(row))/'
     mutant lock-taken-twice repo/src/lock.rs \
         's/on(snap, &lock\.checkin, lock\.since)?\.is_none()/(MUTANT || &)/'
     mutant older-setting-wins repo/src/configuration/merge.rs \

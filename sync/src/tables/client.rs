@@ -249,12 +249,17 @@ impl TableSync {
         tables.retain(|name, _| !self.blocked.contains(name));
         self.hear_parts(snap, &tables, heard)?;
         // A reply has room for one row, which may be one that is not kept: a verdict on what was sent beside the question.
-        let is_answered =
-            heard.changes.iter().any(|card| matches!(card, TableCard::Row(_) | TableCard::Delete(_)));
+        let is_answered = heard.rows().next().is_some();
         for (name, key, version) in asked {
             if tables.contains_key(&name) && is_answered && lacks(snap, &name, &key, version)? {
                 self.queue.push_back(Work::Gimme(name, key, version));
             }
+        }
+        let told: BTreeSet<_> = heard.rows().collect();
+        if sent.iter().any(|row| told.contains(row)) {
+            // It may have had no room to say more verdicts than these.
+            let untold = sent.difference(&told).filter(|(name, _)| tables.contains_key(name)).cloned();
+            self.queue.extend(untold.map(|(name, key)| Work::Row(name, key)));
         }
         Ok(complaints)
     }

@@ -83,6 +83,14 @@ impl<'m> Heard<'m> {
         !self.changes.is_empty()
     }
 
+    /// Rows that it brings, by table and key.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (SqlName, ArtifactId)> + '_ {
+        self.changes.iter().filter_map(|card| match card {
+            TableCard::Row(row) | TableCard::Delete(row) => Some((row.table.clone(), row.key)),
+            TableCard::Schema(_) | TableCard::Igot(_) | TableCard::Gimme(_) => None,
+        })
+    }
+
     /// The versions that are listed of a part.
     pub(super) fn listed(&self, table: &SqlName, prefix: &KeyPrefix) -> BTreeMap<ArtifactId, Version> {
         let Some(igots) = self.igots.get(table) else { return BTreeMap::new() };

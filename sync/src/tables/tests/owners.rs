@@ -36,6 +36,51 @@ fn t1_owners_are_enforced_from_who_is_logged_in() {
     assert_eq!(server.rows()[0].state, State::Deleted);
 }
 
+/// A reply may have room for one row: what it does not come to is asked for, and sent, again.
+#[test]
+fn t1_a_server_with_little_room_decides_of_all_rows_that_it_was_sent() {
+    let (mut bob, mut server) = (Peer::new(Rule::Owner), Peer::new(Rule::Owner));
+    for (at, row) in ["u", "v", "w", "x"].into_iter().enumerate() {
+        server.put("alice", flag(row, at as i64));
+    }
+    server.now += 20;
+    server.put("alice", flag("y", 9));
+    bob.now += 10;
+    for row in ["u", "v", "w", "x"] {
+        bob.put("bob", flag(row, 1));
+    }
+    let narrow = Visitor { reply_bytes: 0, ..visitor(Authority::User("bob")) };
+    sync(&mut bob, &mut server, narrow);
+    assert_equal(&mut bob, &mut server);
+}
+
+#[test]
+fn t1_a_row_that_was_contested_too_often_leaves_room_for_the_others() {
+    let mut bob = Peer::new(Rule::Owner);
+    let narrow = Visitor { reply_bytes: 0, ..visitor(Authority::User("bob")) };
+    // One server after the other says of this row that it is alice's.
+    for time in 0..=repo::table::MAX_VERDICTS as i64 {
+        let mut server = Peer::new(Rule::Owner);
+        server.put("alice", flag("x", 0));
+        bob.now += 10;
+        let row = Row {
+            values: flag("x", time),
+            state: State::Live,
+            mtime: bob.now,
+            owner: Some("bob".to_owned()),
+        };
+        bob.write(|writer| writer.merge(&row, Authority::Peer).unwrap());
+        sync(&mut bob, &mut server, narrow);
+    }
+    let mut server = Peer::new(Rule::Owner);
+    server.put("alice", flag("x", 0));
+    server.now += 1_000;
+    server.put("alice", flag("y", 1));
+    sync(&mut bob, &mut server, narrow);
+    assert!(bob.rows().iter().any(|row| row.owner.as_deref() == Some("bob")), "it is contested");
+    assert_eq!(bob.rows().len(), 2, "and the other one came all the same");
+}
+
 #[test]
 fn t1_a_row_of_another_user_that_came_by_a_pull_stays_as_it_is_when_a_server_refuses_it() {
     let (mut alice, mut one, mut other) = (Peer::new(Rule::Owner), Peer::bare(), Peer::bare());
