@@ -244,7 +244,8 @@ impl Plan {
         items
     }
 
-    /// What a seed decides at a level.
+    /// What a seed decides at a level. Who talks to whom, with which rights and born how, comes from one generator: each of
+    /// that depends on what was drawn before. All else has one of its own.
     pub fn draw(seed: u64, level: Level) -> Self {
         let dice = &mut Dice::of(seed, "plan", 0);
         let most = match level {
@@ -286,9 +287,11 @@ impl Plan {
         if small {
             plan.shrink();
         }
-        // What stock knows nothing of.
+        // What stock knows nothing of. Nor does it say what it withholds, so that who asks it for one artifact at a time
+        // would ask for the same for ever.
         if plan.stock.iter().any(Option::is_some) {
             plan.features.clear();
+            plan.limits.iter_mut().for_each(|limits| limits.reply_gimmes = limits.reply_gimmes.max(30));
         }
         plan.draw_admins();
         plan.draw_daemons();

@@ -29,7 +29,9 @@ pub struct Limits {
     pub gimmes: usize,
     /// `gimme` cards of one request at most, where rounds that brought nothing made it ask for more.
     pub idle_gimmes: usize,
-    /// `gimme` cards of one reply.
+    /// `gimme` cards of one reply. Who withholds something is told that more is wanted, and names it, so that the others
+    /// have their turn; stock does not: with a number below what stock clients withhold these are asked for the same,
+    /// again and again.
     pub reply_gimmes: usize,
 }
 

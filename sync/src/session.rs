@@ -110,7 +110,7 @@ pub struct Session {
     missed: Missed,
     /// What the last request named as lacking here, since the peer does not get it and is to ask for something else.
     told: Vec<ArtifactId>,
-    /// What came in this session as a delta of something that was not here.
+    /// What came in this session, if it is no clone, as a delta of something that was not here.
     waited: BTreeSet<ArtifactId>,
     /// What this peer was asked for and did not send.
     unavailable: BTreeSet<ArtifactId>,

@@ -49,7 +49,19 @@ pub(super) fn seed_differs(
 /// What was decided beforehand, a line each.
 pub(super) fn options(plan: &Plan) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{:?} of {} peers", plan.shape, plan.births.len());
+    let Plan { shape, births, sessions, actions, framing, .. } = plan;
+    let peers = births.len();
+    let _ = writeln!(text, "{shape:?} of {peers} peers, {sessions} sessions, {actions} changes, {framing:?}");
+    let stock = plan.stock.iter().enumerate();
+    for (peer, version) in stock.filter_map(|(peer, version)| version.map(|version| (peer, version))) {
+        let _ = writeln!(text, "peer {peer} is like stock: {version:?}");
+    }
+    for feature in &plan.features {
+        let _ = writeln!(text, "with {feature:?}");
+    }
+    for (site, ratio) in &plan.choices {
+        let _ = writeln!(text, "choice {site:?}: {} in {}", ratio.part, ratio.whole);
+    }
     for (at, edge) in plan.edges.iter().enumerate().filter(|(at, _)| !plan.unused.contains(at)) {
         let private = if edge.private { ", private" } else { "" };
         let files = if edge.unversioned { ", unversioned" } else { "" };

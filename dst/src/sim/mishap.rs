@@ -4,12 +4,12 @@ use bytes::Bytes;
 use repo::zlib::Codec;
 use xfer::body::{Body, ContentType, pack, unpack};
 use xfer::card::Payload;
-use xfer::{Card, DecodeLimits, decode, encode};
+use xfer::{Card, DecodeLimits, Secret, decode, encode};
 
 use super::{Event, Parcel, Sim, broken};
 use crate::dice::{Dice, Turn};
 use crate::model::Violation;
-use crate::node::{Power, Stage};
+use crate::node::{self, PROJECT, Power, Stage};
 use crate::plan::{Edge, Fault};
 use crate::queue::Moment;
 use crate::script::Item;
@@ -20,8 +20,9 @@ use crate::talk::Soundness;
 const MOST: usize = 1 << 30;
 
 /// The message with a wrong bit in the content of one of its artifacts or files, be that a delta, or packed; none if there
-/// is none. No checksum of the transport tells.
-fn forge(body: &Body, dice: &mut Dice) -> Option<Body> {
+/// is none. No checksum of the transport tells, and the login is good for it all the same: what is wrong went wrong at the
+/// sender.
+fn forge(body: &Body, edge: &Edge, dice: &mut Dice) -> Option<Body> {
     let limits = DecodeLimits::default();
     let mut message = decode(&unpack(body, &limits).ok()?, &limits).ok()?;
     let mut contents: Vec<Content<'_>> = message.cards.iter_mut().filter_map(Content::of).collect();
@@ -30,6 +31,9 @@ fn forge(body: &Body, dice: &mut Dice) -> Option<Body> {
     }
     let place = dice.place(contents.len());
     contents.swap_remove(place).change(dice)?;
+    if let (Some(_), (Some(user), Some(password))) = (&message.login, node::credentials(edge)) {
+        message.login = Some(xfer::Login::sign(&message, &user, &Secret::derive(PROJECT, &user, &password)));
+    }
     Some(pack(encode(&message), body.content_type))
 }
 
@@ -145,7 +149,7 @@ impl Sim {
             return parcel;
         }
         let mut dice = self.dice(way.pick("forged request", "forged reply"), parcel.turn());
-        if !cut && let Some(body) = forge(body, &mut dice) {
+        if !cut && let Some(body) = forge(body, &self.plan.edges[parcel.edge], &mut dice) {
             self.tell(&format!("#{} forged", parcel.talk));
             return Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel };
         }

@@ -279,9 +279,13 @@ impl Session {
         let mut intake = inbox::store(tx, &came, self.deepest(), cx.now)?;
         intake.names = inbox::note(tx, &reply.igots, self.deepest())?;
         // Asking again for what was false would bring the same again, but for what had waited since an earlier session.
-        self.waited.extend(intake.waiting.iter().copied());
-        let came: BTreeSet<ArtifactId> = came.iter().map(|file| file.id).collect();
-        let is_theirs = |id: &&ArtifactId| came.contains(id) || self.waited.contains(id);
+        let (is_clone, came) =
+            (!matches!(self.goal, Goal::Sync { .. }), reply.files.iter().map(|file| file.id));
+        let came: BTreeSet<ArtifactId> = if is_clone { BTreeSet::new() } else { came.collect() };
+        if !is_clone {
+            self.waited.extend(intake.waiting.iter().copied());
+        }
+        let is_theirs = |id: &&ArtifactId| is_clone || came.contains(id) || self.waited.contains(id);
         self.unavailable.extend(intake.settled.dropped.iter().filter(is_theirs).copied());
         self.news.refused = std::mem::take(&mut intake.refused);
         self.news.refused.append(&mut intake.settled.dropped);
@@ -432,9 +436,20 @@ impl Session {
         let Goal::Clone(cloning) = &mut self.goal else { unreachable!("a clone") };
         if let Some((count, first)) = wanted::dangling(&tx)? {
             cloning.phase = Phase::Settle;
+            let is_over = !cloning.asks_once_more();
             cloning.save(&tx, &self.codes.project)?;
-            tx.commit()?;
-            return Err(SyncError::UnresolvedDeltas { count, first });
+            if is_over {
+                tx.commit()?;
+                return Err(SyncError::UnresolvedDeltas { count, first });
+            }
+            wanted::drop_waiting(&tx)?;
+            self.unavailable.clear();
+            let most = cx.limits.gimmes;
+            self.wanted = inbox::choose(&tx, &[], self.deepest(), most, most, |_| true)?;
+            if !self.wanted.is_empty() {
+                tx.commit()?;
+                return self.effort.check(cx.limits).map(|()| Progress::Continue);
+            }
         }
         if !self.configuring.is_done() {
             config::unset(&tx, "hash-policy")?;

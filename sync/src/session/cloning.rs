@@ -65,6 +65,8 @@ enum Waiting {
     Unknown,
     /// Another one's, or such whose source did not come.
     InVain,
+    /// What was here is given up.
+    Dropped,
 }
 
 impl Cloning {
@@ -144,7 +146,15 @@ impl Cloning {
     /// another server, whose deltas may run in a circle with them, and those that waited to the end. They are asked for
     /// again.
     pub(super) fn drops_waiting(&mut self) -> bool {
-        std::mem::replace(&mut self.waiting, Waiting::Its) == Waiting::InVain
+        let drops = self.waiting == Waiting::InVain;
+        self.waiting = if drops { Waiting::Dropped } else { Waiting::Its };
+        drops
+    }
+
+    /// Whether to give up what still waits at the end, and to ask for it once more: the server may have lost the source
+    /// since an earlier session.
+    pub(super) fn asks_once_more(&mut self) -> bool {
+        self.is_resumed() && std::mem::replace(&mut self.waiting, Waiting::Dropped) != Waiting::Dropped
     }
 
     /// Marks the file with how far it came.

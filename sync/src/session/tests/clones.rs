@@ -308,6 +308,16 @@ fn a_clone_that_goes_on_ends_without_what_the_server_has_no_more() {
     assert_eq!((result.unavailable, unfinished(&mut client)), (2, None));
 }
 
+#[test]
+fn so_does_one_that_was_cut_short_between_two_batches() {
+    let mut client = fresh();
+    let mut first = script(|_, _| delta_card("A", "B") + "clone_seqno 5\npush {S} {P}\n");
+    step(&mut Session::clone_into(pull(), SEED), &mut client, &mut first).unwrap();
+    let result = clone(&mut client, &mut holding("C D E F G")).unwrap();
+    assert!(client.holds("G"));
+    assert_eq!((result.unavailable, unfinished(&mut client)), (2, None));
+}
+
 /// A server sends what a batch holds as it is stored, older versions as deltas of newer ones, and by name the other way
 /// round.
 #[test]
