@@ -375,6 +375,7 @@ impl Leaf {
 
     /// Begins nothing new, and waits for what is under way, for a bounded time.
     async fn drain(mut self) {
+        measure::ending();
         self.board.enter(Phase::Draining);
         systemd::stopping();
         tracing::info!("finishing what was begun");

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sync::{Doorman, NoObserver, Observer, ObserverSource};
 use telemetry::{Peer, Plan, SpanId, Telemetry, Tries, plan};
@@ -15,6 +15,13 @@ static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
 
 /// Whether there was anything to measure.
 static HAS_MEASURED: AtomicBool = AtomicBool::new(false);
+
+/// When the program was told to end, if it was.
+static TOLD: OnceLock<Instant> = OnceLock::new();
+
+/// What it takes a server to end, with what it waits for a collector: a little less than the five seconds that are
+/// promised.
+const TIME_TO_END: Duration = Duration::from_secs(4);
 
 /// What a program is, for those who measure it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +35,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// How long the program waits for the collector once it is to end. Whoever gave a command waits too.
-    const fn patience(self) -> Duration {
+    /// How long the program waits for the collector once all else is done, so long after it was told to end. Whoever gave
+    /// a command waits too.
+    fn patience(self, since: Duration) -> Duration {
         match self {
             Self::Command => Duration::from_millis(300),
-            Self::Server | Self::Leaf => Duration::from_secs(3),
+            Self::Server | Self::Leaf => {
+                TIME_TO_END.saturating_sub(since).clamp(Duration::from_secs(1), Duration::from_secs(3))
+            }
         }
     }
 
@@ -69,11 +79,16 @@ pub(crate) fn start(kind: Kind) {
     }
 }
 
+/// The program was told to end: from now on counts how long that takes.
+pub(crate) fn ending() {
+    TOLD.get_or_init(Instant::now);
+}
+
 /// Sends what is not sent yet, for a bounded time.
 pub(crate) fn end(kind: Kind) {
     if let Some(telemetry) = TELEMETRY.get().cloned()
         && HAS_MEASURED.load(Ordering::Relaxed)
-        && !telemetry.end(kind.patience())
+        && !telemetry.end(kind.patience(TOLD.get().map_or(Duration::ZERO, Instant::elapsed)))
     {
         tracing::debug!("the collector did not take everything");
     }
@@ -172,4 +187,18 @@ pub(crate) fn turned_away() -> Doorman {
 /// What metrics call a file that has no other name.
 pub(crate) fn stem(file: &Path) -> String {
     file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_took_to_drain_is_not_left_to_the_collector() {
+        let patience = |kind: Kind, since| kind.patience(Duration::from_millis(since)).as_millis();
+        for (since, left) in [(0, 3000), (900, 3000), (2000, 2000), (2600, 1400), (3500, 1000), (60_000, 1000)] {
+            assert_eq!([patience(Kind::Leaf, since), patience(Kind::Server, since)], [left; 2], "{since}");
+        }
+        assert_eq!(patience(Kind::Command, 0), 300);
+    }
 }

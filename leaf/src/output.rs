@@ -54,18 +54,17 @@ struct Error<'a> {
 pub(crate) struct Output {
     form: Form,
     quiet: bool,
-    verbose: bool,
 }
 
 impl Output {
     pub(crate) fn new(global: &Global) -> Self {
         let form = if global.json { Form::Json } else { Form::Text };
-        Self { form, quiet: global.quiet, verbose: global.verbose > 0 && !global.quiet }
+        Self { form, quiet: global.quiet }
     }
 
     /// That of a command line that cannot be read any further.
     pub(crate) fn json_only() -> Self {
-        Self { form: Form::Json, quiet: false, verbose: false }
+        Self { form: Form::Json, quiet: false }
     }
 
     pub(crate) fn form(&self) -> Form {
@@ -115,13 +114,6 @@ impl Output {
     /// Says something beside the answer.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet && self.form == Form::Text {
-            eprintln!("{text}");
-        }
-    }
-
-    /// Says what only `-v` tells, in every form.
-    pub(crate) fn detail(&self, text: &str) {
-        if self.verbose {
             eprintln!("{text}");
         }
     }

@@ -64,7 +64,7 @@ impl Reporter {
     }
 }
 
-/// The line that `-v` shows of a round.
+/// The line that `-v` logs of a round.
 fn of_round(round: u32, stats: &RoundStats) -> String {
     format!(
         "round {round}: sent {} artifacts, {} gimme, {} igot, {} bytes; received {} artifacts, {} gimme, {} igot, \
@@ -88,7 +88,7 @@ impl Observer for Reporter {
                 self.tell();
             }
             Event::RoundFinished { round, stats, .. } => {
-                self.aside(|output| output.detail(&of_round(*round, stats)));
+                self.aside(|_| tracing::info!("{}", of_round(*round, stats)));
                 self.total.files_received += stats.files_received;
                 self.total.bytes_received += stats.bytes_received;
                 self.total.bytes_sent += stats.bytes_sent;

@@ -211,6 +211,13 @@ impl Transport for Wire {
         }
     }
 
+    fn destination(&self) -> Option<&str> {
+        match self {
+            Self::Http(transport) => transport.destination(),
+            Self::Nats(transport) => transport.destination(),
+        }
+    }
+
     fn lasting_url(&self) -> Option<String> {
         match self {
             Self::Http(transport) => transport.lasting_url(),

@@ -209,7 +209,8 @@ async fn run<T: Transport>(
             }
         };
         again.reset();
-        setting.cx(|cx| cx.tell(|cx| Event::Exchanged { duration: cx.since(begun) }));
+        let destination = transport.destination();
+        setting.cx(|cx| cx.tell(|cx| Event::Exchanged { duration: cx.since(begun), destination }));
         session.travelled(sent, reply.bytes.len() as u64);
         if blocking(|| absorb(session, repo, reply, setting))? == Progress::Done {
             return Ok(());

@@ -92,6 +92,8 @@ pub enum Event<'a> {
     Exchanged {
         /// Time between the two, on the caller's clock.
         duration: Duration,
+        /// What it was sent to, where a broker carried it: a subject.
+        destination: Option<&'a str>,
     },
     /// A round ended well.
     RoundFinished {

@@ -69,6 +69,11 @@ pub trait Transport {
     /// Sets which trace the exchanges to come belong to, where such a thing can be sent along.
     fn carry(&mut self, _trace: Option<TraceContext>) {}
 
+    /// What the last request was sent to, where a broker carries it and that has a name there.
+    fn destination(&self) -> Option<&str> {
+        None
+    }
+
     /// The address to remember for the next session, without a password; none if there is nothing to remember.
     fn lasting_url(&self) -> Option<String> {
         None

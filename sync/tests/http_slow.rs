@@ -2,11 +2,12 @@
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use repo::{Genesis, Repo};
 use sync::http::serve::{self, Repos, ServeOptions, XferService};
+use sync::{Carrier, TurnedAway};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
@@ -133,6 +134,24 @@ async fn a_slow_request_that_holds_memory_gives_way_to_one_that_needs_it() {
     let large = "# a\n".repeat(200_000);
     assert!(server.exchange(&large).await.ends_with("# 200000 cards\n"));
     assert!(timeout(PROMPTLY, slow).await.unwrap().unwrap().starts_with("HTTP/1.0 408 "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_finds_no_room_is_turned_away_and_told_of_as_that() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let options = ServeOptions {
+        memory_bytes: 2 << 20,
+        idle_timeout: Duration::from_millis(500),
+        turned_away: Arc::new(move |carrier, reason| tell.lock().unwrap().push((carrier, reason))),
+        ..patient()
+    };
+    let server = server(options).await;
+    let _slow = server.drip(128 << 20, 1200 << 10).await;
+    sleep(Duration::from_millis(100)).await;
+    let late = server.drip(128 << 20, 800 << 10).await;
+    assert!(timeout(PROMPTLY, late).await.unwrap().unwrap().starts_with("HTTP/1.0 503 "));
+    assert_eq!(*told.lock().unwrap(), [(Carrier::Http, TurnedAway::NoRoom)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,8 +12,7 @@ use sync::{Carrier, Event, Observer, Origin, RoundStats, TraceContext, TurnedAwa
 
 use crate::logs;
 use crate::metrics::Instruments;
-use crate::session::moved;
-use crate::span::{self, SpanId};
+use crate::span::{self, SpanId, moved};
 use crate::start::Telemetry;
 
 /// The class of what whoever asks did wrong.
@@ -33,6 +32,7 @@ struct RequestObserver {
     telemetry: Telemetry,
     /// Repository and carrier.
     labels: [KeyValue; 2],
+    carrier: &'static str,
     operation: &'static str,
     /// None until it ended.
     outcome: Option<&'static str>,
@@ -53,11 +53,12 @@ impl Telemetry {
                 .with_attributes(attributes(&repository, origin));
             tracer.build_with_context(builder, &origin.trace.map_or_else(Context::new, span::from_wire))
         });
-        let labels =
-            [KeyValue::new("repository", repository), KeyValue::new("carrier", word(origin.carrier))];
+        let carrier = word(origin.carrier);
+        let labels = [KeyValue::new("repository", repository), KeyValue::new("carrier", carrier)];
         let observer = RequestObserver {
             telemetry: self.clone(),
             labels,
+            carrier,
             operation: "other",
             outcome: None,
             begun: Instant::now(),
@@ -94,7 +95,8 @@ const fn word(carrier: Carrier) -> &'static str {
 fn attributes(repository: &Arc<str>, origin: &Origin<'_>) -> Vec<KeyValue> {
     let mut attributes = span::attributes();
     attributes.push(KeyValue::new("frond.repository", Arc::clone(repository)));
-    attributes.push(KeyValue::new("frond.request.size", i64::try_from(origin.bytes).unwrap_or(i64::MAX)));
+    let [request, _] = span::sizes(word(origin.carrier));
+    attributes.push(span::count(request, origin.bytes));
     let target = |name| span::text(name, origin.target);
     match origin.carrier {
         Carrier::Http => {
@@ -148,7 +150,7 @@ impl RequestObserver {
             self.count(counter, "received", received);
         }
         let Some(span) = &mut self.span else { return };
-        span.set_attribute(KeyValue::new("frond.cards", i64::try_from(cards).unwrap_or(i64::MAX)));
+        span.set_attribute(span::count("frond.cards", cards as u64));
         span.set_attributes(moved(stats));
         if let Some(error) = error {
             let (class, status) = span::failed(error);
@@ -165,7 +167,8 @@ impl RequestObserver {
     fn replied(&mut self, bytes: u64) {
         self.count(&self.instruments().served_bytes, "sent", bytes);
         if let Some(span) = &mut self.span {
-            span.set_attribute(KeyValue::new("frond.reply.size", i64::try_from(bytes).unwrap_or(i64::MAX)));
+            let [_, reply] = span::sizes(self.carrier);
+            span.set_attribute(span::count(reply, bytes));
         }
     }
 
@@ -309,7 +312,27 @@ mod tests {
         assert_eq!(metric(&telemetry, "frond_server_artifacts_refused_total", &[]), "1");
         assert_eq!(metric(&telemetry, "frond_server_crosslinked_total", &[]), "2");
         assert_eq!(metric(&telemetry, "frond_server_requests_total", &["outcome=\"ok\""]), "1");
-        assert_eq!(attribute(&kept.span("sync.handle"), "frond.reply.size"), "200");
+        assert_eq!(attribute(&kept.span("sync.handle"), "http.response.body.size"), "200");
+    }
+
+    #[test]
+    fn each_reason_to_turn_a_request_away_has_a_name() {
+        for (reason, name) in [
+            (TurnedAway::NoRepository, "no_repository"),
+            (TurnedAway::TooLong, "too_long"),
+            (TurnedAway::Late, "late"),
+            (TurnedAway::NoRoom, "no_room"),
+            (TurnedAway::Malformed, "malformed"),
+        ] {
+            for (carrier, word) in [(Carrier::Http, "http"), (Carrier::Nats, "nats")] {
+                let (telemetry, _kept) = keeping();
+                telemetry.turned_away(carrier, reason);
+                let text = telemetry.text();
+                let line =
+                    format!("\nfrond_server_turned_away_total{{carrier=\"{word}\",reason=\"{name}\"}} 1\n");
+                assert!(text.contains(&line), "no {line}{text}");
+            }
+        }
     }
 
     #[test]

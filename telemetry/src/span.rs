@@ -7,7 +7,7 @@ use opentelemetry::trace::{
     SpanContext, SpanId as Span, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState,
 };
 use opentelemetry::{Context, KeyValue};
-use sync::{TableStats, TraceContext, class_of, short};
+use sync::{RoundStats, TableStats, TraceContext, class_of, short};
 
 /// A span of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,15 +42,49 @@ pub(crate) fn text(name: &'static str, text: &str) -> KeyValue {
     KeyValue::new(name, short(text).into_owned())
 }
 
+/// A number of things.
+pub(crate) fn count(name: &'static str, count: u64) -> KeyValue {
+    KeyValue::new::<_, i64>(name, i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// What the bytes of a request and of its reply are called, by how they travel: as OpenTelemetry's conventions do, where they
+/// have a name.
+pub(crate) fn sizes(carrier: &str) -> [&'static str; 2] {
+    match carrier {
+        "http" => ["http.request.body.size", "http.response.body.size"],
+        "nats" => ["messaging.message.body.size", "frond.reply.size"],
+        _ => ["frond.request.size", "frond.reply.size"],
+    }
+}
+
 /// What a span says that failed: the class of the error, and its text.
 pub(crate) fn failed(error: &(dyn Error + 'static)) -> (KeyValue, Status) {
     let said = short(&error.to_string()).into_owned();
     (KeyValue::new("error.type", class_of(error)), Status::error(said))
 }
 
+/// What was moved, as attributes of a span; what was not moved is left out. How many bytes travelled
+/// has a name that depends on how they did.
+pub(crate) fn moved(stats: &RoundStats) -> impl Iterator<Item = KeyValue> {
+    let all = [
+        ("frond.artifacts.sent", stats.files_sent),
+        ("frond.artifacts.received", stats.files_received),
+        ("frond.gimmes.sent", stats.gimmes_sent),
+        ("frond.gimmes.received", stats.gimmes_received),
+        ("frond.igots.sent", stats.igots_sent),
+        ("frond.igots.received", stats.igots_received),
+        ("frond.unversioned.sent", stats.uv_files_sent),
+        ("frond.unversioned.received", stats.uv_files_received),
+        ("frond.rows.sent", stats.rows_sent),
+        ("frond.rows.received", stats.rows_received),
+        ("frond.configuration.sent", stats.config_sent),
+        ("frond.configuration.received", stats.config_received),
+    ];
+    all.into_iter().filter(|(_, moved)| *moved > 0).map(|(name, moved)| count(name, moved))
+}
+
 /// A synced table in a session or a request, as an event of its span.
 pub(crate) fn table(name: impl fmt::Display, stats: &TableStats) -> (&'static str, Vec<KeyValue>) {
-    let count = |name, count| KeyValue::new::<_, i64>(name, i64::try_from(count).unwrap_or(i64::MAX));
     let table = text("frond.table", &name.to_string());
     let moved = [count("frond.rows.sent", stats.sent), count("frond.rows.received", stats.received)];
     ("table compared", std::iter::once(table).chain(moved).collect())

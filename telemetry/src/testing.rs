@@ -24,10 +24,15 @@ impl Kept {
     /// The only span of a name.
     #[track_caller]
     pub(crate) fn span(&self, name: &str) -> SpanData {
-        let all = self.0.lock().unwrap();
-        let mut found = all.iter().filter(|span| span.name == name);
-        let (Some(span), None) = (found.next(), found.next()) else { panic!("not one {name}: {all:?}") };
-        span.clone()
+        let Ok([span]) = <[SpanData; 1]>::try_from(self.spans(name)) else {
+            panic!("not one {name}: {:?}", self.0.lock().unwrap())
+        };
+        span
+    }
+
+    /// The spans of a name, in the order in which they ended.
+    pub(crate) fn spans(&self, name: &str) -> Vec<SpanData> {
+        self.0.lock().unwrap().iter().filter(|span| span.name == name).cloned().collect()
     }
 }
 

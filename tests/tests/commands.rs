@@ -112,18 +112,25 @@ fn verbose_tells_every_round() {
     let server = frond.server(&shared::corpus(Shape::of(300), 300, Extras::None));
     let copy = scratch.file("copy.fossil");
     let path = copy.to_string_lossy();
-    for words in [&["clone", "-v", &server.url(), &path][..], &["pull", "-v", "--json", "-R", &path]] {
+    for words in [
+        &["clone", "-v", &server.url(), &path][..],
+        &["pull", "-v", "--json", "-R", &path],
+        &["pull", "-v", "--log-format", "json", "-R", &path],
+    ] {
         let said = frond.try_run(words);
         assert_eq!(said.code, Some(0), "{said}");
         // Where it takes long, lines of progress come between.
-        let is_round = |line: &&str| line.starts_with("round ") && line.contains(": sent ");
+        let is_round = |line: &&str| line.contains("round ") && line.contains(": sent ");
         let rounds: Vec<_> = said.stderr.lines().filter(is_round).collect();
-        assert!(rounds[0].starts_with("round 1: sent 0 artifacts, "), "{said}");
-        for word in ["received ", " gimme", " igot", " bytes"] {
+        assert!(rounds[0].contains("round 1: sent 0 artifacts, "), "{said}");
+        for word in ["INFO", "received ", " gimme", " igot", " bytes"] {
             assert!(rounds.iter().all(|line| line.contains(word)), "no {word}\n{said}");
         }
+        if words.contains(&"--log-format") {
+            assert!(rounds.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{said}");
+        }
         let silent = frond.try_run([words, &["-q"]].concat());
-        assert_eq!(silent.stderr.lines().filter(|line| line.starts_with("round ")).count(), 0, "{silent}");
+        assert_eq!(silent.stderr.lines().filter(|line| line.contains("round ")).count(), 0, "{silent}");
     }
 }
 

@@ -206,13 +206,17 @@ impl Board {
         Self { clock, inner: Arc::default() }
     }
 
-    /// Takes the repositories of a configuration, and keeps what is known of those that stay as they were.
+    /// Takes the repositories of a configuration, and keeps what is known of those that stay as they were, and of peers that
+    /// stay of the others.
     pub(crate) fn set(&self, config: &Config, stays: impl Fn(&str) -> bool) {
         let mut state = self.lock();
         let mut old = std::mem::take(&mut state.repositories);
         for repository in &config.repositories {
-            let kept = old.remove(&repository.name).filter(|_| stays(&repository.name));
-            let known = kept.unwrap_or_else(|| blank(repository, self.clock.now()));
+            let known = match old.remove(&repository.name) {
+                Some(old) if stays(&repository.name) => old,
+                Some(old) => blank(repository, self.clock.now()).after(&old),
+                None => blank(repository, self.clock.now()),
+            };
             state.repositories.insert(repository.name.clone(), known);
         }
         let mut old = std::mem::take(&mut state.bridges);
@@ -309,6 +313,23 @@ impl Board {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Repository {
+    /// This, begun anew: what it holds is as it was, and what was counted of its peers goes on.
+    fn after(mut self, old: &Self) -> Self {
+        if self.file != old.file {
+            return self;
+        }
+        self.holdings = old.holdings;
+        for peer in &mut self.peers {
+            if let Some(known) = old.peers.iter().find(|known| known.url == peer.url) {
+                let Peer { syncing, resting, within_seconds, next, .. } = *peer;
+                *peer = Peer { syncing, resting, within_seconds, next, ..known.clone() };
+            }
+        }
+        self
     }
 }
 
@@ -459,3 +480,6 @@ impl From<&Failure> for Trouble {
         Self { class, message: short(&failure.what).into_owned(), hint: failure.hint.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests;

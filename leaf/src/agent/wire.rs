@@ -134,6 +134,13 @@ impl Transport for Wire {
             Way::Nats(_) | Way::File(_) => None,
         }
     }
+
+    fn destination(&self) -> Option<&str> {
+        match &self.way {
+            Way::Http(_) | Way::File(_) => None,
+            Way::Nats(transport) => transport.destination(),
+        }
+    }
 }
 
 fn with_timeout(http: &HttpOptions, peer: &Peer) -> HttpOptions {

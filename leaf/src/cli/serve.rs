@@ -170,6 +170,7 @@ fn stop() -> std::io::Result<impl Future<Output = ()>> {
     let mut signals = Signals::listen()?;
     Ok(async move {
         signals.next().await;
+        measure::ending();
         tokio::spawn(async move {
             crate::output::interrupted(signals.next().await, "stopped at once");
         });

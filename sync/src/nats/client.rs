@@ -72,6 +72,8 @@ pub struct NatsTransport {
     address: Option<Address>,
     connection: Option<Connection>,
     trace: Option<TraceContext>,
+    /// What the last request was sent to.
+    subject: String,
 }
 
 /// Who answered before.
@@ -108,6 +110,7 @@ impl NatsTransport {
             address: None,
             connection: None,
             trace: None,
+            subject: String::new(),
         }
     }
 
@@ -139,6 +142,7 @@ impl NatsTransport {
         let asked = self.peer().or(self.wanted.as_ref()).cloned();
         let subject = asked.as_ref().map_or_else(|| self.topic.sync(), |peer| self.topic.sync_with(peer));
         let (idle, all) = (self.options.idle_timeout, self.options.exchange_timeout);
+        self.subject.clone_from(&subject);
         let mut line = Line::open(connection, &subject, idle, all).await?;
         if let Some(peer) = &asked {
             line.peer = peer.to_string();
@@ -291,6 +295,10 @@ impl Transport for NatsTransport {
 
     fn carry(&mut self, trace: Option<TraceContext>) {
         self.trace = trace;
+    }
+
+    fn destination(&self) -> Option<&str> {
+        Some(&self.subject)
     }
 
     fn lasting_url(&self) -> Option<String> {

@@ -9,6 +9,7 @@ use frond_tests::frond::run;
 use frond_tests::leaf::{open_repository, project_code, until};
 use frond_tests::nats::ByHand;
 use frond_tests::{Leaf, Nats, http};
+use sync::nats::NatsServeOptions;
 
 use crate::collector::{Manner, Seen};
 use crate::{Bench, ends_in_time, is_over};
@@ -68,7 +69,7 @@ fn requests_that_never_came_whole_are_counted_by_why() {
     let names = ["one", "two"].map(|name| bench.scratch.file(&format!("{name}.fossil")));
     names.iter().for_each(|file| open_repository(&bench.frond, file));
     let config = format!(
-        "listen = '127.0.0.1:0'\nadmin = '0'\nsocket = 'leaf.sock'\nnats = '{}'\n\
+        "listen = '127.0.0.1:0'\nadmin = '0'\nsocket = 'leaf.sock'\ndrain = '1s'\nnats = '{}'\n\
          [[repository]]\nfile = 'one.fossil'\n[[repository]]\nfile = 'two.fossil'\n",
         broker.url()
     );
@@ -110,6 +111,12 @@ fn requests_that_never_came_whole_are_counted_by_why() {
             hand.hear();
         }
     }
+    // More requests than are read at once, which say how long they are, and of which nothing more comes.
+    let begun = NatsServeOptions::default().concurrent + 1;
+    for _ in 0..begun {
+        hand.publish_with(&subject, "_INBOX.by-hand", "Frond-Takes: 1000000\r\nFrond-Body: 9\r\n", b"");
+    }
+    until("there is no room for the last", || turned_away(&leaf, "nats", "no_room").is_some());
     leaf.terminate();
 }
 
@@ -217,7 +224,7 @@ fn a_program_in_the_middle_of_a_session_ends_in_time_though_the_collector_hangs(
     ends_in_time(child.id(), || child.try_wait().unwrap().is_some());
     assert_eq!(child.wait().unwrap().code(), Some(143));
 
-    let (_, leaf) = bench.leaf(&["--peer", &url, "--drain", "1s"]);
+    let (_, leaf) = bench.leaf(&["--peer", &url, "--drain", "2s"]);
     let _asking = silent.accept().unwrap();
     ends_in_time(leaf.id(), || is_over(leaf.id()));
     assert_eq!(leaf.wait().0.code(), Some(0));

@@ -2,7 +2,7 @@
 
 use frond_tests::corpus::by_frond;
 use frond_tests::frond::{count, run};
-use frond_tests::leaf::{check_in, until};
+use frond_tests::leaf::{check_in, project_code, until};
 use frond_tests::{Leaf, Nats, Server};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -199,22 +199,48 @@ fn said(spans: &[Seen]) -> String {
 
 #[test]
 fn spans_say_this_and_nothing_else() {
-    let bench = Bench::new(Manner::Takes);
-    let (_, leaf) = bench.leaf(&[]);
+    let (bench, broker) = (Bench::new(Manner::Takes), Nats::start());
+    let (served, leaf) = bench.leaf(&["--nats", &broker.url()]);
     let file = bench.scratch.file("client.fossil");
     bench.frond.clone(&leaf.url(), &file);
-    check_in(&bench.frond, &file, "new.txt");
-    bench.sync(&leaf.url(), &file);
+    for (url, name) in [(leaf.url(), "one.txt"), (broker.project(&project_code(&served)), "two.txt")] {
+        check_in(&bench.frond, &file, name);
+        bench.sync(&url, &file);
+    }
     leaf.terminate();
-    let mut spans = bench.collector.spans();
-    let trace = spans.iter().find(|span| span.service == "client").unwrap().trace.clone();
-    spans.retain(|span| span.trace == trace);
+    let spans = bench.collector.spans();
+    let of = |carrier: &str| -> Vec<Seen> {
+        let is_meant = |span: &&Seen| span.service == "client" && span.attribute("frond.carrier") == carrier;
+        let session = spans.iter().find(is_meant).unwrap();
+        spans.iter().filter(|span| span.trace == session.trace).cloned().collect()
+    };
     let expected = "\
         client sync.session: frond.artifacts.sent frond.bytes.received frond.bytes.sent frond.carrier=http \
         frond.igots.sent frond.operation=sync frond.peer frond.project frond.repository frond.rounds server.address server.port\n\
-        client sync.round: frond.artifacts.sent frond.bytes.received frond.bytes.sent frond.igots.sent frond.round=1 \
-        http.request.method=POST http.response.status_code server.address server.port\n\
+        client sync.round: frond.artifacts.sent frond.igots.sent frond.round=1 http.request.body.size http.request.method=POST \
+        http.response.body.size http.response.status_code server.address server.port\n\
         server sync.handle: client.address frond.artifacts.received frond.cards frond.igots.received frond.operation=sync frond.project \
-        frond.reply.size frond.repository frond.request.size http.request.method=POST url.path\n";
+        frond.repository http.request.body.size http.request.method=POST http.response.body.size url.path\n";
+    assert_eq!(said(&of("http")), expected);
+    let expected = "\
+        client sync.session: frond.artifacts.sent frond.bytes.received frond.bytes.sent frond.carrier=nats frond.igots.sent \
+        frond.operation=sync frond.peer frond.project frond.repository frond.rounds messaging.system=nats server.address server.port\n\
+        client sync.round: frond.artifacts.sent frond.igots.sent frond.reply.size frond.round=1 messaging.destination.name \
+        messaging.message.body.size messaging.operation.type messaging.system=nats server.address server.port\n\
+        server sync.handle: frond.artifacts.received frond.cards frond.igots.received frond.operation=sync frond.peer frond.project \
+        frond.reply.size frond.repository messaging.destination.name messaging.message.body.size messaging.operation.type \
+        messaging.system=nats\n";
+    let spans = of("nats");
     assert_eq!(said(&spans), expected);
+    let [_, round, handled] = &spans[..] else { panic!("three spans: {spans:?}") };
+    let subject = format!("fossil.{}.sync", project_code(&served));
+    for (name, value) in [
+        ("messaging.destination.name", subject),
+        ("messaging.message.body.size", round.attribute("messaging.message.body.size")),
+        ("frond.reply.size", round.attribute("frond.reply.size")),
+    ] {
+        assert_eq!([round.attribute(name), handled.attribute(name)], [&*value; 2], "{name}");
+    }
+    let types = [round, handled].map(|span| span.attribute("messaging.operation.type"));
+    assert_eq!(types, ["send", "process"]);
 }
