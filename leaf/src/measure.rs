@@ -196,7 +196,9 @@ mod tests {
     #[test]
     fn what_a_server_took_to_drain_is_not_left_to_the_collector() {
         let patience = |kind: Kind, since| kind.patience(Duration::from_millis(since)).as_millis();
-        for (since, left) in [(0, 3000), (900, 3000), (2000, 2000), (2600, 1400), (3500, 1000), (60_000, 1000)] {
+        for (since, left) in
+            [(0, 3000), (900, 3000), (2000, 2000), (2600, 1400), (3500, 1000), (60_000, 1000)]
+        {
             assert_eq!([patience(Kind::Leaf, since), patience(Kind::Server, since)], [left; 2], "{since}");
         }
         assert_eq!(patience(Kind::Command, 0), 300);

@@ -79,8 +79,9 @@ impl TraceContext {
 fn is_parent(text: &str) -> bool {
     let is_hex = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let is_set = |part: &str| part.bytes().any(|b| b != b'0');
-    let parts: Vec<&str> = text.split('-').collect();
-    let [version, trace, span, flags] = parts[..] else { return false };
+    let mut parts = text.split('-');
+    let parts: [Option<&str>; 5] = std::array::from_fn(|_| parts.next());
+    let [Some(version), Some(trace), Some(span), Some(flags), None] = parts else { return false };
     version == "00"
         && (trace.len(), span.len(), flags.len()) == (32, 16, 2)
         && [trace, span, flags].into_iter().all(is_hex)

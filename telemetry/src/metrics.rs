@@ -1,10 +1,12 @@
 //! The metrics: one list, from which instruments, `/metrics` and the reference table are made.
 
+mod bound;
 mod instruments;
 mod list;
 
 pub use self::list::{ALL, Gauge, Kind, Metric};
 
+pub(crate) use self::bound::{Amounts, Met, OfPeer, OfService, amounts, with};
 pub(crate) use self::instruments::{Instruments, Readings};
 
 /// What a gauge says now of one thing.

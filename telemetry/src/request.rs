@@ -4,14 +4,13 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
-use opentelemetry::metrics::Counter;
 use opentelemetry::trace::{Span as _, SpanKind, Status, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::Span;
 use sync::{Carrier, Event, Observer, Origin, RoundStats, TraceContext, TurnedAway, class_of};
 
 use crate::logs;
-use crate::metrics::Instruments;
+use crate::metrics::{Instruments, OfService, amounts};
 use crate::span::{self, SpanId, moved};
 use crate::start::Telemetry;
 
@@ -30,8 +29,7 @@ const BUSY: &str = "busy";
 /// Follows one request, from when it has come whole.
 struct RequestObserver {
     telemetry: Telemetry,
-    /// Repository and carrier.
-    labels: [KeyValue; 2],
+    numbers: Arc<OfService>,
     carrier: &'static str,
     operation: &'static str,
     /// None until it ended.
@@ -45,19 +43,18 @@ struct RequestObserver {
 impl Telemetry {
     /// The observer of a request to a repository that metrics name `repository`.
     pub fn request(&self, repository: &str, origin: &Origin<'_>) -> Box<dyn Observer + Send> {
-        let repository = Arc::<str>::from(repository);
+        let carrier = word(origin.carrier);
+        let numbers = self.inner.met.service(&self.inner.instruments, repository, carrier);
         let span = self.inner.tracer.as_ref().map(|tracer| {
             let builder = tracer
                 .span_builder("sync.handle")
                 .with_kind(SpanKind::Server)
-                .with_attributes(attributes(&repository, origin));
+                .with_attributes(attributes(&numbers.labels[0], origin));
             tracer.build_with_context(builder, &origin.trace.map_or_else(Context::new, span::from_wire))
         });
-        let carrier = word(origin.carrier);
-        let labels = [KeyValue::new("repository", repository), KeyValue::new("carrier", carrier)];
         let observer = RequestObserver {
             telemetry: self.clone(),
-            labels,
+            numbers,
             carrier,
             operation: "other",
             outcome: None,
@@ -65,8 +62,8 @@ impl Telemetry {
             span,
             before: None,
         };
-        observer.instruments().active.add(1, &observer.labels);
-        observer.count(&observer.instruments().served_bytes, "received", origin.bytes);
+        observer.numbers.active.add(1);
+        observer.count(&RoundStats { bytes_received: origin.bytes, ..RoundStats::default() });
         Box::new(observer)
     }
 
@@ -92,9 +89,9 @@ const fn word(carrier: Carrier) -> &'static str {
     }
 }
 
-fn attributes(repository: &Arc<str>, origin: &Origin<'_>) -> Vec<KeyValue> {
+fn attributes(repository: &KeyValue, origin: &Origin<'_>) -> Vec<KeyValue> {
     let mut attributes = span::attributes();
-    attributes.push(KeyValue::new("frond.repository", Arc::clone(repository)));
+    attributes.push(KeyValue::new("frond.repository", repository.value.clone()));
     let [request, _] = span::sizes(word(origin.carrier));
     attributes.push(span::count(request, origin.bytes));
     let target = |name| span::text(name, origin.target);
@@ -121,11 +118,8 @@ impl RequestObserver {
         &self.telemetry.inner.instruments
     }
 
-    fn count(&self, counter: &Counter<u64>, direction: &'static str, count: u64) {
-        if count > 0 {
-            let [repository, carrier] = self.labels.clone();
-            counter.add(count, &[repository, carrier, KeyValue::new("direction", direction)]);
-        }
+    fn count(&self, stats: &RoundStats) {
+        self.numbers.moved(self.instruments(), &amounts(stats));
     }
 
     fn started(&mut self, operation: &'static str, project: Option<&str>) {
@@ -140,15 +134,7 @@ impl RequestObserver {
     fn handled(&mut self, cards: usize, stats: &RoundStats, refusal: Option<&str>, error: Option<&Failure>) {
         let otherwise = if refusal.is_some() { REFUSED } else { "ok" };
         self.outcome = Some(error.map_or(otherwise, class_of));
-        let write = self.instruments();
-        for (counter, sent, received) in [
-            (&write.served, stats.files_sent, stats.files_received),
-            (&write.served_unversioned, stats.uv_files_sent, stats.uv_files_received),
-            (&write.served_rows, stats.rows_sent, stats.rows_received),
-        ] {
-            self.count(counter, "sent", sent);
-            self.count(counter, "received", received);
-        }
+        self.count(stats);
         let Some(span) = &mut self.span else { return };
         span.set_attribute(span::count("frond.cards", cards as u64));
         span.set_attributes(moved(stats));
@@ -165,7 +151,7 @@ impl RequestObserver {
     }
 
     fn replied(&mut self, bytes: u64) {
-        self.count(&self.instruments().served_bytes, "sent", bytes);
+        self.count(&RoundStats { bytes_sent: bytes, ..RoundStats::default() });
         if let Some(span) = &mut self.span {
             let [_, reply] = span::sizes(self.carrier);
             span.set_attribute(span::count(reply, bytes));
@@ -194,9 +180,9 @@ impl Observer for RequestObserver {
             }
             Event::Replied { bytes } => self.replied(*bytes),
             Event::NoRoom => self.fail(BUSY),
-            Event::Refused { .. } => self.instruments().served_refused.add(1, &self.labels),
+            Event::Refused { .. } => self.instruments().served_refused.add(1, &self.numbers.labels),
             Event::Crosslinked { artifacts } => {
-                self.instruments().served_crosslinked.add(*artifacts, &self.labels);
+                self.instruments().served_crosslinked.add(*artifacts, &self.numbers.labels);
             }
             Event::TableFinished { table, stats } => {
                 if let Some(span) = &mut self.span {
@@ -231,13 +217,9 @@ impl Drop for RequestObserver {
         if self.outcome.is_none() {
             self.fail(if std::thread::panicking() { PANIC } else { DROPPED });
         }
-        let write = &self.telemetry.inner.instruments;
-        write.active.add(-1, &self.labels);
-        write.request_duration.record(self.begun.elapsed().as_secs_f64(), &self.labels);
-        let [repository, carrier] = self.labels.clone();
-        let operation = KeyValue::new("operation", self.operation);
-        let outcome = KeyValue::new("outcome", self.outcome.unwrap_or(DROPPED));
-        write.requests.add(1, &[repository, carrier, operation, outcome]);
+        self.numbers.active.add(-1);
+        self.numbers.duration.record(self.begun.elapsed().as_secs_f64());
+        self.numbers.ended(self.instruments(), self.operation, self.outcome.unwrap_or(DROPPED));
     }
 }
 

@@ -6,11 +6,10 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
-use opentelemetry::KeyValue;
 use sync::{Event, Observer, RoundStats, TraceContext, class_of};
 
 use self::trace::SessionTrace;
-use crate::metrics::Instruments;
+use crate::metrics::{Amounts, Instruments, OfPeer, amounts, with};
 use crate::span::{self, SpanId};
 use crate::start::Telemetry;
 
@@ -32,7 +31,7 @@ pub struct Peer<'a> {
 /// Follows one session, or the few that a clone takes.
 pub(crate) struct SessionObserver {
     telemetry: Telemetry,
-    labels: Labels,
+    numbers: Arc<OfPeer>,
     trace: Option<SessionTrace>,
     running: Option<Running>,
 }
@@ -50,12 +49,6 @@ struct Running {
 const STOPPED: &str = "stopped";
 const PANIC: &str = "panic";
 
-/// What metrics are divided by.
-struct Labels {
-    peer: [KeyValue; 2],
-    carrier: &'static str,
-}
-
 impl Telemetry {
     /// The observer of a session, and the span that it is: [`crate::within`] has log lines name it.
     pub fn session(&self, peer: &Peer<'_>) -> (Box<dyn Observer + Send>, Option<SpanId>) {
@@ -70,35 +63,11 @@ impl Telemetry {
     }
 
     fn follow(&self, peer: &Peer<'_>) -> SessionObserver {
-        // Shared: they are copied for each number that is written.
-        let (repository, name) = (Arc::<str>::from(peer.repository), Arc::<str>::from(peer.peer));
-        let names = || [Arc::clone(&repository), Arc::clone(&name)];
-        let trace = self.inner.tracer.as_ref().map(|tracer| SessionTrace::begin(tracer, peer, names()));
-        let labels = Labels {
-            peer: [KeyValue::new("repository", repository), KeyValue::new("peer", name)],
-            carrier: peer.carrier,
-        };
-        SessionObserver { telemetry: self.clone(), labels, trace, running: None }
+        let numbers = self.inner.met.peer(peer.repository, peer.peer, peer.carrier);
+        let tracer = self.inner.tracer.as_ref();
+        let trace = tracer.map(|tracer| SessionTrace::begin(tracer, peer, &numbers.labels));
+        SessionObserver { telemetry: self.clone(), numbers, trace, running: None }
     }
-}
-
-impl Labels {
-    fn with(&self, name: &'static str, value: impl Into<opentelemetry::Value>) -> [KeyValue; 3] {
-        let [repository, peer] = self.peer.clone();
-        [repository, peer, KeyValue::new(name, value)]
-    }
-}
-
-/// Artifacts, bytes, unversioned files and rows: sent, and received.
-type Amounts = [[u64; 2]; 4];
-
-fn amounts(stats: &RoundStats) -> Amounts {
-    [
-        [stats.files_sent, stats.files_received],
-        [stats.bytes_sent, stats.bytes_received],
-        [stats.uv_files_sent, stats.uv_files_received],
-        [stats.rows_sent, stats.rows_received],
-    ]
 }
 
 impl SessionObserver {
@@ -107,16 +76,16 @@ impl SessionObserver {
     }
 
     /// A session could not begin, or what was to follow it failed.
-    fn unbegun(&self, operation: &'static str, class: &'static str, text: &str) {
-        self.count_end(self.labels.with("operation", operation), class);
-        if let Some(trace) = &self.trace {
+    fn unbegun(&mut self, operation: &'static str, class: &'static str, text: &str) {
+        self.numbers.ended(self.instruments(), operation, class);
+        if let Some(trace) = &mut self.trace {
             trace.unbegun(operation, class, text);
         }
     }
 
     fn failed(&mut self, operation: &'static str, class: &'static str, error: &dyn Error, again: bool) {
         if again {
-            self.instruments().retries.add(1, &self.labels.with("class", class));
+            self.instruments().retries.add(1, &with(&self.numbers.labels, "class", class));
             if let Some(trace) = &mut self.trace {
                 trace.tried_again(class, &error.to_string());
             }
@@ -126,15 +95,7 @@ impl SessionObserver {
     }
 
     fn count(&mut self, moved: &Amounts) {
-        let write = self.instruments();
-        let counters = [&write.artifacts, &write.network_bytes, &write.unversioned, &write.rows];
-        for (counter, both) in counters.into_iter().zip(moved) {
-            for (direction, &count) in ["sent", "received"].into_iter().zip(both) {
-                if count > 0 {
-                    counter.add(count, &self.labels.with("direction", direction));
-                }
-            }
-        }
+        self.numbers.moved(self.instruments(), moved);
         if let Some(running) = &mut self.running {
             let counted = running.counted.as_flattened_mut().iter_mut();
             counted.zip(moved.as_flattened()).for_each(|(counted, moved)| *counted += moved);
@@ -153,15 +114,8 @@ impl SessionObserver {
     }
 
     fn count_session(&self, operation: &'static str, seconds: f64, rounds: u32, outcome: &'static str) {
-        let labels = self.labels.with("operation", operation);
-        self.instruments().session_duration.record(seconds, &labels);
-        self.instruments().session_rounds.record(f64::from(rounds), &labels);
-        self.count_end(labels, outcome);
-    }
-
-    fn count_end(&self, [repository, peer, operation]: [KeyValue; 3], outcome: &'static str) {
-        let outcome = KeyValue::new("outcome", outcome);
-        self.instruments().sessions.add(1, &[repository, peer, operation, outcome]);
+        self.numbers.took(self.instruments(), operation, seconds, rounds);
+        self.numbers.ended(self.instruments(), operation, outcome);
     }
 }
 
@@ -182,7 +136,7 @@ impl Observer for SessionObserver {
             Event::SessionStarted { operation, project, .. } => {
                 let (begun, counted) = (Instant::now(), Amounts::default());
                 self.running = Some(Running { operation, begun, rounds: 0, counted });
-                if let Some(trace) = &self.trace {
+                if let Some(trace) = &mut self.trace {
                     trace.session_started(operation, project);
                 }
             }
@@ -192,8 +146,7 @@ impl Observer for SessionObserver {
                 }
             }
             Event::Exchanged { duration, destination } => {
-                let labels = self.labels.with("carrier", self.labels.carrier);
-                self.instruments().round_trip.record(duration.as_secs_f64(), &labels);
+                self.numbers.exchanged(self.instruments(), duration.as_secs_f64());
                 if let (Some(trace), Some(destination)) = (&mut self.trace, destination) {
                     trace.exchanged(destination);
                 }
@@ -215,9 +168,9 @@ impl Observer for SessionObserver {
                     trace.session_finished(*rounds, stats, *error);
                 }
             }
-            Event::Refused { .. } => self.instruments().refused.add(1, &self.labels.peer),
+            Event::Refused { .. } => self.instruments().refused.add(1, &self.numbers.labels),
             Event::Crosslinked { artifacts } => {
-                self.instruments().crosslinked.add(*artifacts, &self.labels.peer);
+                self.instruments().crosslinked.add(*artifacts, &self.numbers.labels);
             }
             Event::Failed { operation, class, error, again } => self.failed(operation, class, *error, *again),
             Event::PeerSaid { text } => {
@@ -226,7 +179,7 @@ impl Observer for SessionObserver {
                 }
             }
             Event::TableFinished { table, stats } => {
-                if let Some(trace) = &self.trace {
+                if let Some(trace) = &mut self.trace {
                     trace.table_finished(table, stats);
                 }
             }

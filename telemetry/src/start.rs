@@ -15,7 +15,7 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use prometheus::{Registry, TextEncoder};
 
 use crate::collector::Collector;
-use crate::metrics::{Instruments, Reading, Readings};
+use crate::metrics::{Instruments, Met, Reading, Readings};
 use crate::outlets::Outlets;
 use crate::plan::Plan;
 
@@ -51,6 +51,7 @@ pub struct Telemetry {
 
 pub(crate) struct Inner {
     pub(crate) instruments: Instruments,
+    pub(crate) met: Met,
     pub(crate) tracer: Option<SdkTracer>,
     readings: Readings,
     registry: Registry,
@@ -114,7 +115,8 @@ impl Telemetry {
         let (metrics, readings) = (metrics.build(), Readings::default());
         let instruments = Instruments::new(&metrics.meter(SCOPE), &readings);
         let tracer = traces.as_ref().map(|provider| provider.tracer(SCOPE));
-        let inner = Inner { instruments, tracer, readings, registry, traces, metrics, sends_metrics };
+        let met = Met::default();
+        let inner = Inner { instruments, met, tracer, readings, registry, traces, metrics, sends_metrics };
         Ok(Self { inner: Arc::new(inner) })
     }
 

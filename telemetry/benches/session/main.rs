@@ -1,9 +1,8 @@
 //! What it costs to measure sessions, and what a collector costs that is of no use: the same sessions in one run, in turn.
 //!
 //! `cargo bench -p frond-telemetry [-- --times N]`. Each way of measuring is a process of its own, with both ends of all
-//! sessions in it, over HTTP on loopback. Exits 1 if, whatever the collector does, the median session that moves data (a
-//! clone) takes over 3 % longer than where nothing is measured; if one of the short sessions takes over 0.25 ms longer, which
-//! is above 3 % of them; or if a command ends later than a server without a use may hold it up.
+//! sessions in it, over HTTP on loopback. Exits 1 if, whatever the collector does, the median session takes over 3 % longer
+//! than where nothing is measured, or if a command ends later than a server without a use may hold it up.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark ends where they do")]
 
@@ -20,16 +19,16 @@ use frond_tests::corpus::by_frond;
 use frond_tests::{Frond, Scratch, frond};
 
 use self::collector::{Collector, Manner};
-use self::worker::Work;
+use self::worker::{PROCESSORS, Work};
 
-/// How long a session that moves data may take, in sessions that nobody measures.
+/// How long a session may take, in sessions that nobody measures.
 const SLOWEST: f64 = 1.03;
-
-/// How many milliseconds longer a short session may take.
-const LONGER: f64 = 0.25;
 
 /// How much later a command may end for a collector that is of no use: what it waits for it, and a little.
 const LATEST: f64 = 0.4;
+
+/// How long exports may take once all is measured.
+const REST: Duration = Duration::from_secs(1);
 
 const CHECKINS: usize = 1000;
 const USAGE: &str = "usage: cargo bench -p frond-telemetry -- [--times N]";
@@ -87,18 +86,17 @@ fn compare(times: usize) -> ExitCode {
 
     let mut is_good = true;
     for work in Work::ALL {
-        let row = in_turn(times, |way| workers[way].measure(work));
-        let costs = show(work.name(), work.sessions(), &row);
-        // What is the same for every session is much of a short one.
-        is_good &= costs.iter().all(|cost| match work {
-            Work::Clone => cost.ratio <= SLOWEST,
-            Work::Pulls | Work::Syncs => cost.longer <= LONGER,
-        });
+        let before: Vec<Duration> = workers.iter_mut().map(|worker| worker.ask(PROCESSORS)).collect();
+        let row = in_turn(times * work.turns(), |way| workers[way].ask(work.name()));
+        // Until all of it is exported.
+        std::thread::sleep(REST);
+        let spent = workers.iter_mut().zip(before).map(|(worker, before)| worker.ask(PROCESSORS) - before);
+        is_good &= show(work.name(), work.sessions(), &row, &spent.collect::<Vec<_>>()) <= SLOWEST;
     }
-    let row = in_turn((times / 4).max(3), |way| (commanded(&variables[way]), Duration::ZERO));
-    show("command `frond pull`, its end included", 1, &row);
+    let row = in_turn((times / 4).max(3), |way| commanded(&variables[way]));
+    show("command `frond pull`, its end included", 1, &row, &[]);
     let ends: Vec<f64> =
-        row.iter().map(|times| median(times.iter().map(|(time, _)| time.as_secs_f64()).collect())).collect();
+        row.iter().map(|times| median(times.iter().map(Duration::as_secs_f64).collect())).collect();
     let latest = ends.iter().copied().fold(0.0, f64::max) - ends[0];
     say(&format!("\na command ends {latest:.3} s later at most"));
     is_good &= latest <= LATEST;
@@ -120,11 +118,8 @@ fn variables(name: &str, collector: Option<&Collector>) -> Vec<(&'static str, St
     ]
 }
 
-/// What one measurement took: time, and time of processors until all of it was exported.
-type Taken = (Duration, Duration);
-
 /// Runs all ways in turn, each time beginning with another, and once to warm up: what each way took.
-fn in_turn(times: usize, mut run: impl FnMut(usize) -> Taken) -> Vec<Vec<Taken>> {
+fn in_turn(times: usize, mut run: impl FnMut(usize) -> Duration) -> Vec<Vec<Duration>> {
     let mut taken = vec![Vec::new(); WAYS.len()];
     for turn in 0..=times {
         for step in 0..WAYS.len() {
@@ -138,38 +133,31 @@ fn in_turn(times: usize, mut run: impl FnMut(usize) -> Taken) -> Vec<Vec<Taken>>
     taken
 }
 
-/// What a way of measuring costs, in medians.
-struct Cost {
-    /// Of the time where nothing is measured, of the same turn.
-    ratio: f64,
-    /// Milliseconds a session that it takes longer.
-    longer: f64,
-}
-
-/// Shows the medians of what takes so many sessions; gives what each way of measuring costs.
-fn show(what: &str, sessions: u32, taken: &[Vec<Taken>]) -> Vec<Cost> {
+/// Shows the medians of what takes so many sessions, and the time of processors; gives the highest ratio to sessions that
+/// nobody measures.
+fn show(what: &str, sessions: u32, taken: &[Vec<Duration>], spent: &[Duration]) -> f64 {
     say(&format!(
         "\n{what}: median, median of the ratios to \"off\" of the same turn, how much longer a session takes, ratio of \
          processor time"
     ));
-    let mut costs = Vec::new();
-    let spent = |way: &[Taken]| way.iter().map(|(_, spent)| spent.as_secs_f64()).sum::<f64>();
-    for ((name, _), way) in WAYS.iter().zip(taken) {
-        let seconds =
-            || way.iter().zip(&taken[0]).map(|(one, off)| (one.0.as_secs_f64(), off.0.as_secs_f64()));
-        let ratio = median(seconds().map(|(one, off)| one / off).collect());
-        let longer = median(seconds().map(|(one, off)| (one - off) * 1000.0 / f64::from(sessions)).collect());
-        let time = median(way.iter().map(|(time, _)| time.as_secs_f64() * 1000.0).collect());
-        let of_off = spent(&taken[0]);
+    let milliseconds = |time: &Duration| time.as_secs_f64() * 1000.0 / f64::from(sessions);
+    let mut ratios = Vec::new();
+    for (number, ((name, _), way)) in WAYS.iter().zip(taken).enumerate() {
+        let pairs = || way.iter().zip(&taken[0]).map(|(one, off)| (milliseconds(one), milliseconds(off)));
+        let ratio = median(pairs().map(|(one, off)| one / off).collect());
+        let longer = median(pairs().map(|(one, off)| one - off).collect());
+        let time = median(way.iter().map(milliseconds).collect());
         // It is told of workers, not of commands.
-        let processor = if of_off > 0.0 { format!("{:>8.3}", spent(way) / of_off) } else { String::new() };
+        let processor = match (spent.get(number), spent.first()) {
+            (Some(spent), Some(off)) => format!("{:>8.3}", spent.as_secs_f64() / off.as_secs_f64()),
+            _ => String::new(),
+        };
         say(&format!("  {name:<22} {time:>9.3} ms {ratio:>8.3} {longer:>+9.3} ms {processor}"));
-        costs.push(Cost { ratio, longer });
+        ratios.push(ratio);
     }
     // Nothing measured is there twice: it says how far to trust the rest.
-    costs.pop();
-    costs.remove(0);
-    costs
+    ratios.pop();
+    ratios.into_iter().fold(0.0, f64::max)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -198,13 +186,12 @@ impl Worker {
         Self { child, ask, answer: BufReader::new(answer) }
     }
 
-    fn measure(&mut self, work: Work) -> Taken {
-        writeln!(self.ask, "{}", work.name()).expect("the worker hears");
+    /// Has it do something; gives the time that it tells.
+    fn ask(&mut self, what: &str) -> Duration {
+        writeln!(self.ask, "{what}").expect("the worker hears");
         let mut line = String::new();
         self.answer.read_line(&mut line).expect("the worker answers");
-        let nanoseconds = |text: &str| Duration::from_nanos(text.parse().expect("nanoseconds"));
-        let (time, spent) = line.trim().split_once(' ').expect("two numbers");
-        (nanoseconds(time), nanoseconds(spent))
+        Duration::from_nanos(line.trim().parse().expect("nanoseconds"))
     }
 }
 

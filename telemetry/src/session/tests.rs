@@ -31,16 +31,14 @@ fn sessions_that_overlap_are_not_mixed_up() {
         let peer = Peer { repository: "r", peer, carrier: "http", host: "h", port: 80 };
         telemetry.session(&peer).0
     });
+    let options = &SyncOptions::default();
     for step in 0..6_u32 {
         // Each comes one step further before any comes two.
         for (observer, (_, files_sent)) in observers.iter_mut().zip(sessions) {
             let stats = &RoundStats { files_sent, ..RoundStats::default() };
             let all = &RoundStats { files_sent: 2 * files_sent, ..RoundStats::default() };
             observer.observe(&match step {
-                0 => {
-                    let options = &SyncOptions::default();
-                    Event::SessionStarted { operation: "pull", options, project: "" }
-                }
+                0 => Event::SessionStarted { operation: "pull", options, project: "" },
                 1 | 3 => Event::RoundStarted { round: step.div_ceil(2) },
                 2 | 4 => Event::RoundFinished { round: step / 2, stats, duration: Duration::ZERO },
                 _ => ended(all, None),

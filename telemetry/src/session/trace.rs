@@ -18,6 +18,8 @@ const STATUS: &str = "http.response.status_code";
 /// The span of a session, and that of the round under way.
 pub(super) struct SessionTrace {
     tracer: SdkTracer,
+    session: Span,
+    /// That rounds are in it.
     context: Context,
     /// Where rounds go.
     server: Vec<KeyValue>,
@@ -41,23 +43,25 @@ fn server(peer: &Peer<'_>) -> Vec<KeyValue> {
 }
 
 impl SessionTrace {
-    /// Begins the span of a session; repository and peer as metrics name them.
-    pub(super) fn begin(tracer: &SdkTracer, peer: &Peer<'_>, [repository, name]: [Arc<str>; 2]) -> Self {
+    /// Begins the span of a session; `labels` are its repository and its peer.
+    pub(super) fn begin(tracer: &SdkTracer, peer: &Peer<'_>, labels: &[KeyValue; 2]) -> Self {
         let server = server(peer);
         let mut attributes = span::attributes();
+        let [repository, name] = labels;
         attributes.extend([
-            KeyValue::new("frond.repository", repository),
-            KeyValue::new("frond.peer", name),
+            KeyValue::new("frond.repository", repository.value.clone()),
+            KeyValue::new("frond.peer", name.value.clone()),
             KeyValue::new("frond.carrier", peer.carrier),
         ]);
         attributes.extend_from_slice(&server);
         let span = tracer.span_builder("sync.session").with_attributes(attributes);
-        let context = Context::new().with_span(tracer.build_with_context(span, &Context::new()));
-        Self { tracer: tracer.clone(), context, server, carrier: peer.carrier, round: None }
+        let session = tracer.build_with_context(span, &Context::new());
+        let context = Context::new().with_remote_span_context(session.span_context().clone());
+        Self { tracer: tracer.clone(), session, context, server, carrier: peer.carrier, round: None }
     }
 
     pub(super) fn id(&self) -> Option<SpanId> {
-        SpanId::of(self.context.span().span_context())
+        SpanId::of(self.session.span_context())
     }
 
     /// The span of the round under way.
@@ -104,8 +108,8 @@ impl SessionTrace {
         }
     }
 
-    pub(super) fn session_started(&self, operation: &'static str, project: &str) {
-        let span = self.context.span();
+    pub(super) fn session_started(&mut self, operation: &'static str, project: &str) {
+        let span = &mut self.session;
         span.set_attribute(KeyValue::new("frond.operation", operation));
         if !project.is_empty() {
             span.set_attribute(span::text("frond.project", project));
@@ -118,7 +122,7 @@ impl SessionTrace {
         if let Some(mut round) = self.round.take() {
             round.set_attribute(class.clone());
         }
-        self.context.span().set_attribute(class);
+        self.session.set_attribute(class);
     }
 
     /// The same is tried again: within the round that it failed in.
@@ -129,14 +133,19 @@ impl SessionTrace {
         }
     }
 
-    pub(super) fn unbegun(&self, operation: &'static str, class: &'static str, text: &str) {
-        let span = self.context.span();
+    pub(super) fn unbegun(&mut self, operation: &'static str, class: &'static str, text: &str) {
+        let span = &mut self.session;
         span.set_attribute(KeyValue::new("frond.operation", operation));
         span.set_attribute(KeyValue::new("error.type", class));
         span.set_status(Status::error(short(text).into_owned()));
     }
 
-    pub(super) fn session_finished(&mut self, rounds: u32, stats: &RoundStats, error: Option<&(dyn Error + 'static)>) {
+    pub(super) fn session_finished(
+        &mut self,
+        rounds: u32,
+        stats: &RoundStats,
+        error: Option<&(dyn Error + 'static)>,
+    ) {
         if let (Some(mut round), Some(error)) = (self.round.take(), error) {
             if let Some(TransportError::Status { status, .. }) = error.downcast_ref() {
                 round.set_attribute(KeyValue::new(STATUS, i64::from(*status)));
@@ -146,7 +155,7 @@ impl SessionTrace {
             round.set_status(status);
             round.end();
         }
-        let span = self.context.span();
+        let span = &mut self.session;
         span.set_attribute(KeyValue::new("frond.rounds", i64::from(rounds)));
         let bytes = [("frond.bytes.sent", stats.bytes_sent), ("frond.bytes.received", stats.bytes_received)];
         span.set_attributes(bytes.into_iter().map(|(name, bytes)| span::count(name, bytes)));
@@ -158,9 +167,9 @@ impl SessionTrace {
         }
     }
 
-    pub(super) fn table_finished(&self, table: impl fmt::Display, stats: &TableStats) {
+    pub(super) fn table_finished(&mut self, table: impl fmt::Display, stats: &TableStats) {
         let (name, attributes) = span::table(table, stats);
-        self.context.span().add_event(name, attributes);
+        self.session.add_event(name, attributes);
     }
 
     /// What a peer says on its own account is part of the round in which it says it.
@@ -173,7 +182,8 @@ impl SessionTrace {
 
 impl Drop for SessionTrace {
     fn drop(&mut self) {
+        // What is in it ends before it.
         self.round = None;
-        self.context.span().end();
+        self.session.end();
     }
 }
