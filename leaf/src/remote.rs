@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use repo::{Repo, RepoError, config};
-use sync::http::{HttpTransport, Password, Url};
+use sync::http::{HttpTransport, Password, Url, UrlError};
 use sync::nats::{self, Address, Broker, NatsOptions, NatsTransport, PeerId};
 use sync::{TraceContext, Transport, TransportError};
 use xfer::body::Body;
@@ -36,7 +36,10 @@ impl Remote {
             }
             return Ok(Self::Nats(Box::new(address)));
         }
-        text.parse().map(Self::Http).map_err(|error| unreadable(text, &error, HTTP_FORM))
+        text.parse().map(Self::Http).map_err(|error| match error {
+            UrlError::Scheme => unreadable(text, &NO_SCHEME, HTTP_FORM),
+            error => unreadable(text, &error, HTTP_FORM),
+        })
     }
 
     /// Who logs in to the repository.
@@ -167,6 +170,8 @@ pub(crate) fn broker_of_flag(text: &str) -> Result<Broker, Failure> {
 
 /// How errors write an address with a user.
 const HTTP_LOGIN: &str = "http://USER@HOST/";
+/// What is said of an address that begins like none.
+const NO_SCHEME: &str = "it does not begin with http://, https://, nats://, tls://, ws:// or wss://";
 const HTTP_FORM: &str = "write it as http://HOST/PATH, https://USER@HOST/PATH or nats://HOST/PROJECT-CODE";
 const NATS_FORM: &str = "write it as nats://HOST/PROJECT-CODE or nats://HOST/PROJECT-CODE?login=USER";
 

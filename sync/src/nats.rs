@@ -8,7 +8,7 @@
 //!
 //! | Subject | |
 //! |---|---|
-//! | `PREFIX.PROJECT.sync` | any peer is asked; of those that serve the project one gets it (queue group `sync-PROJECT`) |
+//! | `PREFIX.PROJECT.sync` | any peer is asked; of those that serve the project the broker picks one (queue group `sync-PROJECT`) |
 //! | `PREFIX.PROJECT.sync.PEER` | one peer is asked (queue group `PEER`: processes that serve one repository file) |
 //! | `PREFIX.PROJECT.commit` | commits are announced |
 //!
@@ -29,8 +29,15 @@
 //! | `Frond-Body` | both | the body follows in parts, and has so many bytes; this message has none of them |
 //! | `Frond-Ack` | control | `NEXT CREDIT [again]`: the parts from `NEXT` on are wanted, `CREDIT` of them |
 //! | `Frond-Part` | control | `NUMBER OFFSET CRC32`: the payload is this part |
-//! | `Frond-Probe` | control | asked of a peer that is silent for 5 seconds: it says the same back; the broker says if it is gone |
+//! | `Frond-Probe` | control | asked of a peer that is silent for 5 seconds: it says the same back; the broker says if it is gone. Said unasked after a second by who works on a request |
 //! | `traceparent`, `tracestate` | request | carried as they are |
+//!
+//! # Who answers
+//!
+//! Copies of a repository are one queue group where anyone is asked, not one each: else all of them would work on each first
+//! request of a session, and all replies but one be thrown away. What groups of their own would be good for, that one copy that
+//! hangs holds nobody up, comes of this: who hears of nobody at work on a first request for 5 seconds asks again, up to three
+//! times, and stays with whoever answers first. Processes that serve one copy share the group of its name.
 //!
 //! # Parts
 //!
@@ -49,7 +56,9 @@
 mod access;
 mod address;
 mod announce;
+mod blame;
 mod bridge;
+mod clerk;
 mod client;
 mod connection;
 mod envelope;
@@ -61,7 +70,7 @@ mod serve;
 mod topic;
 
 pub use access::{Access, AccessError};
-pub use address::{Address, AddressError, Broker, Place, Security};
+pub use address::{Address, AddressError, Broker, Carried, Place, Security};
 pub use announce::{Announcement, Announcements, Durability, News, Receipt, announce, announcements};
 pub use bridge::{Handed, Hub, HubError, HubObserver, HubOptions};
 pub use client::{NatsOptions, NatsTransport};

@@ -150,6 +150,13 @@ impl ByHand {
         self.flush();
     }
 
+    /// Listens at a subject as one of a group, of whom one gets each message.
+    #[track_caller]
+    pub fn join(&mut self, subject: &str, group: &str, id: u32) {
+        self.write(format!("SUB {subject} {group} {id}\r\n").as_bytes());
+        self.flush();
+    }
+
     /// Listens no more.
     #[track_caller]
     pub fn unsubscribe(&mut self, id: u32) {

@@ -111,7 +111,7 @@ fn not_a_url() {
     let pair = Pair::new();
     for (url, why) in [
         ("http://", "it names no host"),
-        ("gopher://host/x", "it does not begin with http:// or https://"),
+        ("gopher://host/x", "it does not begin with http://, https://, nats://, tls://, ws:// or wss://"),
         ("http://host:99999/", "\"99999\" is no port"),
     ] {
         let line = format!(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::address::{AddressError, Broker, Security, read_places};
+use super::address::{AddressError, Broker, Security, read_places, split_scheme, usual_port};
 use crate::http::Password;
 
 /// Longest file that is read for a seed or a context, in bytes.
@@ -109,15 +109,16 @@ impl Broker {
         let path = |name: &str| text(name).map(PathBuf::from);
         if self.servers.is_empty() {
             let url = text("url").unwrap_or_else(|| "127.0.0.1".to_owned());
-            if url.split(',').any(|one| one.trim().starts_with("tls://")) {
-                self.security = Security::Required;
+            let servers = url.split(',').map(str::trim);
+            for (carried, security, _) in servers.clone().filter_map(|one| split_scheme(one).ok()) {
+                self.carried = carried;
+                self.security = if security == Security::Required { security } else { self.security };
             }
-            let places: Vec<&str> = url
-                .split(',')
+            let places: Vec<&str> = servers
                 .map(|one| one.split_once("://").map_or(one, |(_, rest)| rest))
                 .map(|one| one.rsplit_once('@').map_or(one, |(_, place)| place).trim_end_matches('/'))
                 .collect();
-            self.servers = read_places(&places.join(","))
+            self.servers = read_places(&places.join(","), usual_port(self.carried, self.security))
                 .map_err(|reason| AccessError::Servers { file: file.to_owned(), reason })?;
         }
         let access = &mut self.access;

@@ -13,9 +13,6 @@ use crate::http::{AuthorityError, Password, read_authority};
 /// Longest address that is accepted, in bytes, both as it comes and as it is shown: what is kept must be readable.
 const MAX_ADDRESS_BYTES: usize = 4096;
 
-/// The port of brokers.
-const DEFAULT_PORT: u16 = 4222;
-
 /// What may stand in the user of an address as it is: a slash would end the list of servers.
 const USER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -27,8 +24,10 @@ const VALUE: &AsciiSet = &USER.remove(b'/');
 pub struct Broker {
     /// Host and port of each. None only where a context of the `nats` program is to name them.
     pub servers: Vec<Place>,
-    /// Whether nothing is said before the connection is encrypted: `tls://`.
+    /// Whether nothing is said before the connection is encrypted: `tls://`, `wss://`.
     pub security: Security,
+    /// What the connection runs over.
+    pub carried: Carried,
     /// Who asks to be let in.
     pub access: Access,
 }
@@ -36,11 +35,21 @@ pub struct Broker {
 /// Whether a connection must be encrypted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Security {
-    /// If the broker wants it: `nats://`.
+    /// If the broker wants it: `nats://`; not at all: `ws://`.
     #[default]
     AsOffered,
-    /// In any case: `tls://`.
+    /// In any case: `tls://`, `wss://`.
     Required,
+}
+
+/// What a connection to a broker runs over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Carried {
+    /// TCP alone: `nats://`, `tls://`.
+    #[default]
+    Tcp,
+    /// WebSocket, for networks that let only the web through: `ws://`, `wss://`.
+    WebSocket,
 }
 
 /// A host and a port.
@@ -48,7 +57,7 @@ pub enum Security {
 pub struct Place {
     /// Host name, IPv4 address, or IPv6 address without its brackets.
     pub host: String,
-    /// Port; 4222 if none was given.
+    /// Port; that of the address's scheme if none was given: 4222, or that of the web.
     pub port: u16,
 }
 
@@ -68,8 +77,8 @@ pub struct Address {
 /// Says why a text is no address of a broker, or of a project there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Neither `nats://` nor `tls://`.
-    #[error("it does not begin with nats:// or tls://")]
+    /// Neither `nats://` nor `tls://`, nor one of those for WebSocket.
+    #[error("it does not begin with nats://, tls://, ws:// or wss://")]
     Scheme,
     /// No host, and no context that names one; or one that is none.
     #[error(transparent)]
@@ -115,18 +124,27 @@ struct Parts {
 impl Broker {
     /// The servers as people and errors name them.
     pub fn authority(&self) -> String {
-        let places: Vec<String> = self.servers.iter().map(Place::to_string).collect();
-        match (places.is_empty(), &self.access.context) {
+        match (self.servers.is_empty(), &self.access.context) {
             (true, Some(context)) => format!("context {context}"),
-            _ => places.join(","),
+            _ => self.places(),
         }
     }
 
-    pub(super) fn scheme(&self) -> &'static str {
-        match self.security {
-            Security::AsOffered => "nats",
-            Security::Required => "tls",
+    /// What its address begins with, before `://`.
+    pub fn scheme(&self) -> &'static str {
+        match (self.carried, self.security) {
+            (Carried::Tcp, Security::AsOffered) => "nats",
+            (Carried::Tcp, Security::Required) => "tls",
+            (Carried::WebSocket, Security::AsOffered) => "ws",
+            (Carried::WebSocket, Security::Required) => "wss",
         }
+    }
+
+    /// The servers, without ports that go without saying.
+    fn places(&self) -> String {
+        let usual = usual_port(self.carried, self.security);
+        let places: Vec<String> = self.servers.iter().map(|place| place.shown(usual)).collect();
+        places.join(",")
     }
 
     /// Whether `text` begins like an address of a broker.
@@ -198,8 +216,7 @@ impl fmt::Display for Shown<'_> {
             // The colon says that it is a user: what stands alone is a token.
             write!(f, "{}:@", utf8_percent_encode(user, USER))?;
         }
-        let places: Vec<String> = self.broker.servers.iter().map(Place::to_string).collect();
-        write!(f, "{}", places.join(","))?;
+        write!(f, "{}", self.broker.places())?;
         if !self.path.is_empty() {
             write!(f, "/{}", self.path)?;
         }
@@ -223,10 +240,19 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Place {
+    fn shown(&self, usual_port: u16) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == DEFAULT_PORT { f.write_str(&host) } else { write!(f, "{host}:{}", self.port) }
+        if self.port == usual_port { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+/// The port that need not be written.
+pub(super) fn usual_port(carried: Carried, security: Security) -> u16 {
+    match (carried, security) {
+        (Carried::Tcp, _) => 4222,
+        (Carried::WebSocket, Security::AsOffered) => 80,
+        (Carried::WebSocket, Security::Required) => 443,
     }
 }
 
@@ -235,7 +261,7 @@ impl Parts {
         if text.len() > MAX_ADDRESS_BYTES {
             return Err(AddressError::TooLong);
         }
-        let (security, rest) = split_scheme(text)?;
+        let (carried, security, rest) = split_scheme(text)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let (login, places) = match authority.rsplit_once('@') {
@@ -243,8 +269,9 @@ impl Parts {
             Some((login, places)) => (Some(login), places),
             None => (None, authority),
         };
-        let servers = if places.is_empty() { Vec::new() } else { read_places(places)? };
-        let broker = Broker { servers, security, access: read_login(login.unwrap_or_default())? };
+        let port = usual_port(carried, security);
+        let servers = if places.is_empty() { Vec::new() } else { read_places(places, port)? };
+        let broker = Broker { servers, security, carried, access: read_login(login.unwrap_or_default())? };
         let mut parts = Self { broker, path: decode(path)?, prefix: None, peer: None, login: None };
         parts.read_query(query)?;
         if parts.broker.servers.is_empty() && parts.broker.access.context.is_none() {
@@ -280,13 +307,16 @@ fn once<T>(name: &'static str, into: &mut Option<T>, value: T) -> Result<(), Add
     if into.replace(value).is_some() { Err(AddressError::Twice(name)) } else { Ok(()) }
 }
 
-fn split_scheme(text: &str) -> Result<(Security, &str), AddressError> {
+pub(super) fn split_scheme(text: &str) -> Result<(Carried, Security, &str), AddressError> {
     let (name, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
-    match name.to_ascii_lowercase().as_str() {
-        "nats" => Ok((Security::AsOffered, rest)),
-        "tls" => Ok((Security::Required, rest)),
-        _ => Err(AddressError::Scheme),
-    }
+    let (carried, security) = match name.to_ascii_lowercase().as_str() {
+        "nats" => (Carried::Tcp, Security::AsOffered),
+        "tls" => (Carried::Tcp, Security::Required),
+        "ws" => (Carried::WebSocket, Security::AsOffered),
+        "wss" => (Carried::WebSocket, Security::Required),
+        _ => return Err(AddressError::Scheme),
+    };
+    Ok((carried, security, rest))
 }
 
 fn read_login(login: &str) -> Result<Access, AddressError> {
@@ -301,14 +331,14 @@ fn read_login(login: &str) -> Result<Access, AddressError> {
     })
 }
 
-/// The servers of a list, each with or without a scheme of its own.
-pub(super) fn read_places(list: &str) -> Result<Vec<Place>, AddressError> {
-    list.split(',').map(|place| read_place(place.trim())).collect()
+/// The servers of a list, each without a scheme of its own.
+pub(super) fn read_places(list: &str, usual_port: u16) -> Result<Vec<Place>, AddressError> {
+    list.split(',').map(|place| read_place(place.trim(), usual_port)).collect()
 }
 
-fn read_place(place: &str) -> Result<Place, AddressError> {
+fn read_place(place: &str, usual_port: u16) -> Result<Place, AddressError> {
     let (host, port) = read_authority(place)?;
-    Ok(Place { host, port: port.unwrap_or(DEFAULT_PORT) })
+    Ok(Place { host, port: port.unwrap_or(usual_port) })
 }
 
 /// Gives what was read back if it is not too long to be kept.
@@ -340,8 +370,7 @@ mod tests {
             "tls://al%40ice:p%3aw@Hub.example:4333,[::1],10.0.0.1:1/CODE?prefix=edge.fossil&peer=p-1&login=bob\
              &creds=%2fetc%2fa.creds&ca=/ca.pem&cert=/c.pem&key=/k.pem",
         );
-        let places: Vec<String> = address.broker.servers.iter().map(Place::to_string).collect();
-        assert_eq!(places, ["hub.example:4333", "[::1]", "10.0.0.1:1"]);
+        assert_eq!(address.broker.authority(), "hub.example:4333,[::1],10.0.0.1:1");
         assert_eq!(address.broker.security, Security::Required);
         let access = &address.broker.access;
         assert_eq!(access.user.as_deref(), Some("al@ice"));
@@ -363,6 +392,9 @@ mod tests {
             ("nats:///CODE?context=prod", "nats:///CODE?context=prod"),
             ("nats://h/CODE?nkey=/a%20b.nk", "nats://h/CODE?nkey=/a%20b.nk"),
             ("nats://%2fa:b@h/CODE", "nats://%2Fa:@h/CODE"),
+            ("ws://s3cret@h:80/CODE", "ws://h/CODE"),
+            ("ws://h:4222/CODE", "ws://h:4222/CODE"),
+            ("wss://h:443,b/CODE", "wss://h,b/CODE"),
         ];
         for (text, shown) in cases {
             let read = address(text);

@@ -12,7 +12,7 @@ use xfer::body::{Body, ContentType, pack, unpack};
 use xfer::card::CloneRequest;
 use xfer::{Card, DecodeLimits, Message, decode, encode};
 
-use super::serve::Refused;
+use super::clerk::Refused;
 use super::topic::{PeerId, WordError};
 use crate::http::serve::{Form, Memory, ServeOptions, Share};
 use crate::http::{HttpOptions, HttpTransport, Url};

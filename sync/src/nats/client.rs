@@ -19,6 +19,10 @@ use crate::{Flow, Flows, PeerFault, TraceContext, Transport, TransportError};
 /// How long a peer that answered before may be silent before it is looked after.
 const PROBE_AFTER: Duration = Duration::from_secs(5);
 
+/// How often a request to anyone goes out again, each time to whom the broker picks, while nobody says that he is at work on it:
+/// one that hangs has it, as a rule.
+const MORE_TRIES: u32 = 3;
+
 /// How often a request goes out again because it came back to its sender.
 const OWN_TRIES: u32 = 8;
 
@@ -74,6 +78,13 @@ pub struct NatsTransport {
     trace: Option<TraceContext>,
     /// What the last request was sent to.
     subject: String,
+}
+
+/// A request that goes in one message.
+struct Request {
+    subject: String,
+    envelope: Envelope,
+    payload: Bytes,
 }
 
 /// Who answered before.
@@ -163,9 +174,11 @@ impl NatsTransport {
         let payload = if is_whole { request.bytes.clone() } else { Bytes::new() };
         rest(up).await;
         rest(down).await;
-        moved(up, payload.len());
-        line.tell(&subject, &envelope, payload).await?;
-        let (mut message, mut envelope) = self.answer(&mut line, asked.as_ref()).await?;
+        let first = Request { subject, envelope, payload };
+        self.tell(&line, &first).await?;
+        let is_for_anyone = asked.is_none() && self.found == Found::Nobody && is_whole;
+        let again = is_for_anyone.then_some(&first);
+        let (mut message, mut envelope) = self.answer(&mut line, asked.as_ref(), again).await?;
         if !is_whole && envelope.error.is_none() {
             let Some(ack) = envelope.ack else { return Err(takes_no_parts(&line)) };
             let to = reply_subject(&line, &message)?;
@@ -175,39 +188,53 @@ impl NatsTransport {
             let next = line.send(&to, body, up).await?;
             (message, envelope) = match next {
                 Some(next) => next,
-                None => self.answer(&mut line, peer.as_ref()).await?,
+                None => self.answer(&mut line, peer.as_ref(), None).await?,
             };
         }
         self.read(&mut line, message, envelope).await
     }
 
-    /// Waits for what the peer says; looks after one that is known and silent.
+    async fn tell(&self, line: &Line, request: &Request) -> Result<(), TransportError> {
+        moved(self.flows.up.as_deref(), request.payload.len());
+        line.tell(&request.subject, &request.envelope, request.payload.clone()).await
+    }
+
+    /// Waits for what the peer says; looks after one that is known and silent. A request that goes `again` is asked of others
+    /// while nobody says that he has it.
     async fn answer(
         &self,
         line: &mut Line,
         peer: Option<&PeerId>,
+        again: Option<&Request>,
     ) -> Result<(Message, Envelope), TransportError> {
-        let (mut waited, mut probed) = (Duration::ZERO, false);
+        let (mut waited, mut probed, mut tries) = (Duration::ZERO, false, 0);
+        let mut peer = peer.cloned();
         let step = PROBE_AFTER.min(self.options.idle_timeout);
         loop {
             match line.next(step).await? {
                 // It is there, and at work.
-                Heard::Message(_, envelope) if envelope.is_probe => waited = Duration::ZERO,
+                Heard::Message(_, envelope) if envelope.is_probe => {
+                    waited = Duration::ZERO;
+                    peer = peer.or(envelope.peer);
+                }
                 // What was said of parts that are all there by now.
                 Heard::Message(_, envelope) if envelope.ack.is_some() && line.is_past_parts() => {}
                 Heard::Message(_, envelope) if envelope.peer.is_some() && self.found == Found::Nameless => {}
                 Heard::Message(message, envelope) => return Ok((message, envelope)),
                 Heard::Nobody if probed || self.found != Found::Nobody => return Err(line.gone()),
-                Heard::Nobody => return Err(self.nobody(line, peer)),
+                Heard::Nobody => return Err(self.nobody(line, peer.as_ref())),
                 Heard::Nothing => {
                     waited += step;
                     if waited >= self.options.idle_timeout {
                         return Err(line.silent());
                     }
-                    if let Some(peer) = peer {
+                    if let Some(peer) = &peer {
                         let probe = Envelope { is_probe: true, ..Envelope::default() };
                         line.tell(&self.topic.sync_with(peer), &probe, Bytes::new()).await?;
                         probed = true;
+                    } else if let Some(request) = again.filter(|_| tries < MORE_TRIES) {
+                        tries += 1;
+                        self.tell(line, request).await?;
                     }
                 }
             }

@@ -1,23 +1,19 @@
 //! A connection to a broker, shared by all that is said over it.
 
 use std::collections::VecDeque;
-use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{
-    Client, ConnectError, ConnectErrorKind, Event, HeaderMap, ServerAddr, ServerError, Subscriber,
-};
+use async_nats::{Client, Event, HeaderMap, ServerAddr, ServerError, Subscriber};
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::access::{credentials, seed};
-use super::address::{Broker, Place, Security};
+use super::address::{Broker, Carried, Place, Security};
+use super::blame::{explain, unreachable};
 use crate::http::Password;
 use crate::{TransportError, short};
 
@@ -31,9 +27,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// Refusals of a broker that are remembered.
 const MOST_REFUSALS: usize = 64;
 
-/// How long something that is no broker may take to say what it is.
-const DIAGNOSIS: Duration = Duration::from_secs(2);
-
 /// How long a broker may take to hear what was said.
 const SETTLING: Duration = Duration::from_secs(5);
 
@@ -42,6 +35,9 @@ const HANDLING: Duration = Duration::from_millis(100);
 
 /// How often is looked whether the connection is there: its state changes a moment after that is said.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How often while it is there: that it breaks is said, as a rule, and every repository of a leaf looks.
+const LOOK_AT_REST: Duration = Duration::from_secs(1);
 
 /// How long it counts why there is no connection, before that is tried again.
 const DIAGNOSIS_COUNTS: Duration = Duration::from_secs(5);
@@ -84,7 +80,8 @@ pub struct Connection {
     trouble: Arc<Mutex<Option<(Instant, TransportError)>>>,
 }
 
-/// What became of a connection so far.
+/// What became of a connection so far. In a burst of more than 128 events some are not told: nothing waits for one alone,
+/// but looks at the connection too, or tries again.
 #[derive(Debug, Clone, Default)]
 pub(super) struct News {
     /// How often it broke.
@@ -93,6 +90,9 @@ pub(super) struct News {
     pub(super) openings: u64,
     /// It is not there, and did not open when that was tried last.
     fails: bool,
+    /// Messages that came faster than they were taken, and were dropped. Parts are asked for again; what an announcement
+    /// told comes with the next session.
+    lost: u64,
     /// How often the broker refused something.
     pub(super) refusals: u64,
     /// What it said then: the last ones.
@@ -194,7 +194,7 @@ impl Connection {
         while self.is_up() && news.borrow_and_update().breaks == breaks {
             tokio::select! {
                 () = changed(&mut news) => {}
-                () = sleep(LOOK_EVERY) => {}
+                () = sleep(LOOK_AT_REST) => {}
             }
         }
     }
@@ -337,11 +337,15 @@ async fn dial(
         .connection_timeout(options.connect_timeout)
         .ping_interval(PING_INTERVAL)
         .subscription_capacity(WAITING_MESSAGES)
-        .require_tls(broker.security == Security::Required)
+        .require_tls(broker.security == Security::Required && broker.carried == Carried::Tcp)
         .event_callback(move |event| {
             hear(&tell, event);
             std::future::ready(())
         });
+    if broker.carried == Carried::WebSocket {
+        // What a broker says of others are their ports for TCP.
+        connect = connect.ignore_discovered_servers();
+    }
     if options.absence == Absence::IsWaitedFor {
         connect = connect.retry_on_initial_connect();
     }
@@ -401,7 +405,14 @@ fn hear(tell: &watch::Sender<News>, event: Event) {
             tracing::debug!(%error, "no connection to the broker");
             tell.send_modify(|news| news.fails = true);
         }
-        event => tracing::debug!(%event, "news of the connection"),
+        Event::SlowConsumer(_) => tell.send_modify(|news| {
+            news.lost += 1;
+            // Each message that is lost is one of these.
+            if news.lost.is_power_of_two() {
+                tracing::warn!(lost = news.lost, "messages of the broker were lost: too many came at once");
+            }
+        }),
+        event @ Event::Draining => tracing::debug!(%event, "news of the connection"),
     }
 }
 
@@ -422,81 +433,4 @@ fn said(error: &ServerError) -> String {
 fn url(broker: &Broker, place: &Place) -> String {
     let host = if place.host.contains(':') { format!("[{}]", place.host) } else { place.host.clone() };
     format!("{}://{host}:{}", broker.scheme(), place.port)
-}
-
-fn unreachable(peer: &str, reason: String) -> TransportError {
-    TransportError::Unreachable { peer: peer.to_owned(), reason }
-}
-
-/// Says whose fault it is that there is no connection.
-async fn explain(
-    broker: &Broker,
-    authority: &str,
-    options: &ConnectOptions,
-    error: &ConnectError,
-) -> TransportError {
-    let (peer, reason) = (authority.to_owned(), root_cause(error));
-    let access = |reason: &str| TransportError::Access { broker: peer.clone(), reason: reason.to_owned() };
-    match error.kind() {
-        ConnectErrorKind::Dns | ConnectErrorKind::ServerParse => {
-            TransportError::UnknownHost { host: peer, reason }
-        }
-        ConnectErrorKind::AuthorizationViolation => access("it lets in nobody who asks like this"),
-        ConnectErrorKind::Authentication => access("the seed is none, or signs nothing"),
-        ConnectErrorKind::Tls => TransportError::Tls { peer, reason },
-        ConnectErrorKind::Io if is_about_tls(error) => TransportError::Tls { peer, reason },
-        ConnectErrorKind::Io if reason.contains("leaf node port") => {
-            wrong_port(peer, "it is that for leaf nodes of the broker")
-        }
-        ConnectErrorKind::Io if reason.contains("route port") => {
-            wrong_port(peer, "it is that for other brokers of the cluster")
-        }
-        ConnectErrorKind::Io if reason.contains("gateway port") || reason.contains("wrong port") => {
-            wrong_port(peer, "it is that for other brokers")
-        }
-        ConnectErrorKind::Io if reason.to_ascii_lowercase().contains("authentication") => access(&reason),
-        ConnectErrorKind::Io if reason.to_ascii_lowercase().contains("authorization") => access(&reason),
-        ConnectErrorKind::TimedOut => match web_server(broker).await {
-            true => wrong_port(peer, "it speaks HTTP, as for WebSockets, monitoring and web servers"),
-            false => TransportError::TimedOut { peer, after: options.connect_timeout },
-        },
-        ConnectErrorKind::Io if web_server(broker).await => {
-            wrong_port(peer, "it speaks HTTP, as for WebSockets, monitoring and web servers")
-        }
-        ConnectErrorKind::Io | ConnectErrorKind::MaxReconnects => unreachable(&peer, reason),
-    }
-}
-
-fn wrong_port(peer: String, reason: &str) -> TransportError {
-    TransportError::WrongPort { peer, reason: reason.to_owned() }
-}
-
-/// Whether the first server answers to a web browser.
-async fn web_server(broker: &Broker) -> bool {
-    let Some(place) = broker.servers.first() else { return false };
-    let ask = async {
-        let mut stream = TcpStream::connect((place.host.as_str(), place.port)).await.ok()?;
-        stream.write_all(b"HEAD / HTTP/1.0\r\n\r\n").await.ok()?;
-        let mut said = [0; 5];
-        stream.read_exact(&mut said).await.ok()?;
-        Some(said == *b"HTTP/")
-    };
-    timeout(DIAGNOSIS, ask).await.ok().flatten().unwrap_or_default()
-}
-
-fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    let inner =
-        |error: &'e (dyn Error + 'static)| error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    std::iter::successors(Some(error), move |&error| match inner(error) {
-        Some(inner) => Some(inner as &(dyn Error + 'static)),
-        None => error.source(),
-    })
-}
-
-fn root_cause(error: &(dyn Error + 'static)) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
-}
-
-fn is_about_tls(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(<dyn Error>::is::<rustls::Error>)
 }

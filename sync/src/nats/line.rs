@@ -177,6 +177,8 @@ impl Line {
                 Heard::Message(_, Envelope { ack: Some(ack), .. }) => {
                     body.hear(ack).map_err(|flaw| self.flawed(flaw))?;
                 }
+                // It is there, and at work.
+                Heard::Message(_, Envelope { is_probe: true, .. }) => {}
                 Heard::Message(message, envelope) => return Ok(Some((message, envelope))),
                 Heard::Nobody => return Err(self.gone()),
                 Heard::Nothing if wait.is_zero() => return Err(self.silent()),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +17,17 @@ use xfer::body::{Body, ContentType, pack};
 use xfer::{Card, encode};
 
 use super::bridge::Hub;
+use super::clerk::{Clerk, Refused, reason};
 use super::connection::Connection;
 use super::envelope::Envelope;
 use super::line::{Line, Room, fits, in_parts};
 use super::part::MAX_PART_BYTES;
 use super::topic::{PeerId, Topic, WordError};
-use crate::http::serve::{Form, Letter, Memory, Place, ServeOptions, Share, Trouble, XferService};
+use crate::http::serve::{Form, Letter, Share, Trouble, XferService};
 use crate::{Carrier, Origin, PeerFault, TraceContext, TransportError, TurnedAway, short};
+
+/// How long a request is worked on before whoever waits is told of it. Whoever hears nothing for longer asks others.
+const AT_WORK_AFTER: Duration = Duration::from_secs(1);
 
 /// Shortest parts that are sent, whatever is asked for.
 const LEAST_PART_BYTES: usize = 1024;
@@ -93,26 +98,11 @@ struct Counter {
     free: Arc<Semaphore>,
 }
 
-/// Who knows the answers.
-#[derive(Clone)]
-enum Clerk {
-    /// A repository of this machine.
-    Own(XferService, Place),
-    /// A server that is asked in turn.
-    Hub(Hub),
-}
-
 /// A project to be served: by whom, and what a client asks for.
 struct Post {
     clerk: Clerk,
     topic: Topic,
     peer: PeerId,
-}
-
-/// Why a request gets no reply but a word.
-pub(super) struct Refused {
-    pub(super) fault: PeerFault,
-    pub(super) text: String,
 }
 
 /// Serves every repository of `service` over `connection` until `shutdown` ends; then answers what has come, within
@@ -286,9 +276,7 @@ impl Counter {
             }
         };
         if envelope.is_probe {
-            let here = Envelope { peer: Some(self.peer.clone()), is_probe: true, ..Envelope::default() };
-            let _ = self.connection.send(&reply, None, here.write(), Bytes::new()).await;
-            return;
+            return self.say_here(&reply).await;
         }
         let is_plain = envelope.takes.is_none();
         let outcome = if is_plain {
@@ -358,7 +346,7 @@ impl Counter {
         };
         let content_type = envelope.content_type.unwrap_or(ContentType::Compressed);
         let body = Body { content_type, bytes };
-        let (body, share) = self.ask(body, envelope, Form::AsAsked, share).await?;
+        let (body, share) = self.ask_and_tell(body, envelope, share, reply).await?;
         let length = body.bytes.len();
         if length as u64 > envelope.takes.unwrap_or_default() {
             let text = format!("the reply has {length} bytes, more than are taken");
@@ -367,6 +355,28 @@ impl Counter {
         let part_bytes = envelope.part_bytes.and_then(|bytes| usize::try_from(bytes).ok());
         self.write(body, share, reply, part_bytes.unwrap_or(usize::MAX)).await?;
         Ok(length)
+    }
+
+    /// Says who is here.
+    async fn say_here(&self, reply: &str) {
+        let here = Envelope { peer: Some(self.peer.clone()), is_probe: true, ..Envelope::default() };
+        let _ = self.connection.send(reply, None, here.write(), Bytes::new()).await;
+    }
+
+    /// Has a request answered, and tells whoever waits who is at work on it, should that take a while.
+    async fn ask_and_tell(
+        &self,
+        body: Body,
+        envelope: &mut Envelope,
+        share: Share,
+        reply: &str,
+    ) -> Result<(Body, Share), Refused> {
+        let mut asked = pin!(self.ask(body, envelope, Form::AsAsked, share));
+        if let Ok(answer) = timeout(AT_WORK_AFTER, &mut asked).await {
+            return answer;
+        }
+        self.say_here(reply).await;
+        asked.await
     }
 
     /// Has a request that has come whole answered. From then on its trace is that of our own span, if there is one.
@@ -479,83 +489,6 @@ impl Counter {
         if let Err(error) = self.connection.send(reply, None, envelope.write(), payload).await {
             tracing::debug!(%error, "a refusal was not sent");
         }
-    }
-}
-
-/// Why a request in parts did not come whole.
-fn reason(error: &TransportError) -> TurnedAway {
-    match error {
-        TransportError::TimedOut { peer, .. } if peer == Room::MEMORY => TurnedAway::NoRoom,
-        _ => TurnedAway::Late,
-    }
-}
-
-impl Clerk {
-    /// Tells of a request that is turned away before it has come whole.
-    fn turned_away(&self, reason: TurnedAway) {
-        let doorman = match self {
-            Self::Own(service, _) => &service.options().turned_away,
-            Self::Hub(hub) => hub.doorman(),
-        };
-        doorman(Carrier::Nats, reason);
-    }
-
-    /// What requests take that are being read.
-    fn requests(&self) -> &Memory {
-        match self {
-            Self::Own(service, _) => service.requests(),
-            Self::Hub(hub) => hub.requests(),
-        }
-    }
-
-    /// What helps where a reply does not go in one message.
-    fn how_to_shorten(&self) -> &'static str {
-        match self {
-            Self::Own(..) => "an artifact is as long as that; raise max_payload of the broker",
-            Self::Hub(_) => {
-                "lower the setting max-download of the server, or raise max_payload of the broker"
-            }
-        }
-    }
-
-    /// Bytes a second that a peer sends or takes at least.
-    fn least_rate(&self) -> u64 {
-        match self {
-            Self::Own(service, _) => service.options().least_rate,
-            Self::Hub(_) => ServeOptions::default().least_rate,
-        }
-    }
-
-    fn request_bytes(&self) -> usize {
-        match self {
-            Self::Own(service, _) => service.options().decode.body_bytes,
-            Self::Hub(hub) => hub.request_bytes(),
-        }
-    }
-
-    fn idle_timeout(&self) -> Duration {
-        match self {
-            Self::Own(service, _) => service.options().idle_timeout,
-            Self::Hub(hub) => hub.idle_timeout(),
-        }
-    }
-}
-
-impl From<Trouble> for Refused {
-    fn from(trouble: Trouble) -> Self {
-        let fault = match trouble {
-            Trouble::Gone => PeerFault::Gone,
-            Trouble::Busy | Trouble::Full => PeerFault::Busy,
-            Trouble::DiskFull | Trouble::Failed => PeerFault::Failed,
-        };
-        Self { fault, text: trouble.text().to_owned() }
-    }
-}
-
-/// The talk itself failed: as a rule nobody hears it.
-impl From<TransportError> for Refused {
-    fn from(error: TransportError) -> Self {
-        Self { fault: PeerFault::Malformed, text: error.to_string() }
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use frond_tests::corpus::{Extras, PROJECT, Shape};
-use frond_tests::frond::{FAILED, REFUSED, USAGE};
-use frond_tests::process::Running;
+use frond_tests::frond::{FAILED, REFUSED, UNREACHABLE, USAGE};
+use frond_tests::process::{Running, free_port};
 use frond_tests::{Frond, Nats, Scratch, Server, shared};
 use nkeys::KeyPair;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair as CertKey};
@@ -224,6 +224,31 @@ fn encrypted_connections() {
     }
     let other = format!("tls://127.0.0.1:PORT/CODE?ca={authority}");
     door.asks(&other, &[], FAILED, "no secure connection");
+}
+
+#[test]
+fn connections_over_web_sockets() {
+    let scratch = Scratch::new();
+    certificates(&scratch);
+    let authority = scratch.file("ca.pem").to_string_lossy().into_owned();
+    for (scheme, security) in [("ws", "no_tls: true\n".to_owned()), ("wss", tls(&scratch, ""))] {
+        let (port, other) = (free_port(), free_port());
+        let configuration = format!(
+            "authorization {{ users: [ {{ user: alice, password: s3cret }} ] }}\nhttp: \"127.0.0.1:{other}\"\n\
+             websocket {{ listen: \"127.0.0.1:{port}\"\n{security} }}\n"
+        );
+        let variables = [&ALICE[..], &[("NATS_CA", authority.as_str())]].concat();
+        let url = format!("{scheme}://localhost:{port}");
+        // What serves is reached over a socket, too.
+        let door = Door::new(&configuration, Scratch::new(), &url, &variables);
+        door.asks(&format!("{url}/CODE?ca={authority}"), &ALICE, 0, "Pull done");
+        let with_password = url.replace("://", "://alice:s3cret@");
+        door.asks(&format!("{with_password}/CODE?ca={authority}"), &[], 0, "Pull done");
+        door.asks(&format!("{url}/CODE?ca={authority}"), &[], REFUSED, "lets in nobody who asks like this");
+        // Ports that are for something else.
+        let code = if scheme == "ws" { UNREACHABLE } else { FAILED };
+        door.asks(&format!("{scheme}://localhost:{other}/CODE?ca={authority}"), &ALICE, code, "localhost");
+    }
 }
 
 #[test]

@@ -71,6 +71,23 @@ fn what_cannot_be_answered_in_one_message_is_answered_with_an_error_card() {
     }
 }
 
+/// Waits for five seconds, after which a request goes again.
+#[test]
+fn a_peer_that_takes_a_request_and_hangs_holds_nobody_up() {
+    let (frond, broker, scratch) = (Frond::new(), Nats::start(), Scratch::new());
+    let original = scratch.copy(&shared::corpus(Shape::of(300), 300, Extras::None), "original.fossil");
+    let (mut hanging, copy) = (ByHand::connect(&broker), scratch.file("copy.fossil"));
+    hanging.join(SUBJECT, &format!("sync-{PROJECT}"), 1);
+    let mut command = frond.command(["clone", &broker.project(PROJECT), &copy.to_string_lossy()]);
+    let mut child = command.spawn().unwrap();
+    hanging.hear();
+    // It hangs from now on; here is somebody who does not.
+    hanging.unsubscribe(1);
+    let _server = frond.server_on(&broker, &original);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(compare::artifacts(&copy), compare::artifacts(&original));
+}
+
 /// Answers on the broker like the older bridge: hands containers on to an HTTP server, and containers back.
 fn bridge(hand: &mut ByHand, server: std::net::SocketAddr, requests: usize) {
     for _ in 0..requests {
