@@ -376,7 +376,19 @@ pub(crate) fn from_io(file: &Path, error: &std::io::Error) -> Failure {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "choose a place that you may write to",
         _ => "check the file and its directory",
     };
-    Failure::new(Code::Failed, format!("{}: {error}", file.display()), hint)
+    let what = match missing_directory(file) {
+        Some(directory) if error.kind() == ErrorKind::NotFound => {
+            format!("{}: there is no directory {}", file.display(), directory.display())
+        }
+        _ => format!("{}: {error}", file.display()),
+    };
+    Failure::new(Code::Failed, what, hint)
+}
+
+/// The first directory on the way to a file that is not there.
+fn missing_directory(file: &Path) -> Option<&Path> {
+    let above = file.ancestors().skip(1).filter(|directory| !directory.as_os_str().is_empty());
+    above.take_while(|directory| !directory.exists()).last()
 }
 
 #[cfg(test)]
@@ -403,6 +415,22 @@ mod tests {
                 "{failure:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_file_in_no_directory_is_an_error_that_names_the_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = directory.path().join("a");
+        let not_found = std::io::Error::from(std::io::ErrorKind::NotFound);
+        for file in [missing.join("x"), missing.join("b/c/x")] {
+            let failure = from_io(&file, &not_found);
+            assert!(
+                failure.what.ends_with(&format!(": there is no directory {}", missing.display())),
+                "{failure:?}"
+            );
+        }
+        let failure = from_io(&directory.path().join("x"), &not_found);
+        assert!(!failure.what.contains("no directory"), "{failure:?}");
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn a_clone_that_is_interrupted_before_anything_came_leaves_nothing() {
         let mut command = frond.command(["clone", &server.url(), &copy.to_string_lossy()]);
         let said = interrupt(&mut command, signal, &server, 1);
         assert_eq!(said.code, Some(code), "{said}");
-        assert!(said.stderr.contains("interrupted"), "{said}");
+        assert!(said.stderr.contains("interrupted; run the same command again to go on"), "{said}");
         assert_eq!(said.stderr.trim().lines().count(), 1, "{said}");
         assert_eq!(files(scratch.path()), Vec::<String>::new(), "{said}");
     }
@@ -76,6 +76,7 @@ fn a_clone_that_is_interrupted_later_leaves_what_came_and_tells_how_to_finish_it
     assert_eq!(said.code, Some(130), "{said}");
     let object: serde_json::Value = serde_json::from_str(said.stdout.trim()).unwrap();
     assert_eq!((object["type"].as_str(), object["code"].as_i64()), (Some("error"), Some(130)), "{said}");
+    assert_eq!(object["hint"], "run the same command again to go on", "{said}");
     assert_eq!(files(scratch.path()), [".copy.fossil.frond-clone"], "{said}");
 
     let other = frond.try_run(["clone", &server.url(), &copy.to_string_lossy()]);

@@ -104,11 +104,7 @@ impl Registry {
     fn turn(&self, written: Option<&Leaf>) -> Result<(Option<Leaf>, Vec<Leaf>), Failure> {
         let mut repo = Repo::open(&self.repository.file)?;
         let own = self.own(&mut repo)?;
-        let is_due = written.is_none_or(|old| {
-            let age = own.written.0.saturating_sub(old.written.0);
-            let is_old = age >= i64::try_from(self.every.as_millis()).unwrap_or(i64::MAX);
-            is_old && own.last_sync != old.last_sync || !own.is_same_leaf(old)
-        });
+        let is_due = written.is_none_or(|old| own.is_due_after(old, self.every));
         let own = is_due.then_some(own);
         if let Some(own) = &own {
             own.write(&mut repo)?;
@@ -142,6 +138,15 @@ fn login(peers: &[Peer]) -> String {
 }
 
 impl Leaf {
+    /// Whether it is to be written in the place of an `old` row: others learn of its first session at once, and of later ones
+    /// `every` so often.
+    fn is_due_after(&self, old: &Self, every: Duration) -> bool {
+        let age = self.written.0.saturating_sub(old.written.0);
+        let is_old = age >= i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+        let is_first = old.last_sync.is_none();
+        self.last_sync != old.last_sync && (is_old || is_first) || !self.is_same_leaf(old)
+    }
+
     fn is_same_leaf(&self, other: &Self) -> bool {
         let of = |leaf: &Self| {
             [&leaf.login, &leaf.id, &leaf.version, &leaf.platform, &leaf.addresses].map(Clone::clone)
@@ -252,6 +257,27 @@ mod tests {
         let newer = Leaf { lag: None, written: UnixTime(1_700_000_060_000), ..leaf("b") };
         newer.write(&mut repo).unwrap();
         assert_eq!(all(&repo.snapshot().unwrap()).unwrap(), [leaf("a"), newer]);
+    }
+
+    #[test]
+    fn a_row_is_written_anew_after_the_first_session_after_a_while_and_when_the_leaf_changed() {
+        let every = Duration::from_secs(60);
+        let at = |milliseconds, last_sync: Option<i64>, addresses: &str| Leaf {
+            written: UnixTime(milliseconds),
+            last_sync: last_sync.map(UnixTime),
+            addresses: addresses.into(),
+            ..leaf("a")
+        };
+        for (now, old, is_due) in [
+            (at(10, Some(5), "a"), at(0, None, "a"), true),
+            (at(10, None, "a"), at(0, None, "a"), false),
+            (at(10, Some(9), "a"), at(0, Some(5), "a"), false),
+            (at(60_000, Some(9), "a"), at(0, Some(5), "a"), true),
+            (at(60_000, Some(5), "a"), at(0, Some(5), "a"), false),
+            (at(10, Some(5), "b"), at(0, Some(5), "a"), true),
+        ] {
+            assert_eq!(now.is_due_after(&old, every), is_due, "{now:?} after {old:?}");
+        }
     }
 
     #[test]

@@ -11,13 +11,18 @@ pub(super) fn author(snap: &Snapshot<'_>, named: Option<&str>) -> Result<Text, F
     let Some(login) = named else {
         let what = "nobody who works here is a user of the repository";
         let known = known_user(snap)?;
-        return known.ok_or_else(|| Failure::new(Code::Failed, what, "say who you are: --user USER"));
+        let hint = "say who you are: --user USER, one of those that `frond user list` shows";
+        return known.ok_or_else(|| Failure::new(Code::Failed, what, hint));
     };
     if is_known(snap, login)? {
         return Ok(login.into());
     }
     let what = format!("{login:?} is no user of the repository");
-    Err(Failure::new(Code::Failed, what, "name one with --user, or make it one"))
+    Err(Failure::new(
+        Code::Failed,
+        what,
+        "name one that `frond user list` shows with --user, or make it one: `frond user new`",
+    ))
 }
 
 /// The file's default user, else who works here, else the user of the remembered address: as stock has it, the
