@@ -13,6 +13,7 @@ pub(crate) mod control;
 pub(crate) mod doctor;
 mod health;
 mod heard;
+mod hook;
 mod keeper;
 mod link;
 mod meeting;
@@ -147,19 +148,16 @@ pub(crate) async fn run(flags: Flags, output: &Output) -> Result<Code, Failure> 
     let board = leaf.board.clone();
     beside.spawn(async move { socket.serve(board, call).await });
     systemd::keep_watchdog(&mut beside, leaf.board.clone());
-    leaf.start()?;
-    let started = leaf.started(admin_url);
-    output.answer(&started, || started.text());
-    leaf.board.enter(Phase::Running);
-    systemd::ready();
-    leaf.until_told(&mut signals, &mut calls).await?;
-    tokio::spawn(async move {
-        output::interrupted(signals.last().await, "stopped at once");
-    });
-    leaf.drain().await;
+    let lived = leaf.live(admin_url, &mut signals, &mut calls, output).await;
+    if lived.is_ok() {
+        tokio::spawn(async move {
+            output::interrupted(signals.last().await, "stopped at once");
+        });
+        leaf.drain().await;
+    }
     // With its task goes the socket.
     beside.shutdown().await;
-    Ok(Code::Ok)
+    lived.map(|()| Code::Ok)
 }
 
 impl Leaf {
@@ -201,6 +199,22 @@ impl Leaf {
             certificate,
             server: None,
         })
+    }
+
+    /// Starts, and does what it is told until it is told to end.
+    async fn live(
+        &mut self,
+        admin_url: Option<String>,
+        signals: &mut Signals,
+        calls: &mut mpsc::Receiver<Call>,
+        output: &Output,
+    ) -> Result<(), Failure> {
+        self.start()?;
+        let started = self.started(admin_url);
+        output.answer(&started, || started.text());
+        self.board.enter(Phase::Running);
+        systemd::ready();
+        self.until_told(signals, calls).await
     }
 
     /// Starts what the configuration has and what does not run yet.
@@ -274,7 +288,8 @@ impl Leaf {
             let name = if repositories.len() > 1 { &*repository.name } else { "" };
             format!("{scheme}://{}{base_path}/{name}", serving::reached_at(port.at))
         });
-        let broker = self.config.nats.as_ref().map(|broker| format!("nats://{}", broker.authority()));
+        let broker = self.config.nats.as_ref();
+        let broker = broker.map(|broker| format!("{}://{}", broker.scheme(), broker.authority()));
         served.into_iter().chain(broker).collect()
     }
 

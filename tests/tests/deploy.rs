@@ -116,7 +116,8 @@ fn the_quick_start_for_a_fleet_does_what_it_says() {
     let path = format!("{}:{}", scratch.path().display(), std::env::var("PATH").unwrap());
     let in_shell = |line: &str, dir: &Path| {
         let mut command = within("sh", ["-c", line], &frond.command([""; 0]));
-        command.env("PATH", &path).env("USER", "ann").current_dir(dir);
+        // Somebody else works on each machine.
+        command.env("PATH", &path).env("USER", dir.file_name().unwrap()).current_dir(dir);
         command
     };
     let ports = [free_port(), free_port()];
@@ -136,10 +137,12 @@ fn the_quick_start_for_a_fleet_does_what_it_says() {
     let _other = leaf(other, 1);
     let copy = there.join("team.fossil");
     until("it is cloned", || copy.exists());
-    std::fs::write(there.join("README.md"), "a change\n").unwrap();
-    let said = done(commit, &there);
-    let hash = said.split_whitespace().last().unwrap();
-    until("the check-in is on the first leaf", || holds(&frond, &here.join("team.fossil"), hash));
+    for (from, to) in [(&there, &here), (&here, &there)] {
+        std::fs::write(from.join("README.md"), format!("a change by {}\n", from.display())).unwrap();
+        let said = done(commit, from);
+        let hash = said.split_whitespace().last().unwrap();
+        until("the check-in is on the other leaf", || holds(&frond, &to.join("team.fossil"), hash));
+    }
     assert!(done(status, &there).contains(&format!("http://127.0.0.1:{}/", ports[0])));
 }
 

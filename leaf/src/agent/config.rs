@@ -9,6 +9,7 @@ mod reference;
 mod resolve;
 mod shown;
 mod value;
+mod wrongs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use sync::nats::{Broker, PeerId};
 pub(crate) use self::flags::{Flags, Source};
 pub(crate) use self::hours::Hours;
 pub(crate) use self::reference::reference;
-pub(crate) use self::resolve::{load, socket_of_broken};
+pub(crate) use self::resolve::{load, load_or_all_wrong, socket_of_broken};
 pub(crate) use self::shown::Shown;
 pub(crate) use self::value::{BasePath, ProxyHeader, RequestBytes, TrustedProxy};
 use crate::measure::Place;
@@ -95,6 +96,8 @@ pub(crate) struct Repository {
     pub(crate) project: Option<String>,
     /// The first user, should it have to be cloned.
     pub(crate) admin_user: Option<String>,
+    /// The program that is run when it changed, with its arguments; empty: none.
+    pub(crate) hook: Vec<String>,
     /// With whom.
     pub(crate) peers: Vec<Peer>,
 }

@@ -82,9 +82,9 @@ impl Findings<'_> {
 /// Looks at everything that a leaf of this configuration needs.
 pub(crate) async fn examine(flags: &Flags, tell: &mut dyn FnMut(&Finding)) {
     let mut findings = Findings { tell };
-    let config = match config::load(flags) {
+    let config = match config::load_or_all_wrong(flags) {
         Ok(config) => config,
-        Err(failure) => return findings.failure("configuration", &failure),
+        Err(wrong) => return wrong.iter().for_each(|failure| findings.failure("configuration", failure)),
     };
     configuration(&config, &mut findings);
     clock(&mut findings);

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::board::{Condition, Trouble};
 use super::config::{Address, Hours, Peer, RequestBytes};
+use super::hook::Hook;
 use super::meeting::Meeting;
 use super::registry::Registry;
 use super::session::Errand;
@@ -49,6 +50,8 @@ struct Work {
     watched: Watched,
     looks: Looks,
     bell: Arc<Notify>,
+    /// Told of changes, if anybody is.
+    hook: Option<Arc<Hook>>,
     schedule: Schedule,
     sessions: JoinSet<Outcome>,
     /// The peer of each session.
@@ -65,13 +68,16 @@ impl Keeper {
         }
         let bell = self.watcher.bell(&self.errand.repository.file);
         let Some(watched) = self.open().await else { return };
-        let beside = [self.meet(), self.register()];
+        let hook = Hook::of(&self.errand.repository);
+        let hooked = hook.clone().map(|hook| tokio::spawn(hook.attend(self.errand.stop.clone())));
+        let beside = [self.meet(), self.register(), hooked];
         let now = self.errand.clock.now();
         let paces = self.errand.repository.peers.iter().map(pace).collect();
         let mut work = Work {
             watched,
             looks: Looks::new(now),
             bell,
+            hook,
             schedule: Schedule::new(paces, self.seed, now),
             sessions: JoinSet::new(),
             peers: BTreeMap::new(),
@@ -255,6 +261,9 @@ impl Keeper {
                     return Wake::Tick;
                 }
                 self.errand.note_holdings(work.watched.repo());
+                if let Some(hook) = &work.hook {
+                    hook.ring();
+                }
                 Wake::Changed
             }
             Err(error) => {

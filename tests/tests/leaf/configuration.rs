@@ -33,6 +33,33 @@ fn a_configuration_that_cannot_work_is_an_error_that_says_where_and_what_to_do()
 }
 
 #[test]
+fn check_tells_all_that_is_wrong() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let text = "lisen = 1\ndrain = 5\n[[repository]]\nfile = 'a'\n[[repository.peer]]\nurl = 'ftp://h/'\n";
+    let config = scratch.write("leaf.toml", text);
+    for command in [&["leaf", "check", "--json"][..], &["doctor", "--json"]] {
+        let said = frond.try_run(command.iter().copied().chain(["--config", &config.to_string_lossy()]));
+        assert_ne!(said.code, Some(0), "{said}");
+        let told: Vec<&str> = said.stdout.lines().collect();
+        let about = ["lisen", "drain", "ftp://h/"];
+        assert_eq!(told.len(), about.len(), "{said}");
+        assert!(told.iter().zip(about).all(|(line, word)| line.contains(word)), "{said}");
+    }
+}
+
+#[test]
+fn a_leaf_that_does_not_start_leaves_no_socket() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("a.fossil");
+    open_repository(&frond, &file);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, socket) = (taken.local_addr().unwrap().to_string(), scratch.file("leaf.sock"));
+    let mut command = frond.command(["leaf", "--listen", &address, "--socket"]);
+    let said = frond_tests::frond::run(command.arg(&socket).arg("-R").arg(&file));
+    assert!(said.code != Some(0) && said.stderr.contains(&address) && !socket.exists(), "{said}");
+}
+
+#[test]
 fn a_repository_that_is_nowhere_is_an_error_at_the_start() {
     let (frond, scratch) = (Frond::new(), Scratch::new());
     let said = frond.try_run(["leaf", "-R", &scratch.file("y.fossil").to_string_lossy()]);

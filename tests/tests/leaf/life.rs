@@ -33,6 +33,34 @@ fn a_way_to_somewhere_that_was_not_there_before_begins_sessions() {
 }
 
 #[test]
+fn a_program_runs_when_the_repository_changed_whoever_changed_it() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let (a, b) = (scratch.file("a.fossil"), scratch.file("b.fossil"));
+    open_repository(&frond, &a);
+    let server = frond.server(&a);
+    frond.clone(&server.url(), &b);
+    let script = "{ echo \"$FROND_HOOK_REPOSITORY $FROND_HOOK_FILE\"; env; } >> ran; exit 3";
+    let text = format!(
+        "socket = 'leaf.sock'\n[[repository]]\nfile = 'b.fossil'\nhook = ['sh', '-c', '{script}']\n\
+         [[repository.peer]]\nurl = '{}'\npoll = '500ms'\n",
+        server.url()
+    );
+    let config = scratch.write("leaf.toml", text);
+    let mut command = frond.command(["leaf", "--json", "--config"]);
+    let leaf = Leaf::start_command(command.arg(&config).env("FROND_PASSWORD", "s3cret"));
+    let ran = || fs::read_to_string(scratch.file("ran")).unwrap_or_default();
+    let times = || ran().lines().filter(|line| *line == format!("b {}", b.display())).count();
+    for (file, name) in [(&b, "here.txt"), (&a, "there.txt")] {
+        let before = times();
+        check_in(&frond, file, name);
+        until("the program ran", || times() > before);
+    }
+    assert!(!ran().contains("s3cret"));
+    let log = leaf.terminate();
+    assert!(log.contains("the hook failed") && log.contains("exit status: 3"), "{log}");
+}
+
+#[test]
 fn a_leaf_that_was_killed_goes_on_when_it_is_started_again() {
     let (frond, scratch) = (Frond::new(), Scratch::new());
     let (a, b) = (scratch.file("a.fossil"), scratch.file("b.fossil"));

@@ -11,6 +11,9 @@ use frond_tests::{Frond, Leaf, Nats, Scratch};
 const MEGABIT: u64 = 125_000;
 
 /// A line of one megabit a second, and before it one of a tenth of a second, to connect to.
+///
+/// It is made of proxies at loopback, not of a network namespace: those can be had, but many kernels of small machines know
+/// no `netem`, without which no namespace delays anything.
 fn slow_line(server: SocketAddr) -> (Proxy, Proxy) {
     let narrow = Proxy::start(server);
     narrow.suffer(Fault::Throttle(MEGABIT));
@@ -124,6 +127,36 @@ fn over_a_broker_what_comes_is_as_fast_as_its_limit_and_no_faster_while_it_comes
 #[test]
 fn over_a_broker_what_goes_is_as_fast_as_its_limit_and_no_faster_while_it_goes() {
     moves_as_fast_as_it_may(Carrier::Nats, "up-rate", Way::Up);
+}
+
+#[test]
+fn what_a_leaf_announces_that_may_send_but_slowly_is_fetched_at_once_by_others() {
+    let (frond, scratch, broker) = (Frond::new(), Scratch::new(), Nats::start());
+    let files = ["a", "b", "c"].map(|name| scratch.file(&format!("{name}.fossil")));
+    open_repository(&frond, &files[0]);
+    let server = frond.server(&files[0]);
+    for file in &files[1..] {
+        frond.output(["clone", "--once", &server.url(), &file.to_string_lossy(), "-A", "ann"]);
+        frond.output(["user", "capabilities", "nobody", "gio", "-R", &file.to_string_lossy()]);
+    }
+    drop(server);
+    let start = |name: &str, more: &str| {
+        let text = format!(
+            "admin = '0'\nsocket = '{name}.sock'\nnats = '{}'\n[defaults]\npoll = 'off'\n{more}\
+             [[repository]]\nfile = '{name}.fossil'\n",
+            broker.url()
+        );
+        let config = scratch.write(&format!("{name}.toml"), text);
+        let leaf = Leaf::start(&frond, ["--config", &config.to_string_lossy()]);
+        until("it is ready", || leaf.probe("/readyz").status == 200);
+        leaf
+    };
+    // By itself the first would take longer than anybody here waits: five minutes.
+    let _fleet = [start("a", "up-rate = 1000\n"), start("b", ""), start("c", "")];
+    let hash = check_in_bytes(&frond, &files[0], 300_000);
+    for file in &files[1..] {
+        until("the others have it", || holds(&frond, file, &hash));
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use sync::nats::PeerId;
 use super::Bridge;
 use super::file;
 use super::resolve::misuse;
+use super::wrongs::Wrongs;
 use crate::exit::Failure;
 use crate::remote;
 
@@ -23,18 +24,18 @@ pub(super) fn said_by_flag(text: &str) -> file::Bridge {
 }
 
 /// All of them, checked.
-pub(super) fn all(said: &[file::Bridge], has_broker: bool) -> Result<Vec<Bridge>, Failure> {
+pub(super) fn all(said: &[file::Bridge], has_broker: bool, wrongs: &mut Wrongs) -> Vec<Bridge> {
     if !said.is_empty() && !has_broker {
-        return Err(misuse("a bridge needs a broker to answer on", "name it with --nats or the key nats"));
+        wrongs.add(misuse("a bridge needs a broker to answer on", "name it with --nats or the key nats"));
     }
-    let bridges = said.iter().map(one).collect::<Result<Vec<_>, _>>()?;
+    let bridges: Vec<Bridge> = said.iter().filter_map(|said| wrongs.keep(one(said))).collect();
     let mut urls = BTreeSet::new();
     for bridge in &bridges {
         if !urls.insert(bridge.url.to_string()) {
-            return Err(misuse(&format!("the bridge to {} is there twice", bridge.url), "keep one of them"));
+            wrongs.add(misuse(&format!("the bridge to {} is there twice", bridge.url), "keep one of them"));
         }
     }
-    Ok(bridges)
+    bridges
 }
 
 fn one(said: &file::Bridge) -> Result<Bridge, Failure> {
@@ -76,6 +77,11 @@ mod tests {
     #[test]
     fn a_bridge_that_cannot_work_is_an_error_without_its_secrets() {
         let of = |url: &str| file::Bridge { url: url.into(), ..file::Bridge::default() };
+        let read = |said: &[file::Bridge], has_broker| {
+            let mut wrongs = Wrongs::default();
+            let bridges = all(said, has_broker, &mut wrongs);
+            wrongs.end(bridges)
+        };
         for (said, has_broker, about) in [
             (vec![of("http://h/")], false, "a broker"),
             (vec![of("http://h/"), of("http://h:80/")], true, "twice"),
@@ -85,10 +91,10 @@ mod tests {
             (vec![file::Bridge { project: Some("a.b".into()), ..of("http://h/") }], true, "project code"),
             (vec![file::Bridge { name: Some("*".into()), ..of("http://h/") }], true, "a peer"),
         ] {
-            let failure = all(&said, has_broker).unwrap_err();
-            assert!(failure.what.contains(about), "{about}: {failure:?}");
-            assert!(!format!("{failure:?}").contains("hush"), "{failure:?}");
+            let wrong = read(&said, has_broker).unwrap_err();
+            assert!(wrong.len() == 1 && wrong[0].what.contains(about), "{about}: {wrong:?}");
+            assert!(!format!("{wrong:?}").contains("hush"), "{wrong:?}");
         }
-        assert_eq!(all(&[of("http://h/"), of("http://h/b")], true).unwrap().len(), 2);
+        assert_eq!(read(&[of("http://h/"), of("http://h/b")], true).unwrap().len(), 2);
     }
 }

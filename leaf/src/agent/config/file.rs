@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::hours::Hours;
 use super::keys::{self, Key, nearest};
 use super::value::{AdminAddress, BasePath, Every, ProxyHeader, RequestBytes, Span, TrustedProxy};
+use super::wrongs::Wrongs;
 use crate::exit::{Code, Failure, from_reading};
+
+/// Keys whose values are shown in no error: they may hold a password.
+const SECRET: [&str; 3] = ["password", "url", "nats"];
 
 /// What the file says.
 #[derive(Debug, Default, Deserialize)]
@@ -50,7 +54,7 @@ pub(super) struct Bridge {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct Repository {
     pub(super) file: PathBuf,
     pub(super) name: Option<String>,
@@ -58,7 +62,7 @@ pub(super) struct Repository {
     pub(super) admin_user: Option<String>,
     pub(super) nats_login: Option<String>,
     pub(super) nats_password_file: Option<PathBuf>,
-    #[serde(default)]
+    pub(super) hook: Vec<String>,
     pub(super) peer: Vec<Peer>,
 }
 
@@ -128,14 +132,21 @@ impl std::fmt::Debug for Bridge {
     }
 }
 
-/// Reads the file.
-pub(super) fn read(path: &Path) -> Result<Leaf, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| from_reading(path, &error))?;
-    parse(&text).map_err(|wrong| {
-        let place = wrong.line.map_or_else(String::new, |line| format!(":{line}"));
-        let what = format!("{}{place}: {}", path.display(), wrong.what);
-        Failure::new(Code::Usage, what, wrong.hint)
-    })
+/// Reads the file. What is wrong with it is left out.
+pub(super) fn read(path: &Path, wrongs: &mut Wrongs) -> Leaf {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            wrongs.add(from_reading(path, &error));
+            return Leaf::default();
+        }
+    };
+    let (leaf, found) = parse(&text);
+    for Wrong { line, what, hint } in found {
+        let place = line.map_or_else(String::new, |line| format!(":{line}"));
+        wrongs.add(Failure::new(Code::Usage, format!("{}{place}: {what}", path.display()), hint));
+    }
+    leaf
 }
 
 /// What is wrong with the text of a file.
@@ -146,37 +157,86 @@ pub(super) struct Wrong {
     pub(super) hint: String,
 }
 
-/// Reads the text of a file.
-pub(super) fn parse(text: &str) -> Result<Leaf, Wrong> {
-    let table = DeTable::parse(text).map_err(|error| of_toml(text, &error))?;
-    check_leaf(text, table.get_ref())?;
-    // The error of this reader shows the line, and with it what may be a password: only its message is taken.
-    toml::from_str(text).map_err(|error| of_toml(text, &error))
+/// Reads the text of a file. What is wrong with it is left out, and told in the order of its lines.
+pub(super) fn parse(text: &str) -> (Leaf, Vec<Wrong>) {
+    let mut table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => return (Leaf::default(), vec![of_toml(text, &error, None)]),
+    };
+    let mut wrong = Vec::new();
+    drop_unknown(text, table.get_mut(), &mut wrong);
+    let leaf = loop {
+        let error = match Leaf::deserialize(Deserializer::from(table.clone())) {
+            Ok(leaf) => break leaf,
+            Err(error) => error,
+        };
+        let key = error.span().and_then(|span| take_out(table.get_mut(), span.start));
+        wrong.push(of_toml(text, &error, key.as_deref()));
+        if key.is_none() {
+            break Leaf::default();
+        }
+    };
+    wrong.sort_by_key(|wrong| wrong.line);
+    (leaf, wrong)
 }
 
-fn of_toml(text: &str, error: &toml::de::Error) -> Wrong {
+/// What an error says of the value of a key. Of the error's text only the message is taken: the rest shows the line, and with
+/// it what may be a password.
+fn of_toml(text: &str, error: &toml::de::Error, key: Option<&str>) -> Wrong {
     let line = error.span().map(|span| line_of(text, span.start));
-    Wrong { line, what: error.message().to_owned(), hint: "see README.md, \"A fleet of leaves\"".to_owned() }
+    let what = match key {
+        Some(key) if SECRET.contains(&key) => format!("{key} has no value of its kind"),
+        Some(key) => format!("{key}: {}", error.message()),
+        None => error.message().to_owned(),
+    };
+    let example = key.and_then(|key| keys::all().find(|known| known.name == key));
+    let hint = match example {
+        Some(Key { name, example, .. }) => format!("write it like this: {name} = {example}"),
+        None => "see README.md, \"A fleet of leaves\"".to_owned(),
+    };
+    Wrong { line, what, hint }
 }
 
-fn check_leaf(text: &str, table: &DeTable<'_>) -> Result<(), Wrong> {
+/// Takes out the innermost value that is at an offset of the text, and gives its key.
+fn take_out(table: &mut DeTable<'_>, at: usize) -> Option<String> {
+    for (_, value) in table.iter_mut() {
+        let taken = match value.get_mut() {
+            DeValue::Table(inner) => take_out(inner, at),
+            DeValue::Array(items) => items.iter_mut().find_map(|item| match item.get_mut() {
+                DeValue::Table(inner) => take_out(inner, at),
+                _ => None,
+            }),
+            _ => None,
+        };
+        if taken.is_some() {
+            return taken;
+        }
+    }
+    let is_there = |value: &Spanned<DeValue<'_>>| value.span().start == at || value.span().contains(&at);
+    let (key, _) = table.iter().find(|(_, value)| is_there(value))?;
+    let key = key.get_ref().clone().into_owned();
+    table.remove(key.as_str());
+    Some(key)
+}
+
+/// Drops keys that nobody knows, with a word on each.
+fn drop_unknown(text: &str, table: &mut DeTable<'_>, wrong: &mut Vec<Wrong>) {
     let known: Vec<&str> = names(&[keys::LEAF]).chain(keys::TABLES).collect();
-    check(text, table, &known, "")?;
-    if let Some(DeValue::Table(defaults)) = table.get("defaults").map(Spanned::get_ref) {
-        check(text, defaults, &names(&[keys::PEER]).collect::<Vec<_>>(), " of [defaults]")?;
+    check(text, table, &known, "", wrong);
+    if let Some(DeValue::Table(defaults)) = table.get_mut("defaults").map(Spanned::get_mut) {
+        check(text, defaults, &names(&[keys::PEER]).collect::<Vec<_>>(), " of [defaults]", wrong);
     }
     for repository in tables(table, "repository") {
         let known: Vec<&str> = names(&[keys::REPOSITORY]).chain(["peer"]).collect();
-        check(text, repository, &known, " of [[repository]]")?;
+        check(text, repository, &known, " of [[repository]]", wrong);
         for peer in tables(repository, "peer") {
             let known: Vec<&str> = names(&[keys::ADDRESS, keys::PEER]).collect();
-            check(text, peer, &known, " of [[repository.peer]]")?;
+            check(text, peer, &known, " of [[repository.peer]]", wrong);
         }
     }
     for bridge in tables(table, "bridge") {
-        check(text, bridge, &names(&[keys::BRIDGE]).collect::<Vec<_>>(), " of [[bridge]]")?;
+        check(text, bridge, &names(&[keys::BRIDGE]).collect::<Vec<_>>(), " of [[bridge]]", wrong);
     }
-    Ok(())
 }
 
 fn names(lists: &[&'static [Key]]) -> impl Iterator<Item = &'static str> {
@@ -184,28 +244,30 @@ fn names(lists: &[&'static [Key]]) -> impl Iterator<Item = &'static str> {
 }
 
 /// The tables of an array of them.
-fn tables<'t, 'i>(table: &'t DeTable<'i>, name: &str) -> impl Iterator<Item = &'t DeTable<'i>> {
-    let items = match table.get(name).map(Spanned::get_ref) {
-        Some(DeValue::Array(items)) => items.iter().map(Spanned::get_ref).collect(),
-        _ => Vec::new(),
+fn tables<'t, 'i>(table: &'t mut DeTable<'i>, name: &str) -> impl Iterator<Item = &'t mut DeTable<'i>> {
+    let items = match table.get_mut(name).map(Spanned::get_mut) {
+        Some(DeValue::Array(items)) => items.iter_mut(),
+        _ => std::slice::IterMut::default(),
     };
-    items.into_iter().filter_map(|item| match item {
+    items.filter_map(|item| match item.get_mut() {
         DeValue::Table(table) => Some(table),
         _ => None,
     })
 }
 
-fn check(text: &str, table: &DeTable<'_>, known: &[&'static str], of: &str) -> Result<(), Wrong> {
-    let Some(wrong) = table.keys().find(|key| !known.contains(&key.get_ref().as_ref())) else {
-        return Ok(());
-    };
-    let name = wrong.get_ref().as_ref();
-    let nearest = nearest(name, known.iter().copied()).unwrap_or_default();
-    Err(Wrong {
-        line: Some(line_of(text, wrong.span().start)),
-        what: format!("unknown key {name:?}{of}"),
-        hint: format!("did you mean {nearest:?}?"),
-    })
+fn check(text: &str, table: &mut DeTable<'_>, known: &[&'static str], of: &str, wrong: &mut Vec<Wrong>) {
+    let unknown: Vec<_> =
+        table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())).cloned().collect();
+    for key in unknown {
+        let name = key.get_ref().as_ref();
+        let nearest = nearest(name, known.iter().copied()).unwrap_or_default();
+        wrong.push(Wrong {
+            line: Some(line_of(text, key.span().start)),
+            what: format!("unknown key {name:?}{of}"),
+            hint: format!("did you mean {nearest:?}?"),
+        });
+        table.remove(name);
+    }
 }
 
 fn line_of(text: &str, offset: usize) -> usize {

@@ -137,6 +137,12 @@ pub(super) const REPOSITORY: &[Key] = &[
         "that of the leaf",
         "a file whose first line is the password of that user",
     ),
+    key(
+        "hook",
+        "[\"/usr/local/bin/deploy\", \"team\"]",
+        "none",
+        "a program and its arguments, run when the repository changed; FROND_HOOK_FILE and FROND_HOOK_REPOSITORY say which",
+    ),
 ];
 
 /// Of a peer alone.
@@ -170,12 +176,17 @@ pub(super) const PEER: &[Key] = &[
     key("retry-cap", "\"5m\"", "5m", "longest such wait, and the wait after a refusal"),
     key("timeout", "\"60s\"", "60s", "give a session up when the peer sends nothing for so long"),
     key("send-bytes", "250000", "250000", "bytes of artifacts in one request; one artifact may exceed it"),
-    key("up-rate", "100000", "no limit", "bytes a second to the peer: within a tenth, in any five seconds"),
+    key(
+        "up-rate",
+        "100000",
+        "no limit",
+        "bytes a second to the peer, in sessions that this leaf begins: within a tenth, in any five seconds",
+    ),
     key(
         "down-rate",
         "100000",
         "no limit",
-        "bytes a second from the peer: within a tenth, in any five seconds",
+        "bytes a second from the peer, in sessions that this leaf begins: within a tenth, in any five seconds",
     ),
     key("within", "\"10m\"", "not required", "the leaf is ready only if a session went well so recently"),
 ];
@@ -202,6 +213,11 @@ pub(super) const BRIDGE: &[Key] = &[
     ),
     key("timeout", "\"60s\"", "60s", "give a request up when the server sends nothing for so long"),
 ];
+
+/// Every key there is.
+pub(super) fn all() -> impl Iterator<Item = &'static Key> {
+    [LEAF, REPOSITORY, ADDRESS, PEER, BRIDGE].into_iter().flatten()
+}
 
 /// Which of `names` a wrong one resembles most.
 pub(super) fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {

@@ -11,6 +11,7 @@ use sync::nats::{Broker, Topic};
 
 use super::file::{self, Defaults};
 use super::flags::{Flags, Source};
+use super::wrongs::Wrongs;
 use super::{Address, Config, Peer, Repository, Secret, TlsFiles, bridges};
 use crate::exit::{Code, Failure};
 use crate::login;
@@ -19,49 +20,42 @@ use crate::remote::{self, Remote};
 /// How far an interval may vary, in percent.
 const MAX_JITTER_PERCENT: u32 = 50;
 
-/// What the leaf is to do.
+/// What the leaf is to do, or the first thing that is wrong with that.
 pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
+    load_or_all_wrong(flags).map_err(|mut wrong| wrong.remove(0))
+}
+
+/// What the leaf is to do, or all that is wrong with that: one thing at least.
+pub(crate) fn load_or_all_wrong(flags: &Flags) -> Result<Config, Vec<Failure>> {
     let path = match (&flags.source.repository, &flags.source.config) {
         (Some(_), _) => None,
         (None, None) if !flags.bridges.is_empty() => None,
-        (None, _) => Some(config_file(&flags.source)?),
+        (None, _) => Some(config_file(&flags.source).map_err(|failure| vec![failure])?),
     };
-    let mut said = path.as_deref().map(file::read).transpose()?.unwrap_or_default();
+    let mut wrongs = Wrongs::default();
+    let mut said = path.as_deref().map(|path| file::read(path, &mut wrongs)).unwrap_or_default();
     let directory = path.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
-    if let Some(file) = &flags.source.repository {
-        said.repository = vec![of_flags(file.clone(), flags)?];
-    } else if !flags.peers.is_empty() {
-        return Err(misuse(
-            "--peer is for the repository of -R FILE",
-            "put the peers into the configuration file",
-        ));
-    }
-    said.bridge.extend(flags.bridges.iter().map(|text| bridges::said_by_flag(text)));
-    if said.repository.is_empty() && said.bridge.is_empty() {
-        return Err(misuse(
-            "there is no repository to keep in step",
-            "name one with -R FILE, or in a [[repository]] of the configuration file",
-        ));
-    }
+    take_flags(flags, &mut said, &mut wrongs);
     let manner = flags.manner();
-    let repositories = said
-        .repository
-        .iter()
-        .map(|said_of| repository(said_of, &directory, |peer| manner.or(&peer.manner()).or(&said.defaults)));
-    let mut repositories = repositories.collect::<Result<Vec<_>, _>>()?;
-    let nats = broker(flags, said.nats.as_deref())?;
-    if let Some(broker) = &nats {
-        let manner = manner.or(&said.defaults);
-        for (repository, of_file) in repositories.iter_mut().zip(&said.repository) {
-            let login = broker_login(flags, &said, of_file, &directory)?;
-            repository.peers.push(on_the_broker(broker, login, &manner)?);
+    let has_broker = flags.nats.is_some() || said.nats.is_some();
+    let nats = wrongs.keep(broker(flags, said.nats.as_deref())).flatten();
+    let mut repositories = Vec::new();
+    for of_file in &said.repository {
+        let manner_of = |peer: &file::Peer| manner.or(&peer.manner()).or(&said.defaults);
+        let mut repository = repository(of_file, &directory, manner_of, &mut wrongs);
+        if let Some(broker) = &nats {
+            let met = broker_login(flags, &said, of_file, &directory)
+                .and_then(|login| on_the_broker(broker, login, &manner.or(&said.defaults)));
+            repository.peers.extend(wrongs.keep(met));
         }
+        repositories.push(repository);
     }
-    check(&repositories)?;
-    let bridges = bridges::all(&said.bridge, nats.is_some())?;
-    let (forwarding, tls) = (forwarding(flags, &said), tls_files(flags, &said, &directory)?);
+    check(&repositories, &mut wrongs);
+    let bridges = bridges::all(&said.bridge, has_broker, &mut wrongs);
+    let tls = wrongs.keep(tls_files(flags, &said, &directory)).flatten();
+    let forwarding = forwarding(flags, &said);
     let socket = flags.source.socket.clone().or_else(|| said.socket.map(|socket| directory.join(socket)));
-    Ok(Config {
+    wrongs.end(Config {
         listen: flags.listen.or(said.listen),
         base_path: flags.base_path.clone().or(said.base_path).map(|path| path.0).unwrap_or_default(),
         forwarding,
@@ -82,6 +76,26 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
         repositories,
         bridges,
     })
+}
+
+/// Puts the repository and the bridges that flags name in their place.
+fn take_flags(flags: &Flags, said: &mut file::Leaf, wrongs: &mut Wrongs) {
+    if let Some(file) = &flags.source.repository {
+        said.repository = wrongs.keep(of_flags(file.clone(), flags)).into_iter().collect();
+    } else if !flags.peers.is_empty() {
+        wrongs.add(misuse(
+            "--peer is for the repository of -R FILE",
+            "put the peers into the configuration file",
+        ));
+    }
+    said.bridge.extend(flags.bridges.iter().map(|text| bridges::said_by_flag(text)));
+    // Where something could not be read, that may have been one.
+    if said.repository.is_empty() && said.bridge.is_empty() && wrongs.is_empty() {
+        wrongs.add(misuse(
+            "there is no repository to keep in step",
+            "name one with -R FILE, or in a [[repository]] of the configuration file",
+        ));
+    }
 }
 
 /// Where the leaf of a configuration listens that has something wrong, as far as that can still be read.
@@ -163,31 +177,33 @@ fn repository(
     said: &file::Repository,
     directory: &Path,
     manner: impl Fn(&file::Peer) -> Defaults,
-) -> Result<Repository, Failure> {
+    wrongs: &mut Wrongs,
+) -> Repository {
     let file = directory.join(&said.file);
-    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stem = said.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name = said.name.clone().or(stem).unwrap_or_default();
-    if name.is_empty()
+    if said.file.as_os_str().is_empty() {
+        wrongs.add(misuse("a repository has no file", "add file = \"...\" to its [[repository]]"));
+    } else if name.is_empty()
         || name.starts_with(['.', '-'])
         || name.contains(['/', '\\'])
         || name.contains(char::is_control)
     {
-        return Err(misuse(
-            &format!("{name:?} is no name for a repository"),
-            "give it one with the key name",
-        ));
+        wrongs.add(misuse(&format!("{name:?} is no name for a repository"), "give it one with the key name"));
     }
-    let peers = said.peer.iter().map(|peer_said| peer(peer_said, &manner(peer_said), directory));
-    let peers = peers.collect::<Result<Vec<_>, _>>().map_err(|mut failure| {
-        failure.what = format!("repository {name}: {}", failure.what);
-        failure
-    })?;
+    let read = |said_of: &file::Peer| {
+        peer(said_of, &manner(said_of), directory).map_err(|mut failure| {
+            failure.what = format!("repository {name}: {}", failure.what);
+            failure
+        })
+    };
+    let peers = said.peer.iter().filter_map(|said_of| wrongs.keep(read(said_of))).collect();
     if let Some(project) = said.project.as_deref().filter(|text| !remote::is_project_code(text)) {
         let what = format!("repository {name}: {}", remote::no_project_code(project));
-        return Err(misuse(&what, "write the whole code of the project"));
+        wrongs.add(misuse(&what, "write the whole code of the project"));
     }
-    let (project, admin_user) = (said.project.clone(), said.admin_user.clone());
-    Ok(Repository { name, file, project, admin_user, peers })
+    let (project, admin_user, hook) = (said.project.clone(), said.admin_user.clone(), said.hook.clone());
+    Repository { name, file, project, admin_user, hook, peers }
 }
 
 fn peer(said: &file::Peer, manner: &Defaults, directory: &Path) -> Result<Peer, Failure> {
@@ -271,7 +287,7 @@ fn on_the_broker(
     (login, password): (Option<String>, Secret),
     manner: &Defaults,
 ) -> Result<Peer, Failure> {
-    let broker = format!("nats://{}", broker.authority());
+    let broker = format!("{}://{}", broker.scheme(), broker.authority());
     peer_of(Address::Meeting { broker, login }, password, manner)
 }
 
@@ -308,30 +324,29 @@ fn password(said: &file::Peer, address: &Address, directory: &Path) -> Result<Se
 }
 
 /// Nothing may be there twice, and no repository be its own peer.
-fn check(repositories: &[Repository]) -> Result<(), Failure> {
+fn check(repositories: &[Repository], wrongs: &mut Wrongs) {
     let (mut names, mut files) = (BTreeSet::new(), BTreeSet::new());
     for repository in repositories {
         if !names.insert(&repository.name) {
             let what = format!("two repositories are called {:?}", repository.name);
-            return Err(misuse(&what, "give one of them another name with the key name"));
+            wrongs.add(misuse(&what, "give one of them another name with the key name"));
         }
         if !files.insert(&repository.file) {
             let what = format!("{} is there twice", repository.file.display());
-            return Err(misuse(&what, "put all peers of a file under one [[repository]]"));
+            wrongs.add(misuse(&what, "put all peers of a file under one [[repository]]"));
         }
         let mut addresses = BTreeSet::new();
         for peer in &repository.peers {
             let shown = peer.address.to_string();
             if peer.address == Address::File(repository.file.clone()) {
-                return Err(misuse(&format!("{shown} is its own peer"), "name another file"));
+                wrongs.add(misuse(&format!("{shown} is its own peer"), "name another file"));
             }
             if !addresses.insert(shown.clone()) {
                 let what = format!("repository {}: peer {shown} is there twice", repository.name);
-                return Err(misuse(&what, "keep one of them"));
+                wrongs.add(misuse(&what, "keep one of them"));
             }
         }
     }
-    Ok(())
 }
 
 /// The socket that a leaf and its commands find without being told: that of the service, else beside the first

@@ -47,6 +47,7 @@ struct ShownRepository {
     /// Whether it is there; else it is cloned.
     exists: bool,
     project_code: Option<String>,
+    hook: Vec<String>,
     peers: Vec<ShownPeer>,
 }
 
@@ -121,6 +122,9 @@ impl Shown {
         for repository in &self.repositories {
             let there = if repository.exists { "" } else { ", to be cloned" };
             let _ = writeln!(text, "\nrepository {} ({}{there})", repository.name, repository.file);
+            if !repository.hook.is_empty() {
+                let _ = writeln!(text, "  hook {}", repository.hook.join(" "));
+            }
             if repository.peers.is_empty() {
                 let _ = writeln!(text, "  no peers: it is served, and synchronized with nobody");
             }
@@ -168,6 +172,7 @@ fn of_repository(repository: &Repository) -> ShownRepository {
         file: repository.file.display().to_string(),
         exists: repository.file.exists(),
         project_code: repository.project.clone(),
+        hook: repository.hook.clone(),
         peers: repository.peers.iter().map(of_peer).collect(),
     }
 }

@@ -4,8 +4,18 @@ use std::path::Path;
 use super::keys::{ADDRESS, BRIDGE, Key, LEAF, PEER, REPOSITORY};
 use super::*;
 
-fn parse(text: &str) -> Result<file::Leaf, file::Wrong> {
-    file::parse(text)
+/// What the text of a file says; or what is wrong with it, one thing at least.
+fn parse(text: &str) -> Result<file::Leaf, Vec<file::Wrong>> {
+    let (leaf, wrong) = file::parse(text);
+    if wrong.is_empty() { Ok(leaf) } else { Err(wrong) }
+}
+
+/// The one thing that is wrong with a text.
+#[track_caller]
+fn wrong(text: &str) -> file::Wrong {
+    let mut wrong = parse(text).unwrap_err();
+    assert_eq!(wrong.len(), 1, "{text}: {wrong:?}");
+    wrong.remove(0)
 }
 
 fn from_file(text: &str) -> Result<Config, crate::exit::Failure> {
@@ -63,7 +73,7 @@ fn a_wrong_key_is_named_with_its_line_and_the_nearest_there_is() {
         ("[[repository]]\nfile = 'a'\n\n[[repository.peer]]\nurl = 'b'\npol = '5s'", 6, "poll"),
     ];
     for (text, line, nearest) in cases {
-        let wrong = parse(text).unwrap_err();
+        let wrong = wrong(text);
         assert_eq!(wrong.line, Some(line), "{text}");
         assert!(wrong.what.starts_with("unknown key"), "{}", wrong.what);
         assert_eq!(wrong.hint, format!("did you mean {nearest:?}?"), "{text}");
@@ -73,10 +83,41 @@ fn a_wrong_key_is_named_with_its_line_and_the_nearest_there_is() {
 #[test]
 fn a_wrong_value_is_an_error_with_its_line_and_without_the_value_of_others() {
     let peer = "[[repository]]\nfile = 'a'\n[[repository.peer]]\nurl = 'http://bob:hush@h/'\npush = 'yes'\n";
-    for (text, line) in [("drain = 'soon'", 1), ("drain = 5", 1), ("\nlisten = 'here'", 2), (peer, 5)] {
-        let wrong = parse(text).unwrap_err();
+    let secret = "[[repository]]\nfile = 'a'\n[[repository.peer]]\nurl = 'b'\npassword = 4711\n";
+    for (text, line, key) in [
+        ("drain = 'soon'", 1, "drain"),
+        ("drain = 5", 1, "drain"),
+        ("\nlisten = 'here'", 2, "listen"),
+        ("[defaults]\npoll = 10", 2, "poll"),
+        ("trusted-proxies = ['10.0.0.0/8', 7]", 1, "trusted-proxies"),
+        ("[repository]\nfile = 'a'", 1, "repository"),
+        (peer, 5, "push"),
+        (secret, 5, "password"),
+    ] {
+        let wrong = wrong(text);
         assert_eq!(wrong.line, Some(line), "{wrong:?}");
-        assert!(!format!("{wrong:?}").contains("hush"), "{wrong:?}");
+        assert!(wrong.what.starts_with(key), "{wrong:?}");
+        assert!(key == "repository" || wrong.hint.contains(&format!("{key} = ")), "{wrong:?}");
+        let said = format!("{wrong:?}");
+        assert!(!said.contains("hush") && !said.contains("4711"), "{said}");
+    }
+}
+
+#[test]
+fn all_that_is_wrong_is_told_in_one_go() {
+    let text = "lisen = 1\ndrain = 5\n[defaults]\npoll = 10\n[[repository]]\nname = 'b'\n\
+                [[repository]]\nfile = 'a'\n[[repository.peer]]\nurl = 'ftp://h/'\n\
+                [[repository.peer]]\nurl = 'http://h/'\njitter = 51\n[[bridge]]\nurl = 'http://h/'\n";
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("leaf.toml");
+    std::fs::write(&path, text).unwrap();
+    let source = Source { config: Some(path), ..Source::default() };
+    let wrong = load_or_all_wrong(&Flags::of(source)).unwrap_err();
+    let told: Vec<&str> = wrong.iter().map(|failure| failure.what.as_str()).collect();
+    let about = ["lisen", "drain", "poll", "has no file", "ftp://h/", "jitter", "a broker"];
+    assert_eq!(told.len(), about.len(), "{told:#?}");
+    for (told, about) in told.iter().zip(about) {
+        assert!(told.contains(about), "{about}: {told}");
     }
 }
 
