@@ -152,7 +152,10 @@ pub(crate) fn expand(snap: &Snapshot<'_>, rid: Rid, source: Option<&Bytes>) -> R
     };
     match source {
         None => Ok(stored.into()),
-        Some(source) => Ok(apply(snap, &blob::id(snap, rid)?, source, &stored)?.into()),
+        Some(source) => match delta::apply(source, &stored, limit) {
+            Ok(content) => Ok(content.into()),
+            Err(reason) => Err(RepoError::BadDelta { id: blob::id(snap, rid)?, reason }),
+        },
     }
 }
 

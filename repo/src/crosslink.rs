@@ -1,7 +1,7 @@
 //! Structural artifacts into derived tables (reference: repo.md section 6).
 //!
 //! Every derived row is a function of the artifacts held and of their rids: whatever the batches and the waiting,
-//! the rows end as stock's `fossil rebuild` of the same file makes them. [`Linker::arrived`] writes what depends
+//! the rows end as stock's `fossil rebuild` of the same file makes them. [`Linker::take_in`] writes what depends
 //! on the artifact alone and notes what else it touches; [`Linker::finish`] brings exactly that up to date.
 //!
 //! Where a rebuild by stock depends on the order in which it meets artifacts, the order of rids decides here
@@ -36,7 +36,7 @@ use bytes::Bytes;
 
 use crate::manifest::{Artifact, TagCard, TagKind};
 use crate::tag::{self, Batch, Statement, TagId};
-use crate::{RepoError, Rid, Text, Tx, UnixTime, blob, manifest};
+use crate::{RepoError, Rid, Text, Tx, UnixTime, blob};
 
 /// Links the artifacts of one batch.
 #[derive(Default)]
@@ -60,16 +60,8 @@ pub struct Linker {
 }
 
 impl Linker {
-    /// Takes in one artifact whose content has just become available and is verified. Any order.
-    /// Says whether it is structural.
-    pub fn arrived(&mut self, tx: &Tx<'_>, rid: Rid, content: &Bytes) -> Result<bool, RepoError> {
-        match read(content) {
-            Some(artifact) => self.take_in(tx, rid, content, &artifact).map(|()| true),
-            None => Ok(false),
-        }
-    }
-
-    /// Takes in a structural artifact as [`read`] gives it.
+    /// Takes in one artifact whose content has just become available and is verified. Any order. Of the files of a
+    /// check-in only the renamed ones need be given: linking reads the cards themselves.
     pub(crate) fn take_in(
         &mut self,
         tx: &Tx<'_>,
@@ -149,17 +141,6 @@ pub fn remake_tickets(tx: &Tx<'_>) -> Result<(), RepoError> {
     crate::schema::ticket::make(tx)?;
     let mut linker = Linker { tickets: ticket::all(tx)?, ..Linker::default() };
     ticket::finish(&mut linker, tx)
-}
-
-/// Reads a structural artifact for [`Linker::take_in`]: the costly part, which other threads may do. Of the files
-/// of a check-in only the renamed ones are kept, as linking reads the cards themselves.
-pub(crate) fn read(content: &[u8]) -> Option<Artifact> {
-    let mut artifact = manifest::parse(content).ok()?;
-    if let Artifact::Checkin(checkin) = &mut artifact {
-        checkin.files.retain(|file| file.old_name.is_some());
-        checkin.files.shrink_to_fit();
-    }
-    Some(artifact)
 }
 
 fn last_linked(tx: &Tx<'_>) -> Result<Rid, RepoError> {

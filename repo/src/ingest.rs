@@ -1,8 +1,8 @@
 //! Expand, verify, link: what happens to artifacts after [`crate::content::put`].
 
 mod every;
+pub(crate) mod examine;
 pub(crate) mod forest;
-pub(crate) mod naming;
 pub(crate) mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,18 +13,19 @@ use rusqlite::params;
 use xfer::ArtifactId;
 
 pub(crate) use self::every::every;
+use self::examine::{Batch, Examiners, Item, Reading};
 use self::forest::{Forest, Node};
-use self::naming::{Batch, Nameless, Namers};
 use self::walk::Walk;
 use crate::crosslink::Linker;
 use crate::error::Fault;
+use crate::manifest::Artifact;
 use crate::{RepoError, Rid, Tx, UnixTime, blob, content, dangling, delta, private};
 
-/// Bytes of expanded artifacts that are named together. Two such batches are under way at a time.
-pub(crate) const BATCH_BYTES: usize = 2 << 20;
+/// Bytes of expanded artifacts that are examined together. Two such batches are under way at a time.
+pub(crate) const BATCH_BYTES: usize = 4 << 20;
 
 /// A batch of more than this has no other beside it.
-const LARGE_BYTES: usize = 4 * BATCH_BYTES;
+const LARGE_BYTES: usize = 2 * BATCH_BYTES;
 
 /// What [`settle`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,8 +50,8 @@ pub fn settle(tx: &Tx<'_>, now: UnixTime) -> Result<Settled, RepoError> {
     }
     let forest = Forest::load(tx, &unsettled.queue)?;
     let threads = tx.memory().borrow().limits.threads;
-    let (linker, done) = naming::with_namers(threads, forest.bytes(), |namers| {
-        let mut settling = Settling::new(tx, &forest, namers)?;
+    let (linker, done) = examine::with_examiners(threads, forest.bytes(), |examiners| {
+        let mut settling = Settling::new(tx, &forest, examiners)?;
         settling.run()?;
         Ok::<_, RepoError>((settling.linker, settling.done))
     })?;
@@ -116,32 +117,32 @@ fn set_size(tx: &Tx<'_>, rid: Rid, size: usize) -> Result<(), RepoError> {
     Ok(())
 }
 
-/// One run of [`settle`]. While one batch is being named by other threads, this one expands the next and links
+/// One run of [`settle`]. While one batch is being examined by other threads, this one expands the next and links
 /// the one before.
 struct Settling<'t, 'r> {
     tx: &'t Tx<'r>,
     forest: &'t Forest,
     walk: Walk<'t>,
-    namers: &'t Namers,
-    expanded: Vec<Nameless>,
+    examiners: &'t Examiners,
+    expanded: Vec<Item>,
     expanded_bytes: usize,
-    being_named: Option<Arc<Batch>>,
+    being_examined: Option<Arc<Batch>>,
     any_private: bool,
     linker: Linker,
     done: Settled,
 }
 
 impl<'t, 'r> Settling<'t, 'r> {
-    fn new(tx: &'t Tx<'r>, forest: &'t Forest, namers: &'t Namers) -> Result<Self, RepoError> {
+    fn new(tx: &'t Tx<'r>, forest: &'t Forest, examiners: &'t Examiners) -> Result<Self, RepoError> {
         let any_private = tx.conn().prepare_cached("SELECT 1 FROM private LIMIT 1")?.exists([])?;
         Ok(Self {
             tx,
             forest,
             walk: Walk::through(forest),
-            namers,
+            examiners,
             expanded: Vec::new(),
             expanded_bytes: 0,
-            being_named: None,
+            being_examined: None,
             any_private,
             linker: Linker::default(),
             done: Settled::default(),
@@ -153,7 +154,7 @@ impl<'t, 'r> Settling<'t, 'r> {
             match expanded {
                 Ok(content) => {
                     self.expanded_bytes += content.len();
-                    self.expanded.push(Nameless { index, expected: self.forest.node(index).id, content });
+                    self.expanded.push(Item { index, expected: Some(self.forest.node(index).id), content });
                     match self.expanded_bytes {
                         // Two of these at a time would be too many bytes.
                         LARGE_BYTES.. => self.finish()?,
@@ -162,7 +163,7 @@ impl<'t, 'r> Settling<'t, 'r> {
                     }
                 }
                 Err(error) => {
-                    // Perhaps it is the source that is false: that shows when its batch is named.
+                    // Perhaps it is the source that is false: that shows when its batch is examined.
                     self.finish()?;
                     if !self.walk.is_abandoned(index) {
                         self.refuse(index, error)?;
@@ -175,12 +176,12 @@ impl<'t, 'r> Settling<'t, 'r> {
         Ok(())
     }
 
-    /// Has what was expanded named, and takes in what was being named until now.
+    /// Has what was expanded examined, and takes in what was being examined until now.
     fn move_on(&mut self) -> Result<(), RepoError> {
-        let next = self.namers.start(std::mem::take(&mut self.expanded));
+        let next = self.examiners.start(std::mem::take(&mut self.expanded), Reading::Structural);
         self.expanded_bytes = 0;
-        match self.being_named.replace(next) {
-            Some(named) => self.absorb(&named),
+        match self.being_examined.replace(next) {
+            Some(examined) => self.absorb(&examined),
             None => Ok(()),
         }
     }
@@ -188,21 +189,24 @@ impl<'t, 'r> Settling<'t, 'r> {
     /// Takes in all that was expanded so far.
     fn finish(&mut self) -> Result<(), RepoError> {
         self.move_on()?;
-        match self.being_named.take() {
-            Some(named) => self.absorb(&named),
+        match self.being_examined.take() {
+            Some(examined) => self.absorb(&examined),
             None => Ok(()),
         }
     }
 
     /// Links a batch in order, after a look at the names.
     fn absorb(&mut self, batch: &Batch) -> Result<(), RepoError> {
-        let names = self.namers.finish(batch);
-        for (&Nameless { index, expected, ref content }, actual) in batch.items().iter().zip(names) {
+        let found = self.examiners.finish(batch);
+        for (&Item { index, expected, ref content }, found) in batch.items().iter().zip(found) {
+            let (Some(expected), Some(actual)) = (expected, found.name) else {
+                unreachable!("names are wanted")
+            };
             if self.walk.is_abandoned(index) {
                 continue;
             }
             if actual == expected {
-                self.accept(self.forest.node(index), content)?;
+                self.accept(self.forest.node(index), content, found.artifact.as_ref())?;
             } else {
                 self.refuse(index, RepoError::WrongHash { id: expected, actual })?;
             }
@@ -210,7 +214,7 @@ impl<'t, 'r> Settling<'t, 'r> {
         Ok(())
     }
 
-    fn accept(&mut self, node: &Node, content: &Bytes) -> Result<(), RepoError> {
+    fn accept(&mut self, node: &Node, content: &Bytes, artifact: Option<&Artifact>) -> Result<(), RepoError> {
         if node.size != content.len() as i64 {
             set_size(self.tx, node.rid, content.len())?;
         }
@@ -222,7 +226,8 @@ impl<'t, 'r> Settling<'t, 'r> {
             content::replace_whole(self.tx, node.rid, content)?;
         }
         self.done.verified += 1;
-        if self.linker.arrived(self.tx, node.rid, content)? {
+        if let Some(artifact) = artifact {
+            self.linker.take_in(self.tx, node.rid, content, artifact)?;
             self.done.linked += 1;
             self.tx.memory().borrow_mut().cache.put(node.rid, content);
         }

@@ -34,6 +34,7 @@ pub mod error;
 pub mod history;
 mod hold;
 pub mod ingest;
+mod lines;
 pub mod link;
 pub mod lock;
 pub mod manifest;

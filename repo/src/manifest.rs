@@ -9,6 +9,7 @@ pub mod parse;
 pub mod write;
 
 pub use card::*;
+pub(crate) use parse::Reader;
 pub use parse::is_reserved as is_reserved_file;
 pub use parse::{NotStructural, parse};
 pub use write::write;

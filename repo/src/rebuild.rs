@@ -3,12 +3,14 @@
 //! Other than stock this invents no control artifacts for a repository without a trunk, and tables that it
 //! does not know stay as they are.
 
-mod reading;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use xfer::ArtifactId;
 
 use crate::crosslink::{self, Linker};
 use crate::error::Fault;
+use crate::ingest::examine::{self, Batch, Examiners, Item, Reading};
 use crate::tx::Damage;
 use crate::{RepoError, Rid, Tx, UnixTime, config, content, dangling, ingest, private, schema, table, tag};
 
@@ -74,21 +76,19 @@ pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Re
     tx.memory().borrow_mut().damage = Damage::CountsAsMissing;
     let total: i64 = tx.conn().query_row("SELECT count(*) FROM blob WHERE size>=0", [], |row| row.get(0))?;
     let total = total.unsigned_abs();
-    let mut linking = Linking::default();
     let threads = tx.memory().borrow().limits.threads;
-    let damaged = reading::with_readers(threads, |readers| {
+    let (linker, rebuilt, damaged) = examine::with_examiners(threads, usize::MAX, |examiners| {
+        let mut linking = Linking::new(tx, examiners);
         let damaged = ingest::every(tx, &mut |rid, content| {
-            let Some(batch) = linking.expanded.add(rid, content) else { return Ok(()) };
-            linking.link(tx, readers.exchange(batch))?;
-            progress(Progress { done: linking.rebuilt.artifacts, total });
+            if linking.add(rid, content)? {
+                progress(Progress { done: linking.rebuilt.artifacts, total });
+            }
             Ok(())
         })?;
-        let rest = std::mem::take(&mut linking.expanded).rest();
-        linking.link(tx, readers.exchange(rest))?;
-        linking.link(tx, readers.last())?;
-        Ok::<_, RepoError>(damaged)
+        linking.move_on()?;
+        linking.move_on()?;
+        Ok::<_, RepoError>((linking.linker, linking.rebuilt, damaged))
     })?;
-    let Linking { linker, rebuilt, .. } = linking;
     linker.finish(tx, now)?;
     tx.memory().borrow_mut().damage = Damage::IsAnError;
     note(tx, now)?;
@@ -96,20 +96,52 @@ pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Re
     Ok(Rebuilt { damaged, ..rebuilt })
 }
 
-/// What is being linked while more is expanded and read.
-#[derive(Default)]
-struct Linking {
+/// While one batch is being read by other threads, this one expands the next and links the one before.
+struct Linking<'t, 'r> {
+    tx: &'t Tx<'r>,
+    examiners: &'t Examiners,
     linker: Linker,
-    expanded: reading::Expanded,
+    expanded: Expanded,
+    being_read: Option<(Vec<Rid>, Arc<Batch>)>,
     rebuilt: Rebuilt,
 }
 
-impl Linking {
-    fn link(&mut self, tx: &Tx<'_>, batch: Vec<reading::Read>) -> Result<(), RepoError> {
-        for (rid, content, artifact) in batch {
+/// Artifacts to be read together.
+#[derive(Default)]
+struct Expanded {
+    rids: Vec<Rid>,
+    items: Vec<Item>,
+    bytes: usize,
+}
+
+impl<'t, 'r> Linking<'t, 'r> {
+    fn new(tx: &'t Tx<'r>, examiners: &'t Examiners) -> Self {
+        let (linker, expanded, rebuilt) = Default::default();
+        Self { tx, examiners, linker, expanded, being_read: None, rebuilt }
+    }
+
+    /// Takes in an artifact. Says whether others were linked meanwhile.
+    fn add(&mut self, rid: Rid, content: &Bytes) -> Result<bool, RepoError> {
+        let Expanded { rids, items, bytes } = &mut self.expanded;
+        items.push(Item { index: rids.len(), expected: None, content: content.clone() });
+        rids.push(rid);
+        *bytes += content.len();
+        let is_full = *bytes >= ingest::BATCH_BYTES;
+        if is_full {
+            self.move_on()?;
+        }
+        Ok(is_full)
+    }
+
+    /// Has what was expanded read, and links what was being read until now.
+    fn move_on(&mut self) -> Result<(), RepoError> {
+        let Expanded { rids, items, .. } = std::mem::take(&mut self.expanded);
+        let next = (rids, self.examiners.start(items, Reading::Structural));
+        let Some((rids, batch)) = self.being_read.replace(next) else { return Ok(()) };
+        for (item, found) in batch.items().iter().zip(self.examiners.finish(&batch)) {
             self.rebuilt.artifacts += 1;
-            if let Some(artifact) = artifact {
-                self.linker.take_in(tx, rid, &content, &artifact)?;
+            if let Some(artifact) = &found.artifact {
+                self.linker.take_in(self.tx, rids[item.index], &item.content, artifact)?;
                 self.rebuilt.structural += 1;
             }
         }

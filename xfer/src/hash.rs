@@ -23,6 +23,17 @@ pub fn same_kind(like: &ArtifactId, content: &[u8]) -> ArtifactId {
     if like.is_sha1() { sha1(content) } else { sha3_256(content) }
 }
 
+/// Names each of some contents with the algorithm that the name beside it uses: faster than one after the other.
+pub fn same_kinds(contents: &[(&ArtifactId, &[u8])]) -> Vec<ArtifactId> {
+    let long: Vec<&[u8]> =
+        contents.iter().filter(|(like, _)| !like.is_sha1()).map(|&(_, content)| content).collect();
+    let mut long = lanes::sha3_256(&long).into_iter().map(ArtifactId::sha3);
+    let name = |&(like, content): &(&ArtifactId, &[u8])| {
+        if like.is_sha1() { sha1(content) } else { long.next().expect("each of them was hashed") }
+    };
+    contents.iter().map(name).collect()
+}
+
 /// Whether `content` is what `id` names.
 pub fn names(id: &ArtifactId, content: &[u8]) -> bool {
     same_kind(id, content) == *id
@@ -55,6 +66,17 @@ mod tests {
         for (content, name) in cases {
             assert_eq!(sha1(content).to_string(), name);
         }
+    }
+
+    #[test]
+    fn many_are_named_as_one_by_one() {
+        let texts: Vec<Vec<u8>> = (0..50_usize).map(|n| vec![n as u8; n * n]).collect();
+        let kinds = [sha1(b""), sha3_256(b"")];
+        let contents: Vec<(&ArtifactId, &[u8])> =
+            texts.iter().enumerate().map(|(n, text)| (&kinds[n % 3 % 2], text.as_slice())).collect();
+        let names: Vec<ArtifactId> =
+            contents.iter().map(|(like, content)| same_kind(like, content)).collect();
+        assert_eq!(same_kinds(&contents), names);
     }
 
     #[test]

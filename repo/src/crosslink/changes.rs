@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::listing::{Entry, Lines, Listing, skip_common};
+use super::listing::{Entry, Listing};
+use crate::lines::{Lines, skip_common};
 
 /// A file that a check-in changed against another one.
 #[derive(Debug, Clone, PartialEq, Eq)]

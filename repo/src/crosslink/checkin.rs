@@ -75,7 +75,8 @@ fn link(
     linker.touch_neighbours(tx, rid)?;
     linker.files.listings.keep(rid, content, checkin, baseline);
     for compared in linker.files.arrived(tx, rid)? {
-        // With its primary parent, a check-in begins to be compared with its other parents.
+        // With its primary parent, a check-in begins to be compared with its other parents. Those of this batch have
+        // been looked at.
         linker.touch_neighbours(tx, compared)?;
     }
     Ok(())

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use memchr::{memchr, memmem};
 
 use crate::error::Fault;
-use crate::manifest::{Artifact, Checkin, Direction};
+use crate::lines::Lines;
+use crate::manifest::{Artifact, Checkin, Direction, Reader};
 use crate::tx::Damage;
 use crate::{RepoError, Rid, Tx, content, manifest};
 
@@ -56,6 +57,11 @@ impl Listing {
         }
     }
 
+    /// The artifact that has it.
+    pub(super) fn content(&self) -> Bytes {
+        self.content.clone()
+    }
+
     /// The `F` cards, each with its line end.
     pub(super) fn cards(&self) -> &[u8] {
         &self.content[self.files.clone()]
@@ -85,35 +91,6 @@ impl<'a> Entry<'a> {
             old_name: tokens.next().map(unescape),
         })
     }
-}
-
-/// Whole lines of a text, without their ends.
-pub(super) struct Lines<'a>(pub(super) &'a [u8]);
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let end = memchr(b'\n', self.0)?;
-        let line = &self.0[..end];
-        self.0 = &self.0[end + 1..];
-        Some(line)
-    }
-}
-
-/// Passes over what two lists begin with in common: whole lines, without reading them one by one.
-pub(super) fn skip_common<'a>(left: &'a [u8], right: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-    const STEP: usize = 256;
-    let mut same = 0;
-    while left.len() >= same + STEP
-        && right.len() >= same + STEP
-        && left[same..same + STEP] == right[same..same + STEP]
-    {
-        same += STEP;
-    }
-    same += left[same..].iter().zip(&right[same..]).take_while(|(a, b)| a == b).count();
-    let start = memchr::memrchr(b'\n', &left[..same]).map_or(0, |end| end + 1);
-    (&left[start..], &right[start..])
 }
 
 /// Where the `F` cards stand: one run, as cards are sorted by letter.
@@ -150,6 +127,7 @@ pub(super) struct Listings {
     uses: BTreeMap<u64, Rid>,
     clock: u64,
     bytes: usize,
+    reader: Reader,
 }
 
 impl Listings {
@@ -180,7 +158,7 @@ impl Listings {
         let Some(content) = held(tx, rid)? else {
             return Ok(None);
         };
-        let Ok(Artifact::Checkin(checkin)) = manifest::parse(&content) else {
+        let Some(Some(Artifact::Checkin(checkin))) = self.reader.read(&[&content]).pop() else {
             return Ok(None);
         };
         let baseline = match &checkin.baseline {
@@ -255,22 +233,5 @@ mod tests {
         );
         assert_eq!(read("F a"), Some(Entry { name: Cow::Borrowed(b"a"), id: None, perm: 0, old_name: None }));
         assert_eq!(read("F _FOSSIL_ aa"), None);
-    }
-
-    #[test]
-    fn common_lines_are_passed_over_up_to_a_line_start() {
-        let cases: [(&str, &str, &str, &str); 4] = [
-            ("a\nb\n", "a\nc\n", "b\n", "c\n"),
-            ("a\n", "a\n", "", ""),
-            ("ab\n", "ac\n", "ab\n", "ac\n"),
-            ("a\n", "a\nb\n", "", "b\n"),
-        ];
-        for (left, right, rest_left, rest_right) in cases {
-            let (a, b) = skip_common(left.as_bytes(), right.as_bytes());
-            assert_eq!((a, b), (rest_left.as_bytes(), rest_right.as_bytes()), "{left:?} {right:?}");
-        }
-        let long = "x\n".repeat(1000);
-        let other = format!("{long}y\n");
-        assert_eq!(skip_common(long.as_bytes(), other.as_bytes()), (&b""[..], &b"y\n"[..]));
     }
 }

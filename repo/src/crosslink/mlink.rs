@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use rusqlite::OptionalExtension;
 use xfer::ArtifactId;
 use xfer::card::Privacy;
@@ -16,12 +17,20 @@ use crate::{RepoError, Rid, Tx, blob, private, tag};
 /// File names whose ids are remembered.
 const KEPT_NAMES: usize = 50_000;
 
+/// Contents of files whose rids are remembered.
+const KEPT_RIDS: usize = 50_000;
+
 /// The file changes of the check-ins of a batch.
 #[derive(Default)]
 pub(super) struct FileLinks {
     pub(super) listings: Listings,
     pending: BTreeSet<Rid>,
+    /// When each check-in of the batch came: near in time, they are near in what they are stored as deltas of.
+    came: BTreeMap<Rid, usize>,
     names: BTreeMap<Vec<u8>, i64>,
+    rids: BTreeMap<ArtifactId, i64>,
+    /// Check-ins that are linked, as far as anyone asked.
+    linked: BTreeSet<Rid>,
 }
 
 /// Where a check-in comes from.
@@ -42,14 +51,16 @@ struct Row<'a> {
 }
 
 impl FileLinks {
-    /// Links what a check-in that has just come completes: itself, and what is compared with it. Says what
-    /// that is.
+    /// Links what a check-in that has just come completes: itself, and what is compared with it. Says what of that
+    /// came in earlier batches.
     pub(super) fn arrived(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
+        self.came.insert(rid, self.came.len());
         self.attempt(tx, rid)?;
-        let compared = compared_with(tx, rid)?;
+        let mut compared = compared_with(tx, rid)?;
         for &child in &compared {
             self.attempt(tx, child)?;
         }
+        compared.retain(|child| !self.came.contains_key(child));
         Ok(compared)
     }
 
@@ -58,10 +69,25 @@ impl FileLinks {
         self.pending.insert(rid);
     }
 
-    /// Makes the rows of all check-ins that could not be compared in passing.
+    /// Makes the rows of all check-ins that could not be compared in passing. A chain of deltas is gone down once:
+    /// they are taken in the order in which their parents came, and each parent stays at hand for the next one.
     pub(super) fn finish(&mut self, tx: &Tx<'_>) -> Result<(), RepoError> {
+        let mut pending = Vec::with_capacity(self.pending.len());
         for rid in std::mem::take(&mut self.pending) {
-            self.link(tx, rid)?;
+            let parent = tag::primary_parent(tx, rid)?.filter(|parent| self.came.contains_key(parent));
+            pending.push((self.came.get(&parent.unwrap_or(rid)).copied(), rid, parent));
+        }
+        pending.sort_unstable();
+        let mut before: Option<(Rid, Bytes)> = None;
+        for (_, rid, parent) in pending {
+            if let Some(parent) = parent {
+                if let Some((rid, content)) = &before {
+                    tx.memory().borrow_mut().cache.put(*rid, content);
+                }
+                before =
+                    self.listings.load(tx, parent)?.map(|listing| (parent, listing.content())).or(before);
+            }
+            self.link(tx, rid, None)?;
         }
         Ok(())
     }
@@ -79,7 +105,7 @@ impl FileLinks {
             return Ok(());
         }
         self.pending.remove(&rid);
-        self.link(tx, rid)
+        self.link(tx, rid, Some(links))
     }
 
     fn at_hand(&mut self, rid: Rid) -> Option<Listing> {
@@ -90,15 +116,20 @@ impl FileLinks {
         }
     }
 
-    fn link(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
-        if !has_primary(tx, rid)? {
-            return Ok(());
-        }
+    /// Makes the rows of a check-in, given its links if they are known.
+    fn link(&mut self, tx: &Tx<'_>, rid: Rid, known: Option<Links>) -> Result<(), RepoError> {
         let Some(own) = self.tree(tx, rid)? else {
             return Ok(());
         };
-        let links = links(tx, rid, &own.0)?;
-        if links.primary.is_none() && own.0.parents > 0 {
+        let links = match known {
+            Some(links) => links,
+            None => links(tx, rid, &own.0)?,
+        };
+        let is_without_primary = match links.primary {
+            Some(primary) => !self.is_checkin(tx, primary)?,
+            None => own.0.parents > 0,
+        };
+        if is_without_primary {
             return Ok(());
         }
         let mut others = Vec::new();
@@ -119,7 +150,7 @@ impl FileLinks {
 
     /// The lists of a check-in that is linked.
     fn tree(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<Option<(Listing, Option<Listing>)>, RepoError> {
-        if !is_checkin(tx, rid)? {
+        if !self.is_checkin(tx, rid)? {
             return Ok(None);
         }
         let Some(own) = self.listings.load(tx, rid)? else {
@@ -135,15 +166,16 @@ impl FileLinks {
     fn write(&mut self, tx: &Tx<'_>, rid: Rid, rows: &[Row<'_>]) -> Result<(), RepoError> {
         tx.conn().prepare_cached("DELETE FROM mlink WHERE mid=?1")?.execute([rid])?;
         let privacy = privacy(tx, rid)?;
+        let may_publish = privacy == Privacy::Public && !rows.is_empty() && private::any(tx)?;
         let mut insert = tx.conn().prepare_cached(
             "INSERT INTO mlink(mid, fid, pmid, pid, fnid, pfnid, mperm, isaux) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
         let primary = rows.first().and_then(|row| row.parent);
         for row in rows {
             let change = &row.change;
-            let fid = content_rid(tx, change.new, privacy)?;
-            let pid = if row.by_merge { -1 } else { content_rid(tx, change.old, privacy)? };
-            if privacy == Privacy::Public && fid > 0 {
+            let fid = self.content(tx, change.new, privacy)?;
+            let pid = if row.by_merge { -1 } else { self.content(tx, change.old, privacy)? };
+            if may_publish && fid > 0 {
                 // What a public check-in contains is public.
                 private::remove(tx, Rid(fid))?;
             }
@@ -154,6 +186,31 @@ impl FileLinks {
             insert.execute((rid, fid, parent, pid, name, old_name, change.perm, auxiliary))?;
         }
         Ok(())
+    }
+
+    /// Whether an artifact is a check-in that has been linked.
+    fn is_checkin(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
+        let is_linked = self.linked.contains(&rid) || is_checkin(tx, rid)?;
+        if is_linked {
+            self.linked.insert(rid);
+        }
+        Ok(is_linked)
+    }
+
+    /// `fid` or `pid`: 0 for no content.
+    fn content(&mut self, tx: &Tx<'_>, hex: Option<&[u8]>, privacy: Privacy) -> Result<i64, RepoError> {
+        let Some(id) = hex.and_then(|hex| ArtifactId::from_hex(hex).ok()) else {
+            return Ok(0);
+        };
+        if let Some(&rid) = self.rids.get(&id) {
+            return Ok(rid);
+        }
+        let rid = blob::rid_or_phantom(tx, &id, privacy)?.map_or(0, |rid| rid.0);
+        if self.rids.len() >= KEPT_RIDS {
+            self.rids.clear();
+        }
+        self.rids.insert(id, rid);
+        Ok(rid)
     }
 
     /// The id of a file name, new if need be.
@@ -186,15 +243,6 @@ impl FileLinks {
 pub(super) fn is_checkin(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
     let mut statement = tx.conn().prepare_cached("SELECT 1 FROM event WHERE objid=?1 AND type='ci'")?;
     Ok(statement.exists([rid])?)
-}
-
-/// Whether the primary parent is here, if there is one.
-fn has_primary(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
-    let mut statement = tx.conn().prepare_cached("SELECT pid FROM plink WHERE cid=?1 AND isprim")?;
-    match statement.query_row([rid], |row| row.get(0)).optional()? {
-        Some(primary) => is_checkin(tx, primary),
-        None => Ok(true),
-    }
 }
 
 /// Whether an artifact is private.
@@ -270,12 +318,4 @@ fn rows<'a>(own: Tree<'a>, others: &'a [Compared], links: usize) -> Vec<Row<'a>>
         }
     }
     rows
-}
-
-/// `fid` or `pid`: 0 for no content.
-fn content_rid(tx: &Tx<'_>, hex: Option<&[u8]>, privacy: Privacy) -> Result<i64, RepoError> {
-    let Some(id) = hex.and_then(|hex| ArtifactId::from_hex(hex).ok()) else {
-        return Ok(0);
-    };
-    Ok(blob::rid_or_phantom(tx, &id, privacy)?.map_or(0, |rid| rid.0))
 }

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::mlink;
+use rusqlite::OptionalExtension;
+
 use crate::{RepoError, Rid, Tx, UnixTime};
 
 /// Parents younger than their child by this much or more have a wrong clock: they stay.
@@ -131,11 +132,9 @@ fn close_parents(tx: &Tx<'_>, child: Rid) -> Result<Vec<Rid>, RepoError> {
 
 /// The time in the artifact of a check-in.
 fn time(tx: &Tx<'_>, rid: Rid) -> Result<Option<UnixTime>, RepoError> {
-    if !mlink::is_checkin(tx, rid)? {
-        return Ok(None);
-    }
-    let mut statement = tx.conn().prepare_cached("SELECT omtime FROM event WHERE objid=?1")?;
-    Ok(Some(UnixTime::from_julian_day(statement.query_row([rid], |row| row.get(0))?)))
+    let mut statement = tx.conn().prepare_cached("SELECT omtime FROM event WHERE objid=?1 AND type='ci'")?;
+    let time = statement.query_row([rid], |row| row.get(0)).optional()?;
+    Ok(time.map(UnixTime::from_julian_day))
 }
 
 /// Puts a check-in at a time, unless a tag does.

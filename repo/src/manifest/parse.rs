@@ -6,13 +6,17 @@
 
 mod build;
 mod fields;
+mod known;
 mod names;
+mod reader;
 mod scan;
 
 use memchr::memmem;
 
 use self::fields::Fields;
+use self::known::KnownFiles;
 pub use self::names::is_reserved;
+pub(crate) use self::reader::Reader;
 use self::scan::Scanner;
 use crate::manifest::Artifact;
 
@@ -81,6 +85,24 @@ pub enum Rule {
 
 /// Reads a structural artifact, clear-signed or not.
 pub fn parse(content: &[u8]) -> Result<Artifact, NotStructural> {
+    let mut fields = Fields::default();
+    let mut card = 0;
+    let body = cards(content, &mut fields, &mut card, KnownFiles::none())?;
+    let artifact = build::artifact(fields).map_err(|rule| NotStructural { card, rule })?;
+    match Seal::of(body) {
+        Some(seal) if seal.agrees(&md5(seal.text)) => Ok(artifact),
+        _ => Err(NotStructural { card: 0, rule: Rule::Checksum }),
+    }
+}
+
+/// Reads the cards of an artifact, and gives the text that has them. The checksum comes later: most content that
+/// begins like a card fails at once, unhashed.
+fn cards<'a>(
+    content: &'a [u8],
+    fields: &mut Fields<'a>,
+    card: &mut u32,
+    mut known: KnownFiles<'_>,
+) -> Result<&'a [u8], NotStructural> {
     let whole = |rule| NotStructural { card: 0, rule };
     if content.last() != Some(&b'\n') {
         return Err(whole(Rule::NoLineEnd));
@@ -89,21 +111,19 @@ pub fn parse(content: &[u8]) -> Result<Artifact, NotStructural> {
     if body.len() < 10 || !body[0].is_ascii_uppercase() || body[1] != b' ' || body.last() != Some(&b'\n') {
         return Err(whole(Rule::NotCards));
     }
-    // Cards before the checksum: most content that begins like a card fails at once, unhashed.
-    let mut scanner = Scanner::new(body);
-    let mut fields = Fields::default();
-    let mut card = 0;
-    let artifact = read(&mut scanner, &mut fields, &mut card)
-        .and_then(|()| build::artifact(fields))
-        .map_err(|rule| NotStructural { card, rule })?;
-    if !is_sealed(body) {
-        return Err(whole(Rule::Checksum));
-    }
-    Ok(artifact)
+    read(&mut Scanner::new(body), fields, card, &mut known)
+        .map_err(|rule| NotStructural { card: *card, rule })?;
+    Ok(body)
 }
 
-fn read<'a>(scanner: &mut Scanner<'a>, fields: &mut Fields<'a>, number: &mut u32) -> Result<(), Rule> {
-    let mut previous = 0;
+fn read<'a>(
+    scanner: &mut Scanner<'a>,
+    fields: &mut Fields<'a>,
+    number: &mut u32,
+    known: &mut KnownFiles<'_>,
+) -> Result<(), Rule> {
+    let (size, mut previous) = (scanner.rest().len(), 0);
+    let mut start = 0;
     while let Some(letter) = scanner.card()? {
         *number = number.saturating_add(1);
         // Stock once wrote technotes with N after P.
@@ -113,17 +133,32 @@ fn read<'a>(scanner: &mut Scanner<'a>, fields: &mut Fields<'a>, number: &mut u32
         }
         previous = letter;
         fields.read(letter, scanner)?;
+        if letter == b'F' {
+            known.pass(scanner, fields);
+            let first = if fields.file_cards.is_empty() { start } else { fields.file_cards.start };
+            fields.file_cards = first..size - scanner.rest().len();
+        }
+        start = size - scanner.rest().len();
     }
     Ok(())
 }
 
-/// Whether the text ends with a Z card that agrees with what is before it.
-fn is_sealed(body: &[u8]) -> bool {
-    let Some((text, seal)) = body.split_last_chunk::<35>() else { return false };
-    let mut digits = [0; 32];
-    faster_hex::hex_encode(&md5(text), &mut digits).is_ok()
-        && seal.starts_with(b"Z ")
-        && seal[2..34] == digits
+/// The Z card at the end, and the text that it is the checksum of.
+struct Seal<'a> {
+    text: &'a [u8],
+    digits: &'a [u8],
+}
+
+impl<'a> Seal<'a> {
+    fn of(body: &'a [u8]) -> Option<Self> {
+        let (text, card) = body.split_last_chunk::<35>()?;
+        card.starts_with(b"Z ").then_some(Self { text, digits: &card[2..34] })
+    }
+
+    fn agrees(&self, digest: &[u8; 16]) -> bool {
+        let mut digits = [0; 32];
+        faster_hex::hex_encode(digest, &mut digits).is_ok() && self.digits == digits
+    }
 }
 
 /// The digest that Z and R cards carry.

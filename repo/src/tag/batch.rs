@@ -296,7 +296,8 @@ fn handed_on(row: &Row) -> Row {
     Row { source: None, kind: TagKind::Propagate, ..row.clone() }
 }
 
-fn primary_parent(tx: &Tx<'_>, child: Rid) -> Result<Option<Rid>, RepoError> {
+/// The primary parent of an artifact, be it here or not.
+pub(crate) fn primary_parent(tx: &Tx<'_>, child: Rid) -> Result<Option<Rid>, RepoError> {
     let mut statement = tx.conn().prepare_cached("SELECT pid FROM plink WHERE cid=?1 AND isprim")?;
     Ok(statement.query_row([child], |row| row.get(0)).optional()?)
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use xfer::ArtifactId;
 
 use super::{Finding, Report};
+use crate::ingest::examine::{self, Batch, Examiners, Item, Reading};
 use crate::ingest::forest::{Forest, Node};
-use crate::ingest::naming::{self, Batch, Nameless, Namers};
 use crate::ingest::walk::Walk;
 use crate::ingest::{Arrival, BATCH_BYTES};
 use crate::{RepoError, Rid, Snapshot, blob, content, dangling, unversioned};
@@ -19,10 +19,10 @@ pub fn artifacts(snap: &Snapshot<'_>) -> Result<Report, RepoError> {
     let mut report = Report { phantoms: phantoms(snap)?, ..Report::default() };
     let forest = Forest::of(nodes(snap, &mut report)?);
     let threads = snap.memory().borrow().limits.threads;
-    naming::with_namers(threads, forest.bytes(), |namers| {
+    examine::with_examiners(threads, forest.bytes(), |examiners| {
         let passed = vec![false; forest.len()];
         let findings = &mut report.findings;
-        let mut check = Check { snap, forest: &forest, namers, passed, findings };
+        let mut check = Check { snap, forest: &forest, examiners, passed, findings };
         check.contents()?;
         check.cycles();
         Ok::<_, RepoError>(())
@@ -71,7 +71,7 @@ fn phantoms(snap: &Snapshot<'_>) -> Result<u64, RepoError> {
 struct Check<'s, 'r> {
     snap: &'s Snapshot<'r>,
     forest: &'s Forest,
-    namers: &'s Namers,
+    examiners: &'s Examiners,
     passed: Vec<bool>,
     findings: &'s mut Vec<Finding>,
 }
@@ -82,13 +82,13 @@ impl Check<'_, '_> {
         self.sourceless(&mut walk);
         let mut expanded = Vec::new();
         let mut bytes = 0;
-        let mut being_named = None;
+        let mut being_examined = None;
         while let Some((index, step)) = walk.step(self.snap)? {
             self.passed[index] = true;
             match step {
                 Ok(content) => {
                     bytes += content.len();
-                    expanded.push(Nameless { index, expected: self.forest.node(index).id, content });
+                    expanded.push(Item { index, expected: Some(self.forest.node(index).id), content });
                 }
                 Err(reason) => {
                     walk.abandon_below(index);
@@ -98,21 +98,21 @@ impl Check<'_, '_> {
             }
             if bytes >= BATCH_BYTES {
                 bytes = 0;
-                let next = self.namers.start(std::mem::take(&mut expanded));
-                self.compare(being_named.replace(next));
+                let next = self.examiners.start(std::mem::take(&mut expanded), Reading::No);
+                self.compare(being_examined.replace(next));
             }
         }
-        self.compare(being_named);
-        let last = self.namers.start(expanded);
+        self.compare(being_examined);
+        let last = self.examiners.start(expanded, Reading::No);
         self.compare(Some(last));
         Ok(())
     }
 
     fn compare(&mut self, batch: Option<Arc<Batch>>) {
         let Some(batch) = batch else { return };
-        for (item, actual) in batch.items().iter().zip(self.namers.finish(&batch)) {
+        for (item, found) in batch.items().iter().zip(self.examiners.finish(&batch)) {
             let &Node { id, size, .. } = self.forest.node(item.index);
-            if actual != id {
+            if let Some(actual) = found.name.filter(|&actual| actual != id) {
                 self.findings.push(Finding::WrongHash { id, actual });
             }
             if size != item.content.len() as i64 {

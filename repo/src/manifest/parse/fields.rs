@@ -1,5 +1,8 @@
 //! Reads cards into fields, whatever kind of artifact they will turn out to make.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use xfer::ArtifactId;
 
 use super::Rule;
@@ -28,6 +31,15 @@ pub(super) struct AttachmentCard {
     pub(super) source: Option<ArtifactId>,
 }
 
+/// Which files of a check-in are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Keep {
+    #[default]
+    All,
+    /// Those with an old name.
+    Renamed,
+}
+
 /// What the cards read so far say.
 #[derive(Default)]
 pub(super) struct Fields<'a> {
@@ -39,13 +51,20 @@ pub(super) struct Fields<'a> {
     pub(super) comment: Option<Text>,
     pub(super) date: Option<UnixTime>,
     pub(super) technote: Option<(UnixTime, String)>,
+    pub(super) keep: Keep,
     pub(super) files: Vec<FileEntry>,
+    /// Name of the last F card that counts.
+    pub(super) last_file: Option<Cow<'a, [u8]>>,
+    /// Where the F cards stand in the text.
+    pub(super) file_cards: Range<usize>,
+    /// Whether there is an F card with an old name, or one that does not count.
+    pub(super) has_odd_files: bool,
     pub(super) root: Option<ArtifactId>,
     pub(super) thread_title: Option<Text>,
     pub(super) in_reply_to: Option<ArtifactId>,
     pub(super) ticket_fields: Vec<TicketField>,
     /// Name of the last J card, sign included.
-    last_field: Option<&'a [u8]>,
+    pub(super) last_field: Option<&'a [u8]>,
     pub(super) ticket: Option<String>,
     pub(super) page: Option<Text>,
     pub(super) members: Vec<ArtifactId>,
@@ -108,10 +127,17 @@ impl<'a> Fields<'a> {
         };
         let perm = perm(card.scanner.token().unwrap_or_default());
         let old_name = card.optional_path()?;
-        ascending(self.files.last().is_none_or(|last| last.name.as_bytes() < &name[..]), card)?;
-        if !is_reserved(&name) {
-            self.files.push(FileEntry { name: Text(name), id, perm, old_name: old_name.map(Text) });
+        ascending(self.last_file.as_ref().is_none_or(|last| *last < name), card)?;
+        let is_reserved = is_reserved(&name);
+        self.has_odd_files |= is_reserved || old_name.is_some();
+        if is_reserved {
+            return Ok(());
         }
+        if self.keep == Keep::All || old_name.is_some() {
+            let old_name = old_name.map(|name| Text(name.into_owned()));
+            self.files.push(FileEntry { name: Text::from(&*name), id, perm, old_name });
+        }
+        self.last_file = Some(name);
         Ok(())
     }
 
@@ -177,6 +203,14 @@ fn ascending(ordered: bool, card: &Tokens<'_, '_>) -> Result<(), Rule> {
     if ordered { Ok(()) } else { Err(Rule::Unsorted(card.letter)) }
 }
 
+/// A name as a token has it.
+pub(super) fn decoded(token: &[u8]) -> Cow<'_, [u8]> {
+    match memchr::memchr(b'\\', token) {
+        Some(_) => Cow::Owned(xfer::token::unescape(token)),
+        None => Cow::Borrowed(token),
+    }
+}
+
 /// The tokens of one card.
 struct Tokens<'s, 'a> {
     letter: char,
@@ -215,16 +249,15 @@ impl<'a> Tokens<'_, 'a> {
         date::parse(token).ok_or_else(|| self.malformed())
     }
 
-    fn path(&mut self) -> Result<Vec<u8>, Rule> {
+    fn path(&mut self) -> Result<Cow<'a, [u8]>, Rule> {
         self.optional_path()?.ok_or_else(|| self.missing())
     }
 
     /// A path of a file. An escaped NUL, at which stock would cut the name, is refused.
-    fn optional_path(&mut self) -> Result<Option<Vec<u8>>, Rule> {
+    fn optional_path(&mut self) -> Result<Option<Cow<'a, [u8]>>, Rule> {
         let Some(token) = self.scanner.token() else { return Ok(None) };
-        let has_escape = memchr::memchr(b'\\', token).is_some();
-        let name = if has_escape { xfer::token::unescape(token) } else { token.to_vec() };
-        if !is_simple_path(&name) || (has_escape && name.contains(&0)) {
+        let name = decoded(token);
+        if !is_simple_path(&name) || name.contains(&0) {
             return Err(self.malformed());
         }
         Ok(Some(name))

@@ -50,6 +50,17 @@ impl<'a> Scanner<'a> {
         Some(token)
     }
 
+    /// What comes after the cards that were read.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Passes over whole lines, at the end of a line.
+    pub(super) fn pass(&mut self, bytes: usize) {
+        assert!(self.at_line_end, "lines are passed over from line to line");
+        self.rest = &self.rest[bytes..];
+    }
+
     /// The content after a card's line: `size` bytes and a line feed.
     pub(super) fn content(&mut self, size: usize) -> Result<&'a [u8], Rule> {
         if !self.at_line_end {
