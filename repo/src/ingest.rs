@@ -22,7 +22,7 @@ use crate::manifest::Artifact;
 use crate::{RepoError, Rid, Tx, UnixTime, blob, content, dangling, delta, private};
 
 /// Bytes of expanded artifacts that are examined together. Two such batches are under way at a time.
-pub(crate) const BATCH_BYTES: usize = 4 << 20;
+pub(crate) const BATCH_BYTES: usize = 3 << 20;
 
 /// A batch of more than this has no other beside it.
 const LARGE_BYTES: usize = 2 * BATCH_BYTES;

@@ -17,7 +17,7 @@ use crate::tx::Damage;
 use crate::{RepoError, Rid, Tx, content, manifest};
 
 /// Bytes of artifacts that [`Listings`] keeps.
-const KEPT_BYTES: usize = 12 << 20;
+const KEPT_BYTES: usize = 10 << 20;
 
 /// The file list of a check-in, and what else its file changes depend on.
 #[derive(Debug, Clone)]
@@ -120,14 +120,25 @@ fn unescape(token: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(xfer::token::unescape(token))
 }
 
-/// Recently used lists, by rid, bounded in bytes.
+/// Recently used lists, by rid, bounded in bytes. Those that are waited with leave last: in a walk through a history
+/// there are as many as it has open branches.
 #[derive(Default)]
 pub(super) struct Listings {
-    lists: BTreeMap<Rid, (Listing, u64)>,
-    uses: BTreeMap<u64, Rid>,
+    lists: BTreeMap<Rid, Kept>,
+    /// By last use: those that may leave, and those that are held.
+    free: BTreeMap<u64, Rid>,
+    held: BTreeMap<u64, Rid>,
     clock: u64,
     bytes: usize,
+    held_bytes: usize,
     reader: Reader,
+}
+
+/// A list, and whether it is held.
+struct Kept {
+    listing: Listing,
+    used: u64,
+    is_held: bool,
 }
 
 impl Listings {
@@ -138,7 +149,7 @@ impl Listings {
 
     /// A list that is at hand.
     pub(super) fn peek(&self, rid: Rid) -> Option<&Listing> {
-        self.lists.get(&rid).map(|(listing, _)| listing)
+        self.lists.get(&rid).map(|kept| &kept.listing)
     }
 
     /// Whether a list is at hand.
@@ -146,14 +157,37 @@ impl Listings {
         self.lists.contains_key(&rid)
     }
 
+    /// Has a list stay at hand, if there is room.
+    pub(super) fn hold(&mut self, rid: Rid) {
+        let Some(kept) = self.lists.get_mut(&rid).filter(|kept| !kept.is_held) else { return };
+        kept.is_held = true;
+        self.free.remove(&kept.used);
+        self.held.insert(kept.used, rid);
+        self.held_bytes += kept.listing.content.len();
+        while self.held_bytes > KEPT_BYTES / 2 {
+            let Some((_, &oldest)) = self.held.first_key_value() else { break };
+            self.release(oldest);
+        }
+    }
+
+    /// Lets a list leave that was held.
+    pub(super) fn release(&mut self, rid: Rid) {
+        let Some(kept) = self.lists.get_mut(&rid).filter(|kept| kept.is_held) else { return };
+        kept.is_held = false;
+        self.held.remove(&kept.used);
+        self.free.insert(kept.used, rid);
+        self.held_bytes -= kept.listing.content.len();
+    }
+
     /// The list of a check-in; none if the artifact is no check-in or not here.
     pub(super) fn load(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<Option<Listing>, RepoError> {
-        if let Some((listing, used)) = self.lists.get_mut(&rid) {
+        if let Some(kept) = self.lists.get_mut(&rid) {
             self.clock += 1;
-            self.uses.remove(used);
-            *used = self.clock;
-            self.uses.insert(self.clock, rid);
-            return Ok(Some(listing.clone()));
+            let uses = if kept.is_held { &mut self.held } else { &mut self.free };
+            uses.remove(&kept.used);
+            kept.used = self.clock;
+            uses.insert(self.clock, rid);
+            return Ok(Some(kept.listing.clone()));
         }
         let Some(content) = held(tx, rid)? else {
             return Ok(None);
@@ -171,19 +205,22 @@ impl Listings {
     }
 
     fn insert(&mut self, rid: Rid, listing: Listing) {
+        self.remove(rid);
         self.clock += 1;
         self.bytes += listing.content.len();
-        self.uses.insert(self.clock, rid);
-        if let Some((old, used)) = self.lists.insert(rid, (listing, self.clock)) {
-            self.bytes -= old.content.len();
-            self.uses.remove(&used);
+        self.free.insert(self.clock, rid);
+        self.lists.insert(rid, Kept { listing, used: self.clock, is_held: false });
+        while self.bytes > KEPT_BYTES && self.free.len() > 1 {
+            let Some((_, &oldest)) = self.free.first_key_value() else { break };
+            self.remove(oldest);
         }
-        while self.bytes > KEPT_BYTES && self.lists.len() > 1 {
-            let Some((_, oldest)) = self.uses.pop_first() else { break };
-            if let Some((old, _)) = self.lists.remove(&oldest) {
-                self.bytes -= old.content.len();
-            }
-        }
+    }
+
+    fn remove(&mut self, rid: Rid) {
+        self.release(rid);
+        let Some(kept) = self.lists.remove(&rid) else { return };
+        self.free.remove(&kept.used);
+        self.bytes -= kept.listing.content.len();
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{RepoError, Rid, Tx, blob, private, tag};
 const KEPT_NAMES: usize = 50_000;
 
 /// Contents of files whose rids are remembered.
-const KEPT_RIDS: usize = 50_000;
+const KEPT_RIDS: usize = 20_000;
 
 /// The file changes of the check-ins of a batch.
 #[derive(Default)]
@@ -102,9 +102,11 @@ impl FileLinks {
         let complete = links.primary.iter().chain(&links.others).all(|&other| self.at_hand(other).is_some());
         if !complete {
             self.pending.insert(rid);
+            self.listings.hold(rid);
             return Ok(());
         }
         self.pending.remove(&rid);
+        self.listings.release(rid);
         self.link(tx, rid, Some(links))
     }
 

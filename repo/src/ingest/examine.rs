@@ -17,7 +17,7 @@ const LEAST_BYTES: usize = 256 << 10;
 
 /// Bytes of artifacts that are hashed together, by one thread: about as many check-ins of a large tree as there
 /// are lanes.
-const PIECE_BYTES: usize = 2 << 20;
+const PIECE_BYTES: usize = 3 << 19;
 
 /// An artifact to be examined.
 pub(crate) struct Item {
