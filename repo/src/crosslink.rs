@@ -14,6 +14,7 @@
 
 mod attachment;
 mod backlink;
+mod cards;
 mod changes;
 pub(crate) mod checkin;
 mod cluster;

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::listing::{Entry, Listing};
-use crate::lines::{Lines, skip_common};
+use super::cards::{Entry, Rest};
+use super::listing::Listing;
 
 /// A file that a check-in changed against another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(super) fn all(tree: Tree<'_>) -> Vec<Change<'_>> {
 /// The files that differ, as stock sees it: a delta manifest is compared by the cards it has.
 pub(super) fn between<'a>(child: Tree<'a>, parent: Tree<'a>) -> Vec<Change<'a>> {
     if child.baseline.is_none() && parent.baseline.is_none() && !child.own.renames {
-        return between_plain(child.own.cards(), parent.own.cards());
+        return between_plain(child.own.cards.rest(), parent.own.cards.rest());
     }
     let before = parent.files();
     let find =
@@ -123,12 +123,12 @@ fn reverted<'a>(child: &'a Listing, parent: &'a Listing, baseline: &'a Listing) 
 }
 
 /// The same for two full lists without old names, which share most of their bytes.
-fn between_plain<'a>(mut child: &'a [u8], mut parent: &'a [u8]) -> Vec<Change<'a>> {
+fn between_plain<'a>(mut child: Rest<'a>, mut parent: Rest<'a>) -> Vec<Change<'a>> {
     let mut changes = Vec::new();
     loop {
-        (child, parent) = skip_common(child, parent);
-        let (mut rest, mut rest_parent) = (Lines(child), Lines(parent));
-        match (next_entry(&mut rest), next_entry(&mut rest_parent)) {
+        child.skip_common(&mut parent);
+        let (mut rest, mut rest_parent) = (child, parent);
+        match (rest.next(), rest_parent.next()) {
             (None, None) => return changes,
             (Some(new), Some(old)) if new.name == old.name => {
                 if new.id != old.id || new.perm != old.perm {
@@ -140,24 +140,20 @@ fn between_plain<'a>(mut child: &'a [u8], mut parent: &'a [u8]) -> Vec<Change<'a
                         old_name: None,
                     });
                 }
-                (child, parent) = (rest.0, rest_parent.0);
+                (child, parent) = (rest, rest_parent);
             }
             (new, Some(old)) if new.as_ref().is_none_or(|new| old.name < new.name) => {
                 changes.push(deletion(old));
-                parent = rest_parent.0;
+                parent = rest_parent;
             }
             (Some(new), _) => {
                 changes.push(addition(new));
-                child = rest.0;
+                child = rest;
             }
             (None, Some(old)) => {
                 changes.push(deletion(old));
-                parent = rest_parent.0;
+                parent = rest_parent;
             }
         }
     }
-}
-
-fn next_entry<'a>(lines: &mut Lines<'a>) -> Option<Entry<'a>> {
-    lines.find_map(Entry::read)
 }

@@ -1,29 +1,29 @@
-//! File lists of check-ins, as they stand in the artifact.
-//!
-//! A list is kept as the bytes of its `F` cards, which ascend by name. Two versions of a large tree share
-//! almost all of them, and equal bytes need no reading.
+//! File lists of check-ins, those at hand.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use memchr::{memchr, memmem};
 
+use super::cards::{Cards, Entry};
 use crate::error::Fault;
-use crate::lines::Lines;
 use crate::manifest::{Artifact, Checkin, Direction, Reader};
 use crate::tx::Damage;
-use crate::{RepoError, Rid, Tx, content, manifest};
+use crate::{RepoError, Rid, Tx, content};
 
-/// Bytes of artifacts that [`Listings`] keeps.
-const KEPT_BYTES: usize = 10 << 20;
+/// Bytes that the lists at hand take.
+const KEPT_BYTES: usize = 16 << 20;
+
+/// What a list takes besides its cards, about.
+const LISTING_BYTES: usize = 256;
 
 /// The file list of a check-in, and what else its file changes depend on.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Listing {
-    content: Bytes,
-    files: Range<usize>,
+    /// The `F` cards.
+    pub(super) cards: Cards,
     /// Whether an old name is given anywhere.
     pub(super) renames: bool,
     /// Number of `P` hashes, as written.
@@ -34,22 +34,10 @@ pub(super) struct Listing {
     pub(super) baseline: Option<Rid>,
 }
 
-/// An `F` card.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry<'a> {
-    pub(super) name: Cow<'a, [u8]>,
-    /// Hex digits; none in a delta manifest for a deletion.
-    pub(super) id: Option<&'a [u8]>,
-    /// `mlink.mperm`.
-    pub(super) perm: i64,
-    pub(super) old_name: Option<Cow<'a, [u8]>>,
-}
-
 impl Listing {
-    fn new(content: &Bytes, checkin: &Checkin, baseline: Option<Rid>) -> Self {
+    fn new(cards: Cards, checkin: &Checkin, baseline: Option<Rid>) -> Self {
         Self {
-            content: content.clone(),
-            files: file_cards(content),
+            cards,
             renames: checkin.files.iter().any(|file| file.old_name.is_some()),
             parents: checkin.parents.len(),
             picks: checkin.cherrypicks.iter().filter(|pick| pick.direction == Direction::Pick).count(),
@@ -57,39 +45,14 @@ impl Listing {
         }
     }
 
-    /// The artifact that has it.
-    pub(super) fn content(&self) -> Bytes {
-        self.content.clone()
-    }
-
-    /// The `F` cards, each with its line end.
-    pub(super) fn cards(&self) -> &[u8] {
-        &self.content[self.files.clone()]
-    }
-
     /// Every file of the list itself, without that of a baseline.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        Lines(self.cards()).filter_map(Entry::read)
+        self.cards.entries()
     }
-}
 
-impl<'a> Entry<'a> {
-    /// Reads a card of an artifact that was parsed. None for the names that Fossil reserves for itself.
-    pub(super) fn read(line: &'a [u8]) -> Option<Self> {
-        let mut tokens = line.strip_prefix(b"F ")?.split(|&byte| byte == b' ');
-        let name = unescape(tokens.next()?);
-        let id = tokens.next();
-        let perm = match tokens.next() {
-            Some(perm) if perm.contains(&b'x') => 1,
-            Some(perm) if perm.contains(&b'l') => 2,
-            _ => 0,
-        };
-        (!manifest::is_reserved_file(&name)).then(|| Self {
-            name,
-            id,
-            perm,
-            old_name: tokens.next().map(unescape),
-        })
+    /// Bytes that would be free without it.
+    fn bytes(&self) -> usize {
+        LISTING_BYTES + self.cards.own_bytes()
     }
 }
 
@@ -113,15 +76,8 @@ fn file_cards(content: &[u8]) -> Range<usize> {
     start..end
 }
 
-fn unescape(token: &[u8]) -> Cow<'_, [u8]> {
-    if memchr(b'\\', token).is_none() {
-        return Cow::Borrowed(token);
-    }
-    Cow::Owned(xfer::token::unescape(token))
-}
-
-/// Recently used lists, by rid, bounded in bytes. Those that are waited with leave last: in a walk through a history
-/// there are as many as it has open branches.
+/// Lists of check-ins by rid, bounded in bytes. Who was used last stays, and who is waited with stays longer: in a walk
+/// through a history there are as many as it has open branches.
 #[derive(Default)]
 pub(super) struct Listings {
     lists: BTreeMap<Rid, Kept>,
@@ -130,13 +86,14 @@ pub(super) struct Listings {
     held: BTreeMap<u64, Rid>,
     clock: u64,
     bytes: usize,
-    held_bytes: usize,
+    /// The one that came last: the next has much in common with it.
+    last: Option<Rid>,
     reader: Reader,
 }
 
 /// A list, and whether it is held.
 struct Kept {
-    listing: Listing,
+    listing: Rc<Listing>,
     used: u64,
     is_held: bool,
 }
@@ -144,11 +101,25 @@ struct Kept {
 impl Listings {
     /// Keeps the list of a check-in that has just been read.
     pub(super) fn keep(&mut self, rid: Rid, content: &Bytes, checkin: &Checkin, baseline: Option<Rid>) {
-        self.insert(rid, Listing::new(content, checkin, baseline));
+        if self.lists.contains_key(&rid) {
+            return;
+        }
+        let cards = &content[file_cards(content)];
+        let cards = match self.last.and_then(|last| self.peek(last)) {
+            Some(last) => Cards::new(cards, &last.cards),
+            None => Cards::new(cards, &Cards::default()),
+        };
+        let listing = Rc::new(Listing::new(cards, checkin, baseline));
+        self.clock += 1;
+        self.bytes += listing.bytes();
+        self.last = Some(rid);
+        self.free.insert(self.clock, rid);
+        self.lists.insert(rid, Kept { listing, used: self.clock, is_held: false });
+        self.make_room();
     }
 
     /// A list that is at hand.
-    pub(super) fn peek(&self, rid: Rid) -> Option<&Listing> {
+    pub(super) fn peek(&self, rid: Rid) -> Option<&Rc<Listing>> {
         self.lists.get(&rid).map(|kept| &kept.listing)
     }
 
@@ -163,11 +134,6 @@ impl Listings {
         kept.is_held = true;
         self.free.remove(&kept.used);
         self.held.insert(kept.used, rid);
-        self.held_bytes += kept.listing.content.len();
-        while self.held_bytes > KEPT_BYTES / 2 {
-            let Some((_, &oldest)) = self.held.first_key_value() else { break };
-            self.release(oldest);
-        }
     }
 
     /// Lets a list leave that was held.
@@ -176,51 +142,65 @@ impl Listings {
         kept.is_held = false;
         self.held.remove(&kept.used);
         self.free.insert(kept.used, rid);
-        self.held_bytes -= kept.listing.content.len();
+    }
+
+    /// Notes that a list is used, and says whether it is at hand.
+    pub(super) fn touch(&mut self, rid: Rid) -> bool {
+        let Some(kept) = self.lists.get_mut(&rid) else { return false };
+        self.clock += 1;
+        let uses = if kept.is_held { &mut self.held } else { &mut self.free };
+        uses.remove(&kept.used);
+        kept.used = self.clock;
+        uses.insert(self.clock, rid);
+        true
     }
 
     /// The list of a check-in; none if the artifact is no check-in or not here.
-    pub(super) fn load(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<Option<Listing>, RepoError> {
-        if let Some(kept) = self.lists.get_mut(&rid) {
-            self.clock += 1;
-            let uses = if kept.is_held { &mut self.held } else { &mut self.free };
-            uses.remove(&kept.used);
-            kept.used = self.clock;
-            uses.insert(self.clock, rid);
-            return Ok(Some(kept.listing.clone()));
+    pub(super) fn load(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<Option<Rc<Listing>>, RepoError> {
+        if self.touch(rid) {
+            return Ok(self.peek(rid).cloned());
         }
-        let Some(content) = held(tx, rid)? else {
-            return Ok(None);
-        };
-        let Some(Some(Artifact::Checkin(checkin))) = self.reader.read(&[&content]).pop() else {
+        match held(tx, rid)? {
+            Some(content) => self.read(tx, rid, &content),
+            None => Ok(None),
+        }
+    }
+
+    /// The list of a check-in, from its content; none if that is no check-in.
+    pub(super) fn read(
+        &mut self,
+        tx: &Tx<'_>,
+        rid: Rid,
+        content: &Bytes,
+    ) -> Result<Option<Rc<Listing>>, RepoError> {
+        let Some(Some(Artifact::Checkin(checkin))) = self.reader.read(&[content]).pop() else {
             return Ok(None);
         };
         let baseline = match &checkin.baseline {
             Some(baseline) => crate::blob::rid(tx, baseline)?,
             None => None,
         };
-        let listing = Listing::new(&content, &checkin, baseline);
-        self.insert(rid, listing.clone());
-        Ok(Some(listing))
+        self.keep(rid, content, &checkin, baseline);
+        Ok(self.peek(rid).cloned())
     }
 
-    fn insert(&mut self, rid: Rid, listing: Listing) {
-        self.remove(rid);
-        self.clock += 1;
-        self.bytes += listing.content.len();
-        self.free.insert(self.clock, rid);
-        self.lists.insert(rid, Kept { listing, used: self.clock, is_held: false });
-        while self.bytes > KEPT_BYTES && self.free.len() > 1 {
-            let Some((_, &oldest)) = self.free.first_key_value() else { break };
-            self.remove(oldest);
+    /// Has lists leave until there is room. The one that came last stays: the next one shares its pieces.
+    fn make_room(&mut self) {
+        while self.bytes > KEPT_BYTES {
+            let oldest =
+                |uses: &BTreeMap<u64, Rid>| uses.values().copied().find(|&rid| Some(rid) != self.last);
+            let (free, held) = (oldest(&self.free), oldest(&self.held));
+            let leaves = if self.held.len() > self.free.len() { held.or(free) } else { free.or(held) };
+            let Some(leaves) = leaves else { return };
+            self.remove(leaves);
         }
     }
 
     fn remove(&mut self, rid: Rid) {
-        self.release(rid);
         let Some(kept) = self.lists.remove(&rid) else { return };
-        self.free.remove(&kept.used);
-        self.bytes -= kept.listing.content.len();
+        let uses = if kept.is_held { &mut self.held } else { &mut self.free };
+        uses.remove(&kept.used);
+        self.bytes -= kept.listing.bytes();
     }
 }
 
@@ -256,19 +236,50 @@ mod tests {
         }
     }
 
+    /// A check-in of so many files, one of which has a version.
+    fn checkin(files: usize, changed: usize, version: usize) -> Bytes {
+        let card = |file| format!("F {file:06} {:040}\n", if file == changed { version } else { 0 });
+        format!("D 2020-01-01\n{}U u\n", (0..files).map(card).collect::<String>()).into()
+    }
+
+    /// What the lists at hand take, counted anew.
+    fn bytes(listings: &Listings) -> usize {
+        let pieces: BTreeMap<_, _> =
+            listings.lists.values().flat_map(|kept| kept.listing.cards.shared()).collect();
+        let lists = listings.lists.values().map(|kept| LISTING_BYTES + kept.listing.cards.room());
+        lists.sum::<usize>() + pieces.values().sum::<usize>()
+    }
+
     #[test]
-    fn entries_are_decoded_and_reserved_names_left_out() {
-        let read = |line: &'static str| Entry::read(line.as_bytes());
-        assert_eq!(
-            read("F a\\sb aa xl c\\sd"),
-            Some(Entry {
-                name: Cow::Borrowed(b"a b"),
-                id: Some(b"aa"),
-                perm: 1,
-                old_name: Some(Cow::Borrowed(b"c d")),
-            })
-        );
-        assert_eq!(read("F a"), Some(Entry { name: Cow::Borrowed(b"a"), id: None, perm: 0, old_name: None }));
-        assert_eq!(read("F _FOSSIL_ aa"), None);
+    fn many_lists_of_one_tree_are_at_hand_and_what_they_take_is_bounded() {
+        let mut listings = Listings::default();
+        for version in 0..3000 {
+            let content = checkin(2000, version * 7 % 2000, version);
+            listings.keep(Rid(version as i64), &content, &Checkin::default(), None);
+            if version % 3 == 0 {
+                listings.hold(Rid(version as i64));
+            }
+            if version % 5 == 0 {
+                listings.release(Rid(version as i64 - 30));
+            }
+        }
+        assert_eq!(listings.bytes, bytes(&listings));
+        assert!(listings.bytes <= KEPT_BYTES);
+        assert!(listings.lists.len() > 500, "{}", listings.lists.len());
+        assert!(listings.has(Rid(2999)));
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_at_hand_until_the_next_comes() {
+        let mut listings = Listings::default();
+        let (long, short) = (checkin(KEPT_BYTES / 40, 0, 0), checkin(1, 0, 0));
+        listings.keep(Rid(1), &long, &Checkin::default(), None);
+        assert!(listings.has(Rid(1)));
+        listings.hold(Rid(1));
+        listings.keep(Rid(2), &short, &Checkin::default(), None);
+        assert!(listings.has(Rid(2)));
+        listings.keep(Rid(3), &short, &Checkin::default(), None);
+        assert!(!listings.has(Rid(1)));
+        assert_eq!(listings.bytes, bytes(&listings));
     }
 }

@@ -4,14 +4,16 @@
 //! are made when the last of these passes by, or at the end of the batch, and made anew when another comes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use bytes::Bytes;
 use rusqlite::OptionalExtension;
 use xfer::ArtifactId;
 use xfer::card::Privacy;
 
 use super::changes::{self, Change, Tree};
 use super::listing::{Listing, Listings};
+use crate::ingest::forest::Forest;
+use crate::ingest::walk::Walk;
 use crate::{RepoError, Rid, Tx, blob, private, tag};
 
 /// File names whose ids are remembered.
@@ -19,6 +21,9 @@ const KEPT_NAMES: usize = 50_000;
 
 /// Contents of files whose rids are remembered.
 const KEPT_RIDS: usize = 20_000;
+
+/// Check-ins whose lists are fetched together: as many as there is room for.
+const FETCHED_TOGETHER: usize = 200;
 
 /// The file changes of the check-ins of a batch.
 #[derive(Default)]
@@ -69,25 +74,39 @@ impl FileLinks {
         self.pending.insert(rid);
     }
 
-    /// Makes the rows of all check-ins that could not be compared in passing. A chain of deltas is gone down once:
-    /// they are taken in the order in which their parents came, and each parent stays at hand for the next one.
+    /// Makes the rows of all check-ins that could not be compared in passing, in the order in which their parents came.
     pub(super) fn finish(&mut self, tx: &Tx<'_>) -> Result<(), RepoError> {
         let mut pending = Vec::with_capacity(self.pending.len());
         for rid in std::mem::take(&mut self.pending) {
             let parent = tag::primary_parent(tx, rid)?.filter(|parent| self.came.contains_key(parent));
-            pending.push((self.came.get(&parent.unwrap_or(rid)).copied(), rid, parent));
+            pending.push((self.came.get(&parent.unwrap_or(rid)).copied(), rid));
         }
         pending.sort_unstable();
-        let mut before: Option<(Rid, Bytes)> = None;
-        for (_, rid, parent) in pending {
-            if let Some(parent) = parent {
-                if let Some((rid, content)) = &before {
-                    tx.memory().borrow_mut().cache.put(*rid, content);
-                }
-                before =
-                    self.listings.load(tx, parent)?.map(|listing| (parent, listing.content())).or(before);
+        for some in pending.chunks(FETCHED_TOGETHER) {
+            self.fetch(tx, some.iter().map(|&(_, rid)| rid))?;
+            some.iter().try_for_each(|&(_, rid)| self.link(tx, rid, None))?;
+        }
+        Ok(())
+    }
+
+    /// Has the lists at hand by which some check-ins are compared. They share chains of deltas, which are gone down once.
+    fn fetch(&mut self, tx: &Tx<'_>, checkins: impl Iterator<Item = Rid>) -> Result<(), RepoError> {
+        let mut wanted = BTreeSet::new();
+        for rid in checkins {
+            wanted.insert(rid);
+            wanted.extend(comparing(tx, rid)?);
+        }
+        wanted.retain(|&rid| !self.listings.touch(rid));
+        let forest = Forest::above(tx, &wanted)?;
+        let mut walk = Walk::through(&forest);
+        while let Some((index, expanded)) = walk.step(tx)? {
+            let rid = forest.node(index).rid;
+            match expanded {
+                Ok(content) if wanted.contains(&rid) => drop(self.listings.read(tx, rid, &content)?),
+                Ok(_) => {}
+                // What that means is decided where it is needed.
+                Err(_) => drop(walk.abandon_below(index)),
             }
-            self.link(tx, rid, None)?;
         }
         Ok(())
     }
@@ -110,7 +129,7 @@ impl FileLinks {
         self.link(tx, rid, Some(links))
     }
 
-    fn at_hand(&mut self, rid: Rid) -> Option<Listing> {
+    fn at_hand(&self, rid: Rid) -> Option<Rc<Listing>> {
         let own = self.listings.peek(rid)?.clone();
         match own.baseline {
             Some(baseline) if !self.listings.has(baseline) => None,
@@ -151,7 +170,7 @@ impl FileLinks {
     }
 
     /// The lists of a check-in that is linked.
-    fn tree(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<Option<(Listing, Option<Listing>)>, RepoError> {
+    fn tree(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<Option<Lists>, RepoError> {
         if !self.is_checkin(tx, rid)? {
             return Ok(None);
         }
@@ -252,11 +271,20 @@ pub(super) fn privacy(tx: &Tx<'_>, rid: Rid) -> Result<Privacy, RepoError> {
     Ok(if private::contains(tx, rid)? { Privacy::Private } else { Privacy::Public })
 }
 
-/// The check-ins that are compared with this one.
+/// The check-ins that are compared with this one: those that have it for a parent, or pick it.
 fn compared_with(tx: &Tx<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
     let mut statement = tx.conn().prepare_cached(
         "SELECT cid FROM plink WHERE pid=?1
          UNION SELECT childid FROM cherrypick WHERE parentid=?1 AND NOT isExclude",
+    )?;
+    Ok(statement.query_map([rid], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// The check-ins that this one is compared with: its parents, and what it picks.
+fn comparing(tx: &Tx<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
+    let mut statement = tx.conn().prepare_cached(
+        "SELECT pid FROM plink WHERE cid=?1
+         UNION SELECT parentid FROM cherrypick WHERE childid=?1 AND NOT isExclude",
     )?;
     Ok(statement.query_map([rid], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
@@ -285,11 +313,14 @@ fn links(tx: &Tx<'_>, rid: Rid, own: &Listing) -> Result<Links, RepoError> {
     Ok(Links { primary, others, count })
 }
 
-fn as_tree(lists: &(Listing, Option<Listing>)) -> Tree<'_> {
-    Tree { own: &lists.0, baseline: lists.1.as_ref() }
+/// The list of a check-in, and that of its baseline.
+type Lists = (Rc<Listing>, Option<Rc<Listing>>);
+
+fn as_tree(lists: &Lists) -> Tree<'_> {
+    Tree { own: &lists.0, baseline: lists.1.as_deref() }
 }
 
-type Compared = (Rid, (Listing, Option<Listing>));
+type Compared = (Rid, Lists);
 
 /// The rows of a check-in: those against the primary parent first.
 fn rows<'a>(own: Tree<'a>, others: &'a [Compared], links: usize) -> Vec<Row<'a>> {

@@ -1,13 +1,13 @@
 //! Which of some artifacts are deltas of which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use xfer::ArtifactId;
 
 use super::Arrival;
 use crate::blob::Name;
-use crate::{RepoError, Rid, Tx};
+use crate::{RepoError, Rid, Tx, content};
 
 /// An artifact to verify.
 pub(crate) struct Node {
@@ -44,6 +44,19 @@ impl Forest {
             })?);
         }
         Ok(Self::of(nodes))
+    }
+
+    /// The forest of some artifacts and of all that they are, in the end, deltas of.
+    pub(crate) fn above(tx: &Tx<'_>, rids: &BTreeSet<Rid>) -> Result<Self, RepoError> {
+        let mut nodes = BTreeMap::new();
+        for &rid in rids {
+            let mut at = Some(rid);
+            while let Some(rid) = at.filter(|rid| !nodes.contains_key(rid)) {
+                nodes.insert(rid, Arrival::Earlier);
+                at = content::delta_source(tx, rid)?;
+            }
+        }
+        Self::load(tx, &nodes)
     }
 
     /// A forest of nodes that are in the order of their rids.
