@@ -14,7 +14,7 @@ use crate::tx::Damage;
 use crate::{RepoError, Rid, Tx, content};
 
 /// Bytes that the lists at hand take.
-const KEPT_BYTES: usize = 16 << 20;
+pub(super) const KEPT_BYTES: usize = 20 << 20;
 
 /// What a list takes besides its cards, about.
 const LISTING_BYTES: usize = 256;

@@ -11,19 +11,16 @@ use xfer::ArtifactId;
 use xfer::card::Privacy;
 
 use super::changes::{self, Change, Tree};
-use super::listing::{Listing, Listings};
+use super::listing::{self, Listing, Listings};
 use crate::ingest::forest::Forest;
 use crate::ingest::walk::Walk;
-use crate::{RepoError, Rid, Tx, blob, private, tag};
+use crate::{RepoError, Rid, Tx, blob, content, private, tag};
 
 /// File names whose ids are remembered.
 const KEPT_NAMES: usize = 50_000;
 
 /// Contents of files whose rids are remembered.
 const KEPT_RIDS: usize = 20_000;
-
-/// Check-ins whose lists are fetched together: as many as there is room for.
-const FETCHED_TOGETHER: usize = 200;
 
 /// The file changes of the check-ins of a batch.
 #[derive(Default)]
@@ -82,17 +79,32 @@ impl FileLinks {
             pending.push((self.came.get(&parent.unwrap_or(rid)).copied(), rid));
         }
         pending.sort_unstable();
-        for some in pending.chunks(FETCHED_TOGETHER) {
-            self.fetch(tx, some.iter().map(|&(_, rid)| rid))?;
-            some.iter().try_for_each(|&(_, rid)| self.link(tx, rid, None))?;
+        let (mut some, mut bytes) = (Vec::new(), 0);
+        for (_, rid) in pending {
+            some.push(rid);
+            // Lists that are far from each other have little in common.
+            bytes += 2 * content::size(tx, rid)?.unwrap_or(0);
+            if bytes >= listing::KEPT_BYTES as u64 {
+                self.link_together(tx, &some)?;
+                (some, bytes) = (Vec::new(), 0);
+            }
+        }
+        self.link_together(tx, &some)
+    }
+
+    fn link_together(&mut self, tx: &Tx<'_>, checkins: &[Rid]) -> Result<(), RepoError> {
+        self.fetch(tx, checkins)?;
+        for &rid in checkins {
+            self.link(tx, rid, None)?;
+            self.listings.release(rid);
         }
         Ok(())
     }
 
     /// Has the lists at hand by which some check-ins are compared. They share chains of deltas, which are gone down once.
-    fn fetch(&mut self, tx: &Tx<'_>, checkins: impl Iterator<Item = Rid>) -> Result<(), RepoError> {
+    fn fetch(&mut self, tx: &Tx<'_>, checkins: &[Rid]) -> Result<(), RepoError> {
         let mut wanted = BTreeSet::new();
-        for rid in checkins {
+        for &rid in checkins {
             wanted.insert(rid);
             wanted.extend(comparing(tx, rid)?);
         }
