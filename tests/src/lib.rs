@@ -7,6 +7,7 @@ pub mod artifact;
 pub mod browser;
 pub mod compare;
 pub mod corpus;
+pub mod cost;
 pub mod debian;
 pub mod disk;
 pub mod fossil;

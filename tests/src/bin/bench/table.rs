@@ -1,0 +1,142 @@
+//! What is printed.
+
+use std::fmt::{self, Display};
+
+use frond_tests::{Fossil, sql};
+
+use crate::ends::{Bench, Observed, Turn, Verb, Work};
+
+/// The machine, and the head of the table.
+pub(crate) fn head(pairs: usize) -> String {
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    let cpus = read("/proc/cpuinfo");
+    let named = |name: &str, text: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).and_then(|line| line.split_once(':'));
+        line.map_or("unknown".to_owned(), |(_, value)| value.trim().to_owned())
+    };
+    let memory = named("MemTotal", &read("/proc/meminfo"));
+    let count = cpus.lines().filter(|line| line.starts_with("processor")).count();
+    let system = named("Linux", &read("/proc/version").replacen("Linux version ", "Linux:", 1));
+    let system = system.split_whitespace().next().unwrap_or_default().to_owned();
+    let stock = Fossil::new().output(["version"]);
+    format!(
+        "Frond beside stock Fossil: `make bench`.\n\n\
+         Machine: {count} processors, {}; {memory} of memory; Linux {system}.\n\
+         Stock: {}. Medians of {pairs} pairs in turn{}. *Times as fast* is the median of stock's wall \
+         time divided by Frond's, pair by pair; in brackets what is aimed at, and what might be. Every cell has Frond \
+         first, then stock. Processor time is that of client and server; memory, rounds and bytes (with HTTP) are from \
+         another turn, through a proxy.\n\n\
+         | work | seconds | times as fast | CPU seconds | of them server | MB client | MB server | rounds | kB |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
+        named("model name", &cpus),
+        stock.trim(),
+        if pairs > 1 { " after one to warm up" } else { "" },
+    )
+}
+
+/// What was measured of some work, by side.
+pub(crate) struct Row {
+    pub(crate) work: Work,
+    turns: Vec<[Turn; 2]>,
+    observed: [Observed; 2],
+}
+
+impl Row {
+    /// Does it in pairs, and once more to see what time does not tell.
+    pub(crate) fn measure(bench: &Bench, work: &Work) -> Self {
+        let pair = || [bench.turn(work, 0), bench.turn(work, 1)];
+        if bench.pairs > 1 {
+            pair();
+        }
+        let turns = (0..bench.pairs).map(|_| pair()).collect();
+        let observed = [bench.observe(work, 0), bench.observe(work, 1)];
+        Self { work: work.clone(), turns, observed }
+    }
+
+    /// Stock's time divided by ours.
+    pub(crate) fn times_as_fast(&self) -> f64 {
+        median(self.turns.iter().map(|[ours, theirs]| theirs.client.wall / ours.client.wall))
+    }
+
+    /// Medians of both sides.
+    fn of(&self, what: impl Fn(&Turn) -> f64) -> [f64; 2] {
+        [0, 1].map(|side| median(self.turns.iter().map(|pair| what(&pair[side]))))
+    }
+
+    /// Our processor seconds, client and server.
+    pub(crate) fn our_cpu(&self) -> f64 {
+        self.of(|turn| turn.client.cpu + turn.server_cpu)[0]
+    }
+}
+
+impl Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (work, times) = (&self.work, self.work.times as f64);
+        let show =
+            |values: [f64; 2], digits: usize| format!("{:.digits$} / {:.digits$}", values[0], values[1]);
+        let seen = |what: fn(&Observed) -> u64, unit: u64| {
+            let [ours, theirs] = [0, 1].map(|side| what(&self.observed[side]) / unit);
+            if ours + theirs == 0 { "-".to_owned() } else { format!("{ours} / {theirs}") }
+        };
+        let digits = if work.verb != Verb::Clone && times > 1.0 { 4 } else { 2 };
+        writeln!(
+            f,
+            "| {} | {} | **{:.1}** ({}, {}) | {} | {} | {} | {} | {} | {} |",
+            work.name,
+            show(self.of(|turn| turn.client.wall / times), digits),
+            self.times_as_fast(),
+            work.target.0,
+            work.target.1,
+            show(self.of(|turn| (turn.client.cpu + turn.server_cpu) / times), digits),
+            show(self.of(|turn| turn.server_cpu / times), digits),
+            seen(|observed| observed.client_bytes, 1 << 20),
+            seen(|observed| observed.server_bytes, 1 << 20),
+            seen(|observed| observed.rounds, 1),
+            seen(|observed| observed.travelled, 1000),
+        )
+    }
+}
+
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// How our cost grows with the repository.
+#[derive(Default)]
+pub(crate) struct Growth {
+    /// By check-ins: processor seconds of a clone for each gigabyte of artifacts, expanded.
+    clone: Vec<(usize, f64)>,
+    /// By check-ins: milliseconds of the server's processor for a request that moves nothing.
+    request: Vec<(usize, f64)>,
+}
+
+impl Growth {
+    pub(crate) fn note_row(&mut self, checkins: usize, bench: &Bench, row: &Row) {
+        if row.work.is_plain_clone {
+            let bytes = sql::number(&bench.corpus, "SELECT sum(size) FROM blob WHERE size>0");
+            self.clone.push((checkins, row.our_cpu() / (bytes as f64 / 1e9)));
+        }
+    }
+
+    pub(crate) fn note_load(&mut self, checkins: usize, load: &crate::load::Row) {
+        self.request.push((checkins, load.server_ms()));
+    }
+}
+
+impl Display for Growth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nHow Frond's cost grows (aimed at: within 1.2 of the smaller repository):\n")?;
+        for (what, unit, values) in [
+            ("clone", "CPU seconds for a gigabyte, expanded", &self.clone),
+            ("request that moves nothing", "CPU milliseconds of the server", &self.request),
+        ] {
+            for (checkins, value) in values {
+                let share = value / values[0].1;
+                writeln!(f, "- {what}, {checkins} check-ins: {value:.3} {unit}, {share:.2} of the smallest")?;
+            }
+        }
+        Ok(())
+    }
+}
