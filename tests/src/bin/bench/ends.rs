@@ -98,6 +98,9 @@ impl Bench {
         let file = self.scratch.file(name);
         if !file.exists() {
             self.fossil.new_repository(&file, PROJECT);
+            // Unversioned files take a capability that set-up users do not have.
+            let path = file.to_string_lossy();
+            self.fossil.output(["user", "capabilities", "dev", "sy", "-R", &path]);
         }
         file
     }
@@ -186,11 +189,12 @@ impl Bench {
         }
     }
 
-    /// A file that is not there any more.
+    /// A file that is not there any more, nor what a server that was killed left beside it.
     fn gone(&self, name: &str) -> PathBuf {
-        let file = self.scratch.file(name);
-        let _ = std::fs::remove_file(&file);
-        file
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let _ = std::fs::remove_file(self.scratch.file(&format!("{name}{suffix}")));
+        }
+        self.scratch.file(name)
     }
 
     fn commands(&self, work: &Work, side: usize, url: &str, files: &[PathBuf]) -> Vec<Command> {

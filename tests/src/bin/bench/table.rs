@@ -79,6 +79,11 @@ impl Display for Row {
             if ours + theirs == 0 { "-".to_owned() } else { format!("{ours} / {theirs}") }
         };
         let digits = if work.verb != Verb::Clone && times > 1.0 { 4 } else { 2 };
+        // The system counts hundredths of a second: short processes are over before.
+        let cpu = |what: fn(&Turn) -> f64| match work.times {
+            1 => show(self.of(what), 2),
+            _ => "-".to_owned(),
+        };
         writeln!(
             f,
             "| {} | {} | **{:.1}** ({}, {}) | {} | {} | {} | {} | {} | {} |",
@@ -87,8 +92,8 @@ impl Display for Row {
             self.times_as_fast(),
             work.target.0,
             work.target.1,
-            show(self.of(|turn| (turn.client.cpu + turn.server_cpu) / times), digits),
-            show(self.of(|turn| turn.server_cpu / times), digits),
+            cpu(|turn| turn.client.cpu + turn.server_cpu),
+            cpu(|turn| turn.server_cpu),
             seen(|observed| observed.client_bytes, 1 << 20),
             seen(|observed| observed.server_bytes, 1 << 20),
             seen(|observed| observed.rounds, 1),
