@@ -2,12 +2,13 @@
 
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::memory::peak;
-use crate::process::{Said, children, line};
+use crate::process::{Said, children, line, read};
 
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(3);
@@ -25,23 +26,41 @@ pub struct Cost {
 #[track_caller]
 pub fn of(commands: &mut [Command]) -> (Vec<Said>, Cost) {
     let begun = Instant::now();
-    let children: Vec<Child> = commands.iter_mut().map(start).collect();
+    let children: Vec<Started> = commands.iter_mut().map(Started::new).collect();
     let mut cost = Cost::default();
-    for child in &children {
+    for Started { child, .. } in &children {
         // Ended and not waited for, a process still says what it took.
         let id = WaitId::Pid(Pid::from_child(child));
         waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).expect("a child can be waited for");
         cost.wall = begun.elapsed().as_secs_f64();
         cost.cpu += processor_seconds(child.id());
     }
-    let ended = children.into_iter().map(|child| child.wait_with_output().expect("it has ended"));
-    (commands.iter().zip(ended).map(|(command, output)| Said::new(command, &output)).collect(), cost)
+    let ended = commands.iter().zip(children);
+    (ended.map(|(command, started)| started.end(command)).collect(), cost)
 }
 
-fn start(command: &mut Command) -> Child {
-    // What they say is short: a pipe takes it all.
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().unwrap_or_else(|error| panic!("cannot run {}: {error}", line(command)))
+/// A program that runs, and what it says meanwhile: more than a pipe takes.
+struct Started {
+    child: Child,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+}
+
+impl Started {
+    #[track_caller]
+    fn new(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("cannot run {}: {error}", line(command)));
+        let (stdout, stderr) = (child.stdout.take().map(read), child.stderr.take().map(read));
+        Self { child, stdout: stdout.expect("a pipe"), stderr: stderr.expect("a pipe") }
+    }
+
+    fn end(mut self, command: &Command) -> Said {
+        let code = self.child.wait().expect("a child that was started can be waited for").code();
+        let text = |thread: JoinHandle<String>| thread.join().unwrap_or_default();
+        Said { command: line(command), code, stdout: text(self.stdout), stderr: text(self.stderr) }
+    }
 }
 
 /// What a process and those that it started took of the processors so far, in seconds.
