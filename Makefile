@@ -2,8 +2,8 @@
 # make test    install what the tests need (Debian packages) and run them all, each fuzz target for ten seconds
 # make lint    formatting, clippy, dependency rules
 # make bench   compare with stock Fossil, side by side, at 2,000 and 20,000 check-ins; the table is kept in
-#              tests/bench/RESULTS.md. The first run makes the repositories, which takes a while; cargo bench -p frond-repo
-#              times the pieces
+#              tests/bench/RESULTS.md. The first run makes the repositories, which takes a while; BENCH="--checkins 2000 --only
+#              clone" measures a part and leaves the other rows. cargo bench -p frond-repo times the pieces
 # make bench-telemetry  what it costs to observe sessions, and that nobody does; bench-unobserved: the latter alone
 # make sim     run SIM_SEEDS (default 500) seeds of the simulator at each level, and some of them twice: fresh ones, from
 #              the clock on; it prints the command that runs them again, with SIM_FIRST=N. cargo test runs fixed ones
@@ -15,6 +15,7 @@
 # make fuzz    run every fuzz target for FUZZ_SECONDS (default 300) each
 
 CARGO ?= cargo
+BENCH ?=
 FUZZ_SECONDS ?= 300
 SIM_SEEDS ?= 500
 SOAK_MINUTES ?= 10
@@ -44,7 +45,7 @@ lint:
 
 bench:
 	$(CARGO) build --locked --release -p frond-leaf -p frond-tests --bins
-	FROND_BIN=$(RELEASE)/frond $(RELEASE)/bench --keep tests/bench/RESULTS.md
+	FROND_BIN=$(RELEASE)/frond $(RELEASE)/bench $(BENCH) --keep tests/bench/RESULTS.md
 
 bench-telemetry: bench-unobserved
 	$(CARGO) build --locked --release -p frond-leaf

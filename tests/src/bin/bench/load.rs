@@ -13,6 +13,9 @@ use xfer::body::{ContentType, pack};
 use crate::ends::{Bench, Program};
 use crate::table::median;
 
+/// What this is called.
+pub(crate) const NAME: &str = "no-op requests of 32 clients";
+
 const CLIENTS: usize = 32;
 
 /// How long they ask.
@@ -60,8 +63,8 @@ impl Display for Row {
         let per_request = |load: &Load| load.server_cpu / load.answers as f64;
         writeln!(
             f,
-            "| no-op requests of {CLIENTS} clients, {} | {:.0} / {:.0} a second; 95 % in {:.1} / {:.1} ms; {} / {} failed \
-             | **{ratio:.1}** (20, 100) | - | {:.5} / {:.5} | - | {:.0} / {:.0} | - | - |",
+            "| {NAME}, {} | {:.0} / {:.0} a second; 95 % in {:.1} / {:.1} ms; {} / {} failed \
+             | **{ratio:.1}** (20, 100) | - | {:.5} / {:.5} | - | {:.0} / {:.0} | - | - | {} |",
             self.checkins,
             of(0, rate),
             of(1, rate),
@@ -73,6 +76,7 @@ impl Display for Row {
             of(1, per_request),
             of(0, |load| load.server_bytes as f64 / 1_048_576.0),
             of(1, |load| load.server_bytes as f64 / 1_048_576.0),
+            self.loads.len(),
         )
     }
 }

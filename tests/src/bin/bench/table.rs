@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Display};
 
-use frond_tests::{Fossil, sql};
+use frond_tests::Fossil;
 
 use crate::ends::{Bench, Observed, Turn, Verb, Work};
 
 /// The machine, and the head of the table.
-pub(crate) fn head(pairs: usize) -> String {
+pub(crate) fn head() -> String {
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
     let cpus = read("/proc/cpuinfo");
     let named = |name: &str, text: &str| {
@@ -22,15 +22,14 @@ pub(crate) fn head(pairs: usize) -> String {
     format!(
         "Frond beside stock Fossil: `make bench`.\n\n\
          Machine: {count} processors, {}; {memory} of memory; Linux {system}.\n\
-         Stock: {}. Medians of {pairs} pairs in turn{}. *Times as fast* is the median of stock's wall \
+         Stock: {}. Medians of pairs in turn, after one to warm up if there are several. *Times as fast* is the median of stock's wall \
          time divided by Frond's, pair by pair; in brackets what is aimed at, and what might be. Every cell has Frond \
          first, then stock. Processor time is that of client and server; memory, rounds and bytes (with HTTP) are from \
          another turn, through a proxy.\n\n\
-         | work | seconds | times as fast | CPU seconds | of them server | MB client | MB server | rounds | kB |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+         | work | seconds | times as fast | CPU seconds | of them server | MB client | MB server | rounds | kB | pairs |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
         named("model name", &cpus),
         stock.trim(),
-        if pairs > 1 { " after one to warm up" } else { "" },
     )
 }
 
@@ -86,7 +85,7 @@ impl Display for Row {
         };
         writeln!(
             f,
-            "| {} | {} | **{:.1}** ({}, {}) | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | **{:.1}** ({}, {}) | {} | {} | {} | {} | {} | {} | {} |",
             work.name,
             show(self.of(|turn| turn.client.wall / times), digits),
             self.times_as_fast(),
@@ -98,6 +97,7 @@ impl Display for Row {
             seen(|observed| observed.server_bytes, 1 << 20),
             seen(|observed| observed.rounds, 1),
             seen(|observed| observed.travelled, 1000),
+            self.turns.len(),
         )
     }
 }
@@ -106,42 +106,4 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_unstable_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// How our cost grows with the repository.
-#[derive(Default)]
-pub(crate) struct Growth {
-    /// By check-ins: processor seconds of a clone for each gigabyte of artifacts, expanded.
-    clone: Vec<(usize, f64)>,
-    /// By check-ins: milliseconds of the server's processor for a request that moves nothing.
-    request: Vec<(usize, f64)>,
-}
-
-impl Growth {
-    pub(crate) fn note_row(&mut self, checkins: usize, bench: &Bench, row: &Row) {
-        if row.work.is_plain_clone {
-            let bytes = sql::number(&bench.corpus, "SELECT sum(size) FROM blob WHERE size>0");
-            self.clone.push((checkins, row.our_cpu() / (bytes as f64 / 1e9)));
-        }
-    }
-
-    pub(crate) fn note_load(&mut self, checkins: usize, load: &crate::load::Row) {
-        self.request.push((checkins, load.server_ms()));
-    }
-}
-
-impl Display for Growth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\nHow Frond's cost grows (aimed at: within 1.2 of the smaller repository):\n")?;
-        for (what, unit, values) in [
-            ("clone", "CPU seconds for a gigabyte, expanded", &self.clone),
-            ("request that moves nothing", "CPU milliseconds of the server", &self.request),
-        ] {
-            for (checkins, value) in values {
-                let share = value / values[0].1;
-                writeln!(f, "- {what}, {checkins} check-ins: {value:.3} {unit}, {share:.2} of the smallest")?;
-            }
-        }
-        Ok(())
-    }
 }
