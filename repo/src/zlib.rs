@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use xfer::density::is_dense;
 
 /// Deflate cannot do better than this, so a size prefix beyond it is a lie.
 const GREATEST_RATIO: usize = 1032;
@@ -52,16 +53,20 @@ impl Codec {
         Self { compress: None, decompress: None }
     }
 
-    /// Packs `plain`, which must be shorter than 2^32 bytes.
+    /// Packs `plain`, which must be shorter than 2^32 bytes. What deflating makes no smaller is stored as it is.
     pub fn pack(&mut self, plain: &[u8]) -> Vec<u8> {
         let size = u32::try_from(plain.len()).expect("artifacts are bounded far below 2^32 bytes");
         if plain.len() <= STORED_BYTES {
             return stored(plain, size);
         }
+        let mut copy = is_dense(plain).then(|| Compress::new(Compression::none(), true));
         if let Some(used) = &mut self.compress {
             used.reset();
         }
-        let compress = self.compress.get_or_insert_with(|| Compress::new(Compression::new(6), true));
+        let compress = match &mut copy {
+            Some(copy) => copy,
+            None => self.compress.get_or_insert_with(|| Compress::new(Compression::new(6), true)),
+        };
         let mut frame = Vec::with_capacity(64 + plain.len() + plain.len() / 512);
         frame.extend_from_slice(&size.to_be_bytes());
         loop {
@@ -235,6 +240,16 @@ mod tests {
         out
     }
 
+    /// Bytes that hardly compress.
+    fn noise(size: usize) -> Vec<u8> {
+        let mut state = 1_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        (0..size).map(|_| next()).collect()
+    }
+
     #[test]
     fn the_containers_of_the_reference_unpack() {
         let cases: [(&str, &[u8]); 2] =
@@ -269,13 +284,8 @@ mod tests {
 
     #[test]
     fn a_container_of_many_parts_unpacks() {
-        let mut state = 1_u32;
-        let mut noise = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        };
         for size in [PART_BYTES - 20, PART_BYTES, 3 * PART_BYTES, 1_000_000] {
-            let plain: Vec<u8> = (0..size).map(|_| noise()).collect();
+            let plain = noise(size);
             let mut codec = Codec::new();
             let frame = codec.pack(&plain);
             let unpacked = codec.unpack_from(&mut &frame[..], frame.len(), size).unwrap();
@@ -283,6 +293,16 @@ mod tests {
             let cut = frame.len() - 1;
             assert_eq!(codec.unpack_from(&mut &frame[..cut], cut, size).unwrap(), Err(FrameError::NotZlib));
         }
+    }
+
+    #[test]
+    fn noise_is_stored_as_it_is() {
+        let plain = noise(1_000_000);
+        let mut codec = Codec::new();
+        let frame = codec.pack(&plain);
+        assert!(frame.len() < plain.len() + plain.len() / 5_000 + 20, "{} bytes", frame.len());
+        assert!(frame.windows(1_000).any(|part| part == &plain[..1_000]));
+        assert!(codec.unpack(&frame, plain.len()).unwrap() == plain);
     }
 
     #[test]

@@ -6,8 +6,12 @@
 /// ([`crate::CheckinLock`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of artifacts in one request; one artifact may exceed it.
+    /// Bytes of artifacts in one request at most, as far as [`Limits::first_send_bytes`] lets it grow; one artifact may
+    /// exceed it.
     pub send_bytes: u64,
+    /// Bytes of artifacts in the first request of a session; each further one may bring twice as many. It fits what web
+    /// servers take unless they are told otherwise, 1 MiB, and most sessions need no more.
+    pub first_send_bytes: u64,
     /// Bytes of artifacts in one reply; a single artifact may exceed it, a second one then waits.
     pub reply_bytes: u64,
     /// Milliseconds that may pass before a reply takes up no further artifact. Needs [`crate::Cx::clock`].
@@ -38,7 +42,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            send_bytes: 250_000,
+            send_bytes: 5_000_000,
+            first_send_bytes: 1_000_000,
             reply_bytes: 5_000_000,
             reply_ms: 30_000,
             rounds: 100,
@@ -49,7 +54,7 @@ impl Default for Limits {
             session_bytes: 64 << 30,
             gimmes: 200,
             idle_gimmes: 50_000,
-            reply_gimmes: 500,
+            reply_gimmes: 2_000,
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use repo::outgoing::{Outgoing, Outlet, Source};
 use repo::unversioned::{self, Entry, Version};
 use repo::zlib::Codec;
@@ -23,9 +24,8 @@ const SMALL_BYTES: u32 = 100;
 /// Artifacts above this size are not worth the memory that making a delta takes.
 const LARGE_BYTES: u32 = 8 << 20;
 
-/// The budget of a request: no more than `most`, if that is not 0.
-pub(crate) fn request_bytes(snap: &Snapshot<'_>, most: u64, cx: &Cx<'_>) -> Result<u64, RepoError> {
-    let most = if most == 0 { cx.limits.send_bytes } else { most };
+/// The budget of a request: no more than `most`.
+pub(crate) fn request_bytes(snap: &Snapshot<'_>, most: u64) -> Result<u64, RepoError> {
     Ok(setting(snap, "max-upload")?.unwrap_or(u64::MAX).min(most))
 }
 
@@ -67,9 +67,9 @@ impl<'a> Outbox<'a> {
         Ok(Self::new(snap, cx, bytes, milliseconds))
     }
 
-    /// For a request of up to `most` bytes; 0 stands for the default.
+    /// For a request of up to `most` bytes.
     pub(crate) fn of_request(snap: &'a Snapshot<'a>, most: u64, cx: &'a Cx<'_>) -> Result<Self, RepoError> {
-        Ok(Self::new(snap, cx, request_bytes(snap, most, cx)?, cx.limits.reply_ms))
+        Ok(Self::new(snap, cx, request_bytes(snap, most)?, cx.limits.reply_ms))
     }
 
     fn new(snap: &'a Snapshot<'a>, cx: &'a Cx<'_>, budget: u64, milliseconds: u64) -> Self {
@@ -181,21 +181,31 @@ impl<'a> Outbox<'a> {
         Ok(Some(self.card(outgoing, source, Payload::Plain(bytes))))
     }
 
-    /// An unversioned file with its content, or its deletion. None if there is no room left, or no content.
-    pub(crate) fn unversioned(&mut self, name: &UvName, entry: &Entry) -> Result<Option<UvFile>, RepoError> {
-        let Version { mtime, hash } = entry.version;
-        let name = name.clone();
-        if hash.is_none() {
-            return Ok(Some(UvFile { name, mtime, hash, size: 0, flags: UvFile::DELETED, content: None }));
+    /// Whether there is room for an unversioned file, which is then one of those for [`Outbox::unversioned`].
+    pub(crate) fn takes(&mut self, entry: &Entry) -> bool {
+        if entry.version.hash.is_none() {
+            return true;
         }
-        if !self.has_room(entry.size) {
-            return Ok(None);
+        let has_room = self.has_room(entry.size);
+        if has_room {
+            self.bytes = self.bytes.saturating_add(entry.size);
+            self.uv_files += 1;
         }
-        let Some(content) = unversioned::content(self.snap, name.as_str())? else { return Ok(None) };
-        let Ok(size) = u32::try_from(content.len()) else { return Ok(None) };
-        self.bytes = self.bytes.saturating_add(u64::from(size));
-        self.uv_files += 1;
-        Ok(Some(UvFile { name, mtime, hash, size, flags: 0, content: Some(content) }))
+        has_room
+    }
+
+    /// Unversioned files with their contents, or their deletions.
+    pub(crate) fn unversioned(&self, files: &[(UvName, Entry)]) -> Result<Vec<UvFile>, RepoError> {
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        let contents = unversioned::contents(self.snap, &names)?;
+        let card = |((name, entry), content): (&(UvName, Entry), Option<Bytes>)| {
+            let (name, Version { mtime, hash }) = (name.clone(), entry.version);
+            let flags = if hash.is_none() { UvFile::DELETED } else { 0 };
+            let size = u32::try_from(content.as_ref().map_or(0, Bytes::len)).expect("rows have fewer bytes");
+            UvFile { name, mtime, hash, size, flags, content }
+        };
+        let has_content = |file: &UvFile| file.hash.is_none() || file.content.is_some();
+        Ok(files.iter().zip(contents).map(card).filter(has_content).collect())
     }
 
     /// The time of an unversioned file, for a peer that has its content, or deleted it too.

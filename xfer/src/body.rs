@@ -7,6 +7,7 @@ use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use crate::DecodeLimits;
+use crate::density::is_dense;
 
 /// Bytes of the size prefix.
 const PREFIX: usize = 4;
@@ -14,6 +15,9 @@ const PREFIX: usize = 4;
 /// Texts up to this size are packed tightly: most rounds are a few short cards, where the bytes on the
 /// wire count and the time does not.
 const SMALL: usize = 16 * 1024;
+
+/// A text is looked at in pieces of this size before it is packed.
+const PIECE: usize = 64 * 1024;
 
 /// How a body is framed. Chosen by Content-Type alone, never by looking at the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,10 +133,12 @@ pub fn unpack(body: &Body, limits: &DecodeLimits) -> Result<Bytes, BodyError> {
 
 fn deflate(text: &[u8]) -> Vec<u8> {
     let size = u32::try_from(text.len()).expect("a message has less than 4 GiB");
-    let mut out = Vec::with_capacity(PREFIX + 64 + text.len() / 2);
+    let level = if is_mostly_dense(text) { Compression::none() } else { Compression::new(3) };
+    let room = if level == Compression::none() { text.len() + text.len() / 1024 } else { text.len() / 2 };
+    let mut out = Vec::with_capacity(PREFIX + 64 + room);
     out.extend(size.to_be_bytes());
     if text.len() > SMALL {
-        deflate_with(&mut Compress::new(Compression::new(3), true), text, &mut out);
+        deflate_with(&mut Compress::new(level, true), text, &mut out);
         return out;
     }
     let used = spare().take();
@@ -141,6 +147,12 @@ fn deflate(text: &[u8]) -> Vec<u8> {
     zlib.reset();
     *spare() = Some(zlib);
     out
+}
+
+/// Whether deflating would save next to nothing: what is not dense is less than an eighth of the text.
+fn is_mostly_dense(text: &[u8]) -> bool {
+    let dense = text.chunks(PIECE).filter(|piece| is_dense(piece)).map(<[u8]>::len).sum::<usize>();
+    dense > text.len() - text.len() / 8
 }
 
 /// The tables of the last small message, 300 KB: to make them takes longer than to deflate as little.
@@ -225,6 +237,27 @@ mod tests {
     #[test]
     fn the_reference_container_opens() {
         assert_eq!(open(PACKED).unwrap(), TEXT);
+    }
+
+    #[test]
+    fn what_is_dense_is_copied_and_all_else_is_packed() {
+        let mut state = 1_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        let noise: Vec<u8> = (0..10 * PIECE).map(|_| next()).collect();
+        let zeros = vec![0; 10 * PIECE];
+        let cases = [
+            (noise.clone(), 10 * PIECE + 1_000),
+            ([&noise[..], &zeros[..2 * PIECE]].concat(), 10 * PIECE + 10_000),
+            (zeros, 10_000),
+        ];
+        for (text, most) in cases {
+            let body = pack(&text, ContentType::Compressed);
+            assert!(body.bytes.len() < most, "{} bytes of {}", body.bytes.len(), text.len());
+            assert!(unpack(&body, &DecodeLimits::default()).unwrap() == text);
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@
 pub mod body;
 pub mod card;
 pub mod decode;
+pub mod density;
 pub mod encode;
 pub mod hash;
 pub mod id;

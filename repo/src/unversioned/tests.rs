@@ -13,6 +13,10 @@ fn at(seconds: i64) -> UnixTime {
     UnixTime::from_seconds(seconds)
 }
 
+fn take_file(tx: &Tx<'_>, file: &UvFile, now: UnixTime) -> Result<Taken, RepoError> {
+    Ok(take_files(tx, &[file], now)?[0])
+}
+
 /// A repository, open for changes that are not kept.
 fn with(test: impl FnOnce(&Tx<'_>)) {
     let mut repo: Repo = repo();

@@ -40,12 +40,8 @@ impl Unversioned<'_> {
 
     /// Takes what it brings. Says how many files that were.
     pub(super) fn store(&self, tx: &Tx<'_>, now: UnixTime) -> Result<u64, SyncError> {
-        let mut stored = 0;
-        for file in &self.files {
-            let taken = unversioned::take_file(tx, file, now).map_err(blame)?;
-            stored += u64::from(taken == Taken::Stored);
-        }
-        Ok(stored)
+        let taken = unversioned::take_files(tx, &self.files, now).map_err(blame)?;
+        Ok(taken.iter().filter(|&&taken| taken == Taken::Stored).count() as u64)
     }
 
     /// Sends what it wants, as far as there is room, and the catalog if the hashes differ. What finds no room is
@@ -57,16 +53,17 @@ impl Unversioned<'_> {
         cards: &mut Vec<Card>,
         stats: &mut RoundStats,
     ) -> Result<(), SyncError> {
+        let mut files = Vec::new();
         for &name in &self.gimmes {
             let Some(entry) = unversioned::find(snap, name.as_str())? else { continue };
-            match outbox.unversioned(name, &entry)? {
-                Some(file) => {
-                    stats.uv_files_sent += 1;
-                    cards.push(Card::UvFile(file));
-                }
-                None => cards.extend(igot(&entry)),
+            if outbox.takes(&entry) {
+                files.push((name.clone(), entry));
+            } else {
+                cards.extend(igot(&entry));
             }
         }
+        stats.uv_files_sent += files.len() as u64;
+        cards.extend(outbox.unversioned(&files)?.into_iter().map(Card::UvFile));
         let Some(theirs) = self.hash else { return Ok(()) };
         if unversioned::catalog_hash(snap)? == theirs && !outbox.fires(Site::CatalogAnyway) {
             return Ok(());

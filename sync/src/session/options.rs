@@ -22,7 +22,7 @@ pub struct SyncOptions {
     pub server_code: Option<String>,
     /// What this side is called in the records of observers.
     pub peer_id: Option<String>,
-    /// Bytes of artifacts in one request; one artifact may exceed it. 0: [`crate::Limits::send_bytes`].
+    /// Bytes of artifacts in one request at most; one artifact may exceed it. 0: [`crate::Limits::send_bytes`].
     pub max_send: u64,
     /// Get this group of the peer's configuration, where it is newer. A clone gets all of it in any case.
     pub config_pull: Option<Group>,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use repo::unversioned::{self, Entry, Status, Taken, Version};
 use repo::{Snapshot, Tx, UnixTime};
-use xfer::card::UvIgot;
+use xfer::card::{UvFile, UvIgot};
 use xfer::{Card, Pragma, UvName};
 
 use super::SyncOptions;
@@ -129,22 +129,25 @@ impl Unversioned {
         }
         stats.uv_gimmes_sent = self.wanted.len() as u64;
         cards.extend(self.wanted.iter().cloned().map(Card::UvGimme));
+        let mut files = Vec::new();
         for (name, owed) in self.owed.clone() {
             // Another process may have deleted the row.
             let Some(entry) = unversioned::find(snap, name.as_str())? else {
                 self.owed.remove(&name);
                 continue;
             };
-            let file = match owed {
-                Owed::Time => Some(outbox.unversioned_time(&name, &entry)),
-                Owed::Content => outbox.unversioned(&name, &entry)?,
-            };
-            let Some(file) = file else { break };
-            let bytes = file.content.as_ref().map_or(0, |content| content.len() as u64);
-            self.moved = (self.moved.0 + 1, self.moved.1 + bytes);
-            cards.push(Card::UvFile(file));
+            match owed {
+                Owed::Time => cards.push(Card::UvFile(outbox.unversioned_time(&name, &entry))),
+                Owed::Content if outbox.takes(&entry) => {
+                    self.moved.1 += entry.size;
+                    files.push((name.clone(), entry));
+                }
+                Owed::Content => break,
+            }
+            self.moved.0 += 1;
             self.under_way.push(name);
         }
+        cards.extend(outbox.unversioned(&files)?.into_iter().map(Card::UvFile));
         stats.uv_files_sent = self.under_way.len() as u64;
         Ok(cards)
     }
@@ -183,16 +186,13 @@ impl Unversioned {
 
     /// Takes what was asked for, and nothing else.
     fn take_files(&mut self, tx: &Tx<'_>, reply: &Reply<'_>, now: UnixTime) -> Result<u64, SyncError> {
-        let mut count = 0;
-        for file in &reply.uv_files {
-            if !self.wanted.remove(&file.name) {
-                continue;
-            }
-            if unversioned::take_file(tx, file, now).map_err(blame)? == Taken::Stored {
-                count += 1;
-                self.moved = (self.moved.0 + 1, self.moved.1 + u64::from(file.size));
-            }
-        }
+        let wanted: Vec<&UvFile> =
+            reply.uv_files.iter().copied().filter(|file| self.wanted.remove(&file.name)).collect();
+        let taken = unversioned::take_files(tx, &wanted, now).map_err(blame)?;
+        let stored = wanted.iter().zip(taken).filter(|(_, taken)| *taken == Taken::Stored);
+        let (count, bytes) =
+            stored.fold((0, 0), |(count, bytes), (file, _)| (count + 1, bytes + u64::from(file.size)));
+        self.moved = (self.moved.0 + count, self.moved.1 + bytes);
         Ok(count)
     }
 
