@@ -15,11 +15,24 @@ const LEAST_MEMBERS: usize = 100;
 /// A cluster has this many, or a few more if it is the last one.
 const MEMBERS: usize = 800;
 
+/// So many clusters that were made together are listed by one more. Each would be named in each round that moves nothing.
+const MANY_CLUSTERS: usize = 20;
+
 /// Makes clusters of what no cluster lists, if there is enough of it, and says how many.
 pub fn create(tx: &Tx<'_>, now: UnixTime) -> Result<usize, RepoError> {
+    let mut made = gather(tx, LEAST_MEMBERS)?;
+    if made >= MANY_CLUSTERS {
+        made += gather(tx, MANY_CLUSTERS)?;
+    }
+    ingest::settle(tx, now)?;
+    Ok(made)
+}
+
+/// Makes clusters of at least so many members.
+fn gather(tx: &Tx<'_>, least: usize) -> Result<usize, RepoError> {
     let members = unclustered::members(tx)?;
     let mut made = 0;
-    for part in split(members.len()) {
+    for part in split(members.len(), least) {
         let ids: Vec<ArtifactId> = members[part.clone()].iter().map(|&(_, id)| id).collect();
         let text = manifest::write(&Artifact::Cluster(ids));
         let id = content::name(tx, &text)?;
@@ -33,7 +46,6 @@ pub fn create(tx: &Tx<'_>, now: UnixTime) -> Result<usize, RepoError> {
         }
         made += 1;
     }
-    ingest::settle(tx, now)?;
     Ok(made)
 }
 
@@ -42,11 +54,11 @@ pub fn are_due(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
     Ok(unclustered::members(snap)?.len() >= LEAST_MEMBERS)
 }
 
-/// How many members go where.
-fn split(count: usize) -> Vec<Range<usize>> {
+/// How many members go where; nowhere if there are fewer than `least`.
+fn split(count: usize, least: usize) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut start = 0;
-    if count < LEAST_MEMBERS {
+    if count < least {
         return parts;
     }
     while count - start > MEMBERS + LEAST_MEMBERS {
@@ -78,7 +90,7 @@ mod tests {
             (2000, &[800, 800, 400]),
         ];
         for (count, sizes) in cases {
-            let parts: Vec<usize> = split(count).into_iter().map(|part| part.len()).collect();
+            let parts: Vec<usize> = split(count, LEAST_MEMBERS).into_iter().map(|part| part.len()).collect();
             assert_eq!(parts, sizes, "{count}");
         }
     }
@@ -97,6 +109,22 @@ mod tests {
         assert_eq!(number(&tx, "SELECT count(*) FROM unclustered"), 2);
         assert_eq!(create(&tx, NOW).unwrap(), 0);
         tx.commit().unwrap();
+    }
+
+    #[test]
+    fn many_clusters_made_together_are_listed_by_one_more() {
+        for (artifacts, clusters, left) in [(19 * MEMBERS, 19, 19), (20 * MEMBERS, 21, 1)] {
+            let mut repo = repo();
+            let tx = repo.begin().unwrap();
+            for n in 0..artifacts {
+                put(&tx, format!("artifact {n}").as_bytes()).unwrap();
+            }
+            ingest::settle(&tx, NOW).unwrap();
+            assert_eq!(create(&tx, NOW).unwrap(), clusters);
+            assert_eq!(number(&tx, "SELECT count(*) FROM unclustered"), left);
+            assert_eq!(create(&tx, NOW).unwrap(), 0);
+            tx.commit().unwrap();
+        }
     }
 
     #[test]
