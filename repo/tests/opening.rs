@@ -311,3 +311,26 @@ fn a_shared_file_becomes_whole_by_itself_again_even_if_who_shared_it_was_killed(
     assert!(!Repo::open(&path).unwrap().share());
     assert_eq!(mode(&path), "wal");
 }
+
+#[test]
+fn a_file_made_in_a_hurry_is_whole_by_itself_once_it_is_calm() {
+    let scratch = Scratch::new();
+    let path = scratch.repository();
+    let log = scratch.path("a.fossil-wal");
+    let mut repo = Repo::open(&path).unwrap();
+    repo.hurry();
+    let tx = repo.begin().unwrap();
+    config::set(&tx, "noted", "1", NOW).unwrap();
+    tx.commit().unwrap();
+    assert!(log.exists());
+    let reader = Repo::open(&path).unwrap();
+    repo.set_limits(Limits { busy_timeout_ms: 10, ..Limits::default() }).unwrap();
+    assert!(matches!(error_of(&path, repo.calm()), RepoError::Locked { .. }), "somebody else has it open");
+    drop(reader);
+    repo.calm().unwrap();
+    assert!(!log.exists());
+    let alone = scratch.path("alone");
+    fs::copy(&path, &alone).unwrap();
+    let noted = config::get(&Repo::open(&alone).unwrap().snapshot().unwrap(), "noted").unwrap();
+    assert_eq!(noted.as_deref(), Some("1"));
+}

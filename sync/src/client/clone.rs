@@ -163,7 +163,11 @@ async fn fill<T: Transport>(
         attempt.is_empty = ran.is_err() && blocking(|| holds_nothing(&mut repo)).unwrap_or(false);
         ran?;
     }
-    let finished = blocking(|| finish(&mut repo, transport, options, setting));
+    let finished = blocking(|| {
+        let project = finish(&mut repo, transport, options, setting)?;
+        repo.calm()?;
+        Ok::<_, ClientError>(project)
+    });
     let project = beside_sessions(finished, OPERATION, setting)?;
     attempt.begun = Begun::Whole;
     Ok((SyncResult { project, ..attempt.session.result() }, begun))
@@ -214,6 +218,7 @@ fn prepare(
 ) -> Result<(Repo, Begun), ClientError> {
     let wanted = identity(options);
     if let Some((mut repo, source)) = interrupted(place.work())? {
+        repo.hurry();
         if source == wanted || has_only(&mut repo, &source, &wanted)? {
             let begun = how_far(&mut repo)?;
             let tx = repo.begin()?;
@@ -232,6 +237,7 @@ fn prepare(
     let (server, user) = (options.server.clone(), options.admin.clone());
     let genesis = Genesis { server, user, now, ..Genesis::default() };
     let mut repo = Repo::create(place.work(), &genesis)?;
+    repo.hurry();
     let tx = repo.begin()?;
     config::set(&tx, SOURCE, &wanted, now)?;
     config::set(&tx, ADMIN, &options.admin, now)?;

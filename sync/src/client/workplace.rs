@@ -2,7 +2,8 @@
 //!
 //! For `FILE` the clone grows in `.FILE.frond-clone`, guarded by a lock on `.FILE.frond-lock`, which ends with
 //! the process that holds it. Killed at any moment, the clone leaves a file that SQLite rolls back to the last
-//! whole round; the next clone of the same source to the same `FILE` goes on from there.
+//! whole round, and to an earlier one if the machine fails (`Repo::hurry`); the next clone of the same source to the
+//! same `FILE` goes on from there.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
