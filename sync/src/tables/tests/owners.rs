@@ -59,7 +59,7 @@ fn t1_a_row_that_was_contested_too_often_leaves_room_for_the_others() {
     let mut bob = Peer::new(Rule::Owner);
     let narrow = Visitor { reply_bytes: 0, ..visitor(Authority::User("bob")) };
     // One server after the other says of this row that it is alice's.
-    for time in 0..=repo::table::MAX_VERDICTS as i64 {
+    for time in 0..=i64::from(repo::table::MAX_VERDICTS) {
         let mut server = Peer::new(Rule::Owner);
         server.put("alice", flag("x", 0));
         bob.now += 10;
