@@ -93,6 +93,11 @@ impl Unsettled {
         self.waiting.insert(rid);
     }
 
+    /// Whether `rid` was put before, can be expanded now, and was not yet.
+    pub(crate) fn is_from_earlier(&self, rid: Rid) -> bool {
+        self.queue.get(&rid) == Some(&Arrival::Earlier)
+    }
+
     /// `rid` was put at some time, and can be expanded now.
     pub(crate) fn released(&mut self, rid: Rid) {
         let arrival = if self.waiting.remove(&rid) { Arrival::Now } else { Arrival::Earlier };

@@ -7,7 +7,7 @@ use xfer::ArtifactId;
 use xfer::card::Privacy;
 use xfer::hash::{sha1, sha3_256};
 
-use super::{Incoming, Stored, apply, delta_children, delta_source, get, size, unpack};
+use super::{Incoming, Stored, apply, delta_children, delta_source, get, size, stored_frame, unpack};
 use crate::blob::{self, Hex};
 use crate::config::{self, HashPolicy};
 use crate::{Presence, RepoError, Rid, Snapshot, Tx, dangling, delta, private, shun, unsent};
@@ -34,7 +34,11 @@ pub fn put(
         // Whole, or against something held, it need not wait any longer.
         Presence::Dangling(rid) if !waits(tx, incoming)? => Target::Dangling(rid),
         // Against something else, it may wait for something that comes.
-        Presence::Dangling(rid) if waits_otherwise(tx, rid, incoming)? => Target::Dangling(rid),
+        Presence::Dangling(rid) if is_another_form(tx, id, rid, incoming)? => Target::Dangling(rid),
+        // It waited until just now, and may turn out to be false.
+        Presence::Held(rid) if is_unverified(tx, rid) && is_another_form(tx, id, rid, incoming)? => {
+            Target::Dangling(rid)
+        }
         Presence::Dangling(rid) | Presence::Held(rid) => {
             if privacy == Privacy::Public && private::contains(tx, rid)? && shows(tx, id, incoming)? {
                 private::remove(tx, rid)?;
@@ -217,15 +221,30 @@ fn waits(tx: &Tx<'_>, incoming: &Incoming<'_>) -> Result<bool, RepoError> {
     Ok(!matches!(blob::presence(tx, source)?, Presence::Held(_)))
 }
 
-/// Whether an incoming delta of something that is not held is another one than the one that waits at `rid`, and can
-/// replace it.
-fn waits_otherwise(tx: &Tx<'_>, rid: Rid, incoming: &Incoming<'_>) -> Result<bool, RepoError> {
+/// Whether `rid` came before, as a delta whose source is here since this transaction.
+fn is_unverified(tx: &Tx<'_>, rid: Rid) -> bool {
+    tx.memory().borrow().unsettled.is_from_earlier(rid)
+}
+
+/// Whether an incoming artifact has another form than the unverified delta at `rid`, and can replace it: what comes may be
+/// sound where that is false.
+fn is_another_form(
+    tx: &Tx<'_>,
+    id: &ArtifactId,
+    rid: Rid,
+    incoming: &Incoming<'_>,
+) -> Result<bool, RepoError> {
     let (Incoming::Delta { source, .. } | Incoming::Frame { source: Some(source), .. }) = incoming else {
-        return Ok(false);
+        return Ok(true);
     };
     let mut at = blob::rid(tx, source)?;
     if at == delta_source(tx, rid)? {
-        return Ok(false);
+        let brought = match incoming {
+            Incoming::Frame { frame, .. } => unpack(tx, id, frame)?,
+            Incoming::Delta { delta, .. } | Incoming::Whole(delta) => delta.to_vec(),
+        };
+        let held = unpack(tx, id, &stored_frame(tx, rid)?);
+        return Ok(held.map_or(true, |held| held != brought));
     }
     while let Some(source) = at {
         if source == rid {

@@ -325,6 +325,24 @@ fn what_waited_since_an_earlier_session_and_is_false_is_asked_for_again() {
     assert_eq!(result.unavailable, 0);
 }
 
+/// It came with a wrong bit in an earlier session, say.
+#[test]
+fn a_false_delta_that_waits_gives_way_to_another_one_of_the_same_source() {
+    let answers =
+        [delta_card("B", "A") + &file("A"), file("A") + &delta_card("B", "A"), file("A") + &file("B")];
+    for answer in answers {
+        let mut client = holding("").false_delta("B", "A");
+        let mut asked = Vec::new();
+        let mut server = script(|_, request| {
+            asked.extend(gimmes(request).into_iter().map(str::to_owned));
+            answer.clone()
+        });
+        pulled(&mut client, &mut server).unwrap();
+        assert!(client.holds("A") && client.holds("B"));
+        assert_eq!(asked, [id("A").to_string()]);
+    }
+}
+
 #[test]
 fn a_delta_of_something_that_is_shunned_here_counts_as_missing() {
     let mut client = holding("").shunned("A");
