@@ -1,5 +1,7 @@
 //! Agents that know nothing but the container: no headers, one message each way.
 
+use std::process::Stdio;
+
 use frond_tests::corpus::{Extras, PROJECT, Shape};
 use frond_tests::frond::{FAILED, UNREACHABLE, count};
 use frond_tests::nats::ByHand;
@@ -78,8 +80,8 @@ fn a_peer_that_takes_a_request_and_hangs_holds_nobody_up() {
     let original = scratch.copy(&shared::corpus(Shape::of(300), 300, Extras::None), "original.fossil");
     let (mut hanging, copy) = (ByHand::connect(&broker), scratch.file("copy.fossil"));
     hanging.join(SUBJECT, &format!("sync-{PROJECT}"), 1);
-    let mut command = frond.command(["clone", &broker.project(PROJECT), &copy.to_string_lossy()]);
-    let mut child = command.spawn().unwrap();
+    let mut command = frond.command(["clone", "-q", &broker.project(PROJECT), &copy.to_string_lossy()]);
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
     hanging.hear();
     // It hangs from now on; here is somebody who does not.
     hanging.unsubscribe(1);
