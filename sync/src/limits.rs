@@ -54,7 +54,7 @@ impl Default for Limits {
             session_bytes: 64 << 30,
             gimmes: 200,
             idle_gimmes: 50_000,
-            reply_gimmes: 2_000,
+            reply_gimmes: 500,
         }
     }
 }
