@@ -247,7 +247,7 @@ hunt_kept() {
         [ "$status" = 1 ] || fail "$1" "the kept seed $seed at level $level ended by $status"
         rule=$(reported 3)
         play "$seed" "$level" </dev/null || fail "$1" "the kept seed $seed at level $level fails without a mutant"
-        say "$1" "$rule" "$level" "$seed" "$tried" "$(($(date +%s) - start))" | tee -a "$table"
+        say "$1" "$rule, kept" "$level" "$seed" "$tried" "$(($(date +%s) - start))" | tee -a "$table"
         return 0
     done <dst/seeds.txt
     return 1

@@ -244,8 +244,8 @@ impl Plan {
         items
     }
 
-    /// What a seed decides at a level. Who talks to whom, with which rights and born how, comes from one generator: each of
-    /// that depends on what was drawn before. All else has one of its own.
+    /// What a seed decides at a level. Who talks to whom, with which rights and born how, and how much is done, comes from
+    /// one generator, each of it after what it depends on.
     pub fn draw(seed: u64, level: Level) -> Self {
         let dice = &mut Dice::of(seed, "plan", 0);
         let most = match level {

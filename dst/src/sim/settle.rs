@@ -86,8 +86,9 @@ impl Sim {
 
     fn converge(&mut self) -> Result<(), Violation> {
         let (bound, mut pass, mut still, mut moved) = (self.bound(), 0, 0, 0);
-        // Each time that something comes because its turn was there, as much may follow as at first.
-        let mut most = bound;
+        // Each time that something comes because its turn was there, as much may follow as at first. It comes to each peer
+        // once.
+        let (mut most, mut turns) = (bound, self.model.len() * self.nodes.len());
         while moved < most {
             pass += 1;
             self.tell(&format!("pass {pass} of {most}"));
@@ -106,7 +107,9 @@ impl Sim {
                 }
                 continue;
             }
-            most += if still > 0 { bound } else { 0 };
+            if still > 0 && turns > 0 {
+                (most, turns) = (most + bound, turns - 1);
+            }
             if still == 0 && self.keepers.are_alone() {
                 let text = "the schedules of daemons left something to exchange".to_owned();
                 return Err(Violation::new("liveness", text));

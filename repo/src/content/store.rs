@@ -36,7 +36,9 @@ pub fn put(
         // Against something else, it may wait for something that comes.
         Presence::Dangling(rid) if is_another_form(tx, id, rid, incoming)? => Target::Dangling(rid),
         // It waited until just now, and may turn out to be false.
-        Presence::Held(rid) if is_unverified(tx, rid) && is_another_form(tx, id, rid, incoming)? => {
+        Presence::Held(rid)
+            if is_unverified(tx, rid) && !waits(tx, incoming)? && is_another_form(tx, id, rid, incoming)? =>
+        {
             Target::Dangling(rid)
         }
         Presence::Dangling(rid) | Presence::Held(rid) => {
@@ -310,9 +312,11 @@ fn write(
             form.fill(tx, rid)?;
             tx.conn().prepare_cached("DELETE FROM phantom WHERE rid=?1")?.execute([rid])?;
             tx.conn().prepare_cached("DELETE FROM delta WHERE rid=?1")?.execute([rid])?;
-            match privacy {
-                Privacy::Public => drop(private::remove(tx, rid)?),
-                Privacy::Private => private::add(tx, rid)?,
+            match (privacy, target) {
+                (Privacy::Public, _) => drop(private::remove(tx, rid)?),
+                // What is public stays so, whatever comes in its place.
+                (Privacy::Private, Target::Dangling(_)) => {}
+                (Privacy::Private, _) => private::add(tx, rid)?,
             }
             rid
         }

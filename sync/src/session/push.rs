@@ -19,8 +19,8 @@ use crate::{RoundStats, Site};
 
 /// Stock servers that let us pull and not push say so in a message that begins so.
 const PULL_ONLY: &str = "pull only ";
-/// Names that a peer asks for in vain and is told so: a hundred times what one reply of stock asks for.
-const MOST_WITHHELD: usize = 50_000;
+/// Names that a peer asks for in vain and is told so: twenty times what one reply of stock asks for.
+const MOST_WITHHELD: usize = 10_000;
 
 /// The pushing half of a session.
 pub(super) struct Pushing {

@@ -38,6 +38,8 @@ pub(crate) struct TableSync {
     /// Parts whose list was answered, and rows that were sent for: once is enough in a session.
     answered: BTreeSet<(SqlName, KeyPrefix)>,
     given: BTreeSet<(SqlName, ArtifactId)>,
+    /// Rows that were sent. Those that are sent again, for want of a verdict, count for nothing.
+    said: BTreeSet<(SqlName, ArtifactId)>,
     /// Tables that are left alone.
     blocked: BTreeSet<SqlName>,
     idle: u32,
@@ -115,6 +117,7 @@ impl TableSync {
             listed: BTreeSet::new(),
             answered: BTreeSet::new(),
             given: BTreeSet::new(),
+            said: BTreeSet::new(),
             blocked: BTreeSet::new(),
             idle: 0,
             begun: Vec::new(),
@@ -220,17 +223,21 @@ impl TableSync {
     ) -> Result<Vec<String>, RepoError> {
         let Request { rest, listed, sent, asked, bytes } = std::mem::take(&mut self.request);
         self.listed.extend(listed);
+        let mut news = 0;
+        for row in &sent {
+            if self.said.insert(row.clone()) {
+                self.stats.entry(row.0.clone()).or_default().sent += 1;
+                news += 1;
+            }
+        }
         self.moved = Moved {
             received: brought.rows,
-            received_bytes: brought.bytes,
-            sent: sent.len() as u64,
-            sent_bytes: bytes,
+            received_bytes: if brought.rows > 0 { brought.bytes } else { 0 },
+            sent: news,
+            sent_bytes: if news > 0 { bytes } else { 0 },
         };
         self.queue = rest;
-        self.idle = if sent.is_empty() && brought.rows == 0 { self.idle + 1 } else { 0 };
-        for (name, _) in &sent {
-            self.stats.entry(name.clone()).or_default().sent += 1;
-        }
+        self.idle = if news == 0 && brought.rows == 0 { self.idle + 1 } else { 0 };
         match self.phase {
             Phase::Hello | Phase::Offered if heard.is_known => {
                 self.phase = Phase::Talk;

@@ -24,6 +24,8 @@ pub(crate) struct Heard<'m> {
     pub(super) nodes: Vec<(&'m SqlName, &'m KeyPrefix, Option<ArtifactId>)>,
     /// Parts whose rows are all among `igots`.
     pub(super) lists: Vec<(&'m SqlName, &'m KeyPrefix)>,
+    /// The same, to find what is listed already.
+    listed: BTreeSet<(&'m SqlName, &'m str)>,
     pub(super) igots: BTreeMap<&'m SqlName, BTreeMap<ArtifactId, Version>>,
     pub(super) gimmes: Vec<&'m RowGimme>,
     /// Definitions and rows, in their order.
@@ -66,11 +68,20 @@ impl<'m> Heard<'m> {
             TablePragma::Node { table, prefix, hash } if self.nodes.len() < MAX_LINES => {
                 self.nodes.push((table, prefix, *hash));
             }
-            TablePragma::List { table, prefix } if self.lists.len() < MAX_LINES => {
+            TablePragma::List { table, prefix }
+                if self.lists.len() < MAX_LINES && !self.is_listed(table, prefix) =>
+            {
                 self.lists.push((table, prefix));
+                self.listed.insert((table, prefix.as_str()));
             }
             TablePragma::Hash { .. } | TablePragma::Node { .. } | TablePragma::List { .. } => {}
         }
+    }
+
+    /// Whether a part, or one that it belongs to, is listed already: each is answered once.
+    fn is_listed(&self, table: &SqlName, prefix: &KeyPrefix) -> bool {
+        let digits = prefix.as_str();
+        (0..=digits.len()).any(|length| self.listed.contains(&(table, &digits[..length])))
     }
 
     /// Whether a client begins to compare tables.

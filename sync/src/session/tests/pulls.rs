@@ -343,6 +343,22 @@ fn a_false_delta_that_waits_gives_way_to_another_one_of_the_same_source() {
     }
 }
 
+/// Nothing is found out of a delta whose source is not there either.
+#[test]
+fn a_delta_of_something_that_is_not_here_takes_no_place_of_one_that_can_be_verified() {
+    for (client, holds) in
+        [(holding("").delta("B", "A", Privacy::Public), true), (holding("").false_delta("B", "A"), false)]
+    {
+        let mut client = client;
+        let mut server = script(|_, request| match gimmes(request).contains(&&*id("A").to_string()) {
+            true => file("A") + &delta_card("B", "C"),
+            false => String::new(),
+        });
+        pulled(&mut client, &mut server).unwrap();
+        assert_eq!((client.holds("A"), client.holds("B")), (true, holds));
+    }
+}
+
 #[test]
 fn a_delta_of_something_that_is_shunned_here_counts_as_missing() {
     let mut client = holding("").shunned("A");
