@@ -28,7 +28,7 @@ pub struct Repo {
 }
 
 /// What a new repository starts from.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Genesis {
     /// Project code: 40 hex digits; empty where it is not known yet, as in a clone's first round.
     pub project: String,
@@ -43,6 +43,20 @@ pub struct Genesis {
     pub public: String,
     /// Now.
     pub now: UnixTime,
+}
+
+impl std::fmt::Debug for Genesis {
+    /// Shows that there is a password, not which.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Genesis")
+            .field("project", &self.project)
+            .field("server", &self.server)
+            .field("user", &self.user)
+            .field("password", &self.password.as_ref().map(|_| ".."))
+            .field("public", &self.public)
+            .field("now", &self.now)
+            .finish()
+    }
 }
 
 /// What a repository may cost in memory and waiting.

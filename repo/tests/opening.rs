@@ -257,6 +257,12 @@ fn what_another_process_changed_is_seen() {
 }
 
 #[test]
+fn what_a_repository_starts_from_is_shown_without_its_password() {
+    let genesis = Genesis { password: Some("hunter2".into()), ..Genesis::default() };
+    assert!(!format!("{genesis:?}").contains("hunter2"));
+}
+
+#[test]
 fn a_nonce_is_used_once() {
     let scratch = Scratch::new();
     let mut repo = Repo::open(&scratch.repository()).unwrap();

@@ -10,7 +10,7 @@ use super::{ClientError, Remember, Setting, beside_sessions, blocking, remembere
 use crate::{CloneVersion, Session, SyncError, SyncOptions, SyncResult, Transport};
 
 /// What to clone, and what the new file starts from.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct CloneOptions {
     /// Login, and whether private artifacts are asked for.
     pub session: SyncOptions,
@@ -28,6 +28,22 @@ pub struct CloneOptions {
     pub admin_password: String,
     /// Who else may log in to the new file, unless such a user came with the configuration.
     pub guest: Option<Guest>,
+}
+
+impl std::fmt::Debug for CloneOptions {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CloneOptions")
+            .field("session", &self.session)
+            .field("version", &self.version)
+            .field("source", &self.source)
+            .field("remember", &self.remember)
+            .field("server", &self.server)
+            .field("admin", &self.admin)
+            .field("admin_password", &"..")
+            .field("guest", &self.guest)
+            .finish()
+    }
 }
 
 /// A user of a new file beside the first one.
@@ -413,6 +429,12 @@ mod tests {
             admin_password: format!("password of {admin}"),
             ..CloneOptions::default()
         }
+    }
+
+    #[test]
+    fn what_a_clone_starts_from_is_shown_without_its_password() {
+        let options = run_as(None, "me");
+        assert!(!format!("{options:?}").contains(&options.admin_password));
     }
 
     #[tokio::test]
