@@ -102,7 +102,8 @@ fn operators_are_told_of_the_alerts_that_there_are() {
 fn an_alert_fires_where_it_should_and_not_elsewhere() {
     let scratch = Scratch::new();
     // An hour: a peer that is behind, a server of which each repository fails in another way, sessions that end in this way
-    // and that, and a request that brings what is not taken.
+    // and that, and a request that brings what is not taken. Seven: a repository that lacks something all the time, one that
+    // has done so for five, and one that had all in between.
     let series = |name: &str, repository: &str, more: &str, values: &str| {
         format!(
             "  - series: '{name}{{instance=\"i\",repository=\"{repository}\",{more}}}'\n    values: '{values}'\n"
@@ -126,7 +127,10 @@ fn an_alert_fires_where_it_should_and_not_elsewhere() {
         + &series("frond_artifacts_refused_total", "shuns theirs", "peer=\"p\"", "0+1x60")
         + &series("frond_server_artifacts_refused_total", "shuns", "carrier=\"http\"", "0+1x60")
         + &series("frond_repository_open", "moved", "", "0x60")
-        + &series("frond_repository_open", "in place", "", "1x60");
+        + &series("frond_repository_open", "in place", "", "1x60")
+        + &series("frond_phantoms", "lacks", "", "1x420")
+        + &series("frond_phantoms", "young", "", "_x120 1x300")
+        + &series("frond_phantoms", "mended", "", "1x200 0 1x220");
     let fires = |alert: &str, repository: &str| {
         format!("    - labels: '{{alertname=\"{alert}\",repository=\"{repository}\"}}'\n      value: 1\n")
     };
@@ -137,11 +141,17 @@ fn an_alert_fires_where_it_should_and_not_elsewhere() {
         + &fires("FrondArtifactsRefused", "shuns theirs")
         + &fires("FrondArtifactsRefused", "shuns")
         + &fires("FrondRepositoryShut", "moved");
+    let fire_at = |time: &str, expected: &str| {
+        format!(
+            "  - expr: 'count by (alertname, repository) (ALERTS{{alertstate=\"firing\"}})'\n    eval_time: {time}\n    \
+             exp_samples:\n{expected}"
+        )
+    };
+    let expected = fire_at("1h", &expected) + &fire_at("7h", &fires("FrondLacksArtifacts", "lacks"));
     let alerts = operate("alerts.yml");
     let test = format!(
         "rule_files: ['{}']\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n{input}  \
-         promql_expr_test:\n  - expr: 'count by (alertname, repository) (ALERTS{{alertstate=\"firing\"}})'\n    \
-         eval_time: 1h\n    exp_samples:\n{expected}",
+         promql_expr_test:\n{expected}",
         alerts.display()
     );
     promtool(&["test", "rules"], &scratch.write("test.yml", test));
