@@ -1,4 +1,5 @@
-//! Sessions that nobody observes, in memory: no file, no network, and nothing beside them that costs time.
+//! Sessions of the core that nobody observes, in memory: no file, nothing that carries them, and nothing beside them that
+//! costs time.
 //!
 //! `unobserved-sessions` runs them and says how often they allocated. `unobserved-sessions --compare OTHER` has valgrind
 //! count the instructions of this program and of another, which was built with `--cfg frond_unobserved` and so does not
@@ -67,7 +68,8 @@ fn add(repo: &mut Repo, text: &str) {
 fn converge(ours: &mut Repo, theirs: &mut Repo) {
     let mut cx = Cx {
         now: NOW,
-        clock: None,
+        // Each half-round asks it, as servers do.
+        clock: Some(&|| NOW),
         limits: &Limits::default(),
         peer: None,
         guard: &NoGuard,
