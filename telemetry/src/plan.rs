@@ -25,7 +25,7 @@ const TEMPORALITIES: [&str; 3] = ["cumulative", "delta", "lowmemory"];
 const SECRETS: &str = "take user and password out of the URL, OTEL_EXPORTER_OTLP_HEADERS is for them";
 
 /// What may be said of things that there are none of here, the words that ask for none, and what is told at any other.
-const WITHOUT_EFFECT: [(&str, &[&str], &str); 10] = [
+const WITHOUT_EFFECT: [(&str, &[&str], &str); 12] = [
     ("OTEL_LOGS_EXPORTER", &["none"], "logs are written to stderr and not sent"),
     (
         "OTEL_PROPAGATORS",
@@ -36,11 +36,19 @@ const WITHOUT_EFFECT: [(&str, &[&str], &str); 10] = [
     ("OTEL_BSP_EXPORT_TIMEOUT", &[], INSTEAD),
     ("OTEL_METRICS_EXEMPLAR_FILTER", &["always_off"], "there are no exemplars"),
     ("OTEL_ATTRIBUTE_COUNT_LIMIT", &[], "it changes nothing, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT does"),
-    ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", &[], "it changes nothing"),
+    ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", &[], NOTHING),
+    ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", &[], NOTHING),
+    (
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        &["explicit_bucket_histogram"],
+        "histograms have the bounds that they have",
+    ),
     ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", &[], LENGTH),
     ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", &[], LENGTH),
     ("OTEL_CONFIG_FILE", &[], "the file is not read"),
 ];
+
+const NOTHING: &str = "it changes nothing";
 
 const INSTEAD: &str = "it changes nothing, OTEL_EXPORTER_OTLP_TIMEOUT does";
 
@@ -396,6 +404,11 @@ mod tests {
             ("OTEL_PROPAGATORS", "tracecontext,b3"),
             ("OTEL_METRIC_EXPORT_TIMEOUT", "x"),
             ("OTEL_BSP_EXPORT_TIMEOUT", "500"),
+            ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "7"),
+            (
+                "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+                "base2_exponential_bucket_histogram",
+            ),
         ] {
             assert!(plan(&[AT, (name, value)]).unwrap().is_on(), "{name}");
             let named = without_effect(|asked| (asked == name).then(|| value.to_owned()));

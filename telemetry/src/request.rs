@@ -11,7 +11,7 @@ use sync::{Carrier, Event, Observer, Origin, RoundStats, TraceContext, TurnedAwa
 
 use crate::logs;
 use crate::metrics::{Instruments, OfService, amounts};
-use crate::span::{self, SpanId, moved};
+use crate::span::{self, STATUS, SpanId, moved};
 use crate::start::Telemetry;
 
 /// The class of what whoever asks did wrong.
@@ -104,6 +104,7 @@ fn attributes(repository: &KeyValue, origin: &Origin<'_>) -> Vec<KeyValue> {
         Carrier::Nats => {
             attributes.push(KeyValue::new("messaging.system", "nats"));
             attributes.push(KeyValue::new("messaging.operation.type", "process"));
+            attributes.push(KeyValue::new("messaging.operation.name", "answer"));
             attributes.push(target("messaging.destination.name"));
             // It says what it is called, which is no address.
             attributes.extend(origin.peer.map(|name| span::text("frond.peer", name)));
@@ -155,6 +156,10 @@ impl RequestObserver {
         if let Some(span) = &mut self.span {
             let [_, reply] = span::sizes(self.carrier);
             span.set_attribute(span::count(reply, bytes));
+            if self.carrier == "http" {
+                // A reply has no other.
+                span.set_attribute(KeyValue::new(STATUS, 200));
+            }
         }
     }
 
@@ -294,7 +299,10 @@ mod tests {
         assert_eq!(metric(&telemetry, "frond_server_artifacts_refused_total", &[]), "1");
         assert_eq!(metric(&telemetry, "frond_server_crosslinked_total", &[]), "2");
         assert_eq!(metric(&telemetry, "frond_server_requests_total", &["outcome=\"ok\""]), "1");
-        assert_eq!(attribute(&kept.span("sync.handle"), "http.response.body.size"), "200");
+        let span = kept.span("sync.handle");
+        let told =
+            ["http.response.body.size", "http.response.status_code"].map(|name| attribute(&span, name));
+        assert_eq!(told, ["200"; 2]);
     }
 
     #[test]

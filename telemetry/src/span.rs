@@ -47,6 +47,9 @@ pub(crate) fn count(name: &'static str, count: u64) -> KeyValue {
     KeyValue::new::<_, i64>(name, i64::try_from(count).unwrap_or(i64::MAX))
 }
 
+/// The HTTP status that a request was answered with.
+pub(crate) const STATUS: &str = "http.response.status_code";
+
 /// What the bytes of a request and of its reply are called, by how they travel: as OpenTelemetry's conventions do, where they
 /// have a name.
 pub(crate) fn sizes(carrier: &str) -> [&'static str; 2] {

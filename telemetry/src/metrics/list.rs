@@ -119,7 +119,7 @@ pub(super) const SESSIONS: Metric = metric(
     Kind::Counter,
     "{session}",
     &["repository", "peer", "operation", "outcome"],
-    "Sessions that ended, or could not begin; the outcome is `ok`, the class of the error, or `stopped` if it was given up",
+    "Sessions that ended, or could not begin; the outcome is `ok`, the class of the error, `stopped` if it was given up, or `panic`",
 );
 pub(super) const SESSION_DURATION: Metric =
     metric("frond.session.duration", Kind::Histogram(SECONDS), "s", OPERATION, "How long sessions took");

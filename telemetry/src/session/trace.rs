@@ -10,10 +10,7 @@ use opentelemetry_sdk::trace::{SdkTracer, Span};
 use sync::{RoundStats, TableStats, TransportError, short};
 
 use super::Peer;
-use crate::span::{self, SpanId, moved};
-
-/// The HTTP status that a round was answered with.
-const STATUS: &str = "http.response.status_code";
+use crate::span::{self, STATUS, SpanId, moved};
 
 /// The span of a session, and that of the round under way.
 pub(super) struct SessionTrace {
@@ -79,7 +76,10 @@ impl SessionTrace {
         attributes.extend_from_slice(&self.server);
         match self.carrier {
             "http" => attributes.push(KeyValue::new("http.request.method", "POST")),
-            "nats" => attributes.push(KeyValue::new("messaging.operation.type", "send")),
+            "nats" => attributes.extend([
+                KeyValue::new("messaging.operation.type", "send"),
+                KeyValue::new("messaging.operation.name", "request"),
+            ]),
             _ => {}
         }
         let builder = self.tracer.span_builder("sync.round").with_kind(SpanKind::Client);

@@ -220,16 +220,18 @@ fn spans_say_this_and_nothing_else() {
         client sync.round: frond.artifacts.sent frond.igots.sent frond.round=1 http.request.body.size http.request.method=POST \
         http.response.body.size http.response.status_code server.address server.port\n\
         server sync.handle: client.address frond.artifacts.received frond.cards frond.igots.received frond.operation=sync frond.project \
-        frond.repository http.request.body.size http.request.method=POST http.response.body.size url.path\n";
+        frond.repository http.request.body.size http.request.method=POST http.response.body.size \
+        http.response.status_code url.path\n";
     assert_eq!(said(&of("http")), expected);
     let expected = "\
         client sync.session: frond.artifacts.sent frond.bytes.received frond.bytes.sent frond.carrier=nats frond.igots.sent \
         frond.operation=sync frond.peer frond.project frond.repository frond.rounds messaging.system=nats server.address server.port\n\
         client sync.round: frond.artifacts.sent frond.igots.sent frond.reply.size frond.round=1 messaging.destination.name \
-        messaging.message.body.size messaging.operation.type messaging.system=nats server.address server.port\n\
+        messaging.message.body.size messaging.operation.name messaging.operation.type messaging.system=nats server.address \
+        server.port\n\
         server sync.handle: frond.artifacts.received frond.cards frond.igots.received frond.operation=sync frond.peer frond.project \
-        frond.reply.size frond.repository messaging.destination.name messaging.message.body.size messaging.operation.type \
-        messaging.system=nats\n";
+        frond.reply.size frond.repository messaging.destination.name messaging.message.body.size messaging.operation.name \
+        messaging.operation.type messaging.system=nats\n";
     let spans = of("nats");
     assert_eq!(said(&spans), expected);
     let [_, round, handled] = &spans[..] else { panic!("three spans: {spans:?}") };
@@ -241,6 +243,10 @@ fn spans_say_this_and_nothing_else() {
     ] {
         assert_eq!([round.attribute(name), handled.attribute(name)], [&*value; 2], "{name}");
     }
-    let types = [round, handled].map(|span| span.attribute("messaging.operation.type"));
-    assert_eq!(types, ["send", "process"]);
+    for (name, values) in [
+        ("messaging.operation.type", ["send", "process"]),
+        ("messaging.operation.name", ["request", "answer"]),
+    ] {
+        assert_eq!([round, handled].map(|span| span.attribute(name)), values, "{name}");
+    }
 }
