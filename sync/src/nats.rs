@@ -67,6 +67,7 @@ mod fuzz;
 mod line;
 mod part;
 mod serve;
+mod told;
 mod topic;
 
 pub use access::{Access, AccessError};

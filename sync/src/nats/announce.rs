@@ -1,9 +1,12 @@
 //! Telling others that something new is there. A word that is lost is made up for by the next sync.
 
+use std::fmt;
+use std::future::Future;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::{Config as ConsumerConfig, Stream as Pulled};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
 use async_nats::jetstream::message::Acker;
 use async_nats::jetstream::stream::{Config as StreamConfig, DiscardPolicy};
 use async_nats::{HeaderMap, Subscriber, jetstream};
@@ -91,10 +94,18 @@ struct Keeping {
     peer: Option<PeerId>,
     pulled: Option<Box<Pulled>>,
     /// A try that is under way.
-    trying: Option<BoxFuture<'static, Result<Pulled, String>>>,
+    trying: Option<BoxFuture<'static, Result<Pulled, Unkept>>>,
     next_try: Instant,
     news: watch::Receiver<ConnectionNews>,
     openings: u64,
+}
+
+/// Why announcements are not kept.
+enum Unkept {
+    /// The broker keeps nothing for anybody.
+    NotOffered(String),
+    /// It does, and not this.
+    Refused(String),
 }
 
 impl Announcement {
@@ -118,8 +129,8 @@ impl Announcement {
     }
 }
 
-impl std::fmt::Debug for Receipt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receipt").field("is_again", &self.is_again).finish_non_exhaustive()
     }
 }
@@ -259,38 +270,87 @@ impl Keeping {
         self.openings != openings || Instant::now() >= self.next_try
     }
 
-    fn tried(&mut self, tried: Result<Pulled, String>) {
+    fn tried(&mut self, tried: Result<Pulled, Unkept>) {
         self.next_try = Instant::now() + TRY_EVERY;
         match tried {
             Ok(pulled) => self.pulled = Some(Box::new(pulled)),
-            Err(error) => tracing::debug!(
-                broker = self.connection.broker(),
-                error = &*short(&error),
-                "the broker keeps no announcements"
-            ),
+            Err(unkept) => unkept.tell(&self.connection),
+        }
+    }
+}
+
+impl Unkept {
+    fn refused(error: impl fmt::Display) -> Self {
+        Self::Refused(error.to_string())
+    }
+
+    fn not_made(error: CreateStreamError) -> Self {
+        match error.kind() {
+            CreateStreamErrorKind::JetStreamUnavailable => Self::NotOffered(error.to_string()),
+            // So says a broker that has streams, and none for this user's account.
+            CreateStreamErrorKind::JetStream(refusal) if refusal.code() == 503 => {
+                Self::NotOffered(error.to_string())
+            }
+            _ => Self::refused(error),
+        }
+    }
+
+    /// Writes it to the log, for all that share the connection once.
+    fn tell(&self, connection: &Connection) {
+        let broker = connection.broker();
+        let what = "announcements are not kept for who is away";
+        let is_new = connection.told().is_new(what);
+        match self {
+            Self::Refused(reason) if is_new => tracing::warn!(broker, reason = &*short(reason), "{what}"),
+            Self::NotOffered(reason) if is_new => tracing::info!(broker, reason = &*short(reason), "{what}"),
+            Self::Refused(reason) | Self::NotOffered(reason) => {
+                tracing::debug!(broker, reason = &*short(reason), "{what}");
+            }
         }
     }
 }
 
 /// What was announced since the peer last listened, and will be.
-async fn pull(connection: Connection, topic: Topic, peer: PeerId) -> Result<Pulled, String> {
+async fn pull(connection: Connection, topic: Topic, peer: PeerId) -> Result<Pulled, Unkept> {
     let mut context = jetstream::new(connection.client().clone());
     context.set_timeout(STREAM_PATIENCE);
-    let stream = match context.stream_by_subject(topic.commit()).await {
-        // Ours, or one that was made for the broker as a whole: a subject has one at most.
-        Ok(name) => context.get_stream(name).await.map_err(|error| error.to_string())?,
-        Err(_) => context.get_or_create_stream(stream(&topic)).await.map_err(|error| error.to_string())?,
-    };
-    let consumer = ConsumerConfig {
+    let named = async { context.stream_by_subject(topic.commit()).await.map_err(Unkept::refused) };
+    // Ours, or one that was made for the broker as a whole: a subject has one at most.
+    let named = answered(&connection, "$JS.API.STREAM.NAMES", named).await.ok();
+    let own = stream(&topic);
+    let name = named.clone().unwrap_or_else(|| own.name.clone());
+    answered(&connection, &format!(".{name}"), async {
+        let stream = match named {
+            Some(name) => context.get_stream(name).await.map_err(Unkept::refused)?,
+            None => context.get_or_create_stream(own).await.map_err(Unkept::not_made)?,
+        };
+        let consumer = stream.get_or_create_consumer(&peer.to_string(), consumer(&topic, &peer)).await;
+        consumer.map_err(Unkept::refused)?.messages().await.map_err(Unkept::refused)
+    })
+    .await
+}
+
+/// What the broker answers. A question that it refuses, at a subject with these words, it leaves without an answer.
+async fn answered<T>(
+    connection: &Connection,
+    words: &str,
+    asked: impl Future<Output = Result<T, Unkept>>,
+) -> Result<T, Unkept> {
+    let before = connection.so_far().refusals;
+    tokio::select! {
+        answer = asked => answer,
+        refusal = connection.refuses(before, words) => Err(Unkept::Refused(refusal)),
+    }
+}
+
+fn consumer(topic: &Topic, peer: &PeerId) -> ConsumerConfig {
+    ConsumerConfig {
         durable_name: Some(peer.to_string()),
         deliver_policy: DeliverPolicy::Last,
         ack_policy: AckPolicy::Explicit,
         filter_subject: topic.commit(),
         ..ConsumerConfig::default()
-    };
-    let consumer = stream.get_or_create_consumer(&peer.to_string(), consumer).await;
-    let messages = consumer.map_err(|error| error.to_string())?.messages().await;
-    messages.map_err(|error| error.to_string())
+    }
 }
 
 fn stream(topic: &Topic) -> StreamConfig {

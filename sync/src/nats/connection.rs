@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::access::{credentials, seed};
 use super::address::{Broker, Carried, Place, Security};
 use super::blame::{explain, unreachable};
+use super::told::Told;
 use crate::http::Password;
 use crate::{TransportError, short};
 
@@ -76,6 +77,8 @@ pub struct Connection {
     news: watch::Receiver<News>,
     /// How it was opened.
     way: Arc<(Broker, ConnectOptions)>,
+    /// What the log said of it.
+    told: Arc<Told>,
     /// Why there was no connection when that was last looked at, and when that was.
     trouble: Arc<Mutex<Option<(Instant, TransportError)>>>,
 }
@@ -133,9 +136,10 @@ impl Connection {
     /// Connects. What a connection sends never comes back over it.
     pub async fn open(broker: &Broker, options: &ConnectOptions) -> Result<Self, TransportError> {
         let (tell, news) = watch::channel(News::default());
-        let client = dial(broker, options, tell).await?;
+        let told = Arc::default();
+        let client = dial(broker, options, tell, Arc::clone(&told)).await?;
         let way = Arc::new((broker.clone(), options.clone()));
-        Ok(Self { client, broker: broker.authority().into(), news, way, trouble: Arc::default() })
+        Ok(Self { client, broker: broker.authority().into(), news, way, told, trouble: Arc::default() })
     }
 
     /// The broker, for people.
@@ -167,6 +171,11 @@ impl Connection {
         let mut news = self.news.clone();
         news.mark_unchanged();
         news
+    }
+
+    /// What the log said of the connection since it opened.
+    pub(super) fn told(&self) -> &Told {
+        &self.told
     }
 
     /// Waits until the broker is there, or it is known why it is not.
@@ -213,7 +222,7 @@ impl Connection {
         }
         let (broker, options) = &*self.way;
         let once = ConnectOptions { absence: Absence::Fails, ..options.clone() };
-        let tried = dial(broker, &once, watch::channel(News::default()).0).await;
+        let tried = dial(broker, &once, watch::channel(News::default()).0, Arc::default()).await;
         let error = match tried {
             Err(error) => error,
             // The connection itself comes to the same soon.
@@ -264,6 +273,17 @@ impl Connection {
         loop {
             if let Some(text) = news.borrow_and_update().deafened_since(before, subjects) {
                 return self.refused(text);
+            }
+            changed(&mut news).await;
+        }
+    }
+
+    /// Ends when the broker refused something in these words, since there were `before` refusals. Gives all it said.
+    pub(super) async fn refuses(&self, before: u64, words: &str) -> String {
+        let mut news = self.news.clone();
+        loop {
+            if let Some(text) = news.borrow_and_update().refused_since(before, |text| text.contains(words)) {
+                return text.to_owned();
             }
             changed(&mut news).await;
         }
@@ -327,6 +347,7 @@ async fn dial(
     broker: &Broker,
     options: &ConnectOptions,
     tell: watch::Sender<News>,
+    told: Arc<Told>,
 ) -> Result<Client, TransportError> {
     let authority = broker.authority();
     let refused = |reason: String| TransportError::Access { broker: authority.clone(), reason };
@@ -339,7 +360,7 @@ async fn dial(
         .subscription_capacity(WAITING_MESSAGES)
         .require_tls(broker.security == Security::Required && broker.carried == Carried::Tcp)
         .event_callback(move |event| {
-            hear(&tell, event);
+            hear(&tell, &told, event);
             std::future::ready(())
         });
     if broker.carried == Carried::WebSocket {
@@ -382,10 +403,11 @@ async fn dial(
     }
 }
 
-fn hear(tell: &watch::Sender<News>, event: Event) {
+fn hear(tell: &watch::Sender<News>, told: &Told, event: Event) {
     match event {
         Event::Connected => {
             tracing::debug!("the broker is there");
+            told.forget();
             tell.send_modify(|news| {
                 news.openings += 1;
                 news.fails = false;
@@ -396,10 +418,13 @@ fn hear(tell: &watch::Sender<News>, event: Event) {
             tell.send_modify(|news| news.breaks += u64::from(event != Event::LameDuckMode));
         }
         Event::ServerError(error) => {
-            tracing::warn!(error = %short(&error.to_string()), "the broker refuses something");
-            tell.send_modify(|news| {
-                news.refuse(said(&error));
-            });
+            let text = said(&error);
+            if told.is_new(&text) {
+                tracing::warn!(error = %short(&error.to_string()), "the broker refuses something");
+            } else {
+                tracing::debug!(error = %short(&error.to_string()), "the broker refuses something again");
+            }
+            tell.send_modify(|news| news.refuse(text));
         }
         Event::ClientError(error) => {
             tracing::debug!(%error, "no connection to the broker");
