@@ -142,6 +142,11 @@ fn what_is_wrong_with_a_broker_is_found() {
     patient.finds(&["--peer", &alone], "error", "peer", "nobody answers");
     let closed = Nats::with("authorization { user: ann, password: secret }\n");
     patient.finds(&["--nats", &closed.url()], "error", "broker", "refuses");
+    let deaf = Nats::with(
+        "no_auth_user: leaf\nauthorization { users: [ { user: leaf, password: pw, permissions: {\n\
+         subscribe: [\"_INBOX.>\"] } } ] }\n",
+    );
+    patient.finds(&["--nats", &deaf.url()], "error", "broker", "Permissions Violation for Subscription");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use repo::{Repo, config as settings};
 use sync::TransportError;
-use sync::nats::{ConnectOptions, Connection, Topic};
+use sync::nats::{ConnectOptions, Connection, Durability, Topic, announcements};
 
 use super::{Findings, PATIENCE};
 use crate::agent::config::{Config, Repository};
@@ -29,9 +29,11 @@ pub(super) async fn examine(
 ) -> Option<Connection> {
     let broker = config.nats.as_ref()?;
     let about = "broker";
+    let mut topics = Vec::new();
     for project in projects {
-        if let Err(error) = Topic::new(&config.prefix, project) {
-            findings.fail(about, error.to_string(), "choose another prefix");
+        match Topic::new(&config.prefix, project) {
+            Ok(topic) => topics.push(topic),
+            Err(error) => findings.fail(about, error.to_string(), "choose another prefix"),
         }
     }
     let options = ConnectOptions { connect_timeout: PATIENCE, ..ConnectOptions::default() };
@@ -57,6 +59,14 @@ pub(super) async fn examine(
         findings.warn(about, what, "raise max_payload of the broker: rounds travel in many small pieces");
     } else {
         findings.well(about, what);
+    }
+    for topic in &topics {
+        // Whether the leaf may speak there is not tried: others would hear it.
+        if let Err(error) = announcements(&connection, topic, None, &Durability::Passing).await {
+            let hint =
+                "let this user publish and subscribe at what README.md names under \"Over a NATS broker\"";
+            findings.fail(about, error.to_string(), hint);
+        }
     }
     Some(connection)
 }
