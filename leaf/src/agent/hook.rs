@@ -14,7 +14,14 @@ use super::stop::Stop;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Variables that hold secrets of the leaf.
-const SECRETS: [&str; 3] = ["FROND_PASSWORD", "NATS_PASSWORD", "NATS_TOKEN"];
+const SECRETS: [&str; 6] = [
+    "FROND_PASSWORD",
+    "NATS_PASSWORD",
+    "NATS_TOKEN",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+];
 
 /// Runs the command of one repository: one at a time, and once for all changes that came while it ran.
 #[derive(Debug)]

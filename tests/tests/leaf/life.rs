@@ -47,7 +47,13 @@ fn a_program_runs_when_the_repository_changed_whoever_changed_it() {
     );
     let config = scratch.write("leaf.toml", text);
     let mut command = frond.command(["leaf", "--json", "--config"]);
-    let leaf = Leaf::start_command(command.arg(&config).env("FROND_PASSWORD", "s3cret"));
+    for name in ["FROND_PASSWORD", "NATS_PASSWORD", "NATS_TOKEN"] {
+        command.env(name, "s3cret");
+    }
+    for name in ["HEADERS", "METRICS_HEADERS", "TRACES_HEADERS"] {
+        command.env(format!("OTEL_EXPORTER_OTLP_{name}"), "authorization=s3cret");
+    }
+    let leaf = Leaf::start_command(command.arg(&config));
     let ran = || fs::read_to_string(scratch.file("ran")).unwrap_or_default();
     let times = || ran().lines().filter(|line| *line == format!("b {}", b.display())).count();
     for (file, name) in [(&b, "here.txt"), (&a, "there.txt")] {
