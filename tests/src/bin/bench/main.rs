@@ -67,7 +67,9 @@ fn main() -> ExitCode {
             report.grow(REQUEST_COST, checkins, row.server_ms());
         }
         if let Some(keep) = &keep {
-            std::fs::write(keep, report.to_string())
+            let directory = keep.parent().map_or(Ok(()), std::fs::create_dir_all);
+            directory
+                .and_then(|()| std::fs::write(keep, report.to_string()))
                 .unwrap_or_else(|error| panic!("cannot write {}: {error}", keep.display()));
         }
     }
