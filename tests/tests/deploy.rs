@@ -30,6 +30,24 @@ fn systemd_takes_the_units_as_they_are() {
 }
 
 #[test]
+fn the_leaf_takes_the_configuration_that_is_told_beside_the_unit() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let page = std::fs::read_to_string(deploy("../OPERATIONS.md")).unwrap();
+    let section = page.split("\n## systemd\n").nth(1).unwrap();
+    let block = section.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let config = scratch.write("leaf.toml", block);
+    let said = frond.output(["leaf", "check", "--config", &*config.to_string_lossy()]);
+    // Where the unit may write.
+    for place in ["/run/frond/leaf.sock", "/var/lib/frond/team.fossil"] {
+        assert!(said.contains(place), "{place}: {said}");
+    }
+    let unit = std::fs::read_to_string(deploy("frond-leaf.service")).unwrap();
+    for line in ["RuntimeDirectory=frond", "StateDirectory=frond"] {
+        assert!(unit.lines().any(|of| of == line), "{line}: {unit}");
+    }
+}
+
+#[test]
 fn the_hub_and_its_leaves_as_processes_keep_in_step_and_end_together() {
     let (frond, scratch, broker) = (Frond::new(), Scratch::new(), Nats::start());
     let fleet = scratch.file("fleet");

@@ -199,6 +199,23 @@ fn what_the_broker_does_not_allow_is_told_by_status_and_page() {
     assert!(leaf.probe("/readyz").text().contains(told[0]));
 }
 
+#[test]
+fn that_a_broker_does_not_keep_announcements_for_this_user_is_told_and_they_are_heard_all_the_same() {
+    let broker = Nats::with(
+        "jetstream { store_dir: \"{STORE}\" }\nno_auth_user: leaf\nauthorization { users: [ { user: leaf,\n\
+         password: pw, permissions: { publish: [\"fossil.>\", \"_INBOX.>\"] } } ] }\n",
+    );
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let fleet = fleet(&frond, &scratch, &broker);
+    let hash = check_in(&frond, &fleet[0].0, "a.txt");
+    reaches_all(&frond, &fleet, &hash);
+    for (_, leaf) in fleet {
+        let log = leaf.terminate();
+        let words = ["WARN", "announcements are not kept for who is away", "$JS.API.STREAM.INFO"];
+        assert!(log.lines().any(|line| words.iter().all(|word| line.contains(word))), "{log}");
+    }
+}
+
 /// What the status says of what fails at the broker, if it says this.
 fn broker_error(frond: &Frond, leaf: &Leaf, told: &str) -> Value {
     let errors = leaf.status(frond)["repositories"][0]["broker_errors"].clone();

@@ -180,13 +180,13 @@ pub(super) const PEER: &[Key] = &[
         "up-rate",
         "100000",
         "no limit",
-        "bytes a second to the peer, in sessions that this leaf begins: within a tenth, in any five seconds",
+        "bytes a second to the peer, in sessions that this leaf begins: within a tenth, in any five seconds; not with files, nor with agents of the plain form: a message moves at once",
     ),
     key(
         "down-rate",
         "100000",
         "no limit",
-        "bytes a second from the peer, in sessions that this leaf begins: within a tenth, in any five seconds",
+        "bytes a second from the peer, in sessions that this leaf begins: within a tenth, in any five seconds; not with files, nor with agents of the plain form: a message moves at once",
     ),
     key("within", "\"10m\"", "not required", "the leaf is ready only if a session went well so recently"),
 ];
