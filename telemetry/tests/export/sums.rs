@@ -142,12 +142,16 @@ fn a_hub_without_peers_shows_what_it_holds() {
     let size = |least: f64| shown("frond_repository_size_bytes{").is_some_and(|bytes| bytes >= least);
     until("the size is shown", || size(1.0));
     assert_eq!(shown("frond_phantoms{"), Some(0.0));
-    let copy = bench.scratch.file("copy.fossil");
-    bench.frond.clone(&leaf.url(), &copy);
+    let [copy, other] = ["copy.fossil", "other.fossil"].map(|name| bench.scratch.file(name));
+    for file in [&copy, &other] {
+        bench.frond.clone(&leaf.url(), file);
+    }
     let before = shown("frond_repository_size_bytes{").unwrap();
     frond_tests::leaf::check_in_bytes(&bench.frond, &copy, 200_000);
     bench.sync(&leaf.url(), &copy);
     until("the size grew", || size(before + 200_000.0));
+    // What the one pushed is read for the other.
+    bench.sync(&leaf.url(), &other);
     until("the reads are shown", || shown("frond_cache_hits_ratio{").is_some());
     leaf.terminate();
 }
