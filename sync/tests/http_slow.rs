@@ -151,9 +151,14 @@ async fn a_request_that_finds_no_room_is_turned_away_and_told_of_as_that() {
     let server = server(options).await;
     let _slow = server.drip(128 << 20, 1200 << 10).await;
     sleep(Duration::from_millis(100)).await;
-    let late = server.drip(128 << 20, 800 << 10).await;
-    let reply = timeout(PROMPTLY, late).await.unwrap().unwrap();
-    assert!(reply.starts_with("HTTP/1.0 503 "), "{reply:?} {told:?}");
+    // What it is answered may be lost: the server closes a connection on which bytes came that it did not read.
+    let _late = server.drip(128 << 20, 800 << 10).await;
+    let is_told = async {
+        while told.lock().unwrap().is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PROMPTLY, is_told).await.unwrap();
     assert_eq!(*told.lock().unwrap(), [(Carrier::Http, TurnedAway::NoRoom)]);
 }
 
