@@ -8,7 +8,7 @@
 # make sim     run SIM_SEEDS (default 500) seeds of the simulator at each level, and some of them twice: fresh ones, from
 #              the clock on; it prints the command that runs them again, with SIM_FIRST=N. cargo test runs fixed ones
 # make soak-fleet run 20 leaves under kills, cuts and restarts for SOAK_MINUTES (default 10), then without the broker for
-#              one; prints when they converge and what they take (at poll = '10s', no JetStream, no registry),
+#              one; prints when they converge and what they take (with the default poll, no JetStream, no registry),
 #              and fails where that is too late or too much
 # make coverage say which lines of repo and sync the simulator reaches, and fail if they are less than 85 %
 # make mutants put known bugs into a copy of the sources: the simulator has to find each

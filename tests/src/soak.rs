@@ -102,7 +102,7 @@ impl Fleet {
             let directory = scratch.dir(&format!("leaf-{number}"));
             let line = Proxy::start(SocketAddr::from(([127, 0, 0, 1], broker.port)));
             let mut text = format!(
-                "admin = '0'\nsocket = 'leaf.sock'\nnats = 'nats://{}'\n[defaults]\npoll = '10s'\nretry-cap = '10s'\n",
+                "admin = '0'\nsocket = 'leaf.sock'\nnats = 'nats://{}'\n[defaults]\nretry-cap = '10s'\n",
                 line.address
             );
             for (repository, server) in servers.iter().enumerate() {

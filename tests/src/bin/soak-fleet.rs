@@ -1,6 +1,6 @@
 //! Runs a fleet of leaves at a broker under random check-ins, kills, restarts of the broker, cuts and stalls of lines, then
 //! without the broker for a minute, and says whether it converges, how soon, and what each leaf takes:
-//! at `poll = '10s'`, no JetStream, no registry.
+//! with the default `poll`, no JetStream, no registry.
 //!
 //! `soak-fleet [--leaves N] [--repositories N] [--minutes N] [--away SECONDS] [--seed N]`. Exits 1 if what was made is not
 //! everywhere 30 seconds after the last fault, a check-in while nothing fails takes more than a second to all (median of
