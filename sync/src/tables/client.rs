@@ -268,7 +268,35 @@ impl TableSync {
             let untold = sent.difference(&told).filter(|(name, _)| tables.contains_key(name)).cloned();
             self.queue.extend(untold.map(|(name, key)| Work::Row(name, key)));
         }
+        self.leave_to_answers(snap)?;
         Ok(complaints)
+    }
+
+    /// Does not say on their own the rows that the answer to a list, which is still to be said, brings anyway.
+    fn leave_to_answers(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
+        let mut answers = BTreeMap::new();
+        for work in &self.queue {
+            if let Work::Answer { table, prefix, theirs, after } = work {
+                answers.insert((table, prefix.as_str()), (theirs, after));
+            }
+        }
+        let mut brought = BTreeSet::new();
+        let rows = self.queue.iter().filter_map(|work| match work {
+            Work::Row(name, key) if !answers.is_empty() => Some((name, key)),
+            _ => None,
+        });
+        for (name, key) in rows {
+            let digits = key.to_string();
+            let answer = (0..=digits.len()).find_map(|length| answers.get(&(name, &digits[..length])));
+            let Some((theirs, after)) = answer else { continue };
+            let is_ahead = after.is_none_or(|after| after < *key);
+            if is_ahead && table::version(snap, name, key)? > theirs.get(key).copied() {
+                brought.insert((name.clone(), *key));
+            }
+        }
+        self.queue
+            .retain(|work| !matches!(work, Work::Row(name, key) if brought.contains(&(name.clone(), *key))));
+        Ok(())
     }
 
     fn begin(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {

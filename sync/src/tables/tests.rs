@@ -289,6 +289,21 @@ fn what_finds_no_room_comes_in_later_rounds_once() {
 }
 
 #[test]
+fn a_row_that_is_asked_for_and_older_in_a_list_too_is_sent_once() {
+    // The answer to the client's list has room for some questions, and then for a digest only: the list of the server
+    // comes while the rows that it asked for still wait for their turn.
+    for reply_bytes in (1..2_000).step_by(100) {
+        let (mut client, mut server) = (many(12), many(12));
+        client.now += 1;
+        client.write(|writer| (0..9).for_each(|n| drop(writer.put(flag(&format!("host-{n}"), -1), "a"))));
+        let narrow = Visitor { request_bytes: 1, reply_bytes, ..visitor(Authority::Peer) };
+        let moved = sync(&mut client, &mut server, narrow);
+        assert_equal(&mut client, &mut server);
+        assert_eq!(moved.rows, 9, "replies of {reply_bytes} bytes: {moved:?}");
+    }
+}
+
+#[test]
 fn a_pull_changes_nothing_at_the_server_and_a_push_nothing_here() {
     for gives in [true, false] {
         let (mut client, mut server) = (many(100), many(100));
