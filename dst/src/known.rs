@@ -87,6 +87,11 @@ impl Known {
         self.held.contains_key(id) && !self.private.contains(id)
     }
 
+    /// Whether an artifact may go to everybody.
+    pub fn gives(&self, id: &ArtifactId) -> bool {
+        self.is_public(id) && !self.shunned.contains(id)
+    }
+
     /// Artifacts that are known by name, or as a delta, and not held.
     pub fn lacks(&self) -> usize {
         self.phantoms.len() + self.waiting.len()

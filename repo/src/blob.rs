@@ -48,6 +48,17 @@ pub fn rid(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<Option<Rid>, RepoErro
     Ok(statement.query_row([Hex::of(id)], |row| row.get(0)).optional()?)
 }
 
+/// The rids that a query gives.
+pub(crate) fn rids(
+    snap: &Snapshot<'_>,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<Rid>, RepoError> {
+    let mut statement = snap.conn().prepare_cached(sql)?;
+    let rows = statement.query_map(params, |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// The name of a rid.
 pub fn id(snap: &Snapshot<'_>, rid: Rid) -> Result<ArtifactId, RepoError> {
     let mut statement = snap.conn().prepare_cached("SELECT uuid FROM blob WHERE rid=?1")?;

@@ -88,9 +88,7 @@ pub fn delta_source(snap: &Snapshot<'_>, rid: Rid) -> Result<Option<Rid>, RepoEr
 
 /// What is stored as a delta of `rid`.
 pub(crate) fn delta_children(snap: &Snapshot<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
-    let mut statement = snap.conn().prepare_cached("SELECT rid FROM delta WHERE srcid=?1 ORDER BY rid")?;
-    let rows = statement.query_map([rid], |row| row.get(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    blob::rids(snap, "SELECT rid FROM delta WHERE srcid=?1 ORDER BY rid", [rid])
 }
 
 /// Public artifacts stored as deltas of `rid` that could be expanded.

@@ -12,7 +12,9 @@ use crate::crosslink::{self, Linker};
 use crate::error::Fault;
 use crate::ingest::examine::{self, Batch, Examiners, Item, Reading};
 use crate::tx::Damage;
-use crate::{RepoError, Rid, Tx, UnixTime, config, content, dangling, ingest, private, schema, table, tag};
+use crate::{
+    RepoError, Rid, Tx, UnixTime, blob, config, content, dangling, ingest, private, schema, table, tag,
+};
 
 /// Tables that follow from the artifacts, without those of tickets, whose columns are the project's
 /// ([`schema::ticket`]).
@@ -149,18 +151,11 @@ impl<'t, 'r> Linking<'t, 'r> {
     }
 }
 
-/// The rids that a query gives.
-fn rids(tx: &Tx<'_>, sql: &str, of: Option<Rid>) -> Result<Vec<Rid>, RepoError> {
-    let mut statement = tx.conn().prepare_cached(sql)?;
-    let rows = statement.query_map(rusqlite::params_from_iter(of), |row| row.get(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
 /// Whoever gets a public delta must not learn from it what is private.
 fn part_from_private(tx: &Tx<'_>) -> Result<(), RepoError> {
     let sql = "SELECT delta.rid FROM private CROSS JOIN delta ON delta.srcid=private.rid JOIN blob ON blob.rid=srcid
                 WHERE blob.size>=0 AND delta.rid NOT IN (SELECT rid FROM private)";
-    for rid in rids(tx, sql, None)? {
+    for rid in blob::rids(tx, sql, [])? {
         match content::store_whole(tx, rid) {
             // Damaged: what can be expanded is told later.
             Err(error) if error.fault() == Fault::Sender || matches!(error, RepoError::NoContent(_)) => {}
@@ -173,8 +168,8 @@ fn part_from_private(tx: &Tx<'_>) -> Result<(), RepoError> {
 /// Takes out what must not be here. Deltas of it are stored whole; of those that could not be expanded yet a name
 /// remains, to be asked for.
 fn drop_shunned(tx: &Tx<'_>) -> Result<(), RepoError> {
-    for rid in rids(tx, "SELECT rid FROM blob WHERE uuid IN (SELECT uuid FROM shun)", None)? {
-        for child in rids(tx, "SELECT rid FROM delta WHERE srcid=?1", Some(rid))? {
+    for rid in blob::rids(tx, "SELECT rid FROM blob WHERE uuid IN (SELECT uuid FROM shun)", [])? {
+        for child in blob::rids(tx, "SELECT rid FROM delta WHERE srcid=?1", [rid])? {
             content::store_whole(tx, child)?;
             if content::delta_source(tx, child)?.is_some() {
                 content::make_phantom(tx, child)?;

@@ -122,9 +122,8 @@ pub fn check_given(talk: &Talk, client: &Known, server: &Known) -> Result<(), Vi
     if !talk.options.push {
         return Ok(());
     }
-    let may_go = |id: &&ArtifactId| client.is_public(id) && !client.shunned.contains(*id);
     let is_open = |id: &&ArtifactId| !server.private.contains(*id) && !server.shunned.contains(*id);
-    match server.phantoms.iter().find(|id| may_go(id) && is_open(id)) {
+    match server.phantoms.iter().find(|id| client.gives(id) && is_open(id)) {
         None => Ok(()),
         Some(id) => {
             Err(Violation::new("completeness", format!("{} is done, and the peer lacks {id}", talk.name())))

@@ -201,8 +201,7 @@ impl Sim {
         if talk.stock.is_none() {
             let known = &self.nodes[edge.client].known;
             let published = private.iter().filter(|id| known.is_public(id)).count();
-            let may_go = |id: &&xfer::ArtifactId| known.is_public(id) && !known.shunned.contains(*id);
-            let withheld = talk.wishes.iter().filter(|id| !may_go(id)).count();
+            let withheld = talk.wishes.iter().filter(|id| !known.gives(id)).count();
             budget::check_rounds(&talk, gap, known.held.len(), published, withheld)?;
             if !self.is_stock(edge.server) {
                 completeness::check_given(&talk, known, &self.nodes[edge.server].known)?;

@@ -285,20 +285,22 @@ pub(super) fn privacy(tx: &Tx<'_>, rid: Rid) -> Result<Privacy, RepoError> {
 
 /// The check-ins that are compared with this one: those that have it for a parent, or pick it.
 fn compared_with(tx: &Tx<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
-    let mut statement = tx.conn().prepare_cached(
+    blob::rids(
+        tx,
         "SELECT cid FROM plink WHERE pid=?1
          UNION SELECT childid FROM cherrypick WHERE parentid=?1 AND NOT isExclude",
-    )?;
-    Ok(statement.query_map([rid], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        [rid],
+    )
 }
 
 /// The check-ins that this one is compared with: its parents, and what it picks.
 fn comparing(tx: &Tx<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
-    let mut statement = tx.conn().prepare_cached(
+    blob::rids(
+        tx,
         "SELECT pid FROM plink WHERE cid=?1
          UNION SELECT parentid FROM cherrypick WHERE childid=?1 AND NOT isExclude",
-    )?;
-    Ok(statement.query_map([rid], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        [rid],
+    )
 }
 
 fn links(tx: &Tx<'_>, rid: Rid, own: &Listing) -> Result<Links, RepoError> {

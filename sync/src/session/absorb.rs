@@ -279,14 +279,15 @@ impl Session {
         let mut intake = inbox::store(tx, &came, self.deepest(), cx.now)?;
         intake.names = inbox::note(tx, &reply.igots, self.deepest())?;
         // Asking again for what was false would bring the same again, but for what had waited since an earlier session.
-        let (is_clone, came) =
-            (!matches!(self.goal, Goal::Sync { .. }), reply.files.iter().map(|file| file.id));
-        let came: BTreeSet<ArtifactId> = if is_clone { BTreeSet::new() } else { came.collect() };
-        if !is_clone {
+        let is_sync = matches!(self.goal, Goal::Sync { .. });
+        if is_sync {
             self.waited.extend(intake.waiting.iter().copied());
         }
-        let is_theirs = |id: &&ArtifactId| is_clone || came.contains(id) || self.waited.contains(id);
-        self.unavailable.extend(intake.settled.dropped.iter().filter(is_theirs).copied());
+        if !intake.settled.dropped.is_empty() {
+            let came: BTreeSet<ArtifactId> = reply.files.iter().map(|file| file.id).collect();
+            let is_theirs = |id: &&ArtifactId| !is_sync || came.contains(id) || self.waited.contains(id);
+            self.unavailable.extend(intake.settled.dropped.iter().filter(is_theirs).copied());
+        }
         self.news.refused = std::mem::take(&mut intake.refused);
         self.news.refused.append(&mut intake.settled.dropped);
         self.news.linked = intake.settled.linked;

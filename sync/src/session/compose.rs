@@ -73,8 +73,12 @@ impl Session {
     /// What the peer is not to ask for again, where it wants more than it asks for at a time: else it would ask for these
     /// next, each time, and never for what it could get.
     fn withheld(&self, snap: &Snapshot<'_>) -> Result<Vec<ArtifactId>, SyncError> {
-        let asked: BTreeSet<ArtifactId> = self.wanted.iter().collect();
-        Ok(self.pushing.withheld(snap, |id| !asked.contains(id))?)
+        let mut names = self.pushing.withheld(snap)?;
+        if !names.is_empty() {
+            let asked: BTreeSet<ArtifactId> = self.wanted.iter().collect();
+            names.retain(|id| !asked.contains(id));
+        }
+        Ok(names)
     }
 
     /// The least private artifacts that this session does not want.

@@ -139,18 +139,13 @@ impl Pushing {
         self.request.has_deltas
     }
 
-    /// What the peer is not to ask for again, if it wants more than it asked for, and `is_news` to it. What came here
-    /// meanwhile it may have.
-    pub(super) fn withheld(
-        &self,
-        snap: &Snapshot<'_>,
-        is_news: impl Fn(&ArtifactId) -> bool,
-    ) -> Result<Vec<ArtifactId>, RepoError> {
+    /// What the peer is not to ask for again, if it wants more than it asked for. What came here meanwhile it may have.
+    pub(super) fn withheld(&self, snap: &Snapshot<'_>) -> Result<Vec<ArtifactId>, RepoError> {
         let mut withheld = Vec::new();
         if !self.is_on() || !matches!(self.wishes, Wishes::Cut | Wishes::CutAnew) {
             return Ok(withheld);
         }
-        for id in self.withheld.iter().filter(|id| is_news(id)) {
+        for id in &self.withheld {
             if self.sent.contains(id) || !self.may_send(snap, id)? {
                 withheld.push(*id);
             }
