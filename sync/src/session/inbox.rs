@@ -66,13 +66,11 @@ pub(crate) fn is_hollow(file: &FileCard) -> bool {
 pub(crate) fn is_news(snap: &Snapshot<'_>, igots: &[&Igot], deepest: Privacy) -> Result<bool, SyncError> {
     for igot in igots.iter().filter(|igot| igot.privacy <= deepest) {
         match blob::presence(snap, &igot.id)? {
-            Presence::Unknown => return Ok(true),
-            Presence::Phantom(rid) => {
-                if igot.privacy == Privacy::Public && private::contains(snap, rid)? {
-                    return Ok(true);
-                }
+            Presence::Unknown if !shun::contains(snap, &igot.id)? => return Ok(true),
+            Presence::Phantom(rid) if igot.privacy == Privacy::Public && private::contains(snap, rid)? => {
+                return Ok(true);
             }
-            Presence::Dangling(_) | Presence::Held(_) => {}
+            _ => {}
         }
     }
     Ok(false)
@@ -80,14 +78,13 @@ pub(crate) fn is_news(snap: &Snapshot<'_>, igots: &[&Igot], deepest: Privacy) ->
 
 /// Makes phantoms of what the peer announced and we lack. Who knows the name of an artifact that we hold as
 /// private has not shown that it is public: only its content, sent as public, does, so that is asked for
-/// ([`choose`]). What is public stays so, whatever the peer says. Returns how many names were not known here.
+/// ([`choose`]). What is public stays so, whatever the peer says. Returns how many names were not known here and are kept.
 pub(crate) fn note(tx: &Tx<'_>, igots: &[&Igot], deepest: Privacy) -> Result<u64, SyncError> {
     let mut names = 0;
     for igot in igots.iter().filter(|igot| igot.privacy <= deepest) {
         match blob::presence(tx, &igot.id)? {
             Presence::Unknown => {
-                blob::rid_or_phantom(tx, &igot.id, igot.privacy)?;
-                names += 1;
+                names += u64::from(blob::rid_or_phantom(tx, &igot.id, igot.privacy)?.is_some());
             }
             Presence::Phantom(rid) => {
                 if igot.privacy == Privacy::Public {

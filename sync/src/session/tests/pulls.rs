@@ -267,6 +267,18 @@ fn shunned_artifacts_are_neither_asked_for_nor_kept() {
     assert!(!client.holds("B"));
 }
 
+/// It is announced with every reply, for ever.
+#[test]
+fn the_name_of_something_shunned_is_no_news() {
+    let mut client = holding("A").shunned("B");
+    for (name, names) in [("A", 0), ("B", 0), ("C", 1)] {
+        let igot = xfer::card::Igot { id: id(name), privacy: Privacy::Public };
+        let tx = client.repo.begin().unwrap();
+        assert_eq!(inbox::is_news(&tx, &[&igot], Privacy::Public).unwrap(), names == 1, "{name}");
+        assert_eq!(inbox::note(&tx, &[&igot], Privacy::Public).unwrap(), names, "{name}");
+    }
+}
+
 #[test]
 fn the_observer_hears_each_event_once() {
     let mut client = holding("A");
