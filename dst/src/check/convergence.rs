@@ -30,19 +30,29 @@ pub fn check(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
         let open = holders(peers, |peer| peer.is_public(&id));
         // Who is like stock takes a name for public, but for one that is in a cluster only: what it hides goes no further.
         let hides = |peer: usize| peers[peer].is_stock && peers[peer].private.contains(&id);
-        for peer in reached(open, &flows.artifacts, |peer| peers[peer].takes(&id) && !hides(peer)) {
-            if !peers[peer].is_public(&id) && peers[peer].takes(&id) && !hides(peer) {
+        let takes = |peer: usize| peers[peer].takes(&id) && !hides(peer) && !waits_in_vain(peers, peer, &id);
+        for peer in reached(open, &flows.artifacts, takes) {
+            if !peers[peer].is_public(&id) && takes(peer) {
                 return Err(missed(&id, peer, peers[peer], "which is public elsewhere,"));
             }
         }
         let any = holders(peers, |peer| peer.held.contains_key(&id));
-        for peer in reached(any, &flows.private, |peer| peers[peer].takes(&id)) {
-            if !peers[peer].held.contains_key(&id) && peers[peer].takes(&id) {
+        let takes = |peer: usize| peers[peer].takes(&id) && !waits_in_vain(peers, peer, &id);
+        for peer in reached(any, &flows.private, takes) {
+            if !peers[peer].held.contains_key(&id) && takes(peer) {
                 return Err(missed(&id, peer, peers[peer], "which it may have though it is private,"));
             }
         }
     }
     check_files(peers, flows)
+}
+
+/// Whether a peer like stock was sent this as a delta of something that others shunned before it came: it asks for the
+/// source for ever, and takes the artifact in no other form.
+fn waits_in_vain(peers: &[&Known], peer: usize, id: &ArtifactId) -> bool {
+    let is_kept_back = |source: &ArtifactId| peers.iter().any(|other| other.shunned.contains(source));
+    let known = peers[peer];
+    known.is_stock && known.waiting.contains(id) && known.phantoms.iter().any(is_kept_back)
 }
 
 fn holders(peers: &[&Known], holds: impl Fn(&Known) -> bool) -> BTreeSet<usize> {
@@ -160,6 +170,18 @@ mod tests {
         assert!(check(&[&hidden, &open], &flows).is_ok());
         let stock = Known { is_stock: true, ..hidden };
         assert!(check(&[&open, &stock], &flows).is_ok());
+    }
+
+    #[test]
+    fn what_waits_for_a_source_that_others_shun_stays_away_from_stock_only() {
+        let [id, source] = [b"x", b"y"].map(|content| xfer::hash::sha1(content));
+        let with = Known { held: [(id, 1)].into(), shunned: [source].into(), ..Known::default() };
+        let waiting = Known { waiting: [id].into(), phantoms: [source].into(), ..Known::default() };
+        let flows = Flows { artifacts: [(0, 1)].into(), ..Flows::default() };
+        assert!(check(&[&with, &waiting], &flows).is_err());
+        let stock = Known { is_stock: true, ..waiting };
+        assert!(check(&[&with, &stock], &flows).is_ok());
+        assert!(check(&[&Known { shunned: BTreeSet::new(), ..with }, &stock], &flows).is_err());
     }
 
     #[test]

@@ -99,6 +99,13 @@ impl Sim {
             }
             Err(Trip(text)) => return Err(Violation::new("stock", format!("server {at}: {text}"))),
         };
+        // Stock does that to stock, with what it knows only as the source of a private delta.
+        if let Some(id) = reply.hidden.first().filter(|_| !self.is_stock(self.plan.edges[edge].client)) {
+            return Err(Violation::new(
+                "stock",
+                format!("server {at}: igot {id} 1 hides what is public here"),
+            ));
+        }
         self.note_hollow(edge, &reply.text);
         self.tally.stock += 1;
         self.audit(at, Maker::Peer)?;

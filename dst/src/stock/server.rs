@@ -23,6 +23,8 @@ pub struct Reply {
     pub framing: ContentType,
     /// Clusters that were made.
     pub clusters: Vec<ArtifactId>,
+    /// What was public here, and is hidden since the client announced it as private: nobody may do that.
+    pub hidden: Vec<ArtifactId>,
 }
 
 /// Answers a request: one transaction, which is undone after a [`Trip`].
@@ -44,6 +46,7 @@ pub fn answer(store: &mut Store, text: &[u8], asked: ContentType, now: UnixTime)
         theirs: BTreeSet::new(),
         lacks: BTreeSet::new(),
         clusters: Vec::new(),
+        hidden: Vec::new(),
     };
     for line in lines::read(text)? {
         if !pass.take(&line)? {
@@ -54,7 +57,7 @@ pub fn answer(store: &mut Store, text: &[u8], asked: ContentType, now: UnixTime)
     let mut stamp = date::format(now);
     stamp.truncate("YYYY-MM-DDTHH:MM:SS".len());
     pass.out.extend_from_slice(format!("# timestamp {stamp} errors {}\n", pass.errors).as_bytes());
-    let reply = Reply { text: pass.out, framing: pass.framing, clusters: pass.clusters };
+    let reply = Reply { text: pass.out, framing: pass.framing, clusters: pass.clusters, hidden: pass.hidden };
     *store = draft;
     Ok(reply)
 }
@@ -91,6 +94,7 @@ struct Pass<'a> {
     /// What it lacks.
     lacks: BTreeSet<ArtifactId>,
     clusters: Vec<ArtifactId>,
+    hidden: Vec<ArtifactId>,
 }
 
 impl Pass<'_> {
@@ -302,10 +306,8 @@ impl Pass<'_> {
             self.theirs.insert(name);
             if !private {
                 self.store.publish(&name);
-            } else if !self.store.is_phantom(&name) && !self.store.private.contains(&name) {
-                return trip(format!("igot {name} 1 would hide what is public here"));
-            } else {
-                self.store.private.insert(name);
+            } else if self.store.private.insert(name) && !self.store.is_phantom(&name) {
+                self.hidden.push(name);
             }
         } else if !private || trusted {
             self.store.announce(name, private);
