@@ -418,8 +418,8 @@ impl Session {
             return Ok(());
         }
         match repo.begin().and_then(|tx| wanted::miss(&tx, &missed).and_then(|()| tx.commit())) {
-            Err(RepoError::ReadOnly { .. } | RepoError::Locked { .. }) | Ok(()) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) if !error.is_read_only() => Err(error.into()),
+            _ => Ok(()),
         }
     }
 

@@ -267,6 +267,23 @@ fn shunned_artifacts_are_neither_asked_for_nor_kept() {
     assert!(!client.holds("B"));
 }
 
+/// What was asked for in vain is a hint for later sessions. A clone that failed of it could not be begun again: it was whole.
+#[test]
+fn a_disk_that_is_full_when_all_is_there_is_no_failure() {
+    let names: Vec<String> = (0..100).map(|number| format!("B{number}")).collect();
+    let mut client = names.iter().fold(holding("A"), |client, name| client.phantom(name));
+    let missed = |client: &mut Fixture| {
+        let snap = client.repo.snapshot().unwrap();
+        wanted::phantoms(&snap, Privacy::Public, Hope::Missed, 200, |_| true).unwrap().len()
+    };
+    client.sql("PRAGMA max_page_count=1");
+    let result = pulled(&mut client, &mut holding("A")).unwrap();
+    assert_eq!((result.unavailable, missed(&mut client)), (100, 0));
+    client.sql("PRAGMA max_page_count=1000000");
+    pulled(&mut client, &mut holding("A")).unwrap();
+    assert_eq!(missed(&mut client), 100);
+}
+
 /// It is announced with every reply, for ever.
 #[test]
 fn the_name_of_something_shunned_is_no_news() {
