@@ -22,25 +22,39 @@ pub fn depend_on_shuns(known: &Known) -> bool {
     known.shunned.iter().any(|id| known.phantoms.contains(id))
 }
 
-/// Looks at each content of one repository anew, and at its derived tables. It shuns nothing afterwards: that would have
-/// a rebuild drop what is shunned.
-pub fn check_rebuild(repo: &mut Repo, now: UnixTime) -> Result<(), Violation> {
-    let report = rebuilt(repo, now).map_err(|error| Violation::new("derived", error))?;
-    match report.findings.first() {
+/// Why derived tables are not known to be right.
+#[derive(Debug, thiserror::Error)]
+pub enum Wrong {
+    /// They are wrong.
+    #[error("{0}")]
+    Finding(verify::Finding),
+    /// They could not be compared.
+    #[error(transparent)]
+    Failed(#[from] RepoError),
+}
+
+/// Looks at each content of one repository that shuns nothing anew, and at its derived tables. It changes nothing.
+pub fn check_unchanged(repo: &mut Repo, now: UnixTime) -> Result<(), Wrong> {
+    match verify::all(repo, now)?.findings.into_iter().next() {
         None => Ok(()),
-        Some(finding) => Err(Violation::new("derived", finding)),
+        Some(finding) => Err(Wrong::Finding(finding)),
     }
 }
 
-fn rebuilt(repo: &mut Repo, now: UnixTime) -> Result<verify::Report, RepoError> {
+/// The same of one that may shun something. It shuns nothing afterwards: that would have a rebuild drop what is shunned.
+pub fn check_rebuild(repo: &mut Repo, now: UnixTime) -> Result<(), Violation> {
+    let outcome = shun_nothing(repo).map_err(Wrong::from).and_then(|()| check_unchanged(repo, now));
+    outcome.map_err(|wrong| Violation::new("derived", wrong))
+}
+
+fn shun_nothing(repo: &mut Repo) -> Result<(), RepoError> {
     let known = Known::read(repo)?;
     let is_here = |id: &&ArtifactId| {
         [&known.phantoms, &known.waiting].iter().any(|set| set.contains(id)) || known.held.contains_key(id)
     };
     let tx = repo.begin()?;
     known.shunned.iter().filter(is_here).try_for_each(|id| shun::remove(&tx, id))?;
-    tx.commit()?;
-    verify::all(repo, now)
+    tx.commit()
 }
 
 /// Rows of derived tables, sorted, but for tables that may differ.
