@@ -513,10 +513,10 @@ impl Sim {
 
     /// In some runs derived tables are compared with a rebuild after every commit: it takes longer than all the rest.
     fn audit_derived(&mut self, at: usize) -> Result<(), Violation> {
+        let chance = Ratio::new(1, if self.plan.level == Level::Calm { 96 } else { 24 });
+        let is_drawn = self.dice("derived after every commit", 0).hits(chance);
         let node = &mut self.nodes[at];
-        if !Dice::of(self.plan.seed, "derived after every commit", 0).hits(Ratio::new(1, 24))
-            || !node.known.shunned.is_empty()
-        {
+        if !is_drawn || !node.known.shunned.is_empty() {
             return Ok(());
         }
         let time = node.time(self.now);

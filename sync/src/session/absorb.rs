@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use repo::wanted::Hope;
-use repo::{Origin, Repo, RepoError, Snapshot, Tx, config, link, partial, wanted};
+use repo::{Origin, Repo, Snapshot, Tx, config, link, partial, wanted};
 use xfer::{ArtifactId, Message};
 
 use super::cloning::Phase;
