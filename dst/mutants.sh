@@ -86,7 +86,7 @@ put_in() {
     mutant asks-without-bound sync/src/server/answer.rs \
         's/wanted\.iter()\.take(most)/wanted.iter().take(if MUTANT { usize::MAX } else { most })/'
     mutant phantom-dropped sync/src/session/inbox.rs \
-        's/blob::rid_or_phantom(tx, &igot\.id, igot\.privacy)?;/if !MUTANT { & }/'
+        's/names += u64::from(blob::rid_or_phantom(tx, &igot\.id, igot\.privacy)?\.is_some());/if !MUTANT { & }/'
     mutant private-for-everybody sync/src/server/orders.rs \
         's/Pragma::SendPrivate if self\.rights\.allow(Right::Private)/& || MUTANT \&\& may_read/'
     mutant push-without-right sync/src/server/orders.rs \
