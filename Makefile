@@ -1,6 +1,6 @@
 # make demo    run the main job: make a repository, serve it, clone it, pull a change, verify both
 # make test    install what the tests need (Debian packages) and run them all, each fuzz target for ten seconds
-# make lint    formatting, clippy, dependency rules
+# make lint    formatting, clippy, dependency rules, and whether each mutant finds the line that it changes
 # make bench   compare with stock Fossil, side by side, at 2,000 and 20,000 check-ins; the table is kept in
 #              tests/bench/RESULTS.md. The first run makes the repositories, which takes a while; BENCH="--checkins 2000 --only
 #              clone" measures a part and leaves the other rows. cargo bench -p frond-repo times the pieces
@@ -43,6 +43,7 @@ lint:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	sh tests/lint-dependencies.sh
 	sh tests/lint-faults.sh
+	sh dst/mutants.sh --list >/dev/null
 
 bench:
 	$(CARGO) build --locked --release -p frond-leaf -p frond-tests --bins

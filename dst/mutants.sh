@@ -1,6 +1,6 @@
 #!/bin/sh
 # Puts known bugs into a copy of the sources, and soaks the simulator with one of them at a time until it finds it.
-# usage: dst/mutants.sh [NAME...]: all of them, or those named; --list: their names.
+# usage: dst/mutants.sh [NAME...]: all of them, or those named; --list: their names, if each finds its line.
 # A table on stdout: the mutant, the rule that found it, level, seed, runs and seconds. Found is what breaks a rule in a
 # run that breaks none without the mutant, and what does not end in a run that ends without it. What no soak finds in its
 # time is looked for in the seeds that are kept (dst/seeds.txt): the runs are how many of them were tried then. The exit status is 0 if
@@ -170,7 +170,7 @@ copy_tree() {
     stage=$work/stage
     rm -rf "$stage"
     mkdir -p "$stage" "$tree"
-    git ls-files -z | xargs -0 cp --parents -t "$stage"
+    find . \( -name target -o -name .git \) -prune -o -type f -print0 | xargs -0 cp --parents -t "$stage"
     add_condition
     put_in
     (cd "$stage" && find . -type f) >"$work/files"
