@@ -95,26 +95,8 @@ pub(crate) fn table(name: impl fmt::Display, stats: &TableStats) -> (&'static st
 
 /// What is sent along so that a trace goes on from `span`.
 pub(crate) fn to_wire(span: &SpanContext) -> Option<TraceContext> {
-    let mut parent = String::with_capacity(PARENT_BYTES);
-    parent.push_str("00-");
-    hex(&mut parent, &span.trace_id().to_bytes());
-    parent.push('-');
-    hex(&mut parent, &span.span_id().to_bytes());
-    parent.push('-');
-    hex(&mut parent, &[span.trace_flags().to_u8()]);
-    TraceContext::new(&parent, Some(&span.trace_state().header()))
-}
-
-/// Bytes of what names a trace and a span in it.
-const PARENT_BYTES: usize = 55;
-
-/// Each round does it: without what the formats of the standard library take.
-fn hex(text: &mut String, bytes: &[u8]) {
-    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-    }
+    let (trace, id) = (span.trace_id().to_bytes(), span.span_id().to_bytes());
+    TraceContext::of(trace, id, span.trace_flags().to_u8(), Some(&span.trace_state().header()))
 }
 
 /// The span elsewhere that a trace goes on from.
