@@ -223,6 +223,13 @@ impl Transport for Wire {
         }
     }
 
+    fn status(&self) -> Option<u16> {
+        match self {
+            Self::Http(transport) => transport.status(),
+            Self::Nats(transport) => transport.status(),
+        }
+    }
+
     fn lasting_url(&self) -> Option<String> {
         match self {
             Self::Http(transport) => transport.lasting_url(),

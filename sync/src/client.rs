@@ -183,7 +183,12 @@ async fn run<T: Transport>(
         let sent = request.bytes.len() as u64;
         transport.carry(setting.observer.trace());
         let begun = (setting.clock)();
-        let reply = match transport.exchange(request).await {
+        let outcome = transport.exchange(request).await;
+        let (destination, status) = (transport.destination(), transport.status());
+        if destination.is_some() || status.is_some() {
+            setting.cx(|cx| cx.tell(|_| Event::Carried { destination, status }));
+        }
+        let reply = match outcome {
             Ok(reply) => reply,
             Err(error) => {
                 let (budget, chance) = (setting.limits.send_bytes, setting.seed[0]);
@@ -209,8 +214,7 @@ async fn run<T: Transport>(
             }
         };
         again.reset();
-        let destination = transport.destination();
-        setting.cx(|cx| cx.tell(|cx| Event::Exchanged { duration: cx.since(begun), destination }));
+        setting.cx(|cx| cx.tell(|cx| Event::Exchanged { duration: cx.since(begun) }));
         session.travelled(sent, reply.bytes.len() as u64);
         if blocking(|| absorb(session, repo, reply, setting))? == Progress::Done {
             return Ok(());

@@ -88,12 +88,17 @@ pub enum Event<'a> {
         /// Counting from 1.
         round: u32,
     },
+    /// A request went to the peer, whether a reply came or not: what its carrier knows of that, if anything.
+    Carried {
+        /// What it was sent to, where a broker carries it: a subject.
+        destination: Option<&'a str>,
+        /// The HTTP status that it was answered with.
+        status: Option<u16>,
+    },
     /// A request was carried to the peer and its reply back.
     Exchanged {
         /// Time between the two, on the caller's clock.
         duration: Duration,
-        /// What it was sent to, where a broker carried it: a subject.
-        destination: Option<&'a str>,
     },
     /// A round ended well.
     RoundFinished {
@@ -150,6 +155,11 @@ pub enum Event<'a> {
     },
     /// There is no room for the reply to a request that was handled: whoever asked is told to come again.
     NoRoom,
+    /// Whoever asked gets no reply to a request that was handled, or that we failed in, but a status.
+    Declined {
+        /// Which, over HTTP; what another carrier says in its place means the same.
+        status: u16,
+    },
     /// Something failed: an exchange of a session, which is made again; what ends a session, before
     /// [`Self::SessionFinished`] tells so; or what was to be done before a session began, or after it ended.
     Failed {
@@ -361,4 +371,60 @@ pub struct NoObserver;
 
 impl Observer for NoObserver {
     fn observe(&mut self, _event: &Event<'_>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::testing::Diary;
+
+    /// Has a trace, and hears nothing.
+    struct Traced(&'static str);
+
+    impl Observer for Traced {
+        fn observe(&mut self, _event: &Event<'_>) {}
+
+        fn trace(&self) -> Option<TraceContext> {
+            TraceContext::new(self.0, None)
+        }
+    }
+
+    #[test]
+    fn of_several_observers_each_is_told_and_the_first_that_has_a_trace_gives_it() {
+        let (one, two) = (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b8-01",
+        );
+        let (mut first, mut second) = (Diary::default(), Diary::default());
+        let mut all = ((&mut first, Traced(one)), (Box::new(Traced(two)), &mut second));
+        all.observe(&Event::RoundStarted { round: 1 });
+        assert_eq!(all.trace(), TraceContext::new(one, None));
+        assert_eq!([first.0, second.0], [["round 1 started"]; 2]);
+    }
+
+    /// Writes down when work on a request begins and ends.
+    struct Shift(&'static str, Arc<Mutex<Vec<String>>>);
+
+    impl Observer for Shift {
+        fn observe(&mut self, _event: &Event<'_>) {}
+
+        fn take_up(&mut self) {
+            self.1.lock().unwrap().push(format!("{} up", self.0));
+        }
+
+        fn lay_down(&mut self) {
+            self.1.lock().unwrap().push(format!("{} down", self.0));
+        }
+    }
+
+    #[test]
+    fn what_was_taken_up_last_is_laid_down_first() {
+        let shifts = Arc::<Mutex<Vec<String>>>::default();
+        let mut both = (Shift("one", Arc::clone(&shifts)), Shift("two", Arc::clone(&shifts)));
+        both.take_up();
+        both.lay_down();
+        assert_eq!(*shifts.lock().unwrap(), ["one up", "two up", "two down", "one down"]);
+    }
 }

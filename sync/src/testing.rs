@@ -338,6 +338,7 @@ impl Observer for Diary {
         self.0.push(match event {
             Event::SessionStarted { operation, .. } => format!("{operation} started"),
             Event::RoundStarted { round } => format!("round {round} started"),
+            Event::Carried { status, .. } => format!("carried, {status:?}"),
             Event::Exchanged { .. } => "exchanged".to_owned(),
             Event::RoundFinished { round, stats, .. } => {
                 format!("round {round} finished, {} received", stats.files_received)
@@ -350,6 +351,7 @@ impl Observer for Diary {
             Event::RequestHandled { error: Some(error), .. } => format!("not handled: {error}"),
             Event::Replied { .. } => "replied".to_owned(),
             Event::NoRoom => "no room".to_owned(),
+            Event::Declined { status } => format!("declined with {status}"),
             Event::Failed { class, again, .. } => {
                 format!("{class}: {}", if *again { "again" } else { "in vain" })
             }

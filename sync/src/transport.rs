@@ -74,6 +74,11 @@ pub trait Transport {
         None
     }
 
+    /// The HTTP status that the last request was answered with, if it was and there is such a thing.
+    fn status(&self) -> Option<u16> {
+        None
+    }
+
     /// The address to remember for the next session, without a password; none if there is nothing to remember.
     fn lasting_url(&self) -> Option<String> {
         None

@@ -156,10 +156,15 @@ impl RequestObserver {
         if let Some(span) = &mut self.span {
             let [_, reply] = span::sizes(self.carrier);
             span.set_attribute(span::count(reply, bytes));
-            if self.carrier == "http" {
-                // A reply has no other.
-                span.set_attribute(KeyValue::new(STATUS, 200));
-            }
+        }
+        // A reply has no other.
+        self.answered(200);
+    }
+
+    /// Tells of the status that went out, where there is such a thing.
+    fn answered(&mut self, status: u16) {
+        if let Some(span) = self.span.as_mut().filter(|_| self.carrier == "http") {
+            span.set_attribute(KeyValue::new(STATUS, i64::from(status)));
         }
     }
 
@@ -185,6 +190,7 @@ impl Observer for RequestObserver {
             }
             Event::Replied { bytes } => self.replied(*bytes),
             Event::NoRoom => self.fail(BUSY),
+            Event::Declined { status } => self.answered(*status),
             Event::Refused { .. } => self.instruments().served_refused.add(1, &self.numbers.labels),
             Event::Crosslinked { artifacts } => {
                 self.instruments().served_crosslinked.add(*artifacts, &self.numbers.labels);
@@ -331,10 +337,22 @@ mod tests {
         let mut observer = telemetry.request("served", &origin("/", "203.0.113.7"));
         observer.observe(&handled(&RoundStats::default()));
         observer.observe(&Event::NoRoom);
+        observer.observe(&Event::Declined { status: 503 });
         drop(observer);
         assert_eq!(metric(&telemetry, "frond_server_requests_total", &["outcome=\"busy\""]), "1");
         let span = kept.span("sync.handle");
+        assert_eq!(attribute(&span, STATUS), "503");
         assert_eq!((attribute(&span, "error.type").as_str(), span.status), ("busy", Status::error("")));
+    }
+
+    #[test]
+    fn what_no_http_server_answered_has_no_status() {
+        let (telemetry, kept) = keeping();
+        let origin = Origin { carrier: Carrier::Nats, ..origin("fossil.project.sync", "nobody") };
+        let mut observer = telemetry.request("served", &origin);
+        observer.observe(&Event::Declined { status: 404 });
+        drop(observer);
+        assert_eq!(attribute(&kept.span("sync.handle"), STATUS), "");
     }
 
     #[test]

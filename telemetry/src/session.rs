@@ -145,11 +145,13 @@ impl Observer for SessionObserver {
                     trace.begin_round(*round);
                 }
             }
-            Event::Exchanged { duration, destination } => {
-                self.numbers.exchanged(self.instruments(), duration.as_secs_f64());
-                if let (Some(trace), Some(destination)) = (&mut self.trace, destination) {
-                    trace.exchanged(destination);
+            Event::Carried { destination, status } => {
+                if let Some(trace) = &mut self.trace {
+                    trace.carried(*destination, *status);
                 }
+            }
+            Event::Exchanged { duration } => {
+                self.numbers.exchanged(self.instruments(), duration.as_secs_f64());
             }
             Event::RoundFinished { stats, .. } => {
                 self.count(&amounts(stats));

@@ -141,6 +141,13 @@ impl Transport for Wire {
             Way::Nats(transport) => transport.destination(),
         }
     }
+
+    fn status(&self) -> Option<u16> {
+        match &self.way {
+            Way::Http(transport) => transport.status(),
+            Way::Nats(_) | Way::File(_) => None,
+        }
+    }
 }
 
 fn with_timeout(http: &HttpOptions, peer: &Peer) -> HttpOptions {

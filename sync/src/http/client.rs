@@ -79,6 +79,8 @@ pub struct HttpTransport {
     retry_after: Option<Duration>,
     date: Option<SystemTime>,
     trace: Option<TraceContext>,
+    /// That the last request was answered with.
+    status: Option<StatusCode>,
 }
 
 /// What became of one request.
@@ -100,6 +102,7 @@ impl HttpTransport {
             retry_after: None,
             date: None,
             trace: None,
+            status: None,
         }
     }
 
@@ -139,11 +142,13 @@ impl HttpTransport {
     /// Sends once; once more if it went over a kept connection that the server had meanwhile closed.
     async fn ask(&mut self, body: &Body) -> Result<Answer, TransportError> {
         let deadline = Instant::now() + self.options.exchange_timeout;
+        self.status = None;
         let response = match self.send(body, deadline).await {
             Err(TransportError::CutShort { .. }) if self.exchanges > 0 => self.send(body, deadline).await?,
             other => other?,
         };
         let status = response.status();
+        self.status = Some(status);
         self.date = header(response.headers(), &DATE).and_then(|text| httpdate::parse_http_date(text).ok());
         self.retry_after = header(response.headers(), &RETRY_AFTER).and_then(|text| wait(text, self.date));
         match status {
@@ -329,6 +334,10 @@ impl Transport for HttpTransport {
 
     fn carry(&mut self, trace: Option<TraceContext>) {
         self.trace = trace;
+    }
+
+    fn status(&self) -> Option<u16> {
+        self.status.map(|status| status.as_u16())
     }
 
     /// The first address, or where permanent redirects led.

@@ -356,6 +356,7 @@ impl XferService {
         let bytes = body.bytes.len() as u64;
         let Some(share) = self.reply_share(bytes).await else {
             watch.observe(&Event::NoRoom);
+            watch.observe(&Trouble::Full.event());
             return Err(Trouble::Full);
         };
         watch.observe(&Event::Replied { bytes });

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use opentelemetry::trace::Status;
 use sync::{SyncError, SyncOptions};
 
@@ -131,6 +132,25 @@ fn what_is_tried_again_is_an_event_of_its_round_and_counted_by_its_class() {
     assert_eq!(metric(&telemetry, "frond_sessions_total", &["outcome=\"cut-short\""]), "1");
     let events: Vec<String> = kept.span("sync.round").events.iter().map(|e| e.name.to_string()).collect();
     assert_eq!(events, ["tried again"; 2]);
+}
+
+#[test]
+fn a_round_says_where_its_last_request_went_and_what_it_was_answered_with() {
+    let (_telemetry, kept, mut observer) = begun();
+    let error = &SyncError::Unfinished;
+    observer.observe(&Event::Carried { destination: None, status: Some(503) });
+    observer.observe(&Event::Failed { operation: "pull", class: "http-status", error, again: true });
+    observer.observe(&Event::Carried { destination: Some("fossil.project.sync"), status: Some(404) });
+    observer.observe(&ended(&RoundStats::default(), Some(error)));
+    drop(observer);
+    let round = kept.span("sync.round");
+    let of = |attributes: &[KeyValue]| -> Vec<String> {
+        let meant = ["messaging.destination.name", "http.response.status_code"];
+        let told = attributes.iter().filter(|attribute| meant.contains(&attribute.key.as_str()));
+        told.map(|attribute| attribute.value.to_string()).collect()
+    };
+    assert_eq!(of(&round.attributes), ["fossil.project.sync", "404"]);
+    assert_eq!(of(&round.events[0].attributes), ["503"], "what was tried before");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use opentelemetry::trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, Span};
-use sync::{RoundStats, TableStats, TransportError, short};
+use sync::{RoundStats, TableStats, short};
 
 use super::Peer;
 use crate::span::{self, STATUS, SpanId, moved};
@@ -22,6 +22,8 @@ pub(super) struct SessionTrace {
     server: Vec<KeyValue>,
     carrier: &'static str,
     round: Option<Span>,
+    /// What is known of the way of its last request.
+    carried: [Option<KeyValue>; 2],
 }
 
 /// Where a session goes, in names of OpenTelemetry's conventions where it has them.
@@ -54,7 +56,15 @@ impl SessionTrace {
         let span = tracer.span_builder("sync.session").with_attributes(attributes);
         let session = tracer.build_with_context(span, &Context::new());
         let context = Context::new().with_remote_span_context(session.span_context().clone());
-        Self { tracer: tracer.clone(), session, context, server, carrier: peer.carrier, round: None }
+        Self {
+            tracer: tracer.clone(),
+            session,
+            context,
+            server,
+            carrier: peer.carrier,
+            round: None,
+            carried: [None, None],
+        }
     }
 
     pub(super) fn id(&self) -> Option<SpanId> {
@@ -87,19 +97,24 @@ impl SessionTrace {
         self.round = Some(self.tracer.build_with_context(builder, &self.context));
     }
 
-    /// The reply came to a request that a broker carried to `destination`.
-    pub(super) fn exchanged(&mut self, destination: &str) {
-        if let Some(round) = &mut self.round {
-            round.set_attribute(span::text("messaging.destination.name", destination));
-        }
+    /// A request went where a broker carried it to, or was answered with a status.
+    pub(super) fn carried(&mut self, destination: Option<&str>, status: Option<u16>) {
+        self.carried = [
+            destination.map(|destination| span::text("messaging.destination.name", destination)),
+            status.map(|status| KeyValue::new(STATUS, i64::from(status))),
+        ];
+    }
+
+    /// Ends being in the round under way, which says where its last request went.
+    fn take_round(&mut self) -> Option<Span> {
+        let carried = std::mem::take(&mut self.carried);
+        let mut span = self.round.take()?;
+        span.set_attributes(carried.into_iter().flatten());
+        Some(span)
     }
 
     pub(super) fn end_round(&mut self, stats: &RoundStats) {
-        if let Some(mut span) = self.round.take() {
-            if self.carrier == "http" {
-                // No other goes well.
-                span.set_attribute(KeyValue::new(STATUS, 200));
-            }
+        if let Some(mut span) = self.take_round() {
             let [request, reply] = span::sizes(self.carrier);
             span.set_attribute(span::count(request, stats.bytes_sent));
             span.set_attribute(span::count(reply, stats.bytes_received));
@@ -119,7 +134,7 @@ impl SessionTrace {
     /// The session is given up, and the round that it was in.
     pub(super) fn stopped(&mut self, outcome: &'static str) {
         let class = KeyValue::new("error.type", outcome);
-        if let Some(mut round) = self.round.take() {
+        if let Some(mut round) = self.take_round() {
             round.set_attribute(class.clone());
         }
         self.session.set_attribute(class);
@@ -128,7 +143,8 @@ impl SessionTrace {
     /// The same is tried again: within the round that it failed in.
     pub(super) fn tried_again(&mut self, class: &'static str, text: &str) {
         if let Some(round) = &mut self.round {
-            let attributes = vec![KeyValue::new("error.type", class), span::text("frond.text", text)];
+            let mut attributes = vec![KeyValue::new("error.type", class), span::text("frond.text", text)];
+            attributes.extend(std::mem::take(&mut self.carried).into_iter().flatten());
             round.add_event("tried again", attributes);
         }
     }
@@ -146,10 +162,7 @@ impl SessionTrace {
         stats: &RoundStats,
         error: Option<&(dyn Error + 'static)>,
     ) {
-        if let (Some(mut round), Some(error)) = (self.round.take(), error) {
-            if let Some(TransportError::Status { status, .. }) = error.downcast_ref() {
-                round.set_attribute(KeyValue::new(STATUS, i64::from(*status)));
-            }
+        if let (Some(mut round), Some(error)) = (self.take_round(), error) {
             let (class, status) = span::failed(error);
             round.set_attribute(class);
             round.set_status(status);

@@ -22,6 +22,9 @@ fn try_sync(bench: &Bench, url: &str, password: &str) -> Option<i32> {
     run(&mut bench.measured("client", command)).code
 }
 
+/// The HTTP status that a request was answered with.
+const STATUS: &str = "http.response.status_code";
+
 /// The address of a server, for a user.
 fn with_user(url: &str, user: &str) -> String {
     url.replacen("http://", &format!("http://{user}@"), 1)
@@ -41,14 +44,16 @@ fn every_request_ends_with_a_class_and_junk_is_no_failure_of_the_server() {
     bench.collector.wait_for("sync.handle", 3);
     leaf.terminate();
 
-    let ends: Vec<(String, bool)> = bench
+    let ends: Vec<(String, String, bool)> = bench
         .collector
         .spans()
         .iter()
-        .map(|span| (span.attribute("error.type"), span.failed.is_some()))
+        .map(|span| (span.attribute("error.type"), span.attribute(STATUS), span.failed.is_some()))
         .collect();
-    let expected = [("refused", false), ("refused", false), ("repository", true)];
-    assert_eq!(ends, expected.map(|(class, has_failed)| (class.to_owned(), has_failed)));
+    let expected = [("refused", "200", false), ("refused", "200", false), ("repository", "404", true)];
+    let expected =
+        expected.map(|(class, status, has_failed)| (class.to_owned(), status.to_owned(), has_failed));
+    assert_eq!(ends, expected);
     let count = |outcome: &[(&str, &str)]| bench.collector.sum("server", "frond.server.requests", outcome);
     assert_eq!(
         [count(&[("outcome", "refused")]), count(&[("outcome", "repository")]), count(&[])],
@@ -150,6 +155,24 @@ fn what_fails_has_its_class_in_its_spans_and_in_the_sums() {
     let handled = spans.iter().find(|span| span.parent == round.id).unwrap();
     assert_eq!((handled.attribute("error.type").as_str(), &handled.failed), ("refused", &None));
     assert_eq!(handled.events, ["refused"]);
+}
+
+#[test]
+fn a_round_that_fails_says_where_it_went_and_with_what_status_it_came_back() {
+    let (bench, broker) = (Bench::new(Manner::Takes), Nats::start());
+    let (file, leaf) = bench.leaf(&[]);
+    bench.frond.clone(&leaf.url(), &bench.scratch.file("copy.fossil"));
+    let project = project_code(&file);
+    assert_eq!(try_sync(&bench, &broker.project(&project), ""), Some(4), "nobody answers");
+    fs::rename(&file, file.with_extension("away")).unwrap();
+    assert_eq!(try_sync(&bench, &leaf.url(), ""), Some(10), "it is not there");
+    leaf.terminate();
+    let rounds = bench.collector.spans().into_iter().filter(|span| span.name == "sync.round");
+    let told: Vec<[String; 3]> = rounds
+        .map(|round| ["error.type", "messaging.destination.name", STATUS].map(|name| round.attribute(name)))
+        .collect();
+    let subject = format!("fossil.{project}.sync");
+    assert_eq!(told, [["unreachable", &*subject, ""], ["http-status", "", "404"]]);
 }
 
 #[test]

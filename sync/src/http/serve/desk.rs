@@ -10,7 +10,7 @@ use super::repos::{Open, Place, Repos};
 use super::{RemoteAddress, ServeOptions, Site, page};
 use crate::client::now;
 use crate::server::refusal_of;
-use crate::{Cx, NoFaults, Observer, SyncError, Watched, reply_content_type, short};
+use crate::{Cx, Event, NoFaults, Observer, SyncError, Watched, reply_content_type, short};
 
 /// Repositories and how to answer from them.
 pub(crate) struct Desk {
@@ -65,6 +65,11 @@ impl Trouble {
         }
     }
 
+    /// What an observer is told of it.
+    pub(crate) fn event(self) -> Event<'static> {
+        Event::Declined { status: self.status().as_u16() }
+    }
+
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::Gone => "no such repository",
@@ -109,7 +114,9 @@ impl Desk {
             Ok(done) => done,
             Err(error) => {
                 watch.end(message.cards.len(), None, Some(&error));
-                return Err(trouble(place, &error));
+                let trouble = trouble(place, &error);
+                watch.observe(&trouble.event());
+                return Err(trouble);
             }
         };
         watch.end(message.cards.len(), refusal_of(&reply), None);
