@@ -158,6 +158,33 @@ fn an_alert_fires_where_it_should_and_not_elsewhere() {
 }
 
 #[test]
+fn nobody_else_names_opentelemetry() {
+    fn named(directory: &Path, found: &mut BTreeSet<PathBuf>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                named(&path, found);
+            } else if path.extension().is_some_and(|end| end == "rs" || end == "toml")
+                && fs::read_to_string(&path).unwrap().contains("opentelemetry")
+            {
+                found.insert(path);
+            }
+        }
+    }
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let manifest = fs::read_to_string(all.join("Cargo.toml")).unwrap();
+    let (_, members) = manifest.split_once("members = [").unwrap();
+    let (members, _) = members.split_once(']').unwrap();
+    let names: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    assert!(names.contains(&"telemetry") && names.contains(&"leaf"), "{names:?}");
+    let mut found = BTreeSet::new();
+    for name in names.into_iter().filter(|name| *name != "telemetry") {
+        named(&all.join(name), &mut found);
+    }
+    assert_eq!(found, BTreeSet::new());
+}
+
+#[test]
 fn the_reference_of_metrics_is_that_of_the_code() {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("METRICS.md")).unwrap();
     let table = reference();

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use frond_tests::frond::{count, run, summary};
-use frond_tests::leaf::{check_in, open_repository, until};
+use frond_tests::leaf::{check_in, open_repository, project_code, until};
 use frond_tests::{Frond, Leaf, Nats, Scratch, Server};
 use serde_json::Value;
 
@@ -165,6 +165,30 @@ fn a_clone_and_a_sync_over_a_broker_are_one_trace_each_on_both_machines() {
     let project: Value = serde_json::from_str(&project).unwrap();
     let url = format!("{}/{}", broker.url(), project["project_code"].as_str().unwrap());
     is_traced_and_counted(&bench, &served, leaf, &url, "nats");
+}
+
+#[test]
+fn a_session_of_two_leaves_over_a_broker_is_one_trace_on_both_machines() {
+    let (bench, broker) = (Bench::new(Manner::Takes), Nats::start());
+    let (served, hub) = bench.leaf(&["--nats", &broker.url()]);
+    let (url, copy) = (broker.project(&project_code(&served)), bench.scratch.file("copy.fossil"));
+    let copy = copy.to_string_lossy();
+    let words = ["leaf", "--json", "-R", &copy, "--peer", &url, "--admin", "0"];
+    let leaf = Leaf::start_command(&mut bench.measured("client", bench.frond.command(words)));
+    bench.collector.wait_for("sync.handle", 2);
+    let logs = [leaf.terminate(), hub.terminate()];
+
+    let spans = bench.collector.spans();
+    let is_meant =
+        |span: &&Seen| span.service == "client" && span.name == "sync.session" && span.failed.is_none();
+    let session = spans.iter().find(is_meant);
+    let session = session.unwrap_or_else(|| panic!("no session\n{}", logs.concat()));
+    let trace: Vec<Seen> = spans.iter().filter(|span| span.trace == session.trace).cloned().collect();
+    assert_eq!(tree(&trace, &[], 0), session_tree("clone", "nats", &["clone", "pull"]));
+    let sums = [("client", "frond.artifacts", "received"), ("server", "frond.server.artifacts", "sent")];
+    let [received, sent] =
+        sums.map(|(service, name, way)| bench.collector.sum(service, name, &[("direction", way)]));
+    assert_eq!((received, received > 0), (sent, true));
 }
 
 /// A program is to end so soon after SIGTERM, whatever the collector is like.
