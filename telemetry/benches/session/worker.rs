@@ -49,7 +49,7 @@ impl Work {
         }
     }
 
-    /// How often they are measured, where clones are once.
+    /// How often each process is measured.
     pub(crate) fn turns(self) -> usize {
         match self {
             Self::Clone => 1,
