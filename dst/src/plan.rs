@@ -418,8 +418,7 @@ fn framing(seed: u64, level: Level) -> ContentType {
 
 /// Under none of them but [`bounded`] ones may an honest session end for its number of rounds: each artifact earns one.
 fn limits(seed: u64, level: Level, nodes: usize) -> Vec<Limits> {
-    let [dice, slow, first] =
-        &mut ["limits", "slow limits", "first limits"].map(|site| Dice::of(seed, site, 0));
+    let (dice, slow) = (&mut Dice::of(seed, "limits", 0), &mut Dice::of(seed, "slow limits", 0));
     let extreme = match level {
         Level::Calm => Ratio::new(1, 4),
         Level::Rough => Ratio::new(1, 2),
@@ -436,7 +435,6 @@ fn limits(seed: u64, level: Level, nodes: usize) -> Vec<Limits> {
             gimmes: *dice.pick(&[1, 3, 20, 200]),
             reply_gimmes: *dice.pick(&[1, 4, 30, 500]),
             reply_ms: *slow.pick(&[0, 3, usual.reply_ms, usual.reply_ms]),
-            first_send_bytes: if first.hits(Ratio::new(1, 4)) { 300 } else { usual.first_send_bytes },
             ..usual
         }
     };

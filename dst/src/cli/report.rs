@@ -80,11 +80,10 @@ pub(super) fn options(plan: &Plan) -> String {
             Item::Limits(peer) => {
                 let limits = &plan.limits[peer as usize];
                 let (send, reply) = (limits.send_bytes, limits.reply_bytes);
-                let first = limits.first_send_bytes.min(send);
                 let (gimmes, reply_gimmes) = (limits.gimmes, limits.reply_gimmes);
                 writeln!(
                     text,
-                    "{item}: send {first} to {send} and {gimmes} gimmes, reply {reply} in {} ms and {reply_gimmes} gimmes{}",
+                    "{item}: send {send} and {gimmes} gimmes, reply {reply} in {} ms and {reply_gimmes} gimmes{}",
                     limits.reply_ms,
                     bounds(limits)
                 )
