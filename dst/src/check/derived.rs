@@ -27,7 +27,7 @@ pub fn depend_on_shuns(known: &Known) -> bool {
 pub enum Wrong {
     /// They are wrong.
     #[error("{0}")]
-    Finding(verify::Finding),
+    Finding(Box<verify::Finding>),
     /// They could not be compared.
     #[error(transparent)]
     Failed(#[from] RepoError),
@@ -37,7 +37,7 @@ pub enum Wrong {
 pub fn check_unchanged(repo: &mut Repo, now: UnixTime) -> Result<(), Wrong> {
     match verify::all(repo, now)?.findings.into_iter().next() {
         None => Ok(()),
-        Some(finding) => Err(Wrong::Finding(finding)),
+        Some(finding) => Err(Wrong::Finding(Box::new(finding))),
     }
 }
 
