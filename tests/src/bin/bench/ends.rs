@@ -1,5 +1,6 @@
 //! Clients and servers of both kinds.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -175,14 +176,14 @@ impl Bench {
             Place::Nothing => None,
             Place::Anew(from) => {
                 let file = self.gone(name);
-                std::fs::copy(from, &file).expect("a copy");
+                copy(from, &file);
                 Some(file)
             }
             Place::Kept(from) => {
                 let name = format!("kept-{}-{name}", from.file_name()?.to_string_lossy());
                 let file = self.scratch.file(&name);
                 if !file.exists() {
-                    std::fs::copy(from, &file).expect("a copy");
+                    copy(from, &file);
                 }
                 Some(file)
             }
@@ -237,4 +238,9 @@ pub(crate) const fn both(program: Program) -> Ends {
 fn went_well(said: &Said) {
     let is_bad = said.all().lines().any(|line| line.starts_with("Error") || line.contains("fatal"));
     assert!(said.code == Some(0) && !is_bad, "{said}");
+}
+
+/// Copies a repository, onto the disk: the first commit would write all of it there, and whoever makes that wait for it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::copy(from, to).and_then(|_| File::open(to)?.sync_all()).expect("a copy");
 }
