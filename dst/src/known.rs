@@ -93,8 +93,8 @@ impl Known {
     }
 
     /// Artifacts that are known by name, or as a delta, and not held.
-    pub fn lacks(&self) -> usize {
-        self.phantoms.len() + self.waiting.len()
+    pub fn lacks(&self) -> BTreeSet<ArtifactId> {
+        self.phantoms.union(&self.waiting).copied().collect()
     }
 
     /// The first thing in which two moments differ.

@@ -49,7 +49,7 @@ pub struct Talk {
     pub hollow: BTreeSet<ArtifactId>,
     /// Names whose content the client lacked when it began. Of more than one request asks for, those that others were
     /// asked for in vain have their turn in later sessions.
-    pub lacked: usize,
+    pub lacked: BTreeSet<ArtifactId>,
     /// Commits of the server when it began; none if nothing else can happen to it before the end.
     pub server_commits: Option<u64>,
     /// What the replies took off the list of unsent artifacts.
@@ -113,7 +113,7 @@ impl Talk {
             wishes: BTreeSet::new(),
             files: BTreeMap::new(),
             hollow: BTreeSet::new(),
-            lacked: 0,
+            lacked: BTreeSet::new(),
             server_commits: None,
             released: BTreeSet::new(),
             given: Rows::new(),

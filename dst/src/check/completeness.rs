@@ -61,9 +61,12 @@ pub fn check(
     let is_let_go = |id: &ArtifactId| {
         client.barred.contains(id) || talk.watch.dropped.contains(id) || talk.hollow.contains(id)
     };
-    // Of more than one request asks for, as a cluster may name, the first ones may all be lacking there.
-    if let Some(giver) = giver.filter(|giver| talk.lacked.max(lacking.len()) <= giver.gimmes)
-        && let Some(id) = lacking.iter().find(|id| giver.has(id) && !is_let_go(id))
+    // Of what a cluster named meanwhile, if that is more than one request asks for, the first may all be lacking there.
+    let is_late = |id: &ArtifactId| !talk.lacked.contains(id) && !talk.offered.contains(id);
+    if let Some(giver) = giver.filter(|giver| talk.lacked.len() <= giver.gimmes)
+        && let Some(id) = lacking
+            .iter()
+            .find(|id| giver.has(id) && !is_let_go(id) && !(lacking.len() > giver.gimmes && is_late(id)))
     {
         return fail(format!("{} succeeded without {id}, which could be had", talk.name()));
     }

@@ -79,8 +79,9 @@ impl Sim {
     /// Passes that may go by in which nothing moves: who lacks more than one request asks for asks for some that others
     /// did not have, each time for those whose turn it is.
     fn turns(&self) -> usize {
-        let turns =
-            |node: &Node| if node.stock.is_none() { node.known.lacks() / node.limits.gimmes } else { 0 };
+        let turns = |node: &Node| {
+            if node.stock.is_none() { node.known.lacks().len() / node.limits.gimmes } else { 0 }
+        };
         self.nodes.iter().map(turns).max().unwrap_or(0)
     }
 
