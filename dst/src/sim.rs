@@ -513,7 +513,7 @@ impl Sim {
 
     /// In some runs derived tables are compared with a rebuild after every commit: it takes longer than all the rest.
     fn audit_derived(&mut self, at: usize) -> Result<(), Violation> {
-        let chance = Ratio::new(1, if self.plan.level == Level::Calm { 96 } else { 24 });
+        let chance = Ratio::new(1, if self.plan.level == Level::Calm { 192 } else { 24 });
         let is_drawn = self.dice("derived after every commit", 0).hits(chance);
         let node = &mut self.nodes[at];
         if !is_drawn || !node.known.shunned.is_empty() {
