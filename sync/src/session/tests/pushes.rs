@@ -328,6 +328,19 @@ fn a_peer_that_asks_for_nothing_that_there_is_is_left_alone() {
     assert_eq!(result.rounds, 5);
 }
 
+/// Stock does not say whether it wants more than it asks for.
+#[test]
+fn what_stock_did_not_come_to_ask_for_does_not_count_as_sent() {
+    let mut client = holding("A S").shunned("S").unsent("N1 N2 N3").limited(|limits| limits.send_bytes = 1);
+    let mut came = Vec::new();
+    let mut server = script(|_, request| {
+        came.extend(["N1", "N2", "N3"].into_iter().filter(|name| request.contains(&text(name))));
+        "gimme {S}\n".to_owned()
+    });
+    run(&both(), &mut client, &mut server).unwrap();
+    assert_eq!((came, client.waiting()), (vec!["N1", "N2", "N3"], 0));
+}
+
 #[test]
 fn what_nobody_asked_for_yet_goes_beside_what_the_peer_cannot_have() {
     let mut client = holding("A S").shunned("S").unsent("N1 N2 N3").limited(|limits| limits.send_bytes = 1);
