@@ -58,9 +58,8 @@ pub fn mutant(name: &str) -> bool {
 END
 }
 
-# Two that a minute of soaking does not find are not here; tests of sync find them: in Pushing, that what stock did not come to
-# ask for counts as sent (what_stock_did_not_come_to_ask_for_does_not_count_as_sent), and that a false delta which waited is not asked
-# for again (what_waited_since_an_earlier_session_and_is_false_is_asked_for_again).
+# One that a minute of soaking does not find is not here; a test of sync finds it: that what stock did not come to ask for counts as
+# sent (what_stock_did_not_come_to_ask_for_does_not_count_as_sent).
 put_in() {
     mutant sent-before-the-reply sync/src/session/push.rs \
         's/^ *self\.request\.files\.push(Sent {/if MUTANT { self.sent.insert(outgoing.id); }\n&/'
@@ -79,6 +78,8 @@ put_in() {
         's/if !self\.is_on() || !matches!(self\.wishes,/if MUTANT || !self.is_on() || !matches!(self.wishes,/'
     mutant what-another-session-brought-counts-as-nothing sync/src/session/progress.rs \
         's/gain\.asked == Asked::Answered/!MUTANT \&\& &/'
+    mutant false-delta-not-asked-for-again sync/src/session/absorb.rs \
+        's/let is_theirs = |id: &&ArtifactId| /let is_theirs = |id: \&\&ArtifactId| MUTANT || /'
     mutant missed-forgotten-in-between sync/src/session/absorb.rs \
         's/return Ok(self\.missed);/return Ok(if MUTANT { Missed::Lacking } else { self.missed });/'
     mutant asks-without-bound sync/src/server/answer.rs \
