@@ -237,17 +237,17 @@ find_endless() {
 # hunt_kept NAME: tries the seeds that are kept, of which some show what hardly any other does.
 hunt_kept() {
     start=$(date +%s)
-    tried=0
+    played=0
     while read -r seed level _; do
         case $seed in '' | '#'*) continue ;; esac
-        tried=$((tried + 1))
+        played=$((played + 1))
         status=0
         FROND_MUTANT=$1 play "$seed" "$level" </dev/null || status=$?
         [ "$status" = 0 ] && continue
         [ "$status" = 1 ] || fail "$1" "the kept seed $seed at level $level ended by $status"
         rule=$(reported 3)
         play "$seed" "$level" </dev/null || fail "$1" "the kept seed $seed at level $level fails without a mutant"
-        say "$1" "$rule, kept" "$level" "$seed" "$tried" "$(($(date +%s) - start))" | tee -a "$table"
+        say "$1" "$rule, kept" "$level" "$seed" "$played" "$(($(date +%s) - start))" | tee -a "$table"
         return 0
     done <dst/seeds.txt
     return 1
