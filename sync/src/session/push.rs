@@ -4,7 +4,7 @@
 //! for it: once a session, however often it asks. Nothing counts as sent before the reply is in, and private
 //! artifacts are not even named before the peer showed that it lets us.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use repo::outgoing::{List, Outgoing};
@@ -209,12 +209,15 @@ impl Pushing {
 
     /// Sends what the peer asked for. Says whether there is room for more.
     fn answer(&mut self, outbox: &mut Outbox<'_>, cards: &mut Vec<Card>) -> Result<bool, RepoError> {
+        let mut asked = BTreeMap::new();
         for id in self.asked.clone() {
-            let Some(outgoing) = outbox.outlet().find(&id)?.filter(|found| found.privacy <= self.granted)
-            else {
-                self.asked.remove(&id);
-                continue;
-            };
+            let found = outbox.outlet().find(&id)?.filter(|found| found.privacy <= self.granted);
+            match found {
+                Some(outgoing) => drop(asked.insert(outgoing.rid, outgoing)),
+                None => drop(self.asked.remove(&id)),
+            }
+        }
+        for outgoing in outbox.in_order(asked) {
             if !self.send(&outgoing, outbox, cards)? {
                 return Ok(false);
             }
@@ -249,7 +252,7 @@ impl Pushing {
         outbox: &mut Outbox<'_>,
         cards: &mut Vec<Card>,
     ) -> Result<bool, RepoError> {
-        let Some(card) = outbox.towards_older(outgoing)? else {
+        let Some(card) = outbox.version(outgoing)? else {
             self.request.rest = Some(outgoing.rid);
             return Ok(false);
         };
