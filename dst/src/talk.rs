@@ -27,6 +27,10 @@ pub struct Talk {
     pub server_stage: Stage,
     /// The session.
     pub session: Session,
+    /// Whether it composes the next request before it takes in a reply.
+    pub looks_ahead: bool,
+    /// That request.
+    pub ahead: Option<Message>,
     /// What drives it instead, if the client is like stock.
     pub stock: Option<stock::Session>,
     /// What it is to do.
@@ -103,6 +107,8 @@ impl Talk {
             server_life: 0,
             server_stage: Stage::Whole,
             session,
+            looks_ahead: seed[0].is_multiple_of(2),
+            ahead: None,
             stock: None,
             options,
             kind,

@@ -6,12 +6,14 @@ mod obscured;
 mod remembered;
 mod workplace;
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use repo::{Repo, RepoError, UnixTime};
 use xfer::body::{Body, BodyError, ContentType, pack, unpack};
-use xfer::{DecodeLimits, decode, encode};
+use xfer::{DecodeLimits, Message, decode, encode};
 
 use crate::{
     Buggify, Cx, Event, Limits, NoFaults, NoGuard, NoObserver, Observer, Progress, Session, SyncError,
@@ -178,12 +180,16 @@ async fn run<T: Transport>(
     setting: &mut Setting,
 ) -> Result<(), ClientError> {
     let mut again = Again::new(setting.patience);
+    let mut ahead = None;
     loop {
-        let request = blocking(|| compose(session, repo, setting))?;
-        let sent = request.bytes.len() as u64;
-        transport.carry(setting.observer.trace());
-        let begun = (setting.clock)();
-        let outcome = transport.exchange(request).await;
+        let exchanged = match ahead.take() {
+            Some(exchanged) => exchanged,
+            None => {
+                let request = blocking(|| compose(session, repo, setting))?;
+                Exchange::begin(request, transport, setting).end().await
+            }
+        };
+        let Exchanged { sent, begun, outcome } = exchanged;
         let (destination, status) = (transport.destination(), transport.status());
         if destination.is_some() || status.is_some() {
             setting.cx(|cx| cx.tell(|_| Event::Carried { destination, status }));
@@ -216,26 +222,90 @@ async fn run<T: Transport>(
         again.reset();
         setting.cx(|cx| cx.tell(|cx| Event::Exchanged { duration: cx.since(begun) }));
         session.travelled(sent, reply.bytes.len() as u64);
-        if blocking(|| absorb(session, repo, reply, setting))? == Progress::Done {
+        let message = blocking(|| read(session, reply, setting))?;
+        let Some(next) = blocking(|| setting.cx(|cx| session.look_ahead(repo, &message, cx))) else {
+            if blocking(|| absorb(session, repo, &message, setting))? == Progress::Done {
+                return Ok(());
+            }
+            continue;
+        };
+        let mut exchange = Exchange::begin(packed(next), transport, setting);
+        exchange.start().await;
+        if blocking(|| absorb(session, repo, &message, setting))? == Progress::Done {
             return Ok(());
         }
+        drop(message);
+        let is_next = setting.cx(|cx| session.go_ahead(cx));
+        let exchanged = exchange.end().await;
+        // One that failed is composed again in its turn.
+        ahead = Some(exchanged).filter(|exchanged| is_next && exchanged.outcome.is_ok());
+    }
+}
+
+/// A request on its way.
+struct Exchange<F> {
+    sent: u64,
+    begun: UnixTime,
+    reply: Pin<Box<F>>,
+    outcome: Option<Result<Body, TransportError>>,
+}
+
+/// What became of a request.
+struct Exchanged {
+    sent: u64,
+    begun: UnixTime,
+    outcome: Result<Body, TransportError>,
+}
+
+impl Exchange<()> {
+    fn begin<'t, T: Transport>(
+        request: Body,
+        transport: &'t mut T,
+        setting: &mut Setting,
+    ) -> Exchange<impl Future<Output = Result<Body, TransportError>> + use<'t, T>> {
+        let sent = request.bytes.len() as u64;
+        transport.carry(setting.observer.trace());
+        let begun = (setting.clock)();
+        Exchange { sent, begun, reply: Box::pin(transport.exchange(request)), outcome: None }
+    }
+}
+
+impl<F: Future<Output = Result<Body, TransportError>>> Exchange<F> {
+    /// Sends the request as far as that takes no waiting.
+    async fn start(&mut self) {
+        let mut once = |cx: &mut Context<'_>| {
+            if let Poll::Ready(outcome) = self.reply.as_mut().poll(cx) {
+                self.outcome = Some(outcome);
+            }
+            Poll::Ready(())
+        };
+        std::future::poll_fn(&mut once).await;
+    }
+
+    async fn end(self) -> Exchanged {
+        let Self { sent, begun, reply, outcome } = self;
+        let outcome = match outcome {
+            Some(outcome) => outcome,
+            None => reply.await,
+        };
+        Exchanged { sent, begun, outcome }
     }
 }
 
 fn compose(session: &mut Session, repo: &mut Repo, setting: &mut Setting) -> Result<Body, ClientError> {
     let message = setting.cx(|cx| session.next_request(repo, cx))?;
+    Ok(packed(message))
+}
+
+fn packed(message: Message) -> Body {
     let text = encode(&message);
     // Once it is written, what it was made of is not needed.
     drop(message);
-    Ok(pack(text, ContentType::Compressed))
+    pack(text, ContentType::Compressed)
 }
 
-fn absorb(
-    session: &mut Session,
-    repo: &mut Repo,
-    reply: Body,
-    setting: &mut Setting,
-) -> Result<Progress, ClientError> {
+/// The message that a reply is.
+fn read(session: &mut Session, reply: Body, setting: &mut Setting) -> Result<Message, ClientError> {
     let unpacked = open(&reply, &setting.decode);
     // Once it is unpacked, the packed form is not needed.
     drop(reply);
@@ -246,15 +316,19 @@ fn absorb(
             return Err(error.into());
         }
     };
-    let message = match decode(&text, &setting.decode) {
-        Ok(message) => message,
-        Err(error) => {
-            setting.cx(|cx| session.abandon(&error, cx));
-            return Err(SyncError::from(error).into());
-        }
-    };
-    drop(text);
-    Ok(setting.cx(|cx| session.handle_reply(repo, &message, cx))?)
+    decode(&text, &setting.decode).map_err(|error| {
+        setting.cx(|cx| session.abandon(&error, cx));
+        SyncError::from(error).into()
+    })
+}
+
+fn absorb(
+    session: &mut Session,
+    repo: &mut Repo,
+    message: &Message,
+    setting: &mut Setting,
+) -> Result<Progress, ClientError> {
+    Ok(setting.cx(|cx| session.handle_reply(repo, message, cx))?)
 }
 
 /// The text of a reply. Nothing at all is an empty message.

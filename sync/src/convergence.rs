@@ -28,8 +28,15 @@ struct Case {
     artifacts: Vec<Artifact>,
     reply_bytes: u64,
     gimmes: usize,
+    /// Whether the client sends the next request before it takes in a reply.
+    looks_ahead: bool,
     /// How often each reply is lost, in turn.
     losses: Vec<u8>,
+}
+
+/// A case in which no reply is lost.
+fn quiet() -> Case {
+    Case { artifacts: Vec::new(), reply_bytes: 0, gimmes: 0, looks_ahead: false, losses: vec![0] }
 }
 
 fn artifact() -> impl Strategy<Value = Artifact> {
@@ -39,8 +46,16 @@ fn artifact() -> impl Strategy<Value = Artifact> {
 
 fn case() -> impl Strategy<Value = Case> {
     let artifacts = prop::collection::vec(artifact(), 0..25);
-    (artifacts, 0..400_u64, 1..10_usize, prop::collection::vec(0..3_u8, 1..5))
-        .prop_map(|(artifacts, reply_bytes, gimmes, losses)| Case { artifacts, reply_bytes, gimmes, losses })
+    let losses = prop::collection::vec(0..3_u8, 1..5);
+    (artifacts, 0..400_u64, 1..10_usize, any::<bool>(), losses).prop_map(
+        |(artifacts, reply_bytes, gimmes, looks_ahead, losses)| Case {
+            artifacts,
+            reply_bytes,
+            gimmes,
+            looks_ahead,
+            losses,
+        },
+    )
 }
 
 fn server(case: &Case) -> Fixture {
@@ -57,20 +72,27 @@ fn server(case: &Case) -> Fixture {
     server
 }
 
-/// Runs a session whose replies are lost now and then: the request is then made again.
-fn run(mut session: Session, client: &mut Fixture, server: &mut Fixture, losses: &[u8]) -> u32 {
+/// Runs a session whose replies are lost now and then: the request is then made again. It looks ahead or not, and comes
+/// to the same.
+fn run(mut session: Session, client: &mut Fixture, server: &mut Fixture, case: &Case) -> u32 {
     let (faults, mut observer) = (NoFaults, NoObserver);
     let limits = client.limits.clone();
     let mut cx = cx(&limits, &faults, &mut observer);
-    for lost in losses.iter().cycle() {
+    let mut ahead = None;
+    for lost in case.losses.iter().cycle() {
         let mut reply = Message::default();
         for _ in 0..=*lost {
-            let request = session.next_request(&mut client.repo, &mut cx).unwrap();
+            let request = match ahead.take() {
+                Some(request) => request,
+                None => session.next_request(&mut client.repo, &mut cx).unwrap(),
+            };
             reply = server.answer(&request).unwrap();
         }
+        ahead = case.looks_ahead.then(|| session.look_ahead(&mut client.repo, &reply, &cx)).flatten();
         if session.handle_reply(&mut client.repo, &reply, &mut cx).unwrap() == Progress::Done {
             break;
         }
+        ahead = ahead.filter(|_| session.go_ahead(&mut cx));
     }
     session.result().rounds
 }
@@ -81,7 +103,7 @@ proptest! {
     #[test]
     fn a_clone_holds_what_the_server_holds(case in case()) {
         let (mut client, mut server) = (fresh(), server(&case));
-        run(Session::clone_into(pull(), [1; 20]), &mut client, &mut server, &case.losses);
+        run(Session::clone_into(pull(), [1; 20]), &mut client, &mut server, &case);
         prop_assert_eq!(client.all(), server.all());
     }
 
@@ -101,7 +123,7 @@ proptest! {
             }
         }
         if client.all().is_empty() || repo::partial::load(&client.repo.snapshot().unwrap()).unwrap().is_some() {
-            run(Session::clone_into(pull(), [3; 20]), &mut client, &mut server, &case.losses);
+            run(Session::clone_into(pull(), [3; 20]), &mut client, &mut server, &case);
         }
         prop_assert_eq!(client.all(), server.all());
     }
@@ -117,9 +139,9 @@ proptest! {
                 Beforehand::Held => client.with(&number.to_string()),
             };
         }
-        run(Session::sync(pull(), [4; 20]), &mut client, &mut server, &case.losses);
+        run(Session::sync(pull(), [4; 20]), &mut client, &mut server, &case);
         prop_assert_eq!(client.all(), server.all());
-        let again = run(Session::sync(pull(), [5; 20]), &mut client, &mut server, &[0]);
+        let again = run(Session::sync(pull(), [5; 20]), &mut client, &mut server, &quiet());
         prop_assert_eq!(again, 1);
     }
 
@@ -143,31 +165,31 @@ proptest! {
         let mut all: Vec<String> = client.all().into_iter().chain(server.all()).collect();
         all.sort();
         all.dedup();
-        run(Session::sync(both(), [7; 20]), &mut client, &mut server, &case.losses);
+        run(Session::sync(both(), [7; 20]), &mut client, &mut server, &case);
         prop_assert_eq!(client.all(), server.all());
         prop_assert_eq!(client.all(), all);
         prop_assert_eq!(client.waiting(), 0);
-        let again = run(Session::sync(both(), [8; 20]), &mut client, &mut server, &[0]);
+        let again = run(Session::sync(both(), [8; 20]), &mut client, &mut server, &quiet());
         prop_assert_eq!(again, 1);
     }
 }
 
 /// A chain of versions as stock stores it: the newest whole, each older one a delta of the next.
-fn versions() -> Fixture {
-    let name = |number: i64| format!("{}{number}", "version-of-a-longer-text-number-".repeat(8));
-    let mut server = holding("").with(&name(5));
-    for number in (1..5).rev() {
+fn versions(count: usize) -> Fixture {
+    let name = |number: usize| format!("{}{number}", "version-of-a-longer-text-number-".repeat(8));
+    let mut server = holding("").with(&name(count));
+    for number in (1..count).rev() {
         server = server.delta(&name(number), &name(number + 1), Privacy::Public);
     }
-    // Version 5 has rid 1; each is the parent of the next.
-    let parents: Vec<String> = (1..5).map(|child| format!("({}, {child}, 1, 0)", child + 1)).collect();
+    // The newest version has rid 1; each is the parent of the next.
+    let parents: Vec<String> = (1..count).map(|child| format!("({}, {child}, 1, 0)", child + 1)).collect();
     server.sql(&format!("INSERT INTO plink(pid, cid, isprim, mtime) VALUES {}", parents.join(", ")));
     server
 }
 
 #[test]
 fn deltas_of_a_pull_go_towards_older_versions_only() {
-    let mut server = versions();
+    let mut server = versions(5);
     let ids = server.all();
     let mut request = String::from("pragma client-version 22100 20230226 192424\npull {S} {P}\n");
     for id in &ids {
@@ -181,8 +203,34 @@ fn deltas_of_a_pull_go_towards_older_versions_only() {
     // One at a time, whichever comes first, the client ends with all.
     for gimmes in 1..6 {
         let mut client = holding("").limited(|limits| limits.gimmes = gimmes);
-        let mut server = versions().limited(|limits| limits.reply_bytes = 1);
-        run(Session::sync(pull(), [6; 20]), &mut client, &mut server, &[0]);
+        let mut server = versions(5).limited(|limits| limits.reply_bytes = 1);
+        run(Session::sync(pull(), [6; 20]), &mut client, &mut server, &quiet());
+        assert_eq!(client.all(), ids);
+    }
+}
+
+#[test]
+fn a_long_chain_is_sent_as_it_is_stored_with_its_newest_version_whole_and_first() {
+    for (count, is_as_stored) in [(7, false), (8, true), (30, true)] {
+        let mut server = versions(count);
+        let ids = server.all();
+        let request = ids.iter().map(|id| format!("gimme {id}\n")).collect::<String>();
+        let request = format!("pragma client-version 22100 20230226 192424\npull {{S}} {{P}}\n{request}");
+        let reply = server.answer(&message(&request)).unwrap();
+        let (mut sent, mut deltas, mut after_their_source) = (Vec::new(), 0, 0);
+        for card in &reply.cards {
+            let Card::File(file) = card else { continue };
+            if let Some(source) = file.delta_source {
+                deltas += 1;
+                after_their_source += usize::from(sent.contains(&source));
+            }
+            sent.push(file.id);
+        }
+        let expected = if is_as_stored { count - 1 } else { 0 };
+        assert_eq!((sent.len(), deltas, after_their_source), (count, count - 1, expected));
+
+        let mut client = holding("");
+        run(Session::sync(pull(), [9; 20]), &mut client, &mut server, &quiet());
         assert_eq!(client.all(), ids);
     }
 }

@@ -1,6 +1,7 @@
 //! The client's side of a session, without I/O.
 
 mod absorb;
+mod ahead;
 mod cloning;
 mod compose;
 mod configuration;
@@ -22,6 +23,7 @@ use repo::{Repo, UnixTime};
 use xfer::card::{Codes, Privacy};
 use xfer::{ArtifactId, Message};
 
+use self::ahead::Ahead;
 use self::cloning::Cloning;
 use self::configuration::Configuring;
 use self::inbox::Choice;
@@ -106,6 +108,8 @@ pub struct Session {
     codes: Codes,
     /// What the next request asks for.
     wanted: Choice,
+    /// The request after the last one, if it was composed already.
+    ahead: Option<Ahead>,
     /// What became of asking for what other sessions had asked for in vain.
     missed: Missed,
     /// What the last request named as lacking here, since the peer does not get it and is to ask for something else.
@@ -240,6 +244,7 @@ impl Session {
             step: Step::Fresh,
             codes: Codes { server: String::new(), project: String::new() },
             wanted: Choice::default(),
+            ahead: None,
             missed: Missed::Untried,
             told: Vec::new(),
             waited: BTreeSet::new(),

@@ -141,8 +141,11 @@ impl Sim {
         let rare = self.rare(edge.client);
         let node = &mut self.nodes[edge.client];
         let (time, limits) = (node.time(self.now), node.limits.clone());
-        let request =
-            talk.session.next_request(&mut node.repo, &mut cx(time, &limits, &rare, &mut talk.watch));
+        let mut cx = cx(time, &limits, &rare, &mut talk.watch);
+        let request = match talk.ahead.take().filter(|_| talk.session.go_ahead(&mut cx)) {
+            Some(request) => Ok(request),
+            None => talk.session.next_request(&mut node.repo, &mut cx),
+        };
         self.note_choices(&rare);
         let request = match request {
             Ok(request) => request,
@@ -281,8 +284,9 @@ impl Sim {
         let (armed, rare) = (self.arm(client)?, self.rare(client));
         let node = &mut self.nodes[client];
         talk.session.travelled(0, body.bytes.len() as u64);
-        let progress =
-            talk.session.handle_reply(&mut node.repo, &reply, &mut cx(time, &limits, &rare, &mut talk.watch));
+        let mut cx = cx(time, &limits, &rare, &mut talk.watch);
+        talk.ahead = talk.looks_ahead.then(|| talk.session.look_ahead(&mut node.repo, &reply, &cx)).flatten();
+        let progress = talk.session.handle_reply(&mut node.repo, &reply, &mut cx);
         self.note_choices(&rare);
         self.disarm(client, armed)?;
         self.audit(client, Maker::Peer)?;

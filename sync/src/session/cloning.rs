@@ -104,6 +104,11 @@ impl Cloning {
         self.begun == Begun::Earlier
     }
 
+    /// Whether the batches come from the file that the last one came from, so that they go on where it ended.
+    pub(super) fn is_steady(&self) -> bool {
+        self.batches > 0
+    }
+
     /// Asks for an older kind of clone. False if there is none.
     pub(super) fn fall_back(&mut self) -> bool {
         match self.phase {

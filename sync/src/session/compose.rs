@@ -190,7 +190,7 @@ impl Session {
     }
 
     /// Logs in. The first round of a clone can not: the secret is made with the project code.
-    fn signed(&mut self, mut message: Message) -> Message {
+    pub(super) fn signed(&mut self, mut message: Message) -> Message {
         self.login = LoginState::NotSent;
         let may = !self.codes.project.is_empty() || self.result.rounds > 1;
         let Some((user, password)) = self.credentials().filter(|_| may) else { return message };

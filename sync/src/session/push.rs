@@ -79,6 +79,8 @@ struct Request {
     rest: Option<Rid>,
     /// Whether an artifact in it is a delta.
     has_deltas: bool,
+    /// Whether it said nothing of a push: so its reply does not either.
+    is_silent: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -172,6 +174,11 @@ impl Pushing {
     /// Whether something that goes unasked, or was asked for, found no room in the last request.
     pub(super) fn rest(&self) -> Rest {
         if self.is_on() && self.request.rest.is_some() { Rest::Some } else { Rest::None }
+    }
+
+    /// The last request said nothing of a push.
+    pub(super) fn was_silent(&mut self) {
+        self.request = Request { is_silent: true, ..Request::default() };
     }
 
     /// Artifacts in the last request, and their bytes.
@@ -298,7 +305,7 @@ impl Pushing {
 
     /// Reads what a reply without errors says of the last request. [`Pushing::delivered`] is to be written down.
     pub(super) fn hear(&mut self, snap: &Snapshot<'_>, reply: &Reply<'_>) -> Result<(), RepoError> {
-        if !self.is_on() {
+        if !self.is_on() || self.request.is_silent {
             return Ok(());
         }
         if let Some(said) = refusal(reply) {

@@ -2,6 +2,7 @@
 //! edge cases.
 
 mod absent;
+mod ahead;
 mod clones;
 mod configuration;
 mod hints;
@@ -16,8 +17,8 @@ use xfer::card::Privacy;
 use super::*;
 use crate::Limits;
 use crate::testing::{
-    Diary, Fixture, PROJECT, SERVER, bob, converse, cx, fresh, holding, id, message, printed, pull, script,
-    spelled, step, text,
+    Diary, Fixture, PROJECT, SERVER, bob, both, converse, cx, fresh, holding, id, message, printed, pull,
+    script, spelled, step, text,
 };
 
 const SEED: [u8; 20] = [7; 20];

@@ -1,0 +1,133 @@
+//! The next request, composed before the reply to the last one is taken in: so the peer works while this side does.
+//!
+//! It asks for what comes next whatever that reply brings: the next batch of a clone, or artifacts that are known to be
+//! lacking and were not asked for. What else a request may say waits for one that is composed in its turn.
+
+use std::collections::BTreeSet;
+
+use repo::wanted::{self, Hope};
+use repo::{Repo, RepoError, Snapshot};
+use xfer::card::CloneRequest;
+use xfer::{ArtifactId, Card, Message, Pragma};
+
+use super::cloning::Phase;
+use super::inbox::Choice;
+use super::reply::Reply;
+use super::{Goal, LoginState, Session, Step};
+use crate::version::ADVERTISED;
+use crate::{Cx, Event, RoundStats};
+
+/// A request that was sent ahead.
+pub(super) struct Ahead {
+    asks_for: AsksFor,
+    login: LoginState,
+}
+
+enum AsksFor {
+    /// The batch that starts at this rid of the server.
+    Batch(u32),
+    Artifacts(Vec<ArtifactId>),
+}
+
+impl Session {
+    /// Composes the request after the last one from what its reply says, before [`Session::handle_reply`] takes that in;
+    /// none if what to ask for depends on more. It only reads. Whoever sends it asks [`Session::go_ahead`] afterwards
+    /// whether its reply is wanted; not to send it does no harm.
+    ///
+    /// # Panics
+    /// If no request is under way.
+    pub fn look_ahead(&mut self, repo: &mut Repo, reply: &Message, cx: &Cx<'_>) -> Option<Message> {
+        assert!(self.step == Step::Composed, "no request is under way");
+        self.ahead = None;
+        let reply = Reply::read(reply);
+        if !reply.errors.is_empty() || reply.check().is_err() || reply.files.is_empty() {
+            return None;
+        }
+        // A file that fails now fails again when the reply is taken in, and is told of then.
+        let asks_for = self.comes_next(&repo.snapshot().ok()?, &reply, cx).ok().flatten()?;
+        let mut cards = vec![Card::Pragma(Pragma::ClientVersion(ADVERTISED))];
+        if self.options.private {
+            cards.push(Card::Pragma(Pragma::SendPrivate));
+        }
+        match &asks_for {
+            AsksFor::Batch(seqno) => {
+                let Goal::Clone(cloning) = &self.goal else { unreachable!("batches are those of a clone") };
+                cards.push(Card::Clone(CloneRequest::Batch { version: cloning.version, seqno: *seqno }));
+            }
+            AsksFor::Artifacts(ids) => {
+                cards.push(Card::Pull(self.codes.clone()));
+                cards.extend(ids.iter().copied().map(Card::Gimme));
+            }
+        }
+        cards.push(Card::Comment(format!(" {}", self.nonces.next()).into()));
+        // The reply to the last request is still to be judged by whether that one had a login.
+        let last_login = self.login;
+        let request = self.signed(Message { login: None, cards });
+        let login = std::mem::replace(&mut self.login, last_login);
+        self.ahead = Some(Ahead { asks_for, login });
+        Some(request)
+    }
+
+    fn comes_next(
+        &self,
+        snap: &Snapshot<'_>,
+        reply: &Reply<'_>,
+        cx: &Cx<'_>,
+    ) -> Result<Option<AsksFor>, RepoError> {
+        match &self.goal {
+            Goal::Clone(cloning) => {
+                let Phase::Batch { seqno } = cloning.phase else { return Ok(None) };
+                let next = reply.clone_seqno.filter(|&next| next > seqno && cloning.is_steady());
+                Ok(next.filter(|_| !self.codes.project.is_empty()).map(AsksFor::Batch))
+            }
+            Goal::Sync { pull: true } if self.has_only_to_pull() => {
+                let asked: BTreeSet<ArtifactId> = self.wanted.iter().collect();
+                let came: BTreeSet<ArtifactId> = reply.files.iter().map(|file| file.id).collect();
+                let postponed: BTreeSet<ArtifactId> = reply.igots.iter().map(|igot| igot.id).collect();
+                let is_wanted = |id: &ArtifactId| {
+                    let is_open = !asked.contains(id) || postponed.contains(id);
+                    is_open && !came.contains(id) && !self.unavailable.contains(id)
+                };
+                let most = cx.limits.gimmes.max(2 * came.len());
+                let ids = wanted::phantoms(snap, self.deepest(), Hope::New, most, is_wanted)?;
+                Ok(Some(ids).filter(|ids| !ids.is_empty()).map(AsksFor::Artifacts))
+            }
+            Goal::Sync { .. } | Goal::Preview => Ok(None),
+        }
+    }
+
+    /// Whether a request that only asks for artifacts keeps nothing else waiting.
+    fn has_only_to_pull(&self) -> bool {
+        !self.pushing.has_more()
+            && self.unversioned.is_done()
+            && self.configuring.is_done()
+            && !self.tables.has_more()
+            && !self.locking.has_more()
+    }
+
+    /// Begins the round of the request that [`Session::look_ahead`] gave for the last reply. False if that request is not
+    /// what comes next after all: then its reply is to be forgotten.
+    pub fn go_ahead(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(Ahead { asks_for, login }) = self.ahead.take() else { return false };
+        if self.step != Step::Absorbed {
+            return false;
+        }
+        let asked = match (&self.goal, asks_for) {
+            (Goal::Clone(cloning), AsksFor::Batch(seqno)) if cloning.phase == (Phase::Batch { seqno }) => {
+                Vec::new()
+            }
+            (Goal::Sync { pull: true }, AsksFor::Artifacts(ids)) => ids,
+            _ => return false,
+        };
+        self.result.rounds += 1;
+        self.stats = RoundStats { gimmes_sent: asked.len() as u64, ..RoundStats::default() };
+        self.begun[1] = cx.now;
+        self.told = Vec::new();
+        self.login = login;
+        self.wanted = Choice { promising: asked, missed: Vec::new() };
+        self.pushing.was_silent();
+        self.step = Step::Composed;
+        cx.tell(|_| Event::RoundStarted { round: self.result.rounds });
+        true
+    }
+}

@@ -1,0 +1,75 @@
+//! Requests that are sent before the last reply is taken in.
+
+use super::*;
+use crate::{NoFaults, NoObserver};
+
+/// Runs a session that looks ahead. Gives what each request asked for, and whether it was sent ahead.
+fn conversed(mut session: Session, client: &mut Fixture, server: &mut Fixture) -> Vec<(usize, bool)> {
+    let (faults, mut observer, limits) = (NoFaults, NoObserver, client.limits.clone());
+    let mut cx = cx(&limits, &faults, &mut observer);
+    let (mut ahead, mut asked) = (None, Vec::new());
+    loop {
+        let is_ahead = ahead.is_some();
+        let request = match ahead.take() {
+            Some(request) => request,
+            None => session.next_request(&mut client.repo, &mut cx).unwrap(),
+        };
+        asked.push((gimmes(&printed(&request)).len(), is_ahead));
+        let reply = server.answer(&request).unwrap();
+        ahead = session.look_ahead(&mut client.repo, &reply, &cx);
+        if session.handle_reply(&mut client.repo, &reply, &mut cx).unwrap() == Progress::Done {
+            return asked;
+        }
+        ahead = ahead.filter(|_| session.go_ahead(&mut cx));
+    }
+}
+
+#[test]
+fn a_pull_asks_for_what_it_knows_to_be_lacking_before_it_takes_in_what_came() {
+    let mut server = holding("A B C D E F G H");
+    let mut client = holding("").limited(|limits| limits.gimmes = 2);
+    let asked = conversed(Session::sync(pull(), [1; 20]), &mut client, &mut server);
+    assert_eq!(asked, [(0, false), (2, false), (4, true), (2, true)]);
+    assert_eq!(client.all(), server.all());
+}
+
+#[test]
+fn what_found_no_room_in_a_reply_is_asked_for_ahead() {
+    let mut server = holding("A B C D").limited(|limits| limits.reply_bytes = 25);
+    let mut client = holding("");
+    let asked = conversed(Session::sync(pull(), [2; 20]), &mut client, &mut server);
+    assert_eq!(asked, [(0, false), (4, false), (2, true)]);
+    assert_eq!(client.all(), server.all());
+}
+
+#[test]
+fn who_has_something_to_push_says_it_before_it_looks_ahead() {
+    let mut server = holding("A B C D E F").rights("nobody", "io");
+    let mut client = holding("").unsent("X").limited(|limits| limits.gimmes = 2);
+    conversed(Session::sync(both(), [3; 20]), &mut client, &mut server);
+    assert_eq!(client.all(), server.all());
+    assert!(server.holds("X"));
+}
+
+#[test]
+fn a_clone_asks_for_the_batch_after_the_next_once_it_knows_the_project() {
+    let mut server = holding("A B C D E F").limited(|limits| limits.reply_bytes = 25);
+    let mut client = fresh();
+    let asked = conversed(Session::clone_into(pull(), [4; 20]), &mut client, &mut server);
+    let ahead: Vec<bool> = asked.iter().map(|&(_, is_ahead)| is_ahead).collect();
+    assert_eq!(ahead[..3], [false, false, true]);
+    assert_eq!(client.all(), server.all());
+}
+
+#[test]
+fn nothing_is_asked_for_ahead_of_a_reply_that_fails() {
+    let mut client = holding("").phantom("A").phantom("B").limited(|limits| limits.gimmes = 1);
+    let (faults, mut observer, limits) = (NoFaults, NoObserver, client.limits.clone());
+    let mut cx = cx(&limits, &faults, &mut observer);
+    let mut session = Session::sync(pull(), [5; 20]);
+    session.next_request(&mut client.repo, &mut cx).unwrap();
+    let refused = message("error not\\sauthorized\n");
+    assert_eq!(session.look_ahead(&mut client.repo, &refused, &cx), None);
+    session.handle_reply(&mut client.repo, &refused, &mut cx).unwrap_err();
+    assert!(!session.go_ahead(&mut cx));
+}
