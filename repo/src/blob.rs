@@ -1,5 +1,7 @@
 //! Names and rids of artifacts.
 
+use std::collections::BTreeMap;
+
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension as _, ToSql};
 use xfer::ArtifactId;
@@ -44,8 +46,39 @@ pub fn presence(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<Presence, RepoEr
 
 /// The rid of a name, be it a phantom or held.
 pub fn rid(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<Option<Rid>, RepoError> {
+    if let Some(rid) = snap.memory().borrow().names.get(id) {
+        return Ok(Some(rid));
+    }
     let mut statement = snap.conn().prepare_cached("SELECT rid FROM blob WHERE uuid=?1")?;
-    Ok(statement.query_row([Hex::of(id)], |row| row.get(0)).optional()?)
+    let found: Option<Rid> = statement.query_row([Hex::of(id)], |row| row.get(0)).optional()?;
+    if let Some(rid) = found {
+        snap.memory().borrow_mut().names.note(*id, rid);
+    }
+    Ok(found)
+}
+
+/// Names whose rids one transaction remembers.
+const KEPT_NAMES: usize = 50_000;
+
+/// Rids of names, as far as one transaction came across them. A name keeps its rid for as long.
+#[derive(Default)]
+pub(crate) struct Names(BTreeMap<ArtifactId, Rid>);
+
+impl Names {
+    fn get(&self, id: &ArtifactId) -> Option<Rid> {
+        self.0.get(id).copied()
+    }
+
+    /// Remembers one, if there is room.
+    pub(crate) fn note(&mut self, id: ArtifactId, rid: Rid) {
+        if self.0.len() < KEPT_NAMES {
+            self.0.insert(id, rid);
+        }
+    }
+
+    pub(crate) fn forget(&mut self) {
+        self.0.clear();
+    }
 }
 
 /// The rids that a query gives.

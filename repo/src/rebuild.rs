@@ -43,6 +43,13 @@ const LATER: [(&str, &str); 4] = [
     ("fx_frond_listed", private::LISTED),
 ];
 
+/// From so many artifacts on, an index is faster made at the end than kept up to date. To make it anew has SQLite prepare every
+/// statement anew.
+const MANY: u64 = 1000;
+
+/// Those that linking itself does not read.
+const INDEXES: [&str; 3] = ["mlink_i2", "mlink_i3", "mlink_i4"];
+
 /// How far a rebuild has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
@@ -78,6 +85,7 @@ pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Re
     tx.memory().borrow_mut().damage = Damage::CountsAsMissing;
     let total: i64 = tx.conn().query_row("SELECT count(*) FROM blob WHERE size>=0", [], |row| row.get(0))?;
     let total = total.unsigned_abs();
+    let put_off = if total >= MANY { put_off_indexes(tx)? } else { Vec::new() };
     let threads = tx.memory().borrow().limits.threads;
     let (linker, rebuilt, damaged) = examine::with_examiners(threads, usize::MAX, |examiners| {
         let mut linking = Linking::new(tx, examiners);
@@ -92,6 +100,7 @@ pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Re
         Ok::<_, RepoError>((linking.linker, linking.rebuilt, damaged))
     })?;
     linker.finish(tx, now)?;
+    put_off.iter().try_for_each(|sql| tx.conn().execute_batch(sql))?;
     tx.memory().borrow_mut().damage = Damage::IsAnError;
     note(tx, now)?;
     table::mend(tx, now)?;
@@ -184,6 +193,7 @@ fn drop_shunned(tx: &Tx<'_>) -> Result<(), RepoError> {
         }
     }
     dangling::forget(tx);
+    tx.memory().borrow_mut().names.forget();
     Ok(())
 }
 
@@ -198,6 +208,17 @@ fn make_tables(tx: &Tx<'_>) -> Result<(), RepoError> {
         }
     }
     schema::ticket::make(tx)
+}
+
+/// Takes indexes off, and gives the statements that make them anew.
+fn put_off_indexes(tx: &Tx<'_>) -> Result<Vec<String>, RepoError> {
+    let mut definitions = Vec::new();
+    for index in INDEXES {
+        let sql = "SELECT sql FROM sqlite_schema WHERE type='index' AND name=?1";
+        definitions.push(tx.conn().prepare_cached(sql)?.query_row([index], |row| row.get(0))?);
+        tx.conn().execute_batch(&format!("DROP INDEX {index}"))?;
+    }
+    Ok(definitions)
 }
 
 fn drop_table(tx: &Tx<'_>, table: &str) -> Result<(), RepoError> {
@@ -245,6 +266,27 @@ mod tests {
         run(&tx, NOW, &mut |_| ()).unwrap();
         tx.commit().unwrap();
         repo
+    }
+
+    #[test]
+    fn indexes_that_are_put_off_are_made_as_they_were() {
+        let mut repo = Repo::in_memory(&Genesis::default()).unwrap();
+        let tx = repo.begin().unwrap();
+        for number in 0..MANY {
+            let content = number.to_le_bytes();
+            content::put(&tx, &sha3_256(&content), &Incoming::Whole(&content), Privacy::Public).unwrap();
+        }
+        ingest::settle(&tx, NOW).unwrap();
+        let schema = |tx: &Tx<'_>| {
+            let mut statement =
+                tx.conn().prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            rows.collect::<Result<Vec<(String, Option<String>)>, _>>().unwrap()
+        };
+        let before = schema(&tx);
+        assert_eq!(run(&tx, NOW, &mut |_| ()).unwrap().artifacts, MANY);
+        assert_eq!(schema(&tx), before);
+        tx.commit().unwrap();
     }
 
     fn count(repo: &mut Repo, from: &str) -> i64 {

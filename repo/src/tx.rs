@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use crate::blob::Names;
 use crate::cache::Cache;
 use crate::dangling::Dangling;
 use crate::ingest::Unsettled;
@@ -49,6 +50,8 @@ pub(crate) struct Memory {
     pub(crate) cache: Cache,
     pub(crate) codec: Codec,
     pub(crate) tables: Tables,
+    /// Those of this transaction.
+    pub(crate) names: Names,
     pub(crate) dangling: Option<Dangling>,
     pub(crate) unsettled: Unsettled,
     pub(crate) origin: Option<Origin>,
@@ -224,6 +227,7 @@ impl Memory {
             limits,
             codec: Codec::new(),
             tables: Tables::default(),
+            names: Names::default(),
             dangling: None,
             unsettled: Unsettled::default(),
             origin: None,
@@ -255,6 +259,7 @@ impl Memory {
 
     /// Starts anew.
     fn begin(&mut self) {
+        self.names.forget();
         self.dangling = None;
         self.unsettled = Unsettled::default();
         self.origin = None;

@@ -19,9 +19,6 @@ use crate::{RepoError, Rid, Tx, blob, content, private, tag};
 /// File names whose ids are remembered.
 const KEPT_NAMES: usize = 50_000;
 
-/// Contents of files whose rids are remembered.
-const KEPT_RIDS: usize = 20_000;
-
 /// The file changes of the check-ins of a batch.
 #[derive(Default)]
 pub(super) struct FileLinks {
@@ -30,7 +27,6 @@ pub(super) struct FileLinks {
     /// When each check-in of the batch came: near in time, they are near in what they are stored as deltas of.
     came: BTreeMap<Rid, usize>,
     names: BTreeMap<Vec<u8>, i64>,
-    rids: BTreeMap<ArtifactId, i64>,
     /// Check-ins that are linked, as far as anyone asked.
     linked: BTreeSet<Rid>,
 }
@@ -206,8 +202,8 @@ impl FileLinks {
         let primary = rows.first().and_then(|row| row.parent);
         for row in rows {
             let change = &row.change;
-            let fid = self.content(tx, change.new, privacy)?;
-            let pid = if row.by_merge { -1 } else { self.content(tx, change.old, privacy)? };
+            let fid = Self::content(tx, change.new, privacy)?;
+            let pid = if row.by_merge { -1 } else { Self::content(tx, change.old, privacy)? };
             if may_publish && fid > 0 {
                 // What a public check-in contains is public.
                 private::remove(tx, Rid(fid))?;
@@ -231,19 +227,11 @@ impl FileLinks {
     }
 
     /// `fid` or `pid`: 0 for no content.
-    fn content(&mut self, tx: &Tx<'_>, hex: Option<&[u8]>, privacy: Privacy) -> Result<i64, RepoError> {
+    fn content(tx: &Tx<'_>, hex: Option<&[u8]>, privacy: Privacy) -> Result<i64, RepoError> {
         let Some(id) = hex.and_then(|hex| ArtifactId::from_hex(hex).ok()) else {
             return Ok(0);
         };
-        if let Some(&rid) = self.rids.get(&id) {
-            return Ok(rid);
-        }
-        let rid = blob::rid_or_phantom(tx, &id, privacy)?.map_or(0, |rid| rid.0);
-        if self.rids.len() >= KEPT_RIDS {
-            self.rids.clear();
-        }
-        self.rids.insert(id, rid);
-        Ok(rid)
+        Ok(blob::rid_or_phantom(tx, &id, privacy)?.map_or(0, |rid| rid.0))
     }
 
     /// The id of a file name, new if need be.

@@ -40,6 +40,7 @@ impl Forest {
         for (&rid, &arrival) in queue {
             nodes.push(statement.query_row([rid], |row| {
                 let Name(id) = row.get(0)?;
+                tx.memory().borrow_mut().names.note(id, rid);
                 Ok(Node { rid, id, size: row.get(1)?, source: row.get(2)?, arrival })
             })?);
         }
