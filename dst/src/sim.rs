@@ -240,11 +240,21 @@ impl Sim {
         Dice::of(self.plan.seed, site, turn)
     }
 
+    /// Whether a kind of faults may still hit: at the end none does.
+    fn is_on(&self, fault: Fault) -> bool {
+        !self.side.is_settled && self.plan.faults.contains_key(&fault)
+    }
+
+    /// Whether a rare choice may still be taken.
+    fn may_choose(&self, site: sync::Site) -> bool {
+        !self.side.is_settled && self.plan.choices.contains_key(&site)
+    }
+
     /// Whether a fault hits at a site this time.
     fn hits(&mut self, site: Site, turn: Turn) -> bool {
         let ratio = self.plan.ratio(site.fault());
         let hit = Item::Hit(site, turn);
-        if ratio == Ratio::NEVER
+        if !self.is_on(site.fault())
             || !self.dice(&format!("{site:?}"), turn).hits(ratio)
             || self.script.lacks(&hit)
         {
@@ -279,7 +289,12 @@ impl Sim {
             self.happen(event)?;
         }
         self.check_planted()?;
-        self.settle()
+        if self.script.lacks(&Item::End) {
+            return Ok(());
+        }
+        self.settle()?;
+        self.done.insert(Item::End);
+        self.check_planted()
     }
 
     /// Makes the first artifacts, and plans the rest.
@@ -487,7 +502,7 @@ impl Sim {
 
     /// Whether a failure of a repository is one that a fault made.
     fn is_excused(&self, error: &RepoError) -> bool {
-        matches!(error, RepoError::DiskFull { .. }) && self.plan.faults.contains_key(&Fault::DiskFull)
+        matches!(error, RepoError::DiskFull { .. }) && self.is_on(Fault::DiskFull)
     }
 
     /// Looks at a repository after a commit. Gives what came from elsewhere.
@@ -587,7 +602,11 @@ impl Sim {
             && has_direction
             && both_frond
             && !self.side.is_settled
-            && self.dice("dry run", number).hits(Ratio::new(1, 12));
+            && self.dice("dry run", number).hits(Ratio::new(1, 12))
+            && !self.script.lacks(&Item::DryRun(number));
+        if options.dry_run {
+            self.done.insert(Item::DryRun(number));
+        }
         let mut talk = Talk::new(edge, kind, options, &mut self.dice("talk", number));
         if both_frond {
             talk = talk.ask_for(self.clone_version(number));

@@ -149,7 +149,7 @@ impl Sim {
             Err(error) => return self.failed(talk, &error).map(|()| None),
         };
         let private = self.nodes[edge.server].letters(edge.client, edge.login).allow(Right::Private)
-            || self.plan.faults.contains_key(&Fault::Rights)
+            || self.is_on(Fault::Rights)
             || self.rights_move();
         let sending = Sending {
             known: &self.nodes[edge.client].known,
@@ -363,7 +363,7 @@ impl Sim {
         let edge = &self.plan.edges[talk.edge];
         let node = &self.nodes[edge.server];
         let is_alone = talk.server_commits.is_none_or(|commits| commits == node.commits);
-        let evades = self.plan.choices.contains_key(&sync::Site::Unanswered);
+        let evades = self.may_choose(sync::Site::Unanswered);
         let gives_up = self.is_bounded(edge.client);
         let known = self.still(talk).filter(|_| is_alone && !evades && !gives_up)?;
         let private = talk.options.private && node.letters(edge.client, edge.login).allow(Right::Private);
@@ -387,7 +387,7 @@ impl Sim {
 
     fn has_reason(&self, talk: &Talk, error: &SyncError) -> bool {
         let edge = &self.plan.edges[talk.edge];
-        let on = |fault: Fault| self.plan.faults.contains_key(&fault);
+        let on = |fault: Fault| self.is_on(fault);
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
         let denied = self.login(edge) == Login::Wrong
             || is_refused(&talk.options, talk.kind, &letters)
@@ -416,11 +416,11 @@ impl Sim {
             SyncError::UnresolvedDeltas { .. } => {
                 self.nodes.iter().any(|node| !node.known.shunned.is_empty())
                     || on(Fault::Restore)
-                    || self.plan.choices.contains_key(&sync::Site::Unanswered)
+                    || self.may_choose(sync::Site::Unanswered)
                     || self.keeps_deltas(edge.server)
             }
             // One that names more and more, and gives nothing of it, is taken for a dishonest one.
-            SyncError::Idle { .. } if self.plan.choices.contains_key(&sync::Site::Unanswered) => true,
+            SyncError::Idle { .. } if self.may_choose(sync::Site::Unanswered) => true,
             SyncError::TooMuch { .. } | SyncError::TooManyRounds { .. } | SyncError::Idle { .. } => {
                 self.is_bounded(edge.client) || damaged
             }

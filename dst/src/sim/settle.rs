@@ -42,8 +42,6 @@ impl Sim {
                 self.restart(at)?;
             }
         }
-        self.plan.faults.clear();
-        self.plan.choices.clear();
         self.settle_daemons()?;
         self.settle_configuration()?;
         self.converge()?;
