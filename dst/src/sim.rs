@@ -3,6 +3,7 @@
 mod configuring;
 mod daemon;
 mod exchange;
+mod forgery;
 mod mishap;
 mod rivals;
 mod settle;
@@ -165,6 +166,10 @@ struct Parcel {
     /// Which of several that are the same, or the reply to which of them.
     copy: u64,
     edge: usize,
+    /// When it was sent.
+    sent: Moment,
+    /// Why it takes long.
+    held_up: Option<Fault>,
     /// None: the other side says that it failed.
     body: Option<Body>,
     soundness: Soundness,
@@ -200,6 +205,10 @@ struct Sim {
     tripping: BTreeSet<usize>,
     /// Peers that answer slowly, and for how many reasons.
     slow: BTreeMap<usize, u32>,
+    /// When the newest request was sent that a peer has heard.
+    heard: BTreeMap<usize, Moment>,
+    /// How wrong the slowest clock was that a peer ever had, in milliseconds.
+    slowest: i64,
     trace: Trace,
     tally: Tally,
 }
@@ -224,6 +233,8 @@ impl Sim {
             barred: BTreeSet::new(),
             tripping: BTreeSet::new(),
             slow: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            slowest: plan.skews.iter().copied().min().unwrap_or(0),
             trace: Trace::keeping(kept),
             tally: Tally::default(),
             plan,
@@ -582,6 +593,9 @@ impl Sim {
             (options.pull, options.push, options.private) = (true, false, false);
         }
         self.done.insert(Item::Session(number));
+        if busy {
+            self.census.note("two sessions at once");
+        }
         self.open(number, edge, kind, options)
     }
 

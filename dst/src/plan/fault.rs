@@ -12,7 +12,8 @@ pub enum Fault {
     LoseRequest,
     /// A reply does not arrive, though the server did all of it.
     LoseReply,
-    /// A message arrives twice.
+    /// A request arrives twice. No reply does: who waits for one, over HTTP or a broker, listens for one only, at a place
+    /// that nobody else has.
     Duplicate,
     /// A message arrives long after the sender gave up, perhaps after later ones.
     Delay,

@@ -6,8 +6,9 @@ use super::Level;
 use super::edition::{Draws, Edition};
 use crate::dice::{Dice, Ratio};
 
-/// Under none of them but [`bounded`] ones may an honest session end for its number of rounds: each artifact earns one. In
-/// half of the runs all whose limits are not extreme have those that are shipped, which have to do as they are.
+/// Under none of them but [`bounded`] ones may an honest session end for its number of rounds. In a third of the runs all
+/// have those that are shipped, which have to do as they are; in the others each artifact earns a round, since some peers
+/// have room for one only.
 pub(super) fn draw(seed: u64, level: Level, nodes: usize, edition: Edition) -> Vec<Limits> {
     let [mut draws, mut slow] = ["limits", "slow limits"].map(|group| Draws::new(seed, edition, group));
     let chance = match level {
@@ -15,13 +16,13 @@ pub(super) fn draw(seed: u64, level: Level, nodes: usize, edition: Edition) -> V
         Level::Rough => Ratio::new(1, 2),
         Level::Hostile => Ratio::new(3, 4),
     };
-    let is_shipped = edition == Edition::Second && Dice::of(seed, "shipped limits", 0).hits(Ratio::new(1, 2));
+    if edition == Edition::Second && Dice::of(seed, "shipped limits", 0).hits(Ratio::new(1, 3)) {
+        return vec![Limits::default(); nodes];
+    }
     let mut draw = |node: usize| {
         let dice = draws.on("limits of a peer", node);
         let limits = if dice.hits(chance) {
             extreme(dice, slow.on("slow limits of a peer", node), edition)
-        } else if is_shipped {
-            return Limits::default();
         } else {
             usual()
         };
