@@ -1,6 +1,7 @@
 //! What a seed decides before a run begins: who talks to whom, with which rights, under which limits, and which
 //! faults are on at which ratio (a swarm: each seed has a selection of its own).
 
+mod budget;
 mod edition;
 mod fault;
 mod limits;
@@ -18,6 +19,7 @@ use crate::script::{Item, Script};
 use crate::shape::{self, Shape};
 use crate::stock::{self, Version};
 
+pub use self::budget::Budgets;
 pub(crate) use self::edition::Draws;
 pub use self::edition::Edition;
 pub use self::fault::Fault;
@@ -124,6 +126,10 @@ pub struct Plan {
     pub nobody: Vec<&'static str>,
     /// Limits, by peer.
     pub limits: Vec<Limits>,
+    /// Settings that bound messages, by peer.
+    pub budgets: Vec<Budgets>,
+    /// Milliseconds that pass each time that a peer looks at its clock within a half-round; none if it stands still.
+    pub step: Option<u64>,
     /// How wrong the clocks are, in milliseconds, by peer.
     pub skews: Vec<i64>,
     /// Faults that are on.
@@ -182,6 +188,8 @@ impl Plan {
         items.extend(peers().filter(|&peer| self.births[at(peer)] == Birth::Clone).map(Item::Clone));
         items.extend(peers().filter(|&peer| self.limits[at(peer)] != limits::usual()).map(Item::Limits));
         items.extend(peers().filter(|&peer| self.skews[at(peer)] != 0).map(Item::Skew));
+        let has_budgets = |peer: &u64| self.budgets[at(*peer)] != Budgets::default();
+        items.extend(peers().filter(has_budgets).map(Item::Budgets));
         items.extend(self.daemons.iter().map(|&peer| Item::Daemon(peer as u64)));
         items.extend(peers().filter(|&peer| self.nobody[at(peer)] != GUEST).map(Item::Guest));
         items.extend(
@@ -216,6 +224,11 @@ impl Plan {
             births: vec![Birth::Empty; nodes],
             nobody: (0..nodes).map(|node| *draws.on("nobody", node).pick(&[GUEST, "", "g", "gio"])).collect(),
             limits: limits::draw(seed, level, nodes, edition),
+            budgets: match edition {
+                Edition::First => vec![Budgets::default(); nodes],
+                Edition::Second => Budgets::draw(seed, nodes),
+            },
+            step: step(seed, level, edition),
             skews: skews(seed, level, nodes, edition),
             faults: fault::draw(seed, level),
             features: feature::draw(seed, level),
@@ -279,6 +292,7 @@ impl Plan {
             Item::Bulk => self.bulk = 0,
             Item::Clone(peer) => set(&mut self.births, peer, Birth::Empty),
             Item::Limits(peer) => set(&mut self.limits, peer, limits::usual()),
+            Item::Budgets(peer) => set(&mut self.budgets, peer, Budgets::default()),
             Item::Skew(peer) => set(&mut self.skews, peer, 0),
             Item::Daemon(peer) => drop(self.daemons.remove(&(peer as usize))),
             Item::Guest(peer) => set(&mut self.nobody, peer, GUEST),
@@ -389,6 +403,15 @@ fn skews(seed: u64, level: Level, nodes: usize, edition: Edition) -> Vec<i64> {
         if dice.hits(Ratio::new(1, 2)) { 0 } else { dice.below(most) as i64 - (most / 2) as i64 }
     };
     (0..nodes).map(&mut skew).collect()
+}
+
+/// Who looks at the time costs some: calm runs do not.
+fn step(seed: u64, level: Level, edition: Edition) -> Option<u64> {
+    match (level, edition) {
+        (Level::Calm, _) => None,
+        (_, Edition::First) => Some(1),
+        (_, Edition::Second) => Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400])),
+    }
 }
 
 /// Files of the large check-in.

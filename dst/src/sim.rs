@@ -1,5 +1,6 @@
 //! One run: events in virtual time, first with faults, then without.
 
+mod bounds;
 mod configuring;
 mod daemon;
 mod exchange;
@@ -207,8 +208,6 @@ struct Sim {
     slow: BTreeMap<usize, u32>,
     /// When the newest request was sent that a peer has heard.
     heard: BTreeMap<usize, Moment>,
-    /// How wrong the slowest clock was that a peer ever had, in milliseconds.
-    slowest: i64,
     trace: Trace,
     tally: Tally,
 }
@@ -234,7 +233,6 @@ impl Sim {
             tripping: BTreeSet::new(),
             slow: BTreeMap::new(),
             heard: BTreeMap::new(),
-            slowest: plan.skews.iter().copied().min().unwrap_or(0),
             trace: Trace::keeping(kept),
             tally: Tally::default(),
             plan,
@@ -471,13 +469,13 @@ impl Sim {
         job: impl FnOnce(Worker<'_>, &mut Repo) -> Result<String, AuthorError>,
     ) -> Result<(), Violation> {
         let mut dice = self.dice("work", number);
-        let armed = self.arm(at)?;
+        let (armed, large) = (self.arm(at)?, self.large(at));
         let node = &mut self.nodes[at];
         let worker = Worker {
             now: node.time(self.now),
             user: &name(at),
             count: number,
-            large: node.limits.reply_bytes.min(20_000) + 500,
+            large,
             dice: &mut dice,
             census: &mut self.census,
         };
@@ -626,6 +624,7 @@ impl Sim {
             talk = talk.ask_for(self.clone_version(number));
         }
         (talk.life, talk.server_life) = (self.nodes[client].life, self.nodes[server].life);
+        talk.begun = self.now;
         talk.server_stage = self.nodes[server].stage;
         talk.commits = Some(self.nodes[client].commits);
         talk.lacked = self.nodes[client].known.lacks();

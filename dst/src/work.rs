@@ -162,7 +162,6 @@ impl Worker<'_> {
         for file in &new.files {
             match file.content.len() as u64 {
                 0 => self.census.note("empty content"),
-                size if size >= self.large => self.census.note("content over the budget"),
                 _ => {}
             }
         }

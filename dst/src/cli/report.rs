@@ -86,6 +86,10 @@ pub(super) fn options(plan: &Plan) -> String {
                     bounds(limits)
                 )
             }
+            Item::Budgets(peer) => {
+                let named = plan.budgets[peer as usize].named().map(|(name, value)| format!(" {name} {value}"));
+                writeln!(text, "{item}:{}", named.collect::<String>())
+            }
             Item::Skew(peer) => writeln!(text, "{item}: {} ms", plan.skews[peer as usize]),
             Item::Bulk => writeln!(text, "{item}: {} files", plan.bulk),
             Item::Guest(peer) => writeln!(text, "{item}: letters {:?}", plan.nobody[peer as usize]),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use repo::unversioned;
+use repo::unversioned::FUTURE_SECONDS;
 use sync::schedule::Outcome;
 use sync::{Cx, Guard, Limits, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
 use xfer::body::{Body, pack, unpack};
@@ -12,6 +12,7 @@ use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
 use super::mishap::Way;
 use super::{Event, Parcel, Sim, broken};
 use crate::check::completeness::Giver;
+use crate::check::deadline::Allowance;
 use crate::check::content::{self, Maker};
 use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
@@ -158,13 +159,14 @@ impl Sim {
         let private = self.nodes[edge.server].letters(edge.client, edge.login).allow(Right::Private)
             || self.is_on(Fault::Rights)
             || self.rights_move();
+        let budget = self.request_bytes(edge.client, talk.session.result().rounds);
         let sending = Sending {
             known: &self.nodes[edge.client].known,
             model: &self.model,
             read: Leave::Granted,
             private: (talk.options.private && private).into(),
             asked: talk.wishes.clone(),
-            budget: limits.send_bytes,
+            budget,
             gimmes: gimmes(&limits, talk.session.result().stats.files_received),
         };
         talk.given = tables::given(&request);
@@ -174,9 +176,11 @@ impl Sim {
             configuration::check_request(&request, given, &self.nodes[edge.client].beside.records)?;
         }
         sending.check(&request)?;
+        let allowance = Allowance { span: limits.reply_ms, step: self.plan.step };
         if talk.commits == Some(self.nodes[edge.client].commits) {
             content::check_gimmes(sending.known, &request, |id| talk.offered.contains(id), &talk.wishes)?;
         }
+        self.check_size(&request, budget, allowance)?;
         self.tempt(edge.client, edge.server, &talk.given);
         Ok(Some(pack(encode(&request), self.plan.framing)))
     }
@@ -241,21 +245,24 @@ impl Sim {
             Card::Gimme(id) => Some(*id),
             _ => None,
         });
+        let budget = self.reply_bytes(edge.server);
         let sending = Sending {
             known: &self.nodes[edge.server].known,
             model: &self.model,
             read: (letters.allow(Right::Read) || clones).into(),
             private: (asks_private && letters.allow(Right::Private)).into(),
             asked: gimmes.collect(),
-            budget: limits.reply_bytes,
+            budget,
             gimmes: limits.reply_gimmes,
         };
         sending.check(&reply)?;
+        let allowance = Allowance { span: self.reply_ms(edge.server), step: self.plan.step };
         let announces = |id: &ArtifactId| {
             let public = |card: &Card| matches!(card, Card::Igot(igot) if *igot == Igot::public(*id));
             request.cards.iter().any(public)
         };
         content::check_gimmes(sending.known, &reply, announces, &BTreeSet::new())?;
+        self.check_size(&reply, budget, allowance)?;
         let framing = reply_content_type(&request, body.content_type);
         Ok(Some(pack(encode(&reply), framing)))
     }
@@ -340,12 +347,14 @@ impl Sim {
         }
     }
 
-    /// A file that is here, and dated by the server as of a time that is too far ahead, stays as of an earlier one.
+    /// What the server dates as of a time that is too far ahead counts as of an earlier one.
     fn pass_over_files_ahead(&self, talk: &mut Talk) {
         let node = &self.nodes[self.plan.edges[talk.edge].client];
-        let latest = node.time(self.now).seconds() + unversioned::FUTURE_SECONDS;
-        let is_here = |name: &String, hash| node.known.files.get(name).is_some_and(|here| here.1 == hash);
-        talk.files.retain(|name, version| version.0 <= latest || !is_here(name, version.1));
+        let latest = node.time(talk.begun).seconds() + FUTURE_SECONDS;
+        let is_enough = |name: &String, hash| {
+            node.known.files.get(name).is_some_and(|here| here.1 == hash || here.0 >= latest)
+        };
+        talk.files.retain(|name, version| version.0 <= latest || !is_enough(name, version.1));
     }
 
     fn succeeded(&mut self, talk: &Talk) -> Result<(), Violation> {

@@ -233,7 +233,6 @@ impl Sim {
                 let longest = self.longest_jump(number);
                 let by = dice.between(1, longest.unsigned_abs()) as i64;
                 self.nodes[place].skew += if dice.below(2) == 0 { by } else { -by };
-                self.slowest = self.slowest.min(self.nodes[place].skew);
                 self.census.note(match by {
                     ..HOUR_MS => "clock jump",
                     ..DAY_MS => "clock jump of hours",

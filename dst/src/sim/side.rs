@@ -167,14 +167,14 @@ impl Sim {
     }
 
     fn write_rows(&mut self, number: u64, at: usize, dice: &mut Dice) -> Result<(), Violation> {
-        let armed = self.arm(at)?;
+        let (armed, large) = (self.arm(at)?, self.large(at));
         let (peers, node) = (self.nodes.len(), &mut self.nodes[at]);
         let mut scribe = Scribe {
             dice,
             peer: at,
             peers,
             now: node.time(self.now),
-            large: node.limits.reply_bytes.min(20_000) + 500,
+            large,
             tables: &node.beside.tables,
         };
         let done = scribe.act(&mut node.repo);
