@@ -53,7 +53,8 @@ impl Sim {
         if allowance.check(message)? {
             self.census.note("time was up");
         }
-        let over = |card: &&Card| matches!(card, Card::File(file) if file.payload.bytes().len() as u64 > budget);
+        let over =
+            |card: &&Card| matches!(card, Card::File(file) if file.payload.bytes().len() as u64 > budget);
         // What everything exceeds is no budget.
         if budget > 1 && message.cards.iter().any(|card| over(&card)) {
             self.census.note("content over the budget");

@@ -12,8 +12,8 @@ use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
 use super::mishap::Way;
 use super::{Event, Parcel, Sim, broken};
 use crate::check::completeness::Giver;
-use crate::check::deadline::Allowance;
 use crate::check::content::{self, Maker};
+use crate::check::deadline::Allowance;
 use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
 use crate::check::{completeness, configuration, events, preview, rights};
@@ -48,8 +48,16 @@ impl Sim {
         let (attempt, edge) = (talk.attempt, talk.edge);
         self.tell(&format!("#{id} asks, {}", shown(&body)));
         self.queue.plan(self.now + TIMEOUT, Event::Timeout { talk: id, attempt });
-        let parcel =
-            Parcel { talk: id, attempt, copy: 0, edge, sent: self.now, held_up: None, body: Some(body), soundness: Soundness::Sound };
+        let parcel = Parcel {
+            talk: id,
+            attempt,
+            copy: 0,
+            edge,
+            sent: self.now,
+            held_up: None,
+            body: Some(body),
+            soundness: Soundness::Sound,
+        };
         self.talks.insert(id, talk);
         self.travel(parcel, Way::Request);
         Ok(())
@@ -66,7 +74,10 @@ impl Sim {
         self.note_request(parcel);
         // Of what does not come as a whole the server says so.
         let Some(body) = &parcel.body else {
-            self.travel(Parcel { body: None, copy: 2 * parcel.copy, held_up: None, ..parcel.clone() }, Way::Reply);
+            self.travel(
+                Parcel { body: None, copy: 2 * parcel.copy, held_up: None, ..parcel.clone() },
+                Way::Reply,
+            );
             return Ok(());
         };
         let dry = self.talks.get(&parcel.talk).is_some_and(|talk| talk.options.dry_run);
@@ -80,7 +91,10 @@ impl Sim {
         self.tell(&format!("#{} peer {server} {told}", parcel.talk));
         let lives = self.nodes[server].power == Power::On;
         if lives && !self.may_crash(Site::CrashAfterRequest, parcel.turn(), server) {
-            self.travel(Parcel { body: reply, copy: 2 * parcel.copy, held_up: None, ..parcel.clone() }, Way::Reply);
+            self.travel(
+                Parcel { body: reply, copy: 2 * parcel.copy, held_up: None, ..parcel.clone() },
+                Way::Reply,
+            );
         }
         Ok(())
     }

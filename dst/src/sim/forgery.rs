@@ -5,8 +5,8 @@ use bytes::Bytes;
 use repo::zlib::Codec;
 use xfer::body::{Body, pack, unpack};
 use xfer::card::{Payload, Privacy};
-use xfer::table::TableCard;
 use xfer::encode::card as encode_card;
+use xfer::table::TableCard;
 use xfer::{Card, DecodeLimits, Message, Secret, decode, encode};
 
 use super::mishap::Way;
@@ -43,7 +43,8 @@ pub(super) struct Forged {
 /// name, a number, a hash, a framing, what it carries: perhaps nobody can read it any more.
 pub(super) fn forge_card(body: &Body, edge: &Edge, way: Way, dice: &mut Dice) -> Option<Forged> {
     let message = read(&unpack(body, &DecodeLimits::default()).ok()?)?;
-    let places: Vec<usize> = (0..message.cards.len()).filter(|&at| may_alter(&message.cards[at], way)).collect();
+    let places: Vec<usize> =
+        (0..message.cards.len()).filter(|&at| may_alter(&message.cards[at], way)).collect();
     if places.is_empty() {
         return None;
     }
@@ -99,8 +100,7 @@ fn read(text: &[u8]) -> Option<Message> {
 /// Signed anew, if it was signed.
 fn signed(mut message: Message, edge: &Edge) -> Message {
     if let (Some(_), (Some(user), Some(password))) = (&message.login, node::credentials(edge)) {
-        message.login =
-            Some(xfer::Login::sign(&message, &user, &Secret::derive(PROJECT, &user, &password)));
+        message.login = Some(xfer::Login::sign(&message, &user, &Secret::derive(PROJECT, &user, &password)));
     }
     message
 }

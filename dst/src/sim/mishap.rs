@@ -180,7 +180,7 @@ impl Sim {
         self.census.note(format!("forged {kind}"));
         if kind == "content" {
             self.tell(&format!("#{} forged", parcel.talk));
-        } else if  let Some(talk) = self.talks.get_mut(&parcel.talk) {
+        } else if let Some(talk) = self.talks.get_mut(&parcel.talk) {
             // What is said wrongly in a request is answered wrongly.
             talk.soundness = Soundness::Damaged;
         }
@@ -276,7 +276,7 @@ impl Sim {
         Ok(())
     }
 
-    fn switch(&mut self, fault: Fault, edge: usize, change: fn(u32) -> u32) {
+    pub(super) fn switch(&mut self, fault: Fault, edge: usize, change: fn(u32) -> u32) {
         let (client, server) = (self.plan.edges[edge].client, self.plan.edges[edge].server);
         let ways: &[(usize, usize)] = match fault {
             Fault::LinkDown => &[(client, server), (server, client)],
