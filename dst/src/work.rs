@@ -173,9 +173,8 @@ impl Worker<'_> {
 
     fn note_shape(&mut self, tx: &Tx<'_>, new: &NewCheckin) -> Result<(), AuthorError> {
         for file in &new.files {
-            match file.content.len() as u64 {
-                0 => self.census.note("empty content"),
-                _ => {}
+            if file.content.is_empty() {
+                self.census.note("empty content");
             }
         }
         if new.branch.is_some() {

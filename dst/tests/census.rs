@@ -11,8 +11,14 @@ use dst::sim::{self, Outcome};
 use dst::site::Site;
 
 /// Runs of each level. A run of a calm one is short, and has no faults.
-const RUNS: [(Level, Range<u64>); 3] =
-    [(Level::Calm, 0..200), (Level::Rough, 0..200), (Level::Hostile, 0..400)];
+const RUNS: [(Level, Range<u64>); 5] = [
+    (Level::Calm, 0..200),
+    (Level::Rough, 0..200),
+    (Level::Hostile, 0..400),
+    // What happens seldom.
+    (Level::Rough, 600..650),
+    (Level::Rough, 1000..1050),
+];
 
 /// All work, whoever does it.
 const WORK: &str = "

@@ -234,10 +234,10 @@ impl Sim {
                 let by = dice.between(1, longest.unsigned_abs()) as i64;
                 self.nodes[place].skew += if dice.below(2) == 0 { by } else { -by };
                 self.census.note(match by {
-                    ..HOUR_MS => "clock jump",
-                    ..DAY_MS => "clock jump of hours",
-                    ..=HORIZON_MS => "clock jump of days",
-                    _ => "clock jump of months",
+                    by if by > HORIZON_MS => "clock jump of months",
+                    by if by > DAY_MS => "clock jump of days",
+                    by if by > HOUR_MS => "clock jump of hours",
+                    _ => "clock jump",
                 });
             }
             Fault::Slow => *self.slow.entry(place).or_default() += 1,
