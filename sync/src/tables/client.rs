@@ -362,7 +362,7 @@ impl TableSync {
                 // It did not come to an end with our list: perhaps it asks for what it refuses, each time anew. With
                 // its own list we know what is left.
                 Some(_) if self.listed.contains(&part) || is_refused => {
-                    self.queue.push_back(Work::Name(part.0, part.1))
+                    self.queue.push_back(Work::Name(part.0, part.1));
                 }
                 theirs => self.queue.push_back(Work::Compare(name.clone(), prefix.clone(), theirs)),
             }
