@@ -451,13 +451,15 @@ fn step(seed: u64, level: Level, edition: Edition) -> Option<u64> {
 
 /// Files of the large check-in. Few runs have so many that they make several clusters.
 fn bulk(dice: &mut Dice, level: Level, edition: Edition) -> u64 {
-    let chance = match (edition, level) {
-        (Edition::Second, Level::Calm) => Ratio::new(1, 8),
-        _ => Ratio::new(1, 20),
+    // Calm runs are to be many.
+    let (chance, several) = match (edition, level) {
+        (Edition::First, _) => (Ratio::new(1, 20), Ratio::NEVER),
+        (Edition::Second, Level::Calm) => (Ratio::new(1, 14), Ratio::new(1, 40)),
+        (Edition::Second, _) => (Ratio::new(1, 20), Ratio::new(1, 12)),
     };
     if !dice.hits(chance) {
         0
-    } else if edition == Edition::Second && dice.below(12) == 0 {
+    } else if edition == Edition::Second && dice.hits(several) {
         dice.between(SEVERAL_CLUSTERS + 1, SEVERAL_CLUSTERS + 100)
     } else {
         dice.between(100, 130)
