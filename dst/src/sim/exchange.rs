@@ -244,7 +244,7 @@ impl Sim {
             }
             Err(error) => return Err(Violation::new("server", error)),
         };
-        rights::check_once(self.nodes[edge.server].door.as_mut(), &request, &reply)?;
+        rights::check_once(self.nodes[edge.server].door.as_mut(), &request, &reply, time)?;
         let mut came = self.audit(edge.server, Maker::Peer)?;
         if soundness == Soundness::Sound || reply.first_error().is_none() {
             self.served_aside(at, &letters, &request, Some(&reply))?;
