@@ -34,6 +34,7 @@ mod wiki;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use xfer::ArtifactId;
 
 use crate::manifest::{Artifact, TagCard, TagKind};
 use crate::tag::{self, Batch, Statement, TagId};
@@ -112,6 +113,24 @@ impl Linker {
     /// Notes a tag that an artifact has by being what it is.
     fn label(&mut self, rid: Rid, tag: TagId, value: Option<Text>, time: UnixTime) {
         self.tags.state(Statement { target: rid, tag, kind: TagKind::Add, value, source: rid, time });
+    }
+
+    /// Links a version of something other than a check-in to those before it. These may be leaves no more: a branch is
+    /// put on anything.
+    fn version(
+        &mut self,
+        tx: &Tx<'_>,
+        rid: Rid,
+        parents: &[ArtifactId],
+        time: UnixTime,
+    ) -> Result<(), RepoError> {
+        if let Some(primary) = version::link(tx, rid, parents, time, None)? {
+            self.tags.inherit(rid, primary);
+        }
+        if !parents.is_empty() {
+            self.leaves.extend(blob::rids(tx, "SELECT pid FROM plink WHERE cid=?1", [rid])?);
+        }
+        Ok(())
     }
 
     /// Notes the `T` cards of an artifact.

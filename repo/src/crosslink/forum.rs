@@ -5,7 +5,7 @@ use xfer::ArtifactId;
 
 use super::backlink::{self, Source};
 use super::event::{self, Event};
-use super::{Linker, mlink, version};
+use super::{Linker, mlink};
 use crate::manifest::ForumPost;
 use crate::{RepoError, Rid, Text, Tx, blob, schema};
 
@@ -38,9 +38,7 @@ pub(super) fn arrived(linker: &mut Linker, tx: &Tx<'_>, rid: Rid, post: &ForumPo
             "REPLACE INTO forumpost(fpid, froot, fprev, firt, fmtime) VALUES(?1, ?2, ?3, ?4, ?5)",
         )?
         .execute((rid, root, previous, replied, post.date.julian_day()))?;
-    if let Some(primary) = version::link(tx, rid, post.parent.as_slice(), post.date, None)? {
-        linker.tags.inherit(rid, primary);
-    }
+    linker.version(tx, rid, post.parent.as_slice(), post.date)?;
     event::write(
         tx,
         &Event {

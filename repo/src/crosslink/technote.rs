@@ -1,7 +1,7 @@
 //! Technotes (reference: repo.md 6.6).
 
 use super::event::{self, Event};
-use super::{Linker, listing, version, wiki};
+use super::{Linker, listing, wiki};
 use crate::manifest::{Artifact, Technote};
 use crate::tag::{self, TagId};
 use crate::{RepoError, Rid, Text, Tx, manifest};
@@ -12,9 +12,7 @@ pub(super) fn arrived(linker: &mut Linker, tx: &Tx<'_>, rid: Rid, note: &Technot
     let tag = linker.tags.id(tx, &tag_name(note.technote.as_bytes()))?;
     let size = wiki::text_bytes(&note.text);
     linker.label(rid, tag, Some(Text::from(size.to_string().as_str())), note.date);
-    if let Some(primary) = version::link(tx, rid, &note.parents, note.date, None)? {
-        linker.tags.inherit(rid, primary);
-    }
+    linker.version(tx, rid, &note.parents, note.date)?;
     linker.technotes.insert(note.technote.clone());
     linker.attachment_targets.insert(Text::from(note.technote.as_str()));
     Ok(())

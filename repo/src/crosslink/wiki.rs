@@ -4,7 +4,7 @@ use rusqlite::OptionalExtension;
 
 use super::backlink::{self, Source};
 use super::event::{self, Event};
-use super::{Linker, listing, version};
+use super::{Linker, listing};
 use crate::manifest::{Artifact, Wiki};
 use crate::{RepoError, Rid, Text, Tx, manifest};
 
@@ -13,9 +13,7 @@ pub(super) fn arrived(linker: &mut Linker, tx: &Tx<'_>, rid: Rid, wiki: &Wiki) -
     let size = text_bytes(&wiki.text);
     let page = linker.tags.id(tx, &event::text(&[b"wiki-", wiki.title.as_bytes()]))?;
     linker.label(rid, page, Some(Text::from(size.to_string().as_str())), wiki.date);
-    if let Some(primary) = version::link(tx, rid, &wiki.parents, wiki.date, None)? {
-        linker.tags.inherit(rid, primary);
-    }
+    linker.version(tx, rid, &wiki.parents, wiki.date)?;
     let sign: &[u8] = match (size, wiki.parents.as_slice()) {
         (0, _) => b"-",
         (_, []) => b"+",

@@ -187,7 +187,16 @@ impl Walk {
                         .is_some_and(|row| row.kind == TagKind::Propagate && row.time >= new.time),
                     None => false,
                 };
-            if overruled || !holds && is_propagated || tag == BRANCH && new.kind != TagKind::Propagate {
+            // A rebuild hands it on before it is overruled: below, older statements do not hold then, and
+            // who had a branch once is looked at for leaves.
+            let was_handed_on = match known.as_ref().and_then(|row| row.source) {
+                Some(later) if !holds && new.kind == TagKind::Propagate => {
+                    children(tx, target)?.iter().any(|&child| child < later)
+                }
+                _ => false,
+            };
+            let withdrawn = tag == BRANCH && new.kind != TagKind::Propagate;
+            if overruled || !holds && is_propagated || withdrawn || was_handed_on {
                 self.doubtful.insert(tag);
             }
             self.doubt_shadowed(tx, target, tag)?;
@@ -224,10 +233,8 @@ impl Walk {
     fn inherit(&mut self, tx: &Tx<'_>, child: Rid, parent: Rid) -> Result<(), RepoError> {
         self.unborn.remove(&child);
         let rows: Vec<Row> = self.nodes.of(tx, parent)?.clone();
-        if self.order == Order::Late && !rows.iter().any(|row| row.tag == BRANCH) && has_primary(tx, parent)?
-        {
-            // It may have lost the branch that a rebuild hands on before it is lost.
-            self.doubtful.insert(BRANCH);
+        if self.order == Order::Late {
+            self.doubt_lost(tx, child, parent, &rows)?;
         }
         for row in &rows {
             let wanted = match self.order {
@@ -236,6 +243,23 @@ impl Walk {
             };
             if wanted && self.receive(tx, child, row)? {
                 self.propagate(tx, child, row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A parent may have lost what a rebuild hands on to this child before it is lost: a branch, or what an older
+    /// statement about the child has to give way to.
+    fn doubt_lost(&mut self, tx: &Tx<'_>, child: Rid, parent: Rid, rows: &[Row]) -> Result<(), RepoError> {
+        let own = self.nodes.of(tx, child)?.iter();
+        let told = own.filter(|row| row.source.is_some_and(|source| source != child)).map(|row| row.tag);
+        for tag in told.chain([BRANCH]).collect::<BTreeSet<_>>() {
+            let may_be_lost = match rows.iter().find(|row| row.tag == tag) {
+                Some(row) => row.kind != TagKind::Propagate,
+                None => has_primary(tx, parent)?,
+            };
+            if may_be_lost && (tag == BRANCH || self.shadows.was_propagated(tx, tag)?) {
+                self.doubtful.insert(tag);
             }
         }
         Ok(())

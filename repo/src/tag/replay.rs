@@ -58,6 +58,20 @@ impl Shadows {
         Ok(statement.exists((rid, tag))?)
     }
 
+    /// Whether anything that is known about a tag propagates it, or did.
+    pub(super) fn was_propagated(&self, tx: &Tx<'_>, tag: TagId) -> Result<bool, RepoError> {
+        let sql = "SELECT 1 FROM tagxref WHERE tagid=?1 AND tagtype=2";
+        if tx.conn().prepare_cached(sql)?.exists([tag])? {
+            return Ok(true);
+        }
+        if !self.exist {
+            return Ok(false);
+        }
+        let sql =
+            "SELECT 1 FROM fx_frond_tag WHERE tagtype=2 AND tagname=(SELECT tagname FROM tag WHERE tagid=?1)";
+        Ok(tx.conn().prepare_cached(sql)?.exists([tag])?)
+    }
+
     /// Takes out all statements about a tag.
     fn take(&self, tx: &Tx<'_>, tag: TagId) -> Result<Vec<Statement>, RepoError> {
         if !self.exist {
