@@ -8,7 +8,7 @@ use super::{Event, Parcel, Sim, broken};
 use crate::dice::Turn;
 use crate::model::Violation;
 use crate::node::{Power, Stage};
-use crate::plan::{Edge, Edition, Fault};
+use crate::plan::{Edge, Edition, Fault, Level};
 use crate::queue::Moment;
 use crate::script::Item;
 use crate::site::Site;
@@ -253,9 +253,10 @@ impl Sim {
         Ok(())
     }
 
-    /// A clock is a few hours wrong at most, sometimes it is another day, and seldom is what is forgotten after 90 days.
+    /// A clock is a few hours wrong at most. Where all goes wrong it is sometimes another day, and seldom is what is forgotten
+    /// after 90 days.
     fn longest_jump(&self, number: u64) -> i64 {
-        if self.plan.edition == Edition::First {
+        if self.plan.edition == Edition::First || self.plan.level != Level::Hostile {
             return 2 * HOUR_MS;
         }
         match self.dice("length of a jump", number).below(12) {
