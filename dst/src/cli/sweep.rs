@@ -6,17 +6,20 @@ use std::ops::ControlFlow;
 use clap::Args;
 use dst::census::Census;
 use dst::plan::Level;
+use dst::script::Script;
 use dst::sim::{self, Outcome, Tally};
 
 use super::clock::Clock;
 use super::report::{self, SHOWN};
-use super::{Failure, Many, Verdict};
+use super::{Editions, Failure, Many, Verdict};
 
 /// Run many seeds, until one breaks a rule.
 #[derive(Args)]
 pub(super) struct Sweep {
     #[command(flatten)]
     many: Many,
+    #[command(flatten)]
+    editions: Editions,
     #[command(flatten)]
     after: After,
 }
@@ -26,7 +29,10 @@ impl Sweep {
         let mut found = Found::new(self.after);
         for level in self.many.levels.all() {
             let (mut tally, mut census, clock) = (Tally::default(), Census::default(), Clock::start());
-            let job = |(seed, level): (u64, Level), templates: &_| sim::run(seed, level, templates, SHOWN);
+            let script = |seed, level| Script::new(seed, level).of_edition(self.editions.edition);
+            let job = |(seed, level): (u64, Level), templates: &_| {
+                sim::play(&script(seed, level), templates, SHOWN)
+            };
             self.many.run(level, job, |_, outcome| {
                 tally.add(&outcome.tally);
                 census.add(&outcome.census);
