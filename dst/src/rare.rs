@@ -8,7 +8,7 @@ use repo::UnixTime;
 use sync::{Buggify, Site};
 
 use crate::dice::{Dice, Ratio, Turn};
-use crate::plan::Level;
+use crate::plan::{Level, dashed};
 
 /// The sites that a seed turns on, each at a ratio of its own.
 pub fn choices(seed: u64, level: Level) -> BTreeMap<Site, Ratio> {
@@ -31,6 +31,11 @@ pub fn choices(seed: u64, level: Level) -> BTreeMap<Site, Ratio> {
     sites
 }
 
+/// As a site is written: in small letters, with dashes.
+pub fn name(site: Site) -> String {
+    dashed(&format!("{site:?}"))
+}
+
 /// The choices of one peer in one half-round.
 #[derive(Default)]
 pub struct Rare {
@@ -47,11 +52,12 @@ impl Rare {
         Self { clock: None, sites: RefCell::new(sites), fired: RefCell::default() }
     }
 
-    /// Begun at this time, which goes on by a millisecond each time that somebody looks.
-    pub fn begun(mut self, now: UnixTime) -> Self {
+    /// Begun at this time, which goes on by so many milliseconds each time that somebody looks.
+    pub fn begun(mut self, now: UnixTime, step: u64) -> Self {
         let passed = Cell::new(0);
+        let step = i64::try_from(step).unwrap_or(i64::MAX);
         self.clock = Some(Box::new(move || {
-            passed.set(passed.get() + 1);
+            passed.set(passed.get() + step);
             UnixTime(now.0 + passed.get())
         }));
         self

@@ -1,8 +1,11 @@
 //! One run: events in virtual time, first with faults, then without.
 
+mod bounds;
 mod configuring;
 mod daemon;
 mod exchange;
+mod forgery;
+mod forks;
 mod mishap;
 mod rivals;
 mod settle;
@@ -112,6 +115,14 @@ pub fn play(script: &Script, templates: &Templates, kept: usize) -> Result<Outco
     }
     sim.tally.artifacts = sim.model.len() as u64;
     sim.tally.clusters = sim.model.clusters() as u64;
+    let several = usize::from(sim.plan.makes_several_clusters() && sim.model.clusters() > 1);
+    for (kind, count) in [
+        ("cluster", sim.model.clusters()),
+        ("several clusters", several),
+        ("cluster of clusters", sim.model.nested_clusters()),
+    ] {
+        (0..count).for_each(|_| sim.census.note(kind));
+    }
     let Sim { plan, trace, tally, census, done, nodes, .. } = sim;
     // What a run left that broke down is in no order that one can rely on.
     if violation.is_none() {
@@ -133,6 +144,10 @@ enum Event {
     Side { feature: Feature, at: usize, number: u64 },
     /// A user writes a row that is on its way here.
     Rival(Rival),
+    /// Users of two peers go on from one check-in at once.
+    Fork { number: u64, edge: usize },
+    /// A user checks in many files.
+    Bulk(usize),
     /// A session begins over an edge.
     Begin { number: u64, edge: usize },
     /// A request arrives.
@@ -165,6 +180,10 @@ struct Parcel {
     /// Which of several that are the same, or the reply to which of them.
     copy: u64,
     edge: usize,
+    /// When it was sent.
+    sent: Moment,
+    /// Why it takes long.
+    held_up: Option<Fault>,
     /// None: the other side says that it failed.
     body: Option<Body>,
     soundness: Soundness,
@@ -200,6 +219,8 @@ struct Sim {
     tripping: BTreeSet<usize>,
     /// Peers that answer slowly, and for how many reasons.
     slow: BTreeMap<usize, u32>,
+    /// When the newest request was sent that a peer has heard.
+    heard: BTreeMap<usize, Moment>,
     trace: Trace,
     tally: Tally,
 }
@@ -224,6 +245,7 @@ impl Sim {
             barred: BTreeSet::new(),
             tripping: BTreeSet::new(),
             slow: BTreeMap::new(),
+            heard: BTreeMap::new(),
             trace: Trace::keeping(kept),
             tally: Tally::default(),
             plan,
@@ -240,11 +262,21 @@ impl Sim {
         Dice::of(self.plan.seed, site, turn)
     }
 
+    /// Whether a kind of faults may still hit: at the end none does.
+    fn is_on(&self, fault: Fault) -> bool {
+        !self.side.is_settled && self.plan.faults.contains_key(&fault)
+    }
+
+    /// Whether a rare choice may still be taken.
+    fn may_choose(&self, site: sync::Site) -> bool {
+        !self.side.is_settled && self.plan.choices.contains_key(&site)
+    }
+
     /// Whether a fault hits at a site this time.
     fn hits(&mut self, site: Site, turn: Turn) -> bool {
         let ratio = self.plan.ratio(site.fault());
         let hit = Item::Hit(site, turn);
-        if ratio == Ratio::NEVER
+        if !self.is_on(site.fault())
             || !self.dice(&format!("{site:?}"), turn).hits(ratio)
             || self.script.lacks(&hit)
         {
@@ -279,7 +311,12 @@ impl Sim {
             self.happen(event)?;
         }
         self.check_planted()?;
-        self.settle()
+        if self.script.lacks(&Item::End) {
+            return Ok(());
+        }
+        self.settle()?;
+        self.done.insert(Item::End);
+        self.check_planted()
     }
 
     /// Makes the first artifacts, and plans the rest.
@@ -291,6 +328,8 @@ impl Sim {
             self.bulk(0)?;
         }
         self.plan_actions();
+        self.plan_forks();
+        self.plan_more_bulk();
         self.plan_sessions();
         self.plan_visits();
         self.plan_side()?;
@@ -348,6 +387,8 @@ impl Sim {
             Event::Wake { at, life, looks } => self.wake_up(at, life, looks),
             Event::Announced(edge) => self.hear_announcement(edge),
             Event::Act { number, at } => self.act(number, at),
+            Event::Fork { number, edge } => self.fork(number, edge),
+            Event::Bulk(at) => self.bulk_again(at),
             Event::Begin { number, edge } => self.begin(number, edge),
             Event::Side { feature, at, number } => self.act_aside(feature, at, number),
             Event::Rival(rival) => self.write_too(&rival),
@@ -435,6 +476,23 @@ impl Sim {
 
     fn bulk(&mut self, at: usize) -> Result<(), Violation> {
         let (number, files) = (self.plan.actions + 1, self.plan.bulk);
+        self.work(number, at, |mut worker, repo| worker.bulk(repo, 0..files))
+    }
+
+    fn plan_more_bulk(&mut self) {
+        if self.plan.more_bulk > 0 {
+            let mut dice = self.dice("more bulk", 1);
+            let (when, at) = (self.moment(&mut dice), dice.place(self.nodes.len()));
+            self.queue.plan(when, Event::Bulk(at));
+        }
+    }
+
+    fn bulk_again(&mut self, at: usize) -> Result<(), Violation> {
+        if self.is_stock(at) || self.nodes[at].power == Power::Off || self.nodes[at].stage == Stage::Unborn {
+            return Ok(());
+        }
+        let (number, first) = (self.plan.actions + 2, self.plan.bulk);
+        let files = first..first + self.plan.more_bulk;
         self.work(number, at, |mut worker, repo| worker.bulk(repo, files))
     }
 
@@ -445,13 +503,13 @@ impl Sim {
         job: impl FnOnce(Worker<'_>, &mut Repo) -> Result<String, AuthorError>,
     ) -> Result<(), Violation> {
         let mut dice = self.dice("work", number);
-        let armed = self.arm(at)?;
+        let (armed, large) = (self.arm(at)?, self.large(at));
         let node = &mut self.nodes[at];
         let worker = Worker {
             now: node.time(self.now),
             user: &name(at),
             count: number,
-            large: node.limits.reply_bytes.min(20_000) + 500,
+            large,
             dice: &mut dice,
             census: &mut self.census,
         };
@@ -487,7 +545,7 @@ impl Sim {
 
     /// Whether a failure of a repository is one that a fault made.
     fn is_excused(&self, error: &RepoError) -> bool {
-        matches!(error, RepoError::DiskFull { .. }) && self.plan.faults.contains_key(&Fault::DiskFull)
+        matches!(error, RepoError::DiskFull { .. }) && self.is_on(Fault::DiskFull)
     }
 
     /// Looks at a repository after a commit. Gives what came from elsewhere.
@@ -567,6 +625,9 @@ impl Sim {
             (options.pull, options.push, options.private) = (true, false, false);
         }
         self.done.insert(Item::Session(number));
+        if busy {
+            self.census.note("two sessions at once");
+        }
         self.open(number, edge, kind, options)
     }
 
@@ -587,12 +648,17 @@ impl Sim {
             && has_direction
             && both_frond
             && !self.side.is_settled
-            && self.dice("dry run", number).hits(Ratio::new(1, 12));
+            && self.dice("dry run", number).hits(Ratio::new(1, 12))
+            && !self.script.lacks(&Item::DryRun(number));
+        if options.dry_run {
+            self.done.insert(Item::DryRun(number));
+        }
         let mut talk = Talk::new(edge, kind, options, &mut self.dice("talk", number));
         if both_frond {
             talk = talk.ask_for(self.clone_version(number));
         }
         (talk.life, talk.server_life) = (self.nodes[client].life, self.nodes[server].life);
+        talk.begun = self.now;
         talk.server_stage = self.nodes[server].stage;
         talk.commits = Some(self.nodes[client].commits);
         talk.lacked = self.nodes[client].known.lacks();

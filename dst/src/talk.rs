@@ -11,6 +11,7 @@ use crate::check::tables::Rows;
 use crate::dice::Dice;
 use crate::node::{self, Stage};
 use crate::plan::Edge;
+use crate::queue::Moment;
 use crate::rights::{Letters, Right};
 use crate::stock;
 use crate::watch::Watch;
@@ -37,6 +38,8 @@ pub struct Talk {
     pub options: SyncOptions,
     /// Whether it is a clone.
     pub kind: Kind,
+    /// When it began.
+    pub begun: Moment,
     /// Which request is under way, counting those that were composed again.
     pub attempt: u32,
     /// How often a request may be composed again.
@@ -112,6 +115,7 @@ impl Talk {
             stock: None,
             options,
             kind,
+            begun: 0,
             attempt: 0,
             patience: dice.below(4) as u32,
             watch: Watch::default(),

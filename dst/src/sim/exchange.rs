@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use repo::unversioned::FUTURE_SECONDS;
 use sync::schedule::Outcome;
 use sync::{Cx, Guard, Limits, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
 use xfer::body::{Body, pack, unpack};
@@ -12,6 +13,7 @@ use super::mishap::Way;
 use super::{Event, Parcel, Sim, broken};
 use crate::check::completeness::Giver;
 use crate::check::content::{self, Maker};
+use crate::check::deadline::Allowance;
 use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
 use crate::check::{completeness, configuration, events, preview, rights};
@@ -46,8 +48,16 @@ impl Sim {
         let (attempt, edge) = (talk.attempt, talk.edge);
         self.tell(&format!("#{id} asks, {}", shown(&body)));
         self.queue.plan(self.now + TIMEOUT, Event::Timeout { talk: id, attempt });
-        let parcel =
-            Parcel { talk: id, attempt, copy: 0, edge, body: Some(body), soundness: Soundness::Sound };
+        let parcel = Parcel {
+            talk: id,
+            attempt,
+            copy: 0,
+            edge,
+            sent: self.now,
+            held_up: None,
+            body: Some(body),
+            soundness: Soundness::Sound,
+        };
         self.talks.insert(id, talk);
         self.travel(parcel, Way::Request);
         Ok(())
@@ -61,7 +71,15 @@ impl Sim {
         if self.may_crash(Site::CrashBeforeRequest, parcel.turn(), server) {
             return Ok(());
         }
-        let body = parcel.body.as_ref().expect("a request has a body");
+        self.note_request(parcel);
+        // Of what does not come as a whole the server says so.
+        let Some(body) = &parcel.body else {
+            self.travel(
+                Parcel { body: None, copy: 2 * parcel.copy, held_up: None, ..parcel.clone() },
+                Way::Reply,
+            );
+            return Ok(());
+        };
         let dry = self.talks.get(&parcel.talk).is_some_and(|talk| talk.options.dry_run);
         let before = dry.then(|| self.nodes[server].known.clone());
         let reply = self.serve(parcel.edge, body, parcel.soundness)?;
@@ -73,12 +91,16 @@ impl Sim {
         self.tell(&format!("#{} peer {server} {told}", parcel.talk));
         let lives = self.nodes[server].power == Power::On;
         if lives && !self.may_crash(Site::CrashAfterRequest, parcel.turn(), server) {
-            self.travel(Parcel { body: reply, copy: 2 * parcel.copy, ..parcel.clone() }, Way::Reply);
+            self.travel(
+                Parcel { body: reply, copy: 2 * parcel.copy, held_up: None, ..parcel.clone() },
+                Way::Reply,
+            );
         }
         Ok(())
     }
 
     pub(super) fn reply_arrives(&mut self, parcel: &Parcel) -> Result<(), Violation> {
+        self.note_reply(parcel);
         let Some(mut talk) = self.take(parcel.talk, parcel.attempt) else { return Ok(()) };
         let client = self.plan.edges[talk.edge].client;
         let Some(body) = &parcel.body else {
@@ -152,15 +174,16 @@ impl Sim {
             Err(error) => return self.failed(talk, &error).map(|()| None),
         };
         let private = self.nodes[edge.server].letters(edge.client, edge.login).allow(Right::Private)
-            || self.plan.faults.contains_key(&Fault::Rights)
+            || self.is_on(Fault::Rights)
             || self.rights_move();
+        let budget = self.request_bytes(edge.client, talk.session.result().rounds);
         let sending = Sending {
             known: &self.nodes[edge.client].known,
             model: &self.model,
             read: Leave::Granted,
             private: (talk.options.private && private).into(),
             asked: talk.wishes.clone(),
-            budget: limits.send_bytes,
+            budget,
             gimmes: gimmes(&limits, talk.session.result().stats.files_received),
         };
         talk.given = tables::given(&request);
@@ -170,9 +193,11 @@ impl Sim {
             configuration::check_request(&request, given, &self.nodes[edge.client].beside.records)?;
         }
         sending.check(&request)?;
+        let allowance = Allowance { span: limits.reply_ms, step: self.plan.step };
         if talk.commits == Some(self.nodes[edge.client].commits) {
             content::check_gimmes(sending.known, &request, |id| talk.offered.contains(id), &talk.wishes)?;
         }
+        self.check_size(&request, budget, allowance)?;
         self.tempt(edge.client, edge.server, &talk.given);
         Ok(Some(pack(encode(&request), self.plan.framing)))
     }
@@ -221,7 +246,12 @@ impl Sim {
         };
         rights::check_once(self.nodes[edge.server].door.as_mut(), &request, &reply)?;
         let mut came = self.audit(edge.server, Maker::Peer)?;
-        self.served_aside(at, &letters, &request, Some(&reply))?;
+        if soundness == Soundness::Sound || reply.first_error().is_none() {
+            self.served_aside(at, &letters, &request, Some(&reply))?;
+        } else {
+            // Who does not understand a card says nothing else.
+            self.served_aside(at, &letters, &request, None)?;
+        }
         // A pull makes clusters, perhaps such as others made before.
         came.artifacts.retain(|id| self.model.members(id).is_none() || brings(&request, id));
         rights::check_taken(&came, &letters, &request)?;
@@ -232,21 +262,24 @@ impl Sim {
             Card::Gimme(id) => Some(*id),
             _ => None,
         });
+        let budget = self.reply_bytes(edge.server);
         let sending = Sending {
             known: &self.nodes[edge.server].known,
             model: &self.model,
             read: (letters.allow(Right::Read) || clones).into(),
             private: (asks_private && letters.allow(Right::Private)).into(),
             asked: gimmes.collect(),
-            budget: limits.reply_bytes,
+            budget,
             gimmes: limits.reply_gimmes,
         };
         sending.check(&reply)?;
+        let allowance = Allowance { span: self.reply_ms(edge.server), step: self.plan.step };
         let announces = |id: &ArtifactId| {
             let public = |card: &Card| matches!(card, Card::Igot(igot) if *igot == Igot::public(*id));
             request.cards.iter().any(public)
         };
         content::check_gimmes(sending.known, &reply, announces, &BTreeSet::new())?;
+        self.check_size(&reply, budget, allowance)?;
         let framing = reply_content_type(&request, body.content_type);
         Ok(Some(pack(encode(&reply), framing)))
     }
@@ -303,6 +336,7 @@ impl Sim {
             Ok(progress) => {
                 talk.hear(&reply);
                 if progress == Progress::Done {
+                    self.pass_over_files_ahead(talk);
                     talk.end = talk.well();
                     self.succeeded(talk)?;
                 }
@@ -329,6 +363,16 @@ impl Sim {
                 self.failed(talk, &error).map(|()| None)
             }
         }
+    }
+
+    /// What the server dates as of a time that is too far ahead counts as of an earlier one.
+    fn pass_over_files_ahead(&self, talk: &mut Talk) {
+        let node = &self.nodes[self.plan.edges[talk.edge].client];
+        let latest = node.time(talk.begun).seconds() + FUTURE_SECONDS;
+        let is_enough = |name: &String, hash| {
+            node.known.files.get(name).is_some_and(|here| here.1 == hash || here.0 >= latest)
+        };
+        talk.files.retain(|name, version| version.0 <= latest || !is_enough(name, version.1));
     }
 
     fn succeeded(&mut self, talk: &Talk) -> Result<(), Violation> {
@@ -367,7 +411,7 @@ impl Sim {
         let edge = &self.plan.edges[talk.edge];
         let node = &self.nodes[edge.server];
         let is_alone = talk.server_commits.is_none_or(|commits| commits == node.commits);
-        let evades = self.plan.choices.contains_key(&sync::Site::Unanswered);
+        let evades = self.may_choose(sync::Site::Unanswered);
         let gives_up = self.is_bounded(edge.client);
         let known = self.still(talk).filter(|_| is_alone && !evades && !gives_up)?;
         let private = talk.options.private && node.letters(edge.client, edge.login).allow(Right::Private);
@@ -391,7 +435,7 @@ impl Sim {
 
     fn has_reason(&self, talk: &Talk, error: &SyncError) -> bool {
         let edge = &self.plan.edges[talk.edge];
-        let on = |fault: Fault| self.plan.faults.contains_key(&fault);
+        let on = |fault: Fault| self.is_on(fault);
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
         let denied = self.login(edge) == Login::Wrong
             || is_refused(&talk.options, talk.kind, &letters)
@@ -409,7 +453,7 @@ impl Sim {
                     || (unborn && (text.contains("unfinished clone") || text.contains("no project code")))
                     || damaged
             }
-            SyncError::PushRefused { .. } => denied,
+            SyncError::PushRefused { .. } => denied || damaged,
             SyncError::UnversionedRefused { .. } => {
                 !letters.allow(Right::WriteFiles)
                     || self.rights_move()
@@ -420,11 +464,11 @@ impl Sim {
             SyncError::UnresolvedDeltas { .. } => {
                 self.nodes.iter().any(|node| !node.known.shunned.is_empty())
                     || on(Fault::Restore)
-                    || self.plan.choices.contains_key(&sync::Site::Unanswered)
+                    || self.may_choose(sync::Site::Unanswered)
                     || self.keeps_deltas(edge.server)
             }
             // One that names more and more, and gives nothing of it, is taken for a dishonest one.
-            SyncError::Idle { .. } if self.plan.choices.contains_key(&sync::Site::Unanswered) => true,
+            SyncError::Idle { .. } if self.may_choose(sync::Site::Unanswered) => true,
             SyncError::TooMuch { .. } | SyncError::TooManyRounds { .. } | SyncError::Idle { .. } => {
                 self.is_bounded(edge.client) || damaged
             }

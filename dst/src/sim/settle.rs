@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use repo::unversioned::FUTURE_SECONDS;
 use sync::{Progress, SyncOptions};
 
 use super::Sim;
@@ -42,8 +43,6 @@ impl Sim {
                 self.restart(at)?;
             }
         }
-        self.plan.faults.clear();
-        self.plan.choices.clear();
         self.settle_daemons()?;
         self.settle_configuration()?;
         self.converge()?;
@@ -177,6 +176,7 @@ impl Sim {
         let edge = self.plan.edges[at].clone();
         let mut talk = Talk::new(at, kind, options, &mut self.dice("last talk", turn));
         (talk.life, talk.server_life) = (self.nodes[edge.client].life, self.nodes[edge.server].life);
+        talk.begun = self.now;
         talk.commits = Some(self.nodes[edge.client].commits);
         talk.lacked = self.nodes[edge.client].known.lacks();
         talk.stock = self.stock_session(&talk, turn);
@@ -213,7 +213,8 @@ impl Sim {
 
     /// Which way things go while nothing fails.
     fn flows(&self) -> Flows {
-        let mut flows = Flows::default();
+        let latest = self.nodes.iter().map(|node| node.time(self.passed).seconds() + FUTURE_SECONDS);
+        let mut flows = Flows { latest: latest.collect(), ..Flows::default() };
         let is_used = |at: &usize| !self.plan.unused.contains(at) && !self.tripping.contains(at);
         for (_, edge) in self.plan.edges.iter().enumerate().filter(|(at, _)| is_used(at)) {
             let whole = |node: usize| self.nodes[node].stage == Stage::Whole;
