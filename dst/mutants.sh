@@ -169,7 +169,8 @@ copy_tree() {
     stage=$work/stage
     rm -rf "$stage"
     mkdir -p "$stage" "$tree"
-    find . \( -name target -o -name .git \) -prune -o -type f -print0 | xargs -0 cp --parents -t "$stage"
+    find . \( -name target -o -name .git -o -samefile "$work" \) -prune -o -type f -print0 |
+        xargs -0 cp --parents -t "$stage"
     add_condition
     put_in
     (cd "$stage" && find . -type f) >"$work/files"

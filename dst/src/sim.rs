@@ -520,9 +520,11 @@ impl Sim {
             return Ok(());
         }
         let time = node.time(self.now);
-        match derived::check_unchanged(&mut node.repo, time) {
-            Err(derived::Wrong::Failed(error)) if self.is_excused(&error) => Ok(()),
-            outcome => outcome.map_err(|wrong| Violation::new("derived", format!("peer {at}: {wrong}"))),
+        match derived::find_wrong(&mut node.repo, time) {
+            Ok(None) => Ok(()),
+            Ok(Some(finding)) => Err(Violation::new("derived", format!("peer {at}: {finding}"))),
+            Err(error) if self.is_excused(&error) => Ok(()),
+            Err(error) => Err(Violation::new("derived", format!("peer {at}: {error}"))),
         }
     }
 
