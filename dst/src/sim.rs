@@ -2,6 +2,7 @@
 
 mod configuring;
 mod daemon;
+mod ending;
 mod exchange;
 mod mishap;
 mod rivals;
@@ -594,11 +595,8 @@ impl Sim {
         if both_frond {
             talk = talk.ask_for(self.clone_version(number));
         }
-        (talk.life, talk.server_life) = (self.nodes[client].life, self.nodes[server].life);
-        talk.server_stage = self.nodes[server].stage;
+        (talk.life, talk.server_returns) = (self.nodes[client].life, self.nodes[server].returns);
         talk.commits = Some(self.nodes[client].commits);
-        talk.lacked = self.nodes[client].known.lacks();
-        talk.server_commits = Some(self.nodes[server].commits);
         talk.stock = self.stock_session(&talk, number.into());
         if talk.stock.is_some() {
             // Stock asks nothing twice.
