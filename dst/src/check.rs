@@ -15,6 +15,7 @@ pub mod derived;
 pub mod events;
 pub mod kept;
 pub mod locks;
+pub mod meant;
 pub mod preview;
 pub mod private;
 pub mod rights;
