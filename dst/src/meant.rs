@@ -82,6 +82,19 @@ pub enum Change {
     Remove,
 }
 
+/// A row of a table that is written.
+#[derive(Debug)]
+pub struct RowMeant {
+    /// The table.
+    pub table: String,
+    /// The columns of its key, as the content of a row shows them.
+    pub key: String,
+    /// All its columns; none: it is deleted.
+    pub content: Option<String>,
+    /// Whose it is to be, in a table whose rows have owners; else empty.
+    pub owner: String,
+}
+
 /// The names that a content may have.
 pub fn names(content: &[u8]) -> [ArtifactId; 2] {
     [hash::sha1(content), hash::sha3_256(content)]

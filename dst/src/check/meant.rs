@@ -1,5 +1,7 @@
 //! What a user asks for is what is committed: these artifacts and no others, private where that was meant, with the files
-//! and the words that were given; files without history have the bytes that were put.
+//! and the words that were given; files without history have the bytes that were put, and [`rows`] are those written.
+
+pub mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
