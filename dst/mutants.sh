@@ -228,9 +228,9 @@ fail() {
     exit 2
 }
 
-# play SEED LEVEL: one run. The status is that of the command, 124 if it does not end.
+# play SEED LEVEL [EDITION]: one run. The status is that of the command, 124 if it does not end.
 play() {
-    timeout "$endless" "$binary" run --seed "$1" --level "$2" >"$work/out" 2>"$work/err"
+    timeout "$endless" "$binary" run --seed "$1" --level "$2" --edition "${3:-2}" >"$work/out" 2>"$work/err"
 }
 
 # find_endless NAME FROM: of a soak that did not end, which run it was: sets seed and level. Every ten seconds the soak
@@ -254,15 +254,17 @@ find_endless() {
 hunt_kept() {
     start=$(date +%s)
     played=0
+    edition=2
     while read -r seed level _; do
         case $seed in '' | '#'*) continue ;; esac
+        [ "$seed" = edition ] && edition=$level && continue
         played=$((played + 1))
         status=0
-        FROND_MUTANT=$1 play "$seed" "$level" </dev/null || status=$?
+        FROND_MUTANT=$1 play "$seed" "$level" "$edition" </dev/null || status=$?
         [ "$status" = 0 ] && continue
         [ "$status" = 1 ] || fail "$1" "the kept seed $seed at level $level ended by $status"
         rule=$(reported 3)
-        play "$seed" "$level" </dev/null || fail "$1" "the kept seed $seed at level $level fails without a mutant"
+        play "$seed" "$level" "$edition" </dev/null || fail "$1" "the kept seed $seed at level $level fails without a mutant"
         say "$1" "$rule, kept" "$level" "$seed" "$played" "$(($(date +%s) - start))" | tee -a "$table"
         return 0
     done <dst/seeds.txt

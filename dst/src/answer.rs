@@ -56,6 +56,8 @@ pub struct Chances {
     pub answers: Vec<Answer>,
     /// What there was for the client when the server answered last, asked for or not.
     pub open: BTreeSet<ArtifactId>,
+    /// Whether any round was damaged on its way.
+    pub damaged: bool,
     /// Rounds in a row that asked for something and brought nothing.
     pub idle: u32,
 }
@@ -70,7 +72,10 @@ impl Chances {
     pub fn hear(&mut self, mut answer: Answer, soundness: Soundness) {
         self.asked.extend(&self.asking);
         match soundness {
-            Soundness::Damaged => self.spoilt.extend(&self.asking),
+            Soundness::Damaged => {
+                self.spoilt.extend(&self.asking);
+                self.damaged = true;
+            }
             Soundness::Sound => {
                 // What finds no room is announced again, and may be gone when it is asked for once more.
                 self.had.retain(|id| !self.asking.contains(id));

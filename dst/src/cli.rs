@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use dst::node::Templates;
-use dst::plan::Level;
+use dst::plan::{Edition, Level};
 use repo::RepoError;
 
 use self::pool::{Pool, Task};
@@ -91,6 +91,14 @@ impl Levels {
     }
 }
 
+/// What a seed means.
+#[derive(Args)]
+struct Editions {
+    /// How plans are drawn: 1 as older seeds need it, as `dst/seeds.txt` says of them.
+    #[arg(long, value_name = "N", default_value = "2", value_parser = parse_edition, hide_default_value = true)]
+    edition: Edition,
+}
+
 /// Many seeds, each on its own.
 #[derive(Args)]
 struct Many {
@@ -143,6 +151,11 @@ pub(crate) fn main() -> ExitCode {
 fn parse_level() -> impl TypedValueParser<Value = Level> {
     let names = PossibleValuesParser::new(Level::ALL.map(Level::name));
     names.try_map(|name| Level::parse(&name).ok_or("no such level"))
+}
+
+fn parse_edition(text: &str) -> Result<Edition, String> {
+    let number = text.parse().map_err(|error| format!("{error}"))?;
+    Edition::of(number).ok_or_else(|| "no such edition".to_owned())
 }
 
 /// Reads `A..B`.

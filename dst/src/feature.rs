@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::dice::{Dice, Ratio};
-use crate::plan::Level;
+use crate::plan::{Level, dashed};
 
 /// A part of the product beside artifacts and files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,11 @@ pub enum Feature {
 impl Feature {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Tables, Self::Locks, Self::Configuration, Self::Users];
+
+    /// As it is written.
+    pub fn name(self) -> String {
+        dashed(&format!("{self:?}"))
+    }
 }
 
 /// What a run has.

@@ -1,6 +1,10 @@
 //! What a seed decides before a run begins: who talks to whom, with which rights, under which limits, and which
 //! faults are on at which ratio (a swarm: each seed has a selection of its own).
 
+mod edition;
+mod fault;
+mod limits;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync::Limits;
@@ -13,6 +17,12 @@ use crate::rare;
 use crate::script::{Item, Script};
 use crate::shape::{self, Shape};
 use crate::stock::{self, Version};
+
+pub(crate) use self::edition::Draws;
+pub use self::edition::Edition;
+pub use self::fault::Fault;
+pub(crate) use self::fault::dashed;
+pub use self::limits::unbounded;
 
 /// How rough the world is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,92 +54,8 @@ impl Level {
     }
 }
 
-/// What can go wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
-    /// A request does not arrive.
-    LoseRequest,
-    /// A reply does not arrive, though the server did all of it.
-    LoseReply,
-    /// A message arrives twice.
-    Duplicate,
-    /// A message arrives long after the sender gave up, perhaps after later ones.
-    Delay,
-    /// A message breaks off at any byte.
-    Truncate,
-    /// A bit of a message is wrong.
-    Flip,
-    /// A link is down, both ways.
-    LinkDown,
-    /// A link is down one way.
-    OneWay,
-    /// A peer dies, also between the commit and the reply, and comes back with what was committed.
-    Crash,
-    /// A database can grow no further.
-    DiskFull,
-    /// A clock jumps.
-    ClockJump,
-    /// A peer goes back to an earlier copy of its repository.
-    Restore,
-    /// A second session begins beside one that is under way.
-    Crowd,
-    /// The rights of a user change.
-    Rights,
-    /// A peer takes long to answer, often longer than its clients wait.
-    Slow,
-    /// Messages overtake each other.
-    Reorder,
-    /// A peer dies in the midst of a half-round, or of what its user does, before one of its transactions is committed.
-    CrashWithin,
-}
-
-impl Fault {
-    /// All of them.
-    pub const ALL: [Self; 17] = [
-        Self::LoseRequest,
-        Self::LoseReply,
-        Self::Duplicate,
-        Self::Delay,
-        Self::Truncate,
-        Self::Flip,
-        Self::LinkDown,
-        Self::OneWay,
-        Self::Crash,
-        Self::DiskFull,
-        Self::ClockJump,
-        Self::Restore,
-        Self::Crowd,
-        Self::Rights,
-        Self::Slow,
-        Self::Reorder,
-        Self::CrashWithin,
-    ];
-
-    /// As it is written: in small letters, with dashes.
-    pub fn name(self) -> String {
-        dashed(&format!("{self:?}"))
-    }
-
-    /// Reads what [`Fault::name`] writes.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|fault| fault.name() == name)
-    }
-}
-
-/// `TwoWords` as `two-words`.
-pub(crate) fn dashed(name: &str) -> String {
-    let mut dashed = String::new();
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() && !dashed.is_empty() {
-            dashed.push('-');
-        }
-        dashed.push(letter.to_ascii_lowercase());
-    }
-    dashed
-}
-
 /// One peer that is asked by another.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edge {
     /// Who asks.
     pub client: usize,
@@ -143,6 +69,18 @@ pub struct Edge {
     pub private: bool,
     /// Whether unversioned files are exchanged.
     pub unversioned: bool,
+}
+
+impl Edge {
+    /// One whose client reads and writes what is public.
+    fn usual(client: usize, server: usize) -> Self {
+        let (login, letters) = (Login::Password, FULL[0]);
+        Self { client, server, login, letters, private: false, unversioned: false }
+    }
+
+    fn is_usual(&self) -> bool {
+        *self == Self::usual(self.client, self.server)
+    }
 }
 
 /// How a client logs in.
@@ -172,6 +110,8 @@ pub struct Plan {
     pub seed: u64,
     /// The level.
     pub level: Level,
+    /// What the seed means.
+    pub edition: Edition,
     /// Who talks to whom.
     pub shape: Shape,
     /// Pairs of peers that talk.
@@ -209,6 +149,8 @@ pub struct Plan {
     pub span: Moment,
 }
 
+/// Letters of most who do not log in.
+const GUEST: &str = "go";
 /// Letters that let a client pull and push.
 const FULL: [&str; 6] = ["gio", "gio", "gioy", "giox", "gioxy", "gv"];
 /// Letters of who may do everything, or nearly.
@@ -219,7 +161,7 @@ const LESS: [&str; 4] = ["go", "gu", "", "g"];
 impl Plan {
     /// What a script has: what its seed decides, without what is left out.
     pub fn of(script: &Script) -> Self {
-        let mut plan = Self::draw(script.seed, script.level);
+        let mut plan = Self::draw(script.seed, script.level, script.edition);
         for item in &script.without {
             plan.leave_out(item);
         }
@@ -238,52 +180,60 @@ impl Plan {
         );
         items.extend((self.bulk > 0).then_some(Item::Bulk));
         items.extend(peers().filter(|&peer| self.births[at(peer)] == Birth::Clone).map(Item::Clone));
-        items.extend(peers().filter(|&peer| self.limits[at(peer)] != usual_limits()).map(Item::Limits));
+        items.extend(peers().filter(|&peer| self.limits[at(peer)] != limits::usual()).map(Item::Limits));
         items.extend(peers().filter(|&peer| self.skews[at(peer)] != 0).map(Item::Skew));
         items.extend(self.daemons.iter().map(|&peer| Item::Daemon(peer as u64)));
+        items.extend(peers().filter(|&peer| self.nobody[at(peer)] != GUEST).map(Item::Guest));
+        items.extend(
+            numbers(self.edges.len()).filter(|&edge| !self.edges[at(edge)].is_usual()).map(Item::Rights),
+        );
+        items.extend(peers().filter(|&peer| self.stock[at(peer)].is_some()).map(Item::Stock));
+        items.extend(self.features.iter().copied().map(Item::Feature));
+        items.extend(self.choices.keys().copied().map(Item::Choice));
         items
     }
 
-    /// What a seed decides at a level. Who talks to whom, with which rights and born how, and how much is done, comes from
-    /// one generator, each of it after what it depends on.
-    pub fn draw(seed: u64, level: Level) -> Self {
-        let dice = &mut Dice::of(seed, "plan", 0);
+    /// What a seed decides at a level.
+    pub fn draw(seed: u64, level: Level, edition: Edition) -> Self {
+        let draws = &mut Draws::new(seed, edition, "plan");
         let most = match level {
             Level::Calm => 3,
             Level::Rough => 4,
             Level::Hostile => 5,
         };
-        let shape = *dice.pick(&Shape::ALL);
-        let nodes = dice.between(2, most).max(shape.least_nodes()) as usize;
+        let shape = *draws.on("shape", 0).pick(&Shape::ALL);
+        let nodes = draws.on("peers", 0).between(2, most).max(shape.least_nodes()) as usize;
         let small = is_small(seed, level);
         let nodes = if small { 2 } else { nodes };
         let pairs = shape::pairs(shape, nodes);
         let mut plan = Self {
             seed,
             level,
+            edition,
             shape,
             edges: Vec::new(),
             unused: BTreeSet::new(),
             births: vec![Birth::Empty; nodes],
-            nobody: (0..nodes).map(|_| *dice.pick(&["go", "", "g", "gio"])).collect(),
-            limits: limits(seed, level, nodes),
-            skews: skews(seed, level, nodes),
-            faults: faults(seed, level),
+            nobody: (0..nodes).map(|node| *draws.on("nobody", node).pick(&[GUEST, "", "g", "gio"])).collect(),
+            limits: limits::draw(seed, level, nodes, edition),
+            skews: skews(seed, level, nodes, edition),
+            faults: fault::draw(seed, level),
             features: feature::draw(seed, level),
             choices: rare::choices(seed, level),
-            stock: stock::draw(seed, nodes),
+            stock: stock::draw(seed, nodes, edition),
             daemons: BTreeSet::new(),
-            actions: dice.between(3, if level == Level::Calm { 6 } else { 14 }),
-            sessions: pairs.len() as u64 * dice.between(1, if level == Level::Calm { 2 } else { 4 }),
-            bulk: if dice.hits(Ratio::new(1, 20)) { dice.between(100, 130) } else { 0 },
+            actions: draws.on("actions", 0).between(3, if level == Level::Calm { 6 } else { 14 }),
+            sessions: pairs.len() as u64
+                * draws.on("sessions", 0).between(1, if level == Level::Calm { 2 } else { 4 }),
+            bulk: bulk(draws.on("bulk", 0)),
             framing: framing(seed, level),
             span: 60_000,
         };
-        for (client, server) in pairs {
-            let edge = edge(dice, client, server, level);
+        for (number, (client, server)) in pairs.into_iter().enumerate() {
+            let edge = edge(draws.on("edge", number), client, server, level);
             plan.edges.push(edge);
         }
-        plan.draw_births(dice);
+        plan.draw_births(draws);
         if small {
             plan.shrink();
         }
@@ -328,11 +278,26 @@ impl Plan {
             Item::Edge(edge) => drop(self.unused.insert(edge as usize)),
             Item::Bulk => self.bulk = 0,
             Item::Clone(peer) => set(&mut self.births, peer, Birth::Empty),
-            Item::Limits(peer) => set(&mut self.limits, peer, usual_limits()),
+            Item::Limits(peer) => set(&mut self.limits, peer, limits::usual()),
             Item::Skew(peer) => set(&mut self.skews, peer, 0),
             Item::Daemon(peer) => drop(self.daemons.remove(&(peer as usize))),
+            Item::Guest(peer) => set(&mut self.nobody, peer, GUEST),
+            Item::Rights(edge) => {
+                if let Some(edge) = self.edges.get_mut(edge as usize) {
+                    *edge = Edge::usual(edge.client, edge.server);
+                }
+            }
+            Item::Stock(peer) => set(&mut self.stock, peer, None),
+            Item::Feature(feature) => drop(self.features.remove(&feature)),
+            Item::Choice(site) => drop(self.choices.remove(&site)),
             // These are left out when they would happen.
-            Item::Visit(_) | Item::Strike(..) | Item::Session(_) | Item::Action(_) | Item::Hit(..) => {}
+            Item::Visit(_)
+            | Item::Strike(..)
+            | Item::Session(_)
+            | Item::DryRun(_)
+            | Item::Action(_)
+            | Item::Hit(..)
+            | Item::End => {}
         }
     }
 
@@ -366,14 +331,14 @@ impl Plan {
     }
 
     /// A clone needs an edge with the right to clone and pull, and a server that was there before.
-    fn draw_births(&mut self, dice: &mut Dice) {
+    fn draw_births(&mut self, draws: &mut Draws) {
         for node in 1..self.births.len() {
             let first = self.edges.iter_mut().find(|edge| edge.client == node);
             let Some(edge) = first.filter(|edge| edge.server < node) else { continue };
-            if dice.hits(Ratio::new(1, 3)) {
+            if draws.on("birth", node).hits(Ratio::new(1, 3)) {
                 edge.login = if edge.login == Login::Wrong { Login::Password } else { edge.login };
                 if edge.login == Login::Nobody {
-                    self.nobody[edge.server] = "go";
+                    self.nobody[edge.server] = GUEST;
                 } else if LESS.contains(&edge.letters) {
                     edge.letters = "gio";
                 }
@@ -387,11 +352,6 @@ fn set<T>(places: &mut [T], peer: u64, value: T) {
     if let Some(place) = places.get_mut(peer as usize) {
         *place = value;
     }
-}
-
-fn usual_limits() -> Limits {
-    // Under small ones a row of a table takes two rounds.
-    Limits { round_artifacts: 1, rounds: 2_000, ..Limits::default() }
 }
 
 fn edge(dice: &mut Dice, client: usize, server: usize, level: Level) -> Edge {
@@ -416,90 +376,22 @@ fn framing(seed: u64, level: Level) -> ContentType {
     if plain { ContentType::Uncompressed } else { ContentType::Compressed }
 }
 
-/// Under none of them but [`bounded`] ones may an honest session end for its number of rounds: each artifact earns one.
-fn limits(seed: u64, level: Level, nodes: usize) -> Vec<Limits> {
-    let (dice, slow) = (&mut Dice::of(seed, "limits", 0), &mut Dice::of(seed, "slow limits", 0));
-    let extreme = match level {
-        Level::Calm => Ratio::new(1, 4),
-        Level::Rough => Ratio::new(1, 2),
-        Level::Hostile => Ratio::new(3, 4),
-    };
-    let mut draw = || {
-        let usual = usual_limits();
-        if !dice.hits(extreme) {
-            return usual;
-        }
-        Limits {
-            send_bytes: *dice.pick(&[0, 1, 300, 2_000, 250_000]),
-            reply_bytes: *dice.pick(&[0, 1, 400, 3_000, 5_000_000]),
-            gimmes: *dice.pick(&[1, 3, 20, 200]),
-            reply_gimmes: *dice.pick(&[1, 4, 30, 500]),
-            reply_ms: *slow.pick(&[0, 3, usual.reply_ms, usual.reply_ms]),
-            ..usual
-        }
-    };
-    let bounds = |(node, limits): (u64, Limits)| match level {
-        Level::Calm | Level::Rough => limits,
-        Level::Hostile => bounded(&mut Dice::of(seed, "bounds", node), limits),
-    };
-    (0..).zip((0..nodes).map(|_| draw())).map(bounds).collect()
-}
-
-/// Perhaps sets bounds that end sessions with which nothing is wrong.
-fn bounded(dice: &mut Dice, limits: Limits) -> Limits {
-    let usual = usual_limits();
-    if !dice.hits(Ratio::new(1, 3)) {
-        return limits;
-    }
-    Limits {
-        rounds: *dice.pick(&[3, 12, usual.rounds]),
-        round_bytes: *dice.pick(&[1, 2_000, usual.round_bytes, u64::MAX]),
-        idle_rounds: *dice.pick(&[1, 2, usual.idle_rounds, 10]),
-        idle_gimmes: *dice.pick(&[1, 200, usual.idle_gimmes]),
-        session_artifacts: *dice.pick(&[3, 40, usual.session_artifacts]),
-        session_bytes: *dice.pick(&[1_000, 50_000, usual.session_bytes]),
-        ..limits
-    }
-}
-
-/// The same limits, without those that end sessions with which nothing is wrong.
-pub fn unbounded(limits: &Limits) -> Limits {
-    let usual = usual_limits();
-    Limits {
-        rounds: usual.rounds,
-        idle_rounds: usual.idle_rounds,
-        session_artifacts: usual.session_artifacts,
-        session_bytes: usual.session_bytes,
-        ..limits.clone()
-    }
-}
-
-fn skews(seed: u64, level: Level, nodes: usize) -> Vec<i64> {
-    let dice = &mut Dice::of(seed, "skews", 0);
+fn skews(seed: u64, level: Level, nodes: usize, edition: Edition) -> Vec<i64> {
+    let mut draws = Draws::new(seed, edition, "skews");
     let most = match level {
         Level::Calm => 2_000,
         Level::Rough => 3_600_000,
         Level::Hostile => 80_000_000,
     };
     // Some clocks are right: then two peers write at one time.
-    let mut skew =
-        || if dice.hits(Ratio::new(1, 2)) { 0 } else { dice.below(most) as i64 - (most / 2) as i64 };
-    (0..nodes).map(|_| skew()).collect()
+    let mut skew = |node| {
+        let dice = draws.on("skew", node);
+        if dice.hits(Ratio::new(1, 2)) { 0 } else { dice.below(most) as i64 - (most / 2) as i64 }
+    };
+    (0..nodes).map(&mut skew).collect()
 }
 
-fn faults(seed: u64, level: Level) -> BTreeMap<Fault, Ratio> {
-    let mut faults = BTreeMap::new();
-    for fault in Fault::ALL {
-        // By name: one more fault changes no other.
-        let dice = &mut Dice::of(seed, &format!("is there {fault:?}"), 0);
-        let (chance, least) = match level {
-            Level::Calm => (Ratio::NEVER, 1),
-            Level::Rough => (Ratio::new(1, 3), 8),
-            Level::Hostile => (Ratio::new(2, 3), 3),
-        };
-        if dice.hits(chance) {
-            faults.insert(fault, Ratio::new(1, dice.between(least, 4 * least)));
-        }
-    }
-    faults
+/// Files of the large check-in.
+fn bulk(dice: &mut Dice) -> u64 {
+    if dice.hits(Ratio::new(1, 20)) { dice.between(100, 130) } else { 0 }
 }

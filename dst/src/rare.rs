@@ -8,7 +8,7 @@ use repo::UnixTime;
 use sync::{Buggify, Site};
 
 use crate::dice::{Dice, Ratio, Turn};
-use crate::plan::Level;
+use crate::plan::{Level, dashed};
 
 /// The sites that a seed turns on, each at a ratio of its own.
 pub fn choices(seed: u64, level: Level) -> BTreeMap<Site, Ratio> {
@@ -29,6 +29,11 @@ pub fn choices(seed: u64, level: Level) -> BTreeMap<Site, Ratio> {
         *ratio = Ratio::new(2, 3);
     }
     sites
+}
+
+/// As a site is written: in small letters, with dashes.
+pub fn name(site: Site) -> String {
+    dashed(&format!("{site:?}"))
 }
 
 /// The choices of one peer in one half-round.

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::dice::Turn;
-use crate::plan::{Fault, Level, Plan};
+use crate::feature::Feature;
+use crate::plan::{Edition, Fault, Level, Plan};
+use crate::rare;
 use crate::site::Site;
 
 pub use text::ScriptError;
@@ -19,6 +21,8 @@ pub struct Script {
     pub seed: u64,
     /// How rough the world is.
     pub level: Level,
+    /// What the seed means.
+    pub edition: Edition,
     /// What does not happen.
     pub without: BTreeSet<Item>,
     /// A rule for trials: `planted` is broken when all of these happened. Empty: there is no such rule.
@@ -53,6 +57,16 @@ pub enum Item {
     Limits(u64),
     /// The clock of a peer is wrong.
     Skew(u64),
+    /// A peer may ask for more or less than most, or others may ask it for more or less; without, all may read.
+    Guest(u64),
+    /// The user of a client has more or less rights than to read and write, logs in in another way, or has more exchanged.
+    Rights(u64),
+    /// A peer is like stock.
+    Stock(u64),
+    /// Parts of the product beside artifacts and files.
+    Feature(Feature),
+    /// A kind of rare choices.
+    Choice(sync::Site),
     /// A peer is a daemon; without, its sessions begin when the seed says.
     Daemon(u64),
     /// A visitor goes and comes back.
@@ -61,16 +75,32 @@ pub enum Item {
     Strike(Fault, u64),
     /// A session.
     Session(u64),
+    /// A session changes nothing; without, it does all that it would.
+    DryRun(u64),
     /// A user does something.
     Action(u64),
     /// A fault hits by chance.
     Hit(Site, Turn),
+    /// The time after the faults, in which everything has to come together.
+    End,
 }
 
 impl Script {
-    /// All that a seed has.
+    /// All that a seed has, in the newest edition.
     pub fn new(seed: u64, level: Level) -> Self {
-        Self { seed, level, without: BTreeSet::new(), planted: BTreeSet::new(), expected: None }
+        Self {
+            seed,
+            level,
+            edition: Edition::default(),
+            without: BTreeSet::new(),
+            planted: BTreeSet::new(),
+            expected: None,
+        }
+    }
+
+    /// The same in another edition.
+    pub fn of_edition(self, edition: Edition) -> Self {
+        Self { edition, ..self }
     }
 
     /// Whether something is not to happen.
@@ -81,15 +111,17 @@ impl Script {
     /// The first item that the seed does not have at all: the script was written for another version of the simulator,
     /// or by hand.
     pub fn unknown(&self) -> Option<Item> {
-        let plan = Plan::draw(self.seed, self.level);
+        let plan = Plan::draw(self.seed, self.level, self.edition);
         let (peers, edges) = (plan.births.len() as u64, plan.edges.len() as u64);
         let is_known = |item: &&Item| match item {
             Item::Peer(peer)
             | Item::Clone(peer)
             | Item::Limits(peer)
             | Item::Skew(peer)
+            | Item::Guest(peer)
+            | Item::Stock(peer)
             | Item::Daemon(peer) => *peer < peers,
-            Item::Edge(edge) => *edge < edges,
+            Item::Edge(edge) | Item::Rights(edge) => *edge < edges,
             _ => true,
         };
         self.without.iter().chain(&self.planted).find(|item| !is_known(item)).copied()
@@ -100,7 +132,9 @@ impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind();
         match self {
-            Self::Bulk => f.write_str(&kind),
+            Self::Bulk | Self::End => f.write_str(&kind),
+            Self::Feature(feature) => write!(f, "{kind} {}", feature.name()),
+            Self::Choice(site) => write!(f, "{kind} {}", rare::name(*site)),
             Self::Fault(fault) => write!(f, "{kind} {}", fault.name()),
             Self::Hit(_, turn) => write!(f, "{kind} {turn}"),
             Self::Peer(number)
@@ -108,6 +142,10 @@ impl fmt::Display for Item {
             | Self::Clone(number)
             | Self::Limits(number)
             | Self::Skew(number)
+            | Self::Guest(number)
+            | Self::Rights(number)
+            | Self::Stock(number)
+            | Self::DryRun(number)
             | Self::Daemon(number)
             | Self::Visit(number)
             | Self::Strike(_, number)

@@ -53,10 +53,12 @@ pub fn shrink(script: &Script, player: &mut dyn Player) -> Result<Option<Shrunk>
 }
 
 /// What is left out together first: large things before small ones.
-const ORDER: [fn(&Item) -> bool; 7] = [
-    |item| matches!(item, Item::Fault(_)),
+const ORDER: [fn(&Item) -> bool; 9] = [
+    |item| matches!(item, Item::End | Item::Fault(_)),
+    |item| matches!(item, Item::Feature(_) | Item::Choice(_)),
     |item| matches!(item, Item::Peer(_) | Item::Edge(_)),
     |item| matches!(item, Item::Bulk | Item::Clone(_) | Item::Limits(_) | Item::Skew(_) | Item::Daemon(_)),
+    |item| matches!(item, Item::Guest(_) | Item::Rights(_) | Item::Stock(_) | Item::DryRun(_)),
     |item| matches!(item, Item::Visit(_) | Item::Strike(..)),
     |item| matches!(item, Item::Session(_)),
     |item| matches!(item, Item::Action(_)),

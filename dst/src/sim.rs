@@ -4,6 +4,7 @@ mod configuring;
 mod daemon;
 mod ending;
 mod exchange;
+mod forgery;
 mod mishap;
 mod rivals;
 mod settle;
@@ -167,6 +168,10 @@ struct Parcel {
     /// Which of several that are the same, or the reply to which of them.
     copy: u64,
     edge: usize,
+    /// When it was sent.
+    sent: Moment,
+    /// Why it takes long.
+    held_up: Option<Fault>,
     /// None: the other side says that it failed.
     body: Option<Body>,
     soundness: Soundness,
@@ -204,6 +209,10 @@ struct Sim {
     tripping: BTreeSet<usize>,
     /// Peers that answer slowly, and for how many reasons.
     slow: BTreeMap<usize, u32>,
+    /// When the newest request was sent that a peer has heard.
+    heard: BTreeMap<usize, Moment>,
+    /// How wrong the slowest clock was that a peer ever had, in milliseconds.
+    slowest: i64,
     trace: Trace,
     tally: Tally,
 }
@@ -229,6 +238,8 @@ impl Sim {
             barred: BTreeSet::new(),
             tripping: BTreeSet::new(),
             slow: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            slowest: plan.skews.iter().copied().min().unwrap_or(0),
             trace: Trace::keeping(kept),
             tally: Tally::default(),
             plan,
@@ -245,11 +256,16 @@ impl Sim {
         Dice::of(self.plan.seed, site, turn)
     }
 
+    /// Whether a kind of faults may still hit: at the end none does.
+    fn is_on(&self, fault: Fault) -> bool {
+        !self.side.is_settled && self.plan.faults.contains_key(&fault)
+    }
+
     /// Whether a fault hits at a site this time.
     fn hits(&mut self, site: Site, turn: Turn) -> bool {
         let ratio = self.plan.ratio(site.fault());
         let hit = Item::Hit(site, turn);
-        if ratio == Ratio::NEVER
+        if !self.is_on(site.fault())
             || !self.dice(&format!("{site:?}"), turn).hits(ratio)
             || self.script.lacks(&hit)
         {
@@ -284,7 +300,12 @@ impl Sim {
             self.happen(event)?;
         }
         self.check_planted()?;
-        self.settle()
+        if self.script.lacks(&Item::End) {
+            return Ok(());
+        }
+        self.settle()?;
+        self.done.insert(Item::End);
+        self.check_planted()
     }
 
     /// Makes the first artifacts, and plans the rest.
@@ -501,7 +522,7 @@ impl Sim {
 
     /// Whether a failure of a repository is one that a fault made.
     fn is_excused(&self, error: &RepoError) -> bool {
-        matches!(error, RepoError::DiskFull { .. }) && self.plan.faults.contains_key(&Fault::DiskFull)
+        matches!(error, RepoError::DiskFull { .. }) && self.is_on(Fault::DiskFull)
     }
 
     /// Looks at a repository after a commit. Gives what came from elsewhere.
@@ -583,6 +604,9 @@ impl Sim {
             (options.pull, options.push, options.private) = (true, false, false);
         }
         self.done.insert(Item::Session(number));
+        if busy {
+            self.census.note("two sessions at once");
+        }
         self.open(number, edge, kind, options)
     }
 
@@ -603,7 +627,11 @@ impl Sim {
             && has_direction
             && both_frond
             && !self.side.is_settled
-            && self.dice("dry run", number).hits(Ratio::new(1, 12));
+            && self.dice("dry run", number).hits(Ratio::new(1, 12))
+            && !self.script.lacks(&Item::DryRun(number));
+        if options.dry_run {
+            self.done.insert(Item::DryRun(number));
+        }
         let mut talk = Talk::new(edge, kind, options, &mut self.dice("talk", number));
         if both_frond {
             talk = talk.ask_for(self.clone_version(number));

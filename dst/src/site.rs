@@ -11,7 +11,8 @@ pub enum Site {
     LoseReply,
     /// A request arrives twice.
     DoubleRequest,
-    /// A reply arrives twice.
+    /// A reply arrives twice, in the first edition only: over no transport it can, since who waits for one listens at a
+    /// place of its own, and for one only.
     DoubleReply,
     /// A request is late.
     DelayRequest,

@@ -26,7 +26,8 @@ use std::collections::BTreeSet;
 use xfer::card::{FileCard, Payload};
 use xfer::{ArtifactId, Card, Message, hash};
 
-use crate::dice::{Dice, Ratio};
+use crate::dice::Ratio;
+use crate::plan::{Draws, Edition};
 
 /// Which stock it is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,15 +50,15 @@ impl Version {
 }
 
 /// Which peers are like stock: in a third of the runs, some.
-pub fn draw(seed: u64, nodes: usize) -> Vec<Option<Version>> {
-    let dice = &mut Dice::of(seed, "stock", 0);
-    let some = dice.hits(Ratio::new(1, 3));
-    let mut draw = || match dice.below(4) {
+pub fn draw(seed: u64, nodes: usize, edition: Edition) -> Vec<Option<Version>> {
+    let mut draws = Draws::new(seed, edition, "stock");
+    let some = draws.on("stock", 0).hits(Ratio::new(1, 3));
+    let mut draw = |node| match draws.on("stock peer", node).below(4) {
         0 if some => Some(Version::V221),
         1 if some => Some(Version::V229),
         _ => None,
     };
-    (0..nodes).map(|_| draw()).collect()
+    (0..nodes).map(&mut draw).collect()
 }
 
 /// Names under which a message brings an empty file though they name something. Stock sends that, 2.21 as a server and

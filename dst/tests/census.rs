@@ -12,7 +12,7 @@ use dst::site::Site;
 
 /// Runs of each level. A run of a calm one is short, and has no faults.
 const RUNS: [(Level, Range<u64>); 3] =
-    [(Level::Calm, 0..100), (Level::Rough, 0..100), (Level::Hostile, 80..180)];
+    [(Level::Calm, 0..100), (Level::Rough, 0..100), (Level::Hostile, 0..200)];
 
 /// All work, whoever does it.
 const WORK: &str = "

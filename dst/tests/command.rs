@@ -98,12 +98,13 @@ fn replace(file: &Path, what: &str, with: &str) {
 
 #[test]
 fn a_wrong_word_says_what_is_wrong_with_it() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 13] = [
         (&[], "Usage: frond-dst <COMMAND>"),
         (&["walk"], "'walk'"),
         (&["run"], "--seed <N>"),
         (&["run", "--seed", "x"], "invalid digit"),
         (&["run", "--seed", "1", "--level", "mild"], "calm, rough, hostile"),
+        (&["run", "--seed", "1", "--edition", "3"], "no such edition"),
         (&["sweep", "--seeds", "5"], "write A..B"),
         (&["sweep", "--seeds", "5..5"], "B must be greater than A"),
         (&["sweep", "--seeds", "5..x"], "'x': invalid digit"),

@@ -1,7 +1,8 @@
 //! Seeds that once found something, a few of each level, and the same seed twice.
 
 use dst::node::Templates;
-use dst::plan::Level;
+use dst::plan::{Edition, Level};
+use dst::script::Script;
 use dst::sim::{self, Outcome};
 
 const SEEDS: &str = include_str!("../seeds.txt");
@@ -9,7 +10,10 @@ const SEEDS: &str = include_str!("../seeds.txt");
 #[track_caller]
 fn check(outcome: &Outcome) {
     let (seed, level) = (outcome.seed, outcome.level.name());
-    let again = format!("cargo run --release -p frond-dst -- run --seed {seed} --level {level} --trace");
+    let edition = outcome.plan.edition.number();
+    let again = format!(
+        "cargo run --release -p frond-dst -- run --seed {seed} --level {level} --edition {edition} --trace"
+    );
     assert_eq!(outcome.violation, None, "{again}");
 }
 
@@ -31,13 +35,17 @@ fn sweep(level: Level, seeds: std::ops::Range<u64>) {
 #[test]
 fn what_was_found_once_stays_mended() {
     let templates = templates();
-    let lines = SEEDS.lines().filter(|line| !line.starts_with('#'));
-    let mut count = 0;
-    for line in lines {
+    let (mut count, mut edition) = (0, Edition::default());
+    for line in SEEDS.lines().filter(|line| !line.starts_with('#')) {
         let mut words = line.split_whitespace();
-        let (seed, level) = (words.next().unwrap().parse().unwrap(), words.next().unwrap());
+        let (seed, level) = (words.next().unwrap(), words.next().unwrap());
+        if seed == "edition" {
+            edition = Edition::of(level.parse().unwrap()).unwrap();
+            continue;
+        }
         assert!(words.next().is_some(), "every seed has a story: {line}");
-        check(&run(seed, Level::parse(level).unwrap(), &templates, 0));
+        let script = Script::new(seed.parse().unwrap(), Level::parse(level).unwrap()).of_edition(edition);
+        check(&sim::play(&script, &templates, 0).expect("repositories in memory"));
         count += 1;
     }
     assert!(count > 0, "no seed was read");

@@ -72,6 +72,51 @@ fn a_planted_rule_shrinks_to_what_breaks_it() {
 }
 
 #[test]
+fn what_breaks_at_the_end_is_told_with_its_faults_and_keeps_those_that_it_takes() {
+    let mut player = player(2_000);
+    let (mut script, _, hit) = planted(&mut player);
+    script.planted = [hit, Item::End].into();
+    let Item::Hit(site, _) = hit else { panic!("{hit}") };
+    let whole = player.play(&script).expect("a run");
+    assert_eq!(whole.violation.as_ref().map(|violation| violation.invariant), Some("planted"));
+    assert!(whole.plan.items().contains(&Item::Fault(site.fault())), "{:?}", whole.plan.faults);
+    let shrunk = shrink(&script, &mut player).expect("runs").expect("a rule is broken");
+    assert_eq!(shrunk.end, End::Least);
+    let faults: Vec<_> = shrunk.outcome.plan.faults.keys().copied().collect();
+    assert_eq!(faults, [site.fault()]);
+    assert!(shrunk.outcome.done.is_superset(&script.planted), "{:?}", shrunk.outcome.done);
+}
+
+#[test]
+fn features_rare_choices_rights_and_peers_like_stock_are_left_out_too() {
+    let mut player = player(2_000);
+    let has_all = |outcome: &Outcome| {
+        let kinds: Vec<String> = outcome.plan.items().iter().map(Item::kind).collect();
+        ["choice", "guest", "rights"].iter().all(|kind| kinds.iter().any(|known| known == kind))
+    };
+    let (mut left, mut seen) = (Vec::new(), std::collections::BTreeSet::new());
+    for seed in 0..400 {
+        let mut script = Script::new(seed, Level::Rough);
+        script.planted = [Item::Action(0)].into();
+        let outcome = player.play(&script).expect("a run");
+        let kinds: std::collections::BTreeSet<String> = outcome.plan.items().iter().map(Item::kind).collect();
+        let is_new = kinds.contains("feature") != seen.contains("feature")
+            || kinds.contains("stock") != seen.contains("stock");
+        if !is_new || !has_all(&outcome) {
+            continue;
+        }
+        seen.extend(kinds);
+        let shrunk = shrink(&script, &mut player).expect("runs").expect("a rule is broken");
+        left.extend(shrunk.outcome.plan.items());
+        if seen.contains("feature") && seen.contains("stock") {
+            break;
+        }
+    }
+    assert!(seen.contains("feature") && seen.contains("stock"), "{seen:?}");
+    assert_eq!(left, []);
+}
+
+#[test]
 fn what_was_written_runs_again_as_it_did() {
     let mut player = player(300);
     let (script, ..) = planted(&mut player);

@@ -17,6 +17,9 @@ pub struct Flows {
     pub private: BTreeSet<(usize, usize)>,
     /// Unversioned files.
     pub files: BTreeSet<(usize, usize)>,
+    /// What is dated later, in seconds, was too far ahead of some clock: who had that took it as of an earlier time, and leaves
+    /// it at that. None if no clock was so wrong.
+    pub ahead: Option<i64>,
 }
 
 /// When a file was changed, and to what; none: it was deleted.
@@ -69,9 +72,11 @@ fn missed(id: &ArtifactId, peer: usize, known: &Known, what: &str) -> Violation 
 /// equal, and nothing is said of any file. As soon as a file differs the later time is taken.
 fn check_files(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
     for &(from, to) in &flows.files {
+        let is_ahead = |version: &Version| flows.ahead.is_some_and(|ahead| version.0 > ahead);
         let is_silent = peers[from].live_files() == peers[to].live_files();
         let is_behind = |(name, version): &(&String, &Version)| match peers[to].files.get(*name) {
             Some((_, None)) if version.1.is_none() && is_silent => false,
+            Some(theirs) if theirs.1 == version.1 && is_ahead(version) => false,
             Some(theirs) => theirs < version,
             None => version.1.is_some(),
         };
@@ -82,7 +87,11 @@ fn check_files(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
         }
     }
     for &(one, other) in flows.files.iter().filter(|&&(one, other)| flows.files.contains(&(other, one))) {
-        let (ours, theirs) = (peers[one].live_files(), peers[other].live_files());
+        let [ours, theirs] = [one, other].map(|peer| {
+            let mut files = peers[peer].live_files();
+            files.values_mut().for_each(|version| version.0 = version.0.min(flows.ahead.unwrap_or(i64::MAX)));
+            files
+        });
         if ours != theirs {
             let text = format!("unversioned files of {one} and {other} differ: {ours:?}, {theirs:?}");
             return Err(Violation::new("convergence", text));

@@ -253,6 +253,11 @@ impl Pair<'_> {
         }
     }
 
+    /// Whether the client takes a row of the server by its clock.
+    fn is_told(&self, row: &Row) -> bool {
+        row.version.0 <= self.clocks.0.0 + AHEAD && !is_past(row, self.clocks.0)
+    }
+
     fn check_table(&self, name: &str, ours: &Table, theirs: &Table) -> Result<(), Violation> {
         let (reads, writes) = (self.letters.allow(Right::Read), self.letters.allow(Right::Write));
         if reads && !ours.columns().is_superset(&theirs.columns()) {
@@ -262,8 +267,7 @@ impl Pair<'_> {
             return fail(format!("table {name}: the server lacks columns of the client"));
         }
         for (key, row) in theirs.rows.iter().filter(|_| reads) {
-            let is_taken = row.version.0 <= self.clocks.0.0 + AHEAD && !is_past(row, self.clocks.0);
-            if is_taken && ours.rows.get(key).is_none_or(|held| held.version < row.version) {
+            if self.is_told(row) && ours.rows.get(key).is_none_or(|held| held.version < row.version) {
                 return fail(format!("table {name}: the client lacks {}", row.shown()));
             }
         }
@@ -281,7 +285,7 @@ impl Pair<'_> {
             } else if reads
                 && self.user.is_some()
                 && !is_contested
-                && held.is_some_and(|held| held.owner != row.owner)
+                && held.is_some_and(|held| held.owner != row.owner && self.is_told(held))
             {
                 return fail(format!("table {name}: another user's on the server: {}", row.shown()));
             }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use dst::plan::{self, Level, Plan};
+use dst::plan::{self, Edition, Level, Plan};
 use dst::script::Item;
 use dst::sim::Outcome;
 use sync::Limits;
@@ -30,8 +30,15 @@ pub(super) fn broken(out: &mut impl Write, outcome: Outcome, again: &str) -> io:
 /// The same of a seed of which nothing is left out.
 pub(super) fn seed_broken(out: &mut impl Write, outcome: Outcome) -> io::Result<()> {
     let (seed, level) = (outcome.seed, outcome.level.name());
-    broken(out, outcome, &format!("run --seed {seed} --level {level}"))?;
-    writeln!(out, "smaller: {CALL} shrink --seed {seed} --level {level} -o seed-{seed}-{level}.script")
+    let edition = match outcome.plan.edition {
+        edition if edition == Edition::default() => String::new(),
+        edition => format!(" --edition {}", edition.number()),
+    };
+    broken(out, outcome, &format!("run --seed {seed} --level {level}{edition}"))?;
+    writeln!(
+        out,
+        "smaller: {CALL} shrink --seed {seed} --level {level}{edition} -o seed-{seed}-{level}.script"
+    )
 }
 
 /// Writes where two runs of a seed differ, and the words that compare them again.
@@ -52,16 +59,6 @@ pub(super) fn options(plan: &Plan) -> String {
     let Plan { shape, births, sessions, actions, framing, .. } = plan;
     let peers = births.len();
     let _ = writeln!(text, "{shape:?} of {peers} peers, {sessions} sessions, {actions} changes, {framing:?}");
-    let stock = plan.stock.iter().enumerate();
-    for (peer, version) in stock.filter_map(|(peer, version)| version.map(|version| (peer, version))) {
-        let _ = writeln!(text, "peer {peer} is like stock: {version:?}");
-    }
-    for feature in &plan.features {
-        let _ = writeln!(text, "with {feature:?}");
-    }
-    for (site, ratio) in &plan.choices {
-        let _ = writeln!(text, "choice {site:?}: {} in {}", ratio.part, ratio.whole);
-    }
     for (at, edge) in plan.edges.iter().enumerate().filter(|(at, _)| !plan.unused.contains(at)) {
         let private = if edge.private { ", private" } else { "" };
         let files = if edge.unversioned { ", unversioned" } else { "" };
@@ -80,17 +77,27 @@ pub(super) fn options(plan: &Plan) -> String {
             Item::Limits(peer) => {
                 let limits = &plan.limits[peer as usize];
                 let (send, reply) = (limits.send_bytes, limits.reply_bytes);
+                let first = limits.first_send_bytes.min(send);
                 let (gimmes, reply_gimmes) = (limits.gimmes, limits.reply_gimmes);
                 writeln!(
                     text,
-                    "{item}: send {send} and {gimmes} gimmes, reply {reply} in {} ms and {reply_gimmes} gimmes{}",
+                    "{item}: send {first} to {send} and {gimmes} gimmes, reply {reply} in {} ms and {reply_gimmes} gimmes{}",
                     limits.reply_ms,
                     bounds(limits)
                 )
             }
             Item::Skew(peer) => writeln!(text, "{item}: {} ms", plan.skews[peer as usize]),
             Item::Bulk => writeln!(text, "{item}: {} files", plan.bulk),
-            Item::Clone(_) | Item::Daemon(_) => writeln!(text, "{item}"),
+            Item::Guest(peer) => writeln!(text, "{item}: letters {:?}", plan.nobody[peer as usize]),
+            Item::Stock(peer) => {
+                let version = plan.stock[peer as usize];
+                version.map_or(Ok(()), |version| writeln!(text, "{item}: {version:?}"))
+            }
+            Item::Choice(site) => {
+                let ratio = plan.choices[&site];
+                writeln!(text, "{item}: {} in {}", ratio.part, ratio.whole)
+            }
+            Item::Clone(_) | Item::Daemon(_) | Item::Feature(_) => writeln!(text, "{item}"),
             _ => Ok(()),
         };
     }

@@ -4,10 +4,11 @@ use std::io::Write;
 
 use clap::Args;
 use dst::node::Templates;
+use dst::script::Script;
 use dst::sim::{self, Outcome};
 
 use super::report::{self, SHOWN};
-use super::{Failure, Levels, Verdict};
+use super::{Editions, Failure, Levels, Verdict};
 
 /// Run one seed, and say what it came to.
 #[derive(Args)]
@@ -17,6 +18,8 @@ pub(super) struct Run {
     seed: u64,
     #[command(flatten)]
     levels: Levels,
+    #[command(flatten)]
+    editions: Editions,
     /// Show the whole trace.
     #[arg(long)]
     trace: bool,
@@ -27,7 +30,8 @@ impl Run {
         let templates = Templates::new()?;
         let kept = if self.trace { usize::MAX } else { SHOWN };
         for level in self.levels.all() {
-            let outcome = sim::run(self.seed, level, &templates, kept)?;
+            let script = Script::new(self.seed, level).of_edition(self.editions.edition);
+            let outcome = sim::play(&script, &templates, kept)?;
             if outcome.violation.is_some() {
                 report::seed_broken(out, outcome)?;
                 return Ok(Verdict::Broken);

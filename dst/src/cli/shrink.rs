@@ -16,7 +16,7 @@ use repo::RepoError;
 
 use super::clock::Clock;
 use super::report::{self, SHOWN};
-use super::{Failure, Verdict, parse_level};
+use super::{Editions, Failure, Verdict, parse_level};
 
 /// Find the smallest workload and fault list of a seed that still breaks the same rule.
 ///
@@ -29,6 +29,8 @@ pub(super) struct Shrink {
     /// The level at which it does.
     #[arg(long, value_parser = parse_level())]
     level: Level,
+    #[command(flatten)]
+    editions: Editions,
     /// Where to write the script; without it, to stdout.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -64,7 +66,7 @@ impl Shrink {
     }
 
     fn script(&self) -> Result<Script, Failure> {
-        let bare = Script::new(self.seed, self.level);
+        let bare = Script::new(self.seed, self.level).of_edition(self.editions.edition);
         let planted: String = self.plant.iter().flat_map(|item| ["planted ", item, "\n"]).collect();
         let script = format!("{}{planted}", bare.text("")).parse();
         script.map_err(|error| Failure::Given(format!("--plant: {error}")))

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! The first line says the version. `without` and `planted` may come any number of times, all else at most once.
-//! `expect` has the rule that was broken and the hash of the trace.
+//! `edition 1` is said of older seeds, see [`Edition`]. `expect` has the rule that was broken and the hash of the trace.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -21,7 +21,9 @@ use std::str::FromStr;
 
 use super::{Expected, Item, Script};
 use crate::dice::Turn;
-use crate::plan::{Fault, Level};
+use crate::feature::Feature;
+use crate::plan::{Edition, Fault, Level};
+use crate::rare;
 use crate::site::Site;
 
 /// Why a text is no script.
@@ -42,12 +44,16 @@ const MAX_ITEMS: usize = 100_000;
 type ItemOf = fn(u64) -> Item;
 
 /// Kinds of items that have nothing but a number.
-const NUMBERED: [(&str, ItemOf); 9] = [
+const NUMBERED: [(&str, ItemOf); 13] = [
     ("peer", Item::Peer),
     ("edge", Item::Edge),
     ("clone", Item::Clone),
     ("limits", Item::Limits),
     ("skew", Item::Skew),
+    ("guest", Item::Guest),
+    ("rights", Item::Rights),
+    ("stock", Item::Stock),
+    ("dry-run", Item::DryRun),
     ("daemon", Item::Daemon),
     ("visit", Item::Visit),
     ("session", Item::Session),
@@ -63,6 +69,9 @@ impl Script {
             text.push('\n');
         }
         let _ = writeln!(text, "seed {}\nlevel {}", self.seed, self.level.name());
+        if self.edition != Edition::default() {
+            let _ = writeln!(text, "edition {}", self.edition.number());
+        }
         if let Some(Expected { invariant, hash }) = &self.expected {
             let _ = writeln!(text, "expect {invariant} {hash:016x}");
         }
@@ -84,8 +93,9 @@ impl FromStr for Script {
         let end = |what: &str| ScriptError { line: text.lines().count().max(1), what: what.to_owned() };
         let Some(seed) = reader.seed else { return Err(end("the file ends without a line 'seed NUMBER'")) };
         let Some(level) = reader.level else { return Err(end("the file ends without a line 'level LEVEL'")) };
-        let Reader { without, planted, expected, .. } = reader;
-        Ok(Self { seed, level, without, planted, expected })
+        let Reader { edition, without, planted, expected, .. } = reader;
+        let edition = edition.unwrap_or_default();
+        Ok(Self { seed, level, edition, without, planted, expected })
     }
 }
 
@@ -93,6 +103,7 @@ impl FromStr for Script {
 struct Reader {
     seed: Option<u64>,
     level: Option<Level>,
+    edition: Option<Edition>,
     without: BTreeSet<Item>,
     planted: BTreeSet<Item>,
     expected: Option<Expected>,
@@ -113,10 +124,11 @@ impl Reader {
         match word {
             "seed" => once(&mut self.seed, word, parse_number(single(word, &words)?)?),
             "level" => once(&mut self.level, word, parse_level(single(word, &words)?)?),
+            "edition" => once(&mut self.edition, word, parse_edition(single(word, &words)?)?),
             "expect" => once(&mut self.expected, word, parse_expected(&words)?),
             "without" => read_items(&mut self.without, &words),
             "planted" => read_items(&mut self.planted, &words),
-            _ => Err(format!("'{word}' is none of seed, level, expect, without, planted")),
+            _ => Err(format!("'{word}' is none of seed, level, edition, expect, without, planted")),
         }
     }
 }
@@ -132,6 +144,13 @@ impl Item {
             Self::Clone(_) => "clone".to_owned(),
             Self::Limits(_) => "limits".to_owned(),
             Self::Skew(_) => "skew".to_owned(),
+            Self::Guest(_) => "guest".to_owned(),
+            Self::Rights(_) => "rights".to_owned(),
+            Self::Stock(_) => "stock".to_owned(),
+            Self::Feature(_) => "feature".to_owned(),
+            Self::Choice(_) => "choice".to_owned(),
+            Self::DryRun(_) => "dry-run".to_owned(),
+            Self::End => "end".to_owned(),
             Self::Daemon(_) => "daemon".to_owned(),
             Self::Visit(_) => "visit".to_owned(),
             Self::Strike(fault, _) => format!("strike {}", fault.name()),
@@ -172,7 +191,10 @@ fn write_items(text: &mut String, word: &str, items: &BTreeSet<Item>) {
 fn follows(item: &Item, next: &Item) -> bool {
     let number =
         |item: &Item| item.to_string().rsplit(' ').next().and_then(|number| number.parse::<u64>().ok());
-    let is_counted = !matches!(item, Item::Hit(..) | Item::Fault(_) | Item::Bulk);
+    let is_counted = !matches!(
+        item,
+        Item::Hit(..) | Item::Fault(_) | Item::Feature(_) | Item::Choice(_) | Item::Bulk | Item::End
+    );
     is_counted
         && item.kind() == next.kind()
         && number(item).and_then(|number| number.checked_add(1)) == number(next)
@@ -182,7 +204,16 @@ fn read_items(items: &mut BTreeSet<Item>, words: &[&str]) -> Result<(), String> 
     let Some((&kind, names)) = words.split_first() else { return Err("what?".to_owned()) };
     match kind {
         "bulk" if names.is_empty() => add(items, Item::Bulk),
-        "bulk" => Err("nothing may follow 'bulk'".to_owned()),
+        "end" if names.is_empty() => add(items, Item::End),
+        "bulk" | "end" => Err(format!("nothing may follow '{kind}'")),
+        "feature" => {
+            let mut names = named(kind, names)?.iter();
+            names.try_for_each(|name| add(items, Item::Feature(parse_feature(name)?)))
+        }
+        "choice" => {
+            let mut names = named(kind, names)?.iter();
+            names.try_for_each(|name| add(items, Item::Choice(parse_choice(name)?)))
+        }
         "fault" => {
             named(kind, names)?.iter().try_for_each(|name| add(items, Item::Fault(parse_fault(name)?)))
         }
@@ -201,7 +232,10 @@ fn read_items(items: &mut BTreeSet<Item>, words: &[&str]) -> Result<(), String> 
         _ => {
             let Some((_, item)) = NUMBERED.iter().find(|(name, _)| *name == kind) else {
                 let known: Vec<&str> = NUMBERED.iter().map(|(name, _)| *name).collect();
-                return Err(format!("'{kind}' is none of fault, bulk, strike, hit, {}", known.join(", ")));
+                let known = known.join(", ");
+                return Err(format!(
+                    "'{kind}' is none of fault, bulk, feature, choice, strike, hit, end, {known}"
+                ));
             };
             read_numbers(items, kind, names, item)
         }
@@ -272,6 +306,24 @@ fn parse_turn(text: &str) -> Result<Turn, String> {
     text.parse().map_err(|_| format!("'{text}' is none of N, N.N, N.N.N"))
 }
 
+fn parse_edition(text: &str) -> Result<Edition, String> {
+    Edition::of(parse_number(text)?).ok_or_else(|| format!("'{text}' is none of 1, 2"))
+}
+
+fn parse_feature(name: &str) -> Result<Feature, String> {
+    let known = || Feature::ALL.map(Feature::name).join(", ");
+    Feature::ALL
+        .into_iter()
+        .find(|feature| feature.name() == name)
+        .ok_or_else(|| format!("'{name}' is none of {}", known()))
+}
+
+fn parse_choice(name: &str) -> Result<sync::Site, String> {
+    let known = || sync::Site::ALL.map(rare::name).join(", ");
+    let site = sync::Site::ALL.into_iter().find(|site| rare::name(*site) == name);
+    site.ok_or_else(|| format!("'{name}' is none of {}", known()))
+}
+
 fn parse_level(name: &str) -> Result<Level, String> {
     Level::parse(name).ok_or_else(|| format!("'{name}' is none of calm, rough, hostile"))
 }
@@ -330,9 +382,15 @@ without hit crash-after-work 5
         let strikes = Fault::ALL.map(|fault| Item::Strike(fault, 7));
         let faults = Fault::ALL.map(Item::Fault);
         let numbered = NUMBERED.map(|(_, item)| item(9));
-        let without = hits.into_iter().chain(strikes).chain(faults).chain(numbered).collect();
+        let features = Feature::ALL.map(Item::Feature);
+        let choices = sync::Site::ALL.map(Item::Choice);
+        let without =
+            hits.into_iter().chain(strikes).chain(faults).chain(numbered).chain(features).chain(choices);
+        let without = without.chain([Item::Bulk, Item::End]).collect();
         let script = Script { without, ..Script::new(u64::MAX, Level::Calm) };
+        let older = script.clone().of_edition(Edition::First);
         assert_eq!(script.text("").parse(), Ok(script));
+        assert_eq!(older.text("").parse(), Ok(older));
     }
 
     #[test]
@@ -353,6 +411,9 @@ without hit crash-after-work 5
             ("frond-dst script 1\nseed -1", 2, "'-1' is no number"),
             ("frond-dst script 1\nseed 18446744073709551616", 2, "too large"),
             ("frond-dst script 1\nseed", 2, "one word"),
+            ("frond-dst script 1\nedition 3", 2, "'3' is none of 1, 2"),
+            ("frond-dst script 1\nwithout choice Full", 2, "'Full' is none of full, whole"),
+            ("frond-dst script 1\nwithout feature", 2, "which feature?"),
             ("frond-dst script 1\nlevel mild", 2, "'mild' is none of calm"),
             ("frond-dst script 1\nwith action 1", 2, "'with' is none of seed"),
             ("frond-dst script 1\nexpect kept", 2, "a rule and the hash"),

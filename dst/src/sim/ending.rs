@@ -85,7 +85,7 @@ impl Sim {
 
     pub(super) fn has_reason(&mut self, talk: &Talk, error: &SyncError) -> Result<bool, Violation> {
         let client = self.plan.edges[talk.edge].client;
-        let on = |fault: Fault| self.plan.faults.contains_key(&fault);
+        let on = |fault: Fault| self.is_on(fault);
         let is_denied = |answer: &Answer| {
             answer.login == Login::Wrong || is_refused(&talk.options, talk.kind, &answer.letters)
         };
@@ -103,10 +103,15 @@ impl Sim {
                     || damaged
             }
             SyncError::PushRefused { .. } => {
-                talk.chances.was_denied(|answer| is_denied(answer) || !answer.letters.allow(Right::Write))
+                // It may have been said in an earlier round.
+                talk.chances.damaged
+                    || talk
+                        .chances
+                        .was_denied(|answer| is_denied(answer) || !answer.letters.allow(Right::Write))
             }
             SyncError::UnversionedRefused { .. } => {
-                damaged || talk.chances.was_denied(|answer| !answer.letters.allow(Right::WriteFiles))
+                talk.chances.damaged
+                    || talk.chances.was_denied(|answer| !answer.letters.allow(Right::WriteFiles))
             }
             SyncError::UnresolvedDeltas { .. } => {
                 let (_, sources) = self.hopes(client)?;

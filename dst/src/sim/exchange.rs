@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use repo::unversioned;
 use sync::schedule::Outcome;
 use sync::{Cx, Guard, Limits, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
 use xfer::body::{Body, pack, unpack};
@@ -41,8 +42,16 @@ impl Sim {
         let (attempt, edge) = (talk.attempt, talk.edge);
         self.tell(&format!("#{id} asks, {}", shown(&body)));
         self.queue.plan(self.now + TIMEOUT, Event::Timeout { talk: id, attempt });
-        let parcel =
-            Parcel { talk: id, attempt, copy: 0, edge, body: Some(body), soundness: Soundness::Sound };
+        let parcel = Parcel {
+            talk: id,
+            attempt,
+            copy: 0,
+            edge,
+            sent: self.now,
+            held_up: None,
+            body: Some(body),
+            soundness: Soundness::Sound,
+        };
         self.talks.insert(id, talk);
         self.travel(parcel, Way::Request);
         Ok(())
@@ -56,7 +65,15 @@ impl Sim {
         if self.may_crash(Site::CrashBeforeRequest, parcel.turn(), server) {
             return Ok(());
         }
-        let body = parcel.body.as_ref().expect("a request has a body");
+        self.note_request(parcel);
+        // Of what does not come as a whole the server says so.
+        let Some(body) = &parcel.body else {
+            self.travel(
+                Parcel { body: None, copy: 2 * parcel.copy, held_up: None, ..parcel.clone() },
+                Way::Reply,
+            );
+            return Ok(());
+        };
         let dry = self.talks.get(&parcel.talk).is_some_and(|talk| talk.options.dry_run);
         let before = dry.then(|| self.nodes[server].known.clone());
         let reply = self.serve(parcel.edge, body, parcel.soundness)?.map(|(reply, answer)| {
@@ -71,7 +88,10 @@ impl Sim {
         self.tell(&format!("#{} peer {server} {told}", parcel.talk));
         let lives = self.nodes[server].power == Power::On;
         if lives && !self.may_crash(Site::CrashAfterRequest, parcel.turn(), server) {
-            self.travel(Parcel { body: reply, copy: 2 * parcel.copy, ..parcel.clone() }, Way::Reply);
+            self.travel(
+                Parcel { body: reply, copy: 2 * parcel.copy, held_up: None, ..parcel.clone() },
+                Way::Reply,
+            );
         }
         Ok(())
     }
@@ -94,6 +114,7 @@ impl Sim {
     }
 
     pub(super) fn reply_arrives(&mut self, parcel: &Parcel) -> Result<(), Violation> {
+        self.note_reply(parcel);
         let Some(mut talk) = self.take(parcel.talk, parcel.attempt) else { return Ok(()) };
         let client = self.plan.edges[talk.edge].client;
         let Some(body) = &parcel.body else {
@@ -241,7 +262,12 @@ impl Sim {
         };
         rights::check_once(self.nodes[edge.server].door.as_mut(), &request, &reply)?;
         let mut came = self.audit(edge.server, Maker::Peer)?;
-        self.served_aside(at, &letters, &request, Some(&reply))?;
+        if soundness == Soundness::Sound || reply.first_error().is_none() {
+            self.served_aside(at, &letters, &request, Some(&reply))?;
+        } else {
+            // Who does not understand a card says nothing else.
+            self.served_aside(at, &letters, &request, None)?;
+        }
         // A pull makes clusters, perhaps such as others made before.
         came.artifacts.retain(|id| self.model.members(id).is_none() || brings(&request, id));
         rights::check_taken(&came, &letters, &request)?;
@@ -333,6 +359,7 @@ impl Sim {
             Ok(progress) => {
                 talk.hear(&reply);
                 if progress == Progress::Done {
+                    self.pass_over_files_ahead(talk);
                     talk.end = talk.well();
                     self.succeeded(talk)?;
                 }
@@ -359,6 +386,14 @@ impl Sim {
                 self.failed(talk, &error).map(|()| None)
             }
         }
+    }
+
+    /// A file that is here, and dated by the server as of a time that is too far ahead, stays as of an earlier one.
+    fn pass_over_files_ahead(&self, talk: &mut Talk) {
+        let node = &self.nodes[self.plan.edges[talk.edge].client];
+        let latest = node.time(self.now).seconds() + unversioned::FUTURE_SECONDS;
+        let is_here = |name: &String, hash| node.known.files.get(name).is_some_and(|here| here.1 == hash);
+        talk.files.retain(|name, version| version.0 <= latest || !is_here(name, version.1));
     }
 }
 

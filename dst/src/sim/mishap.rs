@@ -1,84 +1,23 @@
 //! What goes wrong: on the way, in a peer, with a clock.
 
 use bytes::Bytes;
-use repo::zlib::Codec;
-use xfer::body::{Body, ContentType, pack, unpack};
-use xfer::card::Payload;
-use xfer::{Card, DecodeLimits, Secret, decode, encode};
+use xfer::body::{Body, ContentType};
 
+use super::forgery::{Forged, forge_card, forge_content};
 use super::{Event, Parcel, Sim, broken};
-use crate::dice::{Dice, Turn};
+use crate::dice::Turn;
 use crate::model::Violation;
-use crate::node::{self, PROJECT, Power, Stage};
-use crate::plan::{Edge, Fault};
+use crate::node::{Power, Stage};
+use crate::plan::{Edge, Edition, Fault};
 use crate::queue::Moment;
 use crate::script::Item;
 use crate::site::Site;
 use crate::talk::Soundness;
 
-/// No artifact of the simulator is longer.
-const MOST: usize = 1 << 30;
-
-/// The message with a wrong bit in the content of one of its artifacts or files, be that a delta, or packed; none if there
-/// is none. No checksum of the transport tells, and the login is good for it all the same: what is wrong went wrong at the
-/// sender.
-fn forge(body: &Body, edge: &Edge, dice: &mut Dice) -> Option<Body> {
-    let limits = DecodeLimits::default();
-    let mut message = decode(&unpack(body, &limits).ok()?, &limits).ok()?;
-    let mut contents: Vec<Content<'_>> = message.cards.iter_mut().filter_map(Content::of).collect();
-    if contents.is_empty() {
-        return None;
-    }
-    let place = dice.place(contents.len());
-    contents.swap_remove(place).change(dice)?;
-    if let (Some(_), (Some(user), Some(password))) = (&message.login, node::credentials(edge)) {
-        message.login = Some(xfer::Login::sign(&message, &user, &Secret::derive(PROJECT, &user, &password)));
-    }
-    Some(pack(encode(&message), body.content_type))
-}
-
-/// Bytes of a message that a hash is there for.
-enum Content<'m> {
-    Plain(&'m mut Bytes),
-    Packed(&'m mut Bytes),
-}
-
-impl<'m> Content<'m> {
-    fn of(card: &'m mut Card) -> Option<Self> {
-        let (content, bytes) = match card {
-            Card::File(file) => match &mut file.payload {
-                Payload::Plain(bytes) => (Self::Plain as fn(_) -> _, bytes),
-                Payload::Zlib { bytes, .. } => (Self::Packed as fn(_) -> _, bytes),
-            },
-            Card::UvFile(file) => (Self::Plain as fn(_) -> _, file.content.as_mut()?),
-            _ => return None,
-        };
-        (!bytes.is_empty()).then(|| content(bytes))
-    }
-
-    fn change(self, dice: &mut Dice) -> Option<()> {
-        let flip = |bytes: &mut Vec<u8>, dice: &mut Dice| {
-            let place = dice.place(bytes.len().max(1));
-            if let Some(byte) = bytes.get_mut(place) {
-                *byte ^= 1 << dice.below(8);
-            }
-        };
-        match self {
-            Self::Plain(bytes) => {
-                let mut content = bytes.to_vec();
-                flip(&mut content, dice);
-                *bytes = content.into();
-            }
-            Self::Packed(frame) => {
-                let mut codec = Codec::new();
-                let mut content = codec.unpack(frame, MOST).ok()?;
-                flip(&mut content, dice);
-                *frame = codec.pack(&content).into();
-            }
-        }
-        Some(())
-    }
-}
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// After 90 days deletions are forgotten.
+const HORIZON_MS: i64 = 90 * DAY_MS;
 
 /// Which way a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,32 +45,48 @@ impl Way {
 impl Sim {
     /// Sends a message on its way, where anything may happen to it.
     pub(super) fn travel(&mut self, parcel: Parcel, way: Way) {
+        let parcel = Parcel { sent: self.now, ..parcel };
         let (from, to) = way.ends(&self.plan.edges[parcel.edge]);
-        let is_down = self.down.get(&(from, to)).is_some_and(|&down| down > 0);
+        let is_down = self.is_down(from, to);
         if is_down || self.hits(way.pick(Site::LoseRequest, Site::LoseReply), parcel.turn()) {
             self.tally.faults += u64::from(is_down);
+            self.census.note(match is_down {
+                true if self.is_down(to, from) => "link down",
+                true => "link down one way",
+                false => way.pick("request lost", "reply lost"),
+            });
             self.tell(&format!("#{} lost from {from} to {to}", parcel.talk));
             return;
         }
-        if self.hits(way.pick(Site::DoubleRequest, Site::DoubleReply), parcel.turn()) {
+        let may_double = way == Way::Request || self.plan.edition == Edition::First;
+        if may_double && self.hits(way.pick(Site::DoubleRequest, Site::DoubleReply), parcel.turn()) {
             self.plan_arrival(Parcel { copy: parcel.copy + 1, ..parcel.clone() }, way);
         }
         let parcel = self.damage(parcel, way);
         self.plan_arrival(parcel, way);
     }
 
-    fn plan_arrival(&mut self, parcel: Parcel, way: Way) {
+    /// Whether a link is down in one direction.
+    fn is_down(&self, from: usize, to: usize) -> bool {
+        self.down.get(&(from, to)).is_some_and(|&down| down > 0)
+    }
+
+    fn plan_arrival(&mut self, mut parcel: Parcel, way: Way) {
         let turn = parcel.turn();
-        let is_late = self.hits(way.pick(Site::DelayRequest, Site::DelayReply), turn);
         // What takes a few seconds comes while the client still waits, or while it waits for what it asked next.
-        let longest = match is_late {
-            true => 40_000,
-            false if self.hits(way.pick(Site::ReorderRequest, Site::ReorderReply), turn) => 12_000,
-            false => 200,
+        let longest = if self.hits(way.pick(Site::DelayRequest, Site::DelayReply), turn) {
+            parcel.held_up = Some(Fault::Delay);
+            40_000
+        } else if self.hits(way.pick(Site::ReorderRequest, Site::ReorderReply), turn) {
+            parcel.held_up = Some(Fault::Reorder);
+            12_000
+        } else {
+            200
         };
         let mut takes = self.dice(way.pick("request takes", "reply takes"), turn).between(1, longest);
         let is_slow = self.slow.get(&self.plan.edges[parcel.edge].server).is_some_and(|&times| times > 0);
         if way == Way::Reply && is_slow {
+            self.census.note("reply by a slow peer");
             takes += self.dice("slow reply", turn).between(5_000, 40_000);
         }
         let arrive = match way {
@@ -141,6 +96,35 @@ impl Sim {
         self.queue.plan(self.now + takes as Moment, arrive(parcel));
     }
 
+    /// Counts what came of it that a request was held up or sent twice.
+    pub(super) fn note_request(&mut self, parcel: &Parcel) {
+        let server = self.plan.edges[parcel.edge].server;
+        let is_awaited = self.talks.get(&parcel.talk).is_some_and(|talk| talk.attempt == parcel.attempt);
+        if parcel.copy > 0 {
+            self.census.note("request doubled");
+        }
+        let newest = self.heard.entry(server).or_default();
+        let effect = match parcel.held_up {
+            Some(Fault::Delay) if !is_awaited => Some("request late"),
+            Some(Fault::Reorder) if *newest > parcel.sent => Some("request overtaken"),
+            _ => None,
+        };
+        *newest = parcel.sent.max(*newest);
+        effect.into_iter().for_each(|effect| self.census.note(effect));
+    }
+
+    /// The same of a reply.
+    pub(super) fn note_reply(&mut self, parcel: &Parcel) {
+        let server = self.plan.edges[parcel.edge].server;
+        let is_awaited = self.talks.get(&parcel.talk).is_some_and(|talk| talk.attempt == parcel.attempt);
+        let is_overtaken = self.heard.get(&server).is_some_and(|&newest| newest >= parcel.sent);
+        match parcel.held_up {
+            Some(Fault::Delay) if !is_awaited => self.census.note("reply late"),
+            Some(Fault::Reorder) if is_awaited && is_overtaken => self.census.note("reply overtaken"),
+            _ => {}
+        }
+    }
+
     /// Cuts a message short, or changes something in it.
     fn damage(&mut self, parcel: Parcel, way: Way) -> Parcel {
         let Some(body) = parcel.body.as_ref().filter(|body| !body.bytes.is_empty()) else { return parcel };
@@ -148,16 +132,19 @@ impl Sim {
         if !cut && !self.hits(way.pick(Site::FlipRequest, Site::FlipReply), parcel.turn()) {
             return parcel;
         }
-        let mut dice = self.dice(way.pick("forged request", "forged reply"), parcel.turn());
-        if !cut && let Some(body) = forge(body, &self.plan.edges[parcel.edge], &mut dice) {
-            self.tell(&format!("#{} forged", parcel.talk));
+        if !cut && let Some(body) = self.forge(body, &parcel, way) {
             return Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel };
         }
         let mut dice = self.dice(way.pick("damage of request", "damage of reply"), parcel.turn());
         let mut bytes = body.bytes.to_vec();
         let place = dice.place(bytes.len());
-        if cut {
+        if cut && self.plan.edition != Edition::First && dice.below(8) == 0 {
             // No bytes at all are an empty message: that some were to come only the transport can know, and tells.
+            self.census.note(way.pick("request cut to nothing", "reply cut to nothing"));
+            self.tell(&format!("#{} cut to nothing", parcel.talk));
+            return Parcel { body: None, soundness: Soundness::Damaged, ..parcel };
+        }
+        if cut {
             bytes.truncate(place.max(1));
         } else if body.content_type == ContentType::Compressed {
             bytes[place] ^= 1 << dice.below(8);
@@ -165,9 +152,39 @@ impl Sim {
             // Nothing but the transport protects the cards of an uncompressed reply. What it lets pass is cut short.
             bytes.truncate(place);
         }
+        self.census.note(if cut { "message cut" } else { "message flipped" });
         self.tell(&format!("#{} damaged at {place} of {}", parcel.talk, body.bytes.len()));
         let body = Body { content_type: body.content_type, bytes: Bytes::from(bytes) };
         Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel }
+    }
+
+    /// Perhaps says something else in place of a message, which no checksum tells.
+    fn forge(&mut self, body: &Body, parcel: &Parcel, way: Way) -> Option<Body> {
+        let mut dice = self.dice(way.pick("forged request", "forged reply"), parcel.turn());
+        let edge = self.plan.edges[parcel.edge].clone();
+        let choice = if self.plan.edition == Edition::First {
+            0
+        } else {
+            self.dice(way.pick("kind of forged request", "kind of forged reply"), parcel.turn()).below(8)
+        };
+        let content = if choice < 3 { forge_content(body, &edge, &mut dice) } else { None };
+        let (forged, kind) = match content {
+            Some(body) => (body, "content"),
+            None if choice == 7 || self.plan.edition == Edition::First => return None,
+            None => {
+                let Forged { body, kind, line } = forge_card(body, &edge, way, &mut dice)?;
+                self.tell(&format!("#{} forged: {line}", parcel.talk));
+                (body, kind)
+            }
+        };
+        self.census.note(format!("forged {kind}"));
+        if kind == "content" {
+            self.tell(&format!("#{} forged", parcel.talk));
+        } else if let Some(talk) = self.talks.get_mut(&parcel.talk) {
+            // What is said wrongly in a request is answered wrongly.
+            talk.soundness = Soundness::Damaged;
+        }
+        Some(forged)
     }
 
     /// Plans when what strikes by itself does so.
@@ -213,8 +230,16 @@ impl Sim {
             Fault::Crash => self.crash(place, dice.between(100, 10_000)),
             Fault::DiskFull => self.nodes[place].limit_pages(Some(dice.below(6))).map_err(broken)?,
             Fault::ClockJump => {
-                let by = dice.between(1, 7_200_000) as i64;
+                let longest = self.longest_jump(number);
+                let by = dice.between(1, longest.unsigned_abs()) as i64;
                 self.nodes[place].skew += if dice.below(2) == 0 { by } else { -by };
+                self.slowest = self.slowest.min(self.nodes[place].skew);
+                self.census.note(match by {
+                    ..HOUR_MS => "clock jump",
+                    ..DAY_MS => "clock jump of hours",
+                    ..=HORIZON_MS => "clock jump of days",
+                    _ => "clock jump of months",
+                });
             }
             Fault::Slow => *self.slow.entry(place).or_default() += 1,
             Fault::Restore => return self.restore(place),
@@ -225,6 +250,18 @@ impl Sim {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A clock is a few hours wrong at most, sometimes it is another day, and seldom is what is forgotten after 90 days.
+    fn longest_jump(&self, number: u64) -> i64 {
+        if self.plan.edition == Edition::First {
+            return 2 * HOUR_MS;
+        }
+        match self.dice("length of a jump", number).below(12) {
+            0 => 2 * HORIZON_MS,
+            1..=4 => 3 * DAY_MS,
+            _ => 2 * HOUR_MS,
+        }
     }
 
     pub(super) fn heal(&mut self, fault: Fault, place: usize) -> Result<(), Violation> {
@@ -267,6 +304,9 @@ impl Sim {
     /// A peer dies for a while: what it was about to do is gone, what it committed is not.
     pub(super) fn crash(&mut self, at: usize, pause: u64) {
         self.tell(&format!("peer {at} crashes"));
+        if self.nodes[at].power == Power::On {
+            self.census.note("crash");
+        }
         self.nodes[at].power = Power::Off;
         self.queue.plan(self.now + pause as Moment, Event::Return(at));
     }
@@ -284,7 +324,9 @@ impl Sim {
     }
 
     fn restore(&mut self, at: usize) -> Result<(), Violation> {
-        self.nodes[at].restore().map_err(broken)?;
+        if self.nodes[at].restore().map_err(broken)? {
+            self.census.note("went back to a backup");
+        }
         self.restored_aside(at)
     }
 
@@ -298,7 +340,11 @@ impl Sim {
         let time = self.nodes[server].time(self.now);
         match self.nodes[server].set_letters(client, letters, time) {
             Err(error) if !self.is_excused(&error) => Err(broken(error)),
-            _ => self.restored_aside(server),
+            Err(_) => self.restored_aside(server),
+            Ok(()) => {
+                self.census.note("rights changed");
+                self.restored_aside(server)
+            }
         }
     }
 }

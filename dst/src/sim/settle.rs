@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use repo::unversioned::FUTURE_SECONDS;
 use sync::{Progress, SyncOptions};
 
 use super::Sim;
@@ -15,7 +16,7 @@ use crate::dice::{Ratio, Turn};
 use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::Violation;
-use crate::node::{Node, Power, Stage};
+use crate::node::{Node, Power, START, Stage};
 use crate::plan::{self, Level, Login};
 use crate::rights::Right;
 use crate::talk::{Kind, Soundness, Talk, allowed};
@@ -42,8 +43,6 @@ impl Sim {
                 self.restart(at)?;
             }
         }
-        self.plan.faults.clear();
-        self.plan.choices.clear();
         self.settle_daemons()?;
         self.settle_configuration()?;
         self.converge()?;
@@ -214,7 +213,8 @@ impl Sim {
 
     /// Which way things go while nothing fails.
     fn flows(&self) -> Flows {
-        let mut flows = Flows::default();
+        let ahead = (self.slowest < 0).then_some(START.seconds() + self.slowest / 1_000 + FUTURE_SECONDS);
+        let mut flows = Flows { ahead, ..Flows::default() };
         let is_used = |at: &usize| !self.plan.unused.contains(at) && !self.tripping.contains(at);
         for (_, edge) in self.plan.edges.iter().enumerate().filter(|(at, _)| is_used(at)) {
             let whole = |node: usize| self.nodes[node].stage == Stage::Whole;

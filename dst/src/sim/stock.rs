@@ -213,7 +213,7 @@ impl Sim {
     /// has part in fails of it.
     fn is_no_fault(&self, edge: usize, trip: &Trip) -> bool {
         let mut hollow = self.hollow.get(&edge).into_iter().flatten();
-        let on = |fault: Fault| self.plan.faults.contains_key(&fault);
+        let on = |fault: Fault| self.is_on(fault);
         let shunned = self.nodes.iter().any(|node| !node.known.shunned.is_empty()) || on(Fault::Restore);
         trip.0.contains("UNIQUE") && (on(Fault::Duplicate) || on(Fault::Delay) || on(Fault::Reorder))
             || trip.0.contains("unresolved deltas")
@@ -231,7 +231,7 @@ impl Sim {
 
     /// An error that makes stock give up has a reason.
     fn expect_failure(&self, talk: &Talk, text: &str) -> Result<(), Violation> {
-        let on = |fault: Fault| self.plan.faults.contains_key(&fault);
+        let on = |fault: Fault| self.is_on(fault);
         let Some(task) = talk.stock.as_ref().map(Session::task) else { return Ok(()) };
         let is_denied = |answer: &Answer| {
             let lacks = |asked: bool, right: Right| asked && !answer.letters.allow(right);

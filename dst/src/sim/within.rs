@@ -1,6 +1,8 @@
 //! What peers do within a half-round: rare choices, and dying, between two of its transactions or within one, as when
 //! their user is at work.
 
+use std::collections::BTreeMap;
+
 use repo::RepoError;
 
 use super::{Sim, broken};
@@ -21,7 +23,9 @@ impl Sim {
 
     /// The rare choices of a peer in the half-round that follows.
     pub(super) fn rare(&self, at: usize) -> Rare {
-        let rare = Rare::new(self.plan.seed, &self.plan.choices, self.half_round(at));
+        let none = BTreeMap::new();
+        let choices = if self.side.is_settled { &none } else { &self.plan.choices };
+        let rare = Rare::new(self.plan.seed, choices, self.half_round(at));
         // Who looks at the time costs some.
         if self.plan.level == Level::Calm { rare } else { rare.begun(self.nodes[at].time(self.now)) }
     }

@@ -160,9 +160,10 @@ impl TableSync {
         }
     }
 
-    /// Sends no more rows: the peer takes none.
+    /// Sends no more rows and definitions, those included that were to be said next: the peer takes none.
     pub(crate) fn stop_giving(&mut self) {
         self.flow.gives = false;
+        self.queue.retain(|work| !matches!(work, Work::Schema(_) | Work::Row(..)));
     }
 
     /// The next cards, in about `room` bytes.
