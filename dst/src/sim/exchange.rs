@@ -15,8 +15,9 @@ use crate::answer::{Answer, gimmes};
 use crate::check::content::{self, Maker};
 use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
-use crate::check::{configuration, events, preview, rights};
+use crate::check::{budget, configuration, events, preview, rights};
 use crate::dice::{FNV_START, fnv};
+use crate::known;
 use crate::model::Violation;
 use crate::node::Power;
 use crate::queue::Moment;
@@ -291,12 +292,23 @@ impl Sim {
             gimmes: limits.reply_gimmes,
         };
         sending.check(&reply)?;
+        let (budget, asked) = (sending.budget, sending.asked.clone());
+        // A slow server, or one that chooses so, stops before its budget does; who refuses something sends nothing.
+        let refuses = reply.first_error().is_some();
+        let stops = refuses || !rare.fired().is_empty();
+        if !stops && limits.reply_ms == Limits::default().reply_ms {
+            let repo = &mut self.nodes[edge.server].repo;
+            let sizes = known::put_off(repo, &reply, &asked, private).map_err(super::broken)?;
+            budget::check_full(&reply, budget, sizes)?;
+        }
+        let sending_known = &self.nodes[edge.server].known;
         let announces = |id: &ArtifactId| {
             let public = |card: &Card| matches!(card, Card::Igot(igot) if *igot == Igot::public(*id));
             request.cards.iter().any(public)
         };
-        content::check_gimmes(sending.known, &reply, announces, &BTreeSet::new())?;
+        content::check_gimmes(sending_known, &reply, announces, &BTreeSet::new())?;
         let framing = reply_content_type(&request, body.content_type);
+        let reads = if refuses { Leave::Denied } else { reads };
         let answer = Answer { letters, login, stage, reads, private, evaded, open: BTreeSet::new() };
         Ok(Some((pack(encode(&reply), framing), answer)))
     }
