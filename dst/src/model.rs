@@ -73,6 +73,12 @@ impl Model {
         self.clusters.len()
     }
 
+    /// How many of them list a cluster.
+    pub fn nested_clusters(&self) -> usize {
+        let is_nested = |members: &&Vec<ArtifactId>| members.iter().any(|id| self.clusters.contains_key(id));
+        self.clusters.values().filter(is_nested).count()
+    }
+
     /// How many artifacts were made.
     pub fn len(&self) -> usize {
         self.made.len()

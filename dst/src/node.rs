@@ -172,6 +172,9 @@ impl Node {
         for edge in plan.edges.iter().filter(|edge| edge.server == index) {
             accounts.insert(name(edge.client), edge.letters.to_owned());
         }
+        for (name, value) in plan.budgets[index].named() {
+            config::set(&tx, name, &value.to_string(), now)?;
+        }
         for (login, letters) in &accounts {
             user::set_capabilities(&tx, login, letters, now)?;
             if login != user::NOBODY {

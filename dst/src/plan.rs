@@ -1,6 +1,7 @@
 //! What a seed decides before a run begins: who talks to whom, with which rights, under which limits, and which
 //! faults are on at which ratio (a swarm: each seed has a selection of its own).
 
+mod budget;
 mod edition;
 mod fault;
 mod limits;
@@ -18,6 +19,7 @@ use crate::script::{Item, Script};
 use crate::shape::{self, Shape};
 use crate::stock::{self, Version};
 
+pub use self::budget::Budgets;
 pub(crate) use self::edition::Draws;
 pub use self::edition::Edition;
 pub use self::fault::Fault;
@@ -124,6 +126,10 @@ pub struct Plan {
     pub nobody: Vec<&'static str>,
     /// Limits, by peer.
     pub limits: Vec<Limits>,
+    /// Settings that bound messages, by peer.
+    pub budgets: Vec<Budgets>,
+    /// Milliseconds that pass each time that a peer looks at its clock within a half-round; none if it stands still.
+    pub step: Option<u64>,
     /// How wrong the clocks are, in milliseconds, by peer.
     pub skews: Vec<i64>,
     /// Faults that are on.
@@ -142,6 +148,10 @@ pub struct Plan {
     pub sessions: u64,
     /// Files of one large check-in, in runs that are to have clusters.
     pub bulk: u64,
+    /// Files of a second one, whose cluster names those before.
+    pub more_bulk: u64,
+    /// How often two peers go on from one check-in at once, while they cannot reach each other.
+    pub forks: u64,
     /// How requests are framed, and with them replies. What is not compressed is not protected from damage, so that
     /// only calm runs have it; most of them do: compressing takes a fifth of their time.
     pub framing: ContentType,
@@ -182,6 +192,8 @@ impl Plan {
         items.extend(peers().filter(|&peer| self.births[at(peer)] == Birth::Clone).map(Item::Clone));
         items.extend(peers().filter(|&peer| self.limits[at(peer)] != limits::usual()).map(Item::Limits));
         items.extend(peers().filter(|&peer| self.skews[at(peer)] != 0).map(Item::Skew));
+        let has_budgets = |peer: &u64| self.budgets[at(*peer)] != Budgets::default();
+        items.extend(peers().filter(has_budgets).map(Item::Budgets));
         items.extend(self.daemons.iter().map(|&peer| Item::Daemon(peer as u64)));
         items.extend(peers().filter(|&peer| self.nobody[at(peer)] != GUEST).map(Item::Guest));
         items.extend(
@@ -216,6 +228,11 @@ impl Plan {
             births: vec![Birth::Empty; nodes],
             nobody: (0..nodes).map(|node| *draws.on("nobody", node).pick(&[GUEST, "", "g", "gio"])).collect(),
             limits: limits::draw(seed, level, nodes, edition),
+            budgets: match edition {
+                Edition::First => vec![Budgets::default(); nodes],
+                Edition::Second => Budgets::draw(seed, nodes),
+            },
+            step: step(seed, level, edition),
             skews: skews(seed, level, nodes, edition),
             faults: fault::draw(seed, level),
             features: feature::draw(seed, level),
@@ -225,7 +242,9 @@ impl Plan {
             actions: draws.on("actions", 0).between(3, if level == Level::Calm { 6 } else { 14 }),
             sessions: pairs.len() as u64
                 * draws.on("sessions", 0).between(1, if level == Level::Calm { 2 } else { 4 }),
-            bulk: bulk(draws.on("bulk", 0)),
+            bulk: bulk(draws.on("bulk", 0), level, edition),
+            more_bulk: 0,
+            forks: 0,
             framing: framing(seed, level),
             span: 60_000,
         };
@@ -236,6 +255,10 @@ impl Plan {
         plan.draw_births(draws);
         if small {
             plan.shrink();
+        }
+        if edition != Edition::First {
+            plan.draw_forks();
+            plan.draw_more_bulk();
         }
         // What stock knows nothing of. Nor does it say what it withholds, so that who asks it for one artifact at a time
         // would ask for the same for ever.
@@ -252,6 +275,31 @@ impl Plan {
     fn shrink(&mut self) {
         self.actions = Dice::of(self.seed, "few actions", 0).between(1, 4);
         self.bulk = 0;
+    }
+
+    /// In some runs there are forks on purpose.
+    fn draw_forks(&mut self) {
+        let dice = &mut Dice::of(self.seed, "forks", 0);
+        let chance = if self.level == Level::Calm { Ratio::new(1, 12) } else { Ratio::new(1, 3) };
+        self.forks = if dice.hits(chance) { dice.between(1, 2) } else { 0 };
+    }
+
+    /// In half of the runs with many files there are some more later. Where they make several clusters, limits are those that
+    /// are shipped: one artifact a round would take all the time that there is.
+    fn draw_more_bulk(&mut self) {
+        let dice = &mut Dice::of(self.seed, "more bulk", 0);
+        if self.bulk > 0 && dice.hits(Ratio::new(1, 2)) {
+            self.more_bulk = dice.between(100, 120);
+        }
+        if self.makes_several_clusters() {
+            self.limits.iter_mut().for_each(|limits| *limits = Limits::default());
+            self.budgets.iter_mut().for_each(|budgets| *budgets = Budgets::default());
+        }
+    }
+
+    /// Whether there are so many files that one cluster is not enough.
+    pub fn makes_several_clusters(&self) -> bool {
+        self.bulk > SEVERAL_CLUSTERS
     }
 
     /// How often a fault strikes.
@@ -276,9 +324,10 @@ impl Plan {
                 self.unused.extend(its.map(|(edge, _)| edge));
             }
             Item::Edge(edge) => drop(self.unused.insert(edge as usize)),
-            Item::Bulk => self.bulk = 0,
+            Item::Bulk => (self.bulk, self.more_bulk) = (0, 0),
             Item::Clone(peer) => set(&mut self.births, peer, Birth::Empty),
             Item::Limits(peer) => set(&mut self.limits, peer, limits::usual()),
+            Item::Budgets(peer) => set(&mut self.budgets, peer, Budgets::default()),
             Item::Skew(peer) => set(&mut self.skews, peer, 0),
             Item::Daemon(peer) => drop(self.daemons.remove(&(peer as usize))),
             Item::Guest(peer) => set(&mut self.nobody, peer, GUEST),
@@ -391,7 +440,29 @@ fn skews(seed: u64, level: Level, nodes: usize, edition: Edition) -> Vec<i64> {
     (0..nodes).map(&mut skew).collect()
 }
 
-/// Files of the large check-in.
-fn bulk(dice: &mut Dice) -> u64 {
-    if dice.hits(Ratio::new(1, 20)) { dice.between(100, 130) } else { 0 }
+/// Who looks at the time costs some: calm runs do not.
+fn step(seed: u64, level: Level, edition: Edition) -> Option<u64> {
+    match (level, edition) {
+        (Level::Calm, _) => None,
+        (_, Edition::First) => Some(1),
+        (_, Edition::Second) => Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400])),
+    }
 }
+
+/// Files of the large check-in. Few runs have so many that they make several clusters.
+fn bulk(dice: &mut Dice, level: Level, edition: Edition) -> u64 {
+    let chance = match (edition, level) {
+        (Edition::Second, Level::Calm) => Ratio::new(1, 8),
+        _ => Ratio::new(1, 20),
+    };
+    if !dice.hits(chance) {
+        0
+    } else if edition == Edition::Second && dice.below(12) == 0 {
+        dice.between(SEVERAL_CLUSTERS + 1, SEVERAL_CLUSTERS + 100)
+    } else {
+        dice.between(100, 130)
+    }
+}
+
+/// More names make more than one cluster: one has 800, or up to a hundred more if it is the last one.
+const SEVERAL_CLUSTERS: u64 = 900;

@@ -52,11 +52,12 @@ impl Rare {
         Self { clock: None, sites: RefCell::new(sites), fired: RefCell::default() }
     }
 
-    /// Begun at this time, which goes on by a millisecond each time that somebody looks.
-    pub fn begun(mut self, now: UnixTime) -> Self {
+    /// Begun at this time, which goes on by so many milliseconds each time that somebody looks.
+    pub fn begun(mut self, now: UnixTime, step: u64) -> Self {
         let passed = Cell::new(0);
+        let step = i64::try_from(step).unwrap_or(i64::MAX);
         self.clock = Some(Box::new(move || {
-            passed.set(passed.get() + 1);
+            passed.set(passed.get() + step);
             UnixTime(now.0 + passed.get())
         }));
         self

@@ -55,6 +55,8 @@ pub enum Item {
     Clone(u64),
     /// A peer has unusual limits.
     Limits(u64),
+    /// A peer's settings bound its messages.
+    Budgets(u64),
     /// The clock of a peer is wrong.
     Skew(u64),
     /// A peer may ask for more or less than most, or others may ask it for more or less; without, all may read.
@@ -117,6 +119,7 @@ impl Script {
             Item::Peer(peer)
             | Item::Clone(peer)
             | Item::Limits(peer)
+            | Item::Budgets(peer)
             | Item::Skew(peer)
             | Item::Guest(peer)
             | Item::Stock(peer)
@@ -141,6 +144,7 @@ impl fmt::Display for Item {
             | Self::Edge(number)
             | Self::Clone(number)
             | Self::Limits(number)
+            | Self::Budgets(number)
             | Self::Skew(number)
             | Self::Guest(number)
             | Self::Rights(number)

@@ -57,7 +57,17 @@ const ORDER: [fn(&Item) -> bool; 9] = [
     |item| matches!(item, Item::End | Item::Fault(_)),
     |item| matches!(item, Item::Feature(_) | Item::Choice(_)),
     |item| matches!(item, Item::Peer(_) | Item::Edge(_)),
-    |item| matches!(item, Item::Bulk | Item::Clone(_) | Item::Limits(_) | Item::Skew(_) | Item::Daemon(_)),
+    |item| {
+        matches!(
+            item,
+            Item::Bulk
+                | Item::Clone(_)
+                | Item::Limits(_)
+                | Item::Budgets(_)
+                | Item::Skew(_)
+                | Item::Daemon(_)
+        )
+    },
     |item| matches!(item, Item::Guest(_) | Item::Rights(_) | Item::Stock(_) | Item::DryRun(_)),
     |item| matches!(item, Item::Visit(_) | Item::Strike(..)),
     |item| matches!(item, Item::Session(_)),

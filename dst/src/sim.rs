@@ -1,10 +1,12 @@
 //! One run: events in virtual time, first with faults, then without.
 
+mod bounds;
 mod configuring;
 mod daemon;
 mod ending;
 mod exchange;
 mod forgery;
+mod forks;
 mod mishap;
 mod rivals;
 mod settle;
@@ -115,6 +117,14 @@ pub fn play(script: &Script, templates: &Templates, kept: usize) -> Result<Outco
     }
     sim.tally.artifacts = sim.model.len() as u64;
     sim.tally.clusters = sim.model.clusters() as u64;
+    let several = usize::from(sim.plan.makes_several_clusters() && sim.model.clusters() > 1);
+    for (kind, count) in [
+        ("cluster", sim.model.clusters()),
+        ("several clusters", several),
+        ("cluster of clusters", sim.model.nested_clusters()),
+    ] {
+        (0..count).for_each(|_| sim.census.note(kind));
+    }
     let Sim { plan, trace, tally, census, done, nodes, .. } = sim;
     // What a run left that broke down is in no order that one can rely on.
     if violation.is_none() {
@@ -136,6 +146,10 @@ enum Event {
     Side { feature: Feature, at: usize, number: u64 },
     /// A user writes a row that is on its way here.
     Rival(Rival),
+    /// Users of two peers go on from one check-in at once.
+    Fork { number: u64, edge: usize },
+    /// A user checks in many files.
+    Bulk(usize),
     /// A session begins over an edge.
     Begin { number: u64, edge: usize },
     /// A request arrives.
@@ -211,8 +225,6 @@ struct Sim {
     slow: BTreeMap<usize, u32>,
     /// When the newest request was sent that a peer has heard.
     heard: BTreeMap<usize, Moment>,
-    /// How wrong the slowest clock was that a peer ever had, in milliseconds.
-    slowest: i64,
     trace: Trace,
     tally: Tally,
 }
@@ -239,7 +251,6 @@ impl Sim {
             tripping: BTreeSet::new(),
             slow: BTreeMap::new(),
             heard: BTreeMap::new(),
-            slowest: plan.skews.iter().copied().min().unwrap_or(0),
             trace: Trace::keeping(kept),
             tally: Tally::default(),
             plan,
@@ -317,6 +328,8 @@ impl Sim {
             self.bulk(0)?;
         }
         self.plan_actions();
+        self.plan_forks();
+        self.plan_more_bulk();
         self.plan_sessions();
         self.plan_visits();
         self.plan_side()?;
@@ -374,6 +387,8 @@ impl Sim {
             Event::Wake { at, life, looks } => self.wake_up(at, life, looks),
             Event::Announced(edge) => self.hear_announcement(edge),
             Event::Act { number, at } => self.act(number, at),
+            Event::Fork { number, edge } => self.fork(number, edge),
+            Event::Bulk(at) => self.bulk_again(at),
             Event::Begin { number, edge } => self.begin(number, edge),
             Event::Side { feature, at, number } => self.act_aside(feature, at, number),
             Event::Rival(rival) => self.write_too(&rival),
@@ -462,6 +477,23 @@ impl Sim {
 
     fn bulk(&mut self, at: usize) -> Result<(), Violation> {
         let (number, files) = (self.plan.actions + 1, self.plan.bulk);
+        self.work(number, at, |mut worker, repo| worker.bulk(repo, 0..files))
+    }
+
+    fn plan_more_bulk(&mut self) {
+        if self.plan.more_bulk > 0 {
+            let mut dice = self.dice("more bulk", 1);
+            let (when, at) = (self.moment(&mut dice), dice.place(self.nodes.len()));
+            self.queue.plan(when, Event::Bulk(at));
+        }
+    }
+
+    fn bulk_again(&mut self, at: usize) -> Result<(), Violation> {
+        if self.is_stock(at) || self.nodes[at].power == Power::Off || self.nodes[at].stage == Stage::Unborn {
+            return Ok(());
+        }
+        let (number, first) = (self.plan.actions + 2, self.plan.bulk);
+        let files = first..first + self.plan.more_bulk;
         self.work(number, at, |mut worker, repo| worker.bulk(repo, files))
     }
 
@@ -472,13 +504,13 @@ impl Sim {
         job: impl FnOnce(Worker<'_>, &mut Repo) -> Result<String, AuthorError>,
     ) -> Result<(), Violation> {
         let mut dice = self.dice("work", number);
-        let armed = self.arm(at)?;
+        let (armed, large) = (self.arm(at)?, self.large(at));
         let node = &mut self.nodes[at];
         let worker = Worker {
             now: node.time(self.now),
             user: &name(at),
             count: number,
-            large: node.limits.reply_bytes.min(20_000) + 500,
+            large,
             dice: &mut dice,
             census: &mut self.census,
             meant: &mut self.meant,
@@ -637,6 +669,7 @@ impl Sim {
             talk = talk.ask_for(self.clone_version(number));
         }
         (talk.life, talk.server_returns) = (self.nodes[client].life, self.nodes[server].returns);
+        talk.begun = self.now;
         talk.commits = Some(self.nodes[client].commits);
         talk.stock = self.stock_session(&talk, number.into());
         if talk.stock.is_some() {

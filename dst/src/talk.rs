@@ -12,6 +12,7 @@ use crate::check::tables::Rows;
 use crate::dice::Dice;
 use crate::node;
 use crate::plan::Edge;
+use crate::queue::Moment;
 use crate::rights::{Letters, Right};
 use crate::stock;
 use crate::watch::Watch;
@@ -32,6 +33,8 @@ pub struct Talk {
     pub options: SyncOptions,
     /// Whether it is a clone.
     pub kind: Kind,
+    /// When it began.
+    pub begun: Moment,
     /// Which request is under way, counting those that were composed again.
     pub attempt: u32,
     /// How often a request may be composed again.
@@ -105,6 +108,7 @@ impl Talk {
             stock: None,
             options,
             kind,
+            begun: 0,
             attempt: 0,
             patience: dice.below(4) as u32,
             watch: Watch::default(),

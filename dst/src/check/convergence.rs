@@ -17,9 +17,9 @@ pub struct Flows {
     pub private: BTreeSet<(usize, usize)>,
     /// Unversioned files.
     pub files: BTreeSet<(usize, usize)>,
-    /// What is dated later, in seconds, was too far ahead of some clock: who had that took it as of an earlier time, and leaves
-    /// it at that. None if no clock was so wrong.
-    pub ahead: Option<i64>,
+    /// The latest time, in seconds, that each peer takes from others; nothing is said of those that are not here. What is
+    /// dated later it takes as of that time.
+    pub latest: Vec<i64>,
 }
 
 /// When a file was changed, and to what; none: it was deleted.
@@ -72,12 +72,14 @@ fn missed(id: &ArtifactId, peer: usize, known: &Known, what: &str) -> Violation 
 /// equal, and nothing is said of any file. As soon as a file differs the later time is taken.
 fn check_files(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
     for &(from, to) in &flows.files {
-        let is_ahead = |version: &Version| flows.ahead.is_some_and(|ahead| version.0 > ahead);
+        let latest = |peer: usize| flows.latest.get(peer).copied().unwrap_or(i64::MAX);
+        // The same content, of which one has a date that the other cannot believe: that is left as it is.
+        let is_ahead = |ours: &Version, theirs: &Version| ours.0 > latest(to) || theirs.0 > latest(from);
         let is_silent = peers[from].live_files() == peers[to].live_files();
         let is_behind = |(name, version): &(&String, &Version)| match peers[to].files.get(*name) {
             Some((_, None)) if version.1.is_none() && is_silent => false,
-            Some(theirs) if theirs.1 == version.1 && is_ahead(version) => false,
-            Some(theirs) => theirs < version,
+            Some(theirs) if theirs.1 == version.1 && is_ahead(version, theirs) => false,
+            Some(theirs) => *theirs < (version.0.min(latest(to)), version.1),
             None => version.1.is_some(),
         };
         if let Some((name, version)) = peers[from].files.iter().find(is_behind) {
@@ -87,9 +89,14 @@ fn check_files(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
         }
     }
     for &(one, other) in flows.files.iter().filter(|&&(one, other)| flows.files.contains(&(other, one))) {
+        let is_ahead = |name: &str| {
+            let latest = [one, other].iter().filter_map(|&peer| flows.latest.get(peer)).min();
+            let versions = [one, other].into_iter().filter_map(|peer| peers[peer].files.get(name));
+            latest.is_some_and(|latest| versions.max().is_some_and(|version| version.0 > *latest))
+        };
         let [ours, theirs] = [one, other].map(|peer| {
             let mut files = peers[peer].live_files();
-            files.values_mut().for_each(|version| version.0 = version.0.min(flows.ahead.unwrap_or(i64::MAX)));
+            files.retain(|name, _| !is_ahead(name));
             files
         });
         if ours != theirs {
@@ -151,6 +158,16 @@ mod tests {
         ];
         for (from, to, sound) in cases {
             assert_eq!(check(&[&with(from), &with(to)], &flows).is_ok(), sound, "{from:?} {to:?}");
+        }
+        for (from, to, latest, sound) in [
+            (new, old, [9, 1], true),
+            (new, old, [9, 2], false),
+            (new, old, [0, 9], true),
+            (new, Some((1, None)), [9, 1], false),
+            (new, Some((2, None)), [9, 1], true),
+        ] {
+            let flows = Flows { latest: latest.into(), ..flows.clone() };
+            assert_eq!(check(&[&with(from), &with(to)], &flows).is_ok(), sound, "{from:?} {to:?} {latest:?}");
         }
         let mut behind = with(Some((1, None)));
         behind.files.insert("b".to_owned(), (1, Some(id)));

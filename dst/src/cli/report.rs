@@ -56,9 +56,12 @@ pub(super) fn seed_differs(
 /// What was decided beforehand, a line each.
 pub(super) fn options(plan: &Plan) -> String {
     let mut text = String::new();
-    let Plan { shape, births, sessions, actions, framing, .. } = plan;
+    let Plan { shape, births, sessions, actions, forks, framing, .. } = plan;
     let peers = births.len();
-    let _ = writeln!(text, "{shape:?} of {peers} peers, {sessions} sessions, {actions} changes, {framing:?}");
+    let _ = writeln!(
+        text,
+        "{shape:?} of {peers} peers, {sessions} sessions, {actions} changes, {forks} forks, {framing:?}"
+    );
     for (at, edge) in plan.edges.iter().enumerate().filter(|(at, _)| !plan.unused.contains(at)) {
         let private = if edge.private { ", private" } else { "" };
         let files = if edge.unversioned { ", unversioned" } else { "" };
@@ -86,8 +89,13 @@ pub(super) fn options(plan: &Plan) -> String {
                     bounds(limits)
                 )
             }
+            Item::Budgets(peer) => {
+                let named =
+                    plan.budgets[peer as usize].named().map(|(name, value)| format!(" {name} {value}"));
+                writeln!(text, "{item}:{}", named.collect::<String>())
+            }
             Item::Skew(peer) => writeln!(text, "{item}: {} ms", plan.skews[peer as usize]),
-            Item::Bulk => writeln!(text, "{item}: {} files", plan.bulk),
+            Item::Bulk => writeln!(text, "{item}: {} and {} files", plan.bulk, plan.more_bulk),
             Item::Guest(peer) => writeln!(text, "{item}: letters {:?}", plan.nobody[peer as usize]),
             Item::Stock(peer) => {
                 let version = plan.stock[peer as usize];

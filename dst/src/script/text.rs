@@ -44,11 +44,12 @@ const MAX_ITEMS: usize = 100_000;
 type ItemOf = fn(u64) -> Item;
 
 /// Kinds of items that have nothing but a number.
-const NUMBERED: [(&str, ItemOf); 13] = [
+const NUMBERED: [(&str, ItemOf); 14] = [
     ("peer", Item::Peer),
     ("edge", Item::Edge),
     ("clone", Item::Clone),
     ("limits", Item::Limits),
+    ("budgets", Item::Budgets),
     ("skew", Item::Skew),
     ("guest", Item::Guest),
     ("rights", Item::Rights),
@@ -143,6 +144,7 @@ impl Item {
             Self::Bulk => "bulk".to_owned(),
             Self::Clone(_) => "clone".to_owned(),
             Self::Limits(_) => "limits".to_owned(),
+            Self::Budgets(_) => "budgets".to_owned(),
             Self::Skew(_) => "skew".to_owned(),
             Self::Guest(_) => "guest".to_owned(),
             Self::Rights(_) => "rights".to_owned(),

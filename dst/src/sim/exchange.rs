@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use repo::unversioned;
+use repo::unversioned::FUTURE_SECONDS;
 use sync::schedule::Outcome;
 use sync::{Cx, Guard, Limits, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
 use xfer::body::{Body, pack, unpack};
@@ -13,6 +13,7 @@ use super::mishap::Way;
 use super::{Event, Parcel, Sim};
 use crate::answer::{Answer, gimmes};
 use crate::check::content::{self, Maker};
+use crate::check::deadline::Allowance;
 use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
 use crate::check::{budget, configuration, events, preview, rights};
@@ -193,13 +194,14 @@ impl Sim {
         };
         // A server said that they may, at some moment of this session.
         let private = talk.chances.was_denied(|answer| answer.letters.allow(Right::Private));
+        let budget = self.request_bytes(edge.client, talk.session.result().rounds);
         let sending = Sending {
             known: &self.nodes[edge.client].known,
             model: &self.model,
             read: Leave::Granted,
             private: (talk.options.private && private).into(),
             asked: talk.wishes.clone(),
-            budget: limits.send_bytes,
+            budget,
             gimmes: most_gimmes(&limits, talk.session.result().stats.files_received),
         };
         talk.chances.ask(&request, &self.nodes[edge.client].known);
@@ -211,9 +213,11 @@ impl Sim {
             configuration::check_request(&request, given, &self.nodes[edge.client].beside.records)?;
         }
         sending.check(&request)?;
+        let allowance = Allowance { span: limits.reply_ms, step: self.plan.step };
         if talk.commits == Some(self.nodes[edge.client].commits) {
             content::check_gimmes(sending.known, &request, |id| talk.offered.contains(id), &talk.wishes)?;
         }
+        self.check_size(&request, budget, allowance)?;
         self.tempt(edge.client, edge.server, &talk.given);
         Ok(Some(pack(encode(&request), self.plan.framing)))
     }
@@ -282,31 +286,37 @@ impl Sim {
             true => asked.iter().filter(|id| !brings(&reply, id)).copied().collect(),
             false => BTreeSet::new(),
         };
+        let budget = self.reply_bytes(edge.server);
         let sending = Sending {
             known: &self.nodes[edge.server].known,
             model: &self.model,
             read: reads,
             private,
             asked,
-            budget: limits.reply_bytes,
+            budget,
             gimmes: limits.reply_gimmes,
         };
         sending.check(&reply)?;
-        let (budget, asked) = (sending.budget, sending.asked.clone());
+        let asked = sending.asked.clone();
         // A slow server, or one that chooses so, stops before its budget does; who refuses something sends nothing.
         let refuses = reply.first_error().is_some();
         let stops = refuses || !rare.fired().is_empty();
-        if !stops && limits.reply_ms == Limits::default().reply_ms {
+        // Each artifact is held against the clock up to four times.
+        let looks = 4 * (asked.len() + reply.cards.len()) as u64;
+        let in_time = |step: u64| self.reply_ms(edge.server) / step.max(1) > looks;
+        if !stops && self.plan.step.is_none_or(in_time) {
             let repo = &mut self.nodes[edge.server].repo;
             let sizes = known::put_off(repo, &reply, &asked, private).map_err(super::broken)?;
             budget::check_full(&reply, budget, sizes)?;
         }
         let sending_known = &self.nodes[edge.server].known;
+        let allowance = Allowance { span: self.reply_ms(edge.server), step: self.plan.step };
         let announces = |id: &ArtifactId| {
             let public = |card: &Card| matches!(card, Card::Igot(igot) if *igot == Igot::public(*id));
             request.cards.iter().any(public)
         };
         content::check_gimmes(sending_known, &reply, announces, &BTreeSet::new())?;
+        self.check_size(&reply, budget, allowance)?;
         let framing = reply_content_type(&request, body.content_type);
         let reads = if refuses { Leave::Denied } else { reads };
         let answer = Answer { letters, login, stage, reads, private, evaded, open: BTreeSet::new() };
@@ -400,12 +410,14 @@ impl Sim {
         }
     }
 
-    /// A file that is here, and dated by the server as of a time that is too far ahead, stays as of an earlier one.
+    /// What the server dates as of a time that is too far ahead counts as of an earlier one.
     fn pass_over_files_ahead(&self, talk: &mut Talk) {
         let node = &self.nodes[self.plan.edges[talk.edge].client];
-        let latest = node.time(self.now).seconds() + unversioned::FUTURE_SECONDS;
-        let is_here = |name: &String, hash| node.known.files.get(name).is_some_and(|here| here.1 == hash);
-        talk.files.retain(|name, version| version.0 <= latest || !is_here(name, version.1));
+        let latest = node.time(talk.begun).seconds() + FUTURE_SECONDS;
+        let is_enough = |name: &String, hash| {
+            node.known.files.get(name).is_some_and(|here| here.1 == hash || here.0 >= latest)
+        };
+        talk.files.retain(|name, version| version.0 <= latest || !is_enough(name, version.1));
     }
 }
 

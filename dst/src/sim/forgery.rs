@@ -61,7 +61,8 @@ pub(super) fn forge_card(body: &Body, edge: &Edge, way: Way, dice: &mut Dice) ->
         }
     }
     // Who cannot be understood any more needs no login.
-    let text = read(&text).map_or(text, |message| encode(&signed(message, edge)));
+    let altered = read(&text).map(|altered| Message { login: message.login.clone(), ..altered });
+    let text = altered.map_or(text, |altered| encode(&signed(altered, edge)));
     Some(Forged { body: pack(text, body.content_type), kind, line })
 }
 

@@ -233,12 +233,11 @@ impl Sim {
                 let longest = self.longest_jump(number);
                 let by = dice.between(1, longest.unsigned_abs()) as i64;
                 self.nodes[place].skew += if dice.below(2) == 0 { by } else { -by };
-                self.slowest = self.slowest.min(self.nodes[place].skew);
                 self.census.note(match by {
-                    ..HOUR_MS => "clock jump",
-                    ..DAY_MS => "clock jump of hours",
-                    ..=HORIZON_MS => "clock jump of days",
-                    _ => "clock jump of months",
+                    by if by > HORIZON_MS => "clock jump of months",
+                    by if by > DAY_MS => "clock jump of days",
+                    by if by > HOUR_MS => "clock jump of hours",
+                    _ => "clock jump",
                 });
             }
             Fault::Slow => *self.slow.entry(place).or_default() += 1,
@@ -277,7 +276,7 @@ impl Sim {
         Ok(())
     }
 
-    fn switch(&mut self, fault: Fault, edge: usize, change: fn(u32) -> u32) {
+    pub(super) fn switch(&mut self, fault: Fault, edge: usize, change: fn(u32) -> u32) {
         let (client, server) = (self.plan.edges[edge].client, self.plan.edges[edge].server);
         let ways: &[(usize, usize)] = match fault {
             Fault::LinkDown => &[(client, server), (server, client)],

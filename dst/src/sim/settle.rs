@@ -16,7 +16,7 @@ use crate::dice::{Ratio, Turn};
 use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::Violation;
-use crate::node::{Node, Power, START, Stage};
+use crate::node::{Node, Power, Stage};
 use crate::plan::{self, Level, Login};
 use crate::rights::Right;
 use crate::talk::{Kind, Soundness, Talk, allowed};
@@ -176,6 +176,7 @@ impl Sim {
         let edge = self.plan.edges[at].clone();
         let mut talk = Talk::new(at, kind, options, &mut self.dice("last talk", turn));
         (talk.life, talk.server_returns) = (self.nodes[edge.client].life, self.nodes[edge.server].returns);
+        talk.begun = self.now;
         talk.commits = Some(self.nodes[edge.client].commits);
         talk.stock = self.stock_session(&talk, turn);
         self.tell(&format!("{} of {} with {}", talk.name(), edge.client, edge.server));
@@ -213,8 +214,8 @@ impl Sim {
 
     /// Which way things go while nothing fails.
     fn flows(&self) -> Flows {
-        let ahead = (self.slowest < 0).then_some(START.seconds() + self.slowest / 1_000 + FUTURE_SECONDS);
-        let mut flows = Flows { ahead, ..Flows::default() };
+        let latest = self.nodes.iter().map(|node| node.time(self.passed).seconds() + FUTURE_SECONDS);
+        let mut flows = Flows { latest: latest.collect(), ..Flows::default() };
         let is_used = |at: &usize| !self.plan.unused.contains(at) && !self.tripping.contains(at);
         for (_, edge) in self.plan.edges.iter().enumerate().filter(|(at, _)| is_used(at)) {
             let whole = |node: usize| self.nodes[node].stage == Stage::Whole;

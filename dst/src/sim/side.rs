@@ -169,14 +169,14 @@ impl Sim {
     }
 
     fn write_rows(&mut self, number: u64, at: usize, dice: &mut Dice) -> Result<(), Violation> {
-        let armed = self.arm(at)?;
+        let (armed, large) = (self.arm(at)?, self.large(at));
         let (peers, node) = (self.nodes.len(), &mut self.nodes[at]);
         let mut scribe = Scribe {
             dice,
             peer: at,
             peers,
             now: node.time(self.now),
-            large: node.limits.reply_bytes.min(20_000) + 500,
+            large,
             tables: &node.beside.tables,
             meant: Vec::new(),
         };
@@ -341,7 +341,7 @@ fn checkout(client: usize, number: u64) -> String {
 }
 
 /// The newest check-ins that others may know.
-fn newest(repo: &mut Repo) -> Result<Vec<ArtifactId>, RepoError> {
+pub(super) fn newest(repo: &mut Repo) -> Result<Vec<ArtifactId>, RepoError> {
     let snap = repo.snapshot()?;
     let sql =
         "SELECT uuid FROM event JOIN blob ON rid=objid WHERE type='ci' AND size>=0 AND rid NOT IN private

@@ -11,7 +11,6 @@ use crate::check::tables::Cause;
 use crate::dice::Turn;
 use crate::model::Violation;
 use crate::node::{MINES, TRIPPED, name};
-use crate::plan::Level;
 use crate::rare::Rare;
 use crate::site::Site;
 
@@ -26,8 +25,10 @@ impl Sim {
         let none = BTreeMap::new();
         let choices = if self.side.is_settled { &none } else { &self.plan.choices };
         let rare = Rare::new(self.plan.seed, choices, self.half_round(at));
-        // Who looks at the time costs some.
-        if self.plan.level == Level::Calm { rare } else { rare.begun(self.nodes[at].time(self.now)) }
+        match self.plan.step {
+            Some(step) => rare.begun(self.nodes[at].time(self.now), step),
+            None => rare,
+        }
     }
 
     /// Counts the rare choices of a half-round.
