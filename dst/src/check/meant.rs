@@ -176,7 +176,7 @@ impl Look<'_> {
     fn tree(&mut self, checkin: &ArtifactId) -> Result<BTreeMap<String, File>, Violation> {
         let text = self.text(checkin)?;
         let baseline =
-            cards_of(&text, 'B').next().and_then(|card| ArtifactId::from_hex(card[2..].as_bytes()).ok());
+            cards_of(&text, 'B').next().and_then(|card| ArtifactId::from_hex(&card.as_bytes()[2..]).ok());
         let mut files = match baseline {
             Some(baseline) => self.tree(&baseline)?,
             None => BTreeMap::new(),
