@@ -41,6 +41,9 @@ pub(crate) struct TableSync {
     given: BTreeSet<(SqlName, ArtifactId)>,
     /// Rows that were sent. Those that are sent again, for want of a verdict, count for nothing.
     said: BTreeSet<(SqlName, ArtifactId)>,
+    /// Rows that came when they were asked for, and are not kept: one that is dated far ahead, or a deletion that is
+    /// forgotten already.
+    refused: BTreeSet<(SqlName, ArtifactId)>,
     /// Tables that are left alone.
     blocked: BTreeSet<SqlName>,
     idle: u32,
@@ -119,6 +122,7 @@ impl TableSync {
             answered: BTreeSet::new(),
             given: BTreeSet::new(),
             said: BTreeSet::new(),
+            refused: BTreeSet::new(),
             blocked: BTreeSet::new(),
             idle: 0,
             begun: Vec::new(),
@@ -256,15 +260,21 @@ impl TableSync {
             table::all(snap)?.into_iter().map(|table| (table.name.clone(), table)).collect();
         let complaints = self.hear_schemas(&tables, heard);
         tables.retain(|name, _| !self.blocked.contains(name));
+        let told: BTreeSet<_> = heard.rows().collect();
+        for (name, key, version) in &asked {
+            let row = (name.clone(), *key);
+            if tables.contains_key(name) && told.contains(&row) && lacks(snap, name, key, *version)? {
+                self.refused.insert(row);
+            }
+        }
         self.hear_parts(snap, &tables, heard)?;
         // A reply has room for one row, which may be one that is not kept: a verdict on what was sent beside the question.
-        let is_answered = heard.rows().next().is_some();
         for (name, key, version) in asked {
-            if tables.contains_key(&name) && is_answered && lacks(snap, &name, &key, version)? {
+            let is_open = !told.is_empty() && !self.refused.contains(&(name.clone(), key));
+            if tables.contains_key(&name) && is_open && lacks(snap, &name, &key, version)? {
                 self.queue.push_back(Work::Gimme(name, key, version));
             }
         }
-        let told: BTreeSet<_> = heard.rows().collect();
         if sent.iter().any(|row| told.contains(row)) {
             // It may have had no room to say more verdicts than these.
             let untold = sent.difference(&told).filter(|(name, _)| tables.contains_key(name)).cloned();
@@ -342,15 +352,20 @@ impl TableSync {
             }
         }
         for &(name, prefix, theirs) in &heard.nodes {
-            if !tables.contains_key(name) || table::digest(snap, name, prefix)? == theirs {
+            let ours = if tables.contains_key(name) { table::digest(snap, name, prefix)? } else { theirs };
+            if ours == theirs {
                 continue;
             }
+            // What was sent of a part that is empty here was refused, and would be sent again.
+            let is_refused = ours.is_none() && heard.brings_rows_under(name, prefix);
             let part = (name.clone(), prefix.clone());
             match theirs {
                 None => self.answer(name, prefix, BTreeMap::new()),
                 // It did not come to an end with our list: perhaps it asks for what it refuses, each time anew. With
                 // its own list we know what is left.
-                Some(_) if self.listed.contains(&part) => self.queue.push_back(Work::Name(part.0, part.1)),
+                Some(_) if self.listed.contains(&part) || is_refused => {
+                    self.queue.push_back(Work::Name(part.0, part.1));
+                }
                 theirs => self.queue.push_back(Work::Compare(name.clone(), prefix.clone(), theirs)),
             }
         }
@@ -358,7 +373,8 @@ impl TableSync {
             if tables.contains_key(name) {
                 let theirs = heard.listed(name, prefix);
                 for (key, version) in &theirs {
-                    if self.flow.takes && lacks(snap, name, key, *version)? {
+                    let is_open = self.flow.takes && !self.refused.contains(&(name.clone(), *key));
+                    if is_open && lacks(snap, name, key, *version)? {
                         self.queue.push_back(Work::Gimme(name.clone(), *key, *version));
                     }
                 }

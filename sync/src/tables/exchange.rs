@@ -95,13 +95,14 @@ impl<'a> Exchange<'a> {
         Ok(Fit::All)
     }
 
-    /// Says which digest a part has here, to a peer where it has another.
+    /// Says which digest a part has here, to a peer where it has another, so that the peer lists it. Of nothing too there
+    /// is a digest then: to who has nothing rows are sent unasked.
     pub(super) fn name(&mut self, table: &SyncedTable, prefix: &KeyPrefix) -> Result<Fit, RepoError> {
         if self.room == 0 {
             return Ok(Fit::Cut(None));
         }
-        let ours = table::digest(self.snap, &table.name, prefix)?;
-        self.node(&table.name, prefix, ours);
+        let ours = table::digest(self.snap, &table.name, prefix)?.unwrap_or_else(|| hash::sha1(b""));
+        self.node(&table.name, prefix, Some(ours));
         Ok(Fit::All)
     }
 

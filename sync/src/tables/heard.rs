@@ -44,6 +44,11 @@ impl<'m> Heard<'m> {
         defined.chain(lacking).cloned().collect()
     }
 
+    /// Whether it brings rows of a part of a table.
+    pub(super) fn brings_rows_under(&self, name: &SqlName, prefix: &KeyPrefix) -> bool {
+        self.rows().any(|(table, key)| table == *name && key.to_string().starts_with(prefix.as_str()))
+    }
+
     /// Takes a card.
     pub(crate) fn card(&mut self, card: &'m TableCard) {
         match card {
