@@ -178,7 +178,7 @@ fn part_from_private(tx: &Tx<'_>) -> Result<(), RepoError> {
 /// remains, to be asked for.
 fn drop_shunned(tx: &Tx<'_>) -> Result<(), RepoError> {
     for rid in blob::rids(tx, "SELECT rid FROM blob WHERE uuid IN (SELECT uuid FROM shun)", [])? {
-        for child in blob::rids(tx, "SELECT rid FROM delta WHERE srcid=?1", [rid])? {
+        for child in content::delta_children(tx, rid)? {
             content::store_whole(tx, child)?;
             if content::delta_source(tx, child)?.is_some() {
                 content::make_phantom(tx, child)?;

@@ -30,17 +30,17 @@ pub fn check(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
     // A peer says of what waits for something shunned that it could not be had: `completeness` looks after that.
     let all: BTreeSet<ArtifactId> = peers.iter().flat_map(|known| known.held.keys().copied()).collect();
     for id in all {
+        let takes = |peer: usize| peers[peer].takes(&id) && !waits_in_vain(peers, peer, &id);
         let open = holders(peers, |peer| peer.is_public(&id));
         // Who is like stock takes a name for public, but for one that is in a cluster only: what it hides goes no further.
         let hides = |peer: usize| peers[peer].is_stock && peers[peer].private.contains(&id);
-        let takes = |peer: usize| peers[peer].takes(&id) && !hides(peer) && !waits_in_vain(peers, peer, &id);
-        for peer in reached(open, &flows.artifacts, takes) {
-            if !peers[peer].is_public(&id) && takes(peer) {
+        let takes_for_all = |peer: usize| takes(peer) && !hides(peer);
+        for peer in reached(open, &flows.artifacts, takes_for_all) {
+            if !peers[peer].is_public(&id) && takes_for_all(peer) {
                 return Err(missed(&id, peer, peers[peer], "which is public elsewhere,"));
             }
         }
         let any = holders(peers, |peer| peer.held.contains_key(&id));
-        let takes = |peer: usize| peers[peer].takes(&id) && !waits_in_vain(peers, peer, &id);
         for peer in reached(any, &flows.private, takes) {
             if !peers[peer].held.contains_key(&id) && takes(peer) {
                 return Err(missed(&id, peer, peers[peer], "which it may have though it is private,"));

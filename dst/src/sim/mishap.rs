@@ -243,7 +243,7 @@ impl Sim {
             Fault::Slow => *self.slow.entry(place).or_default() += 1,
             Fault::Restore => return self.restore(place),
             Fault::Rights => {
-                let letters = *dice.pick(&["gio", "gioxy", "go", "gioy"]);
+                let letters = *dice.pick(&["gio", "gioxy", "go", "gioy", "io", "g"]);
                 return self.change_rights(place, letters);
             }
             _ => {}

@@ -134,6 +134,7 @@ impl Session {
             return Err(refused(reply));
         }
         self.pushing.give_up(&reply.errors.join("; "));
+        self.tables.stop_giving();
         if pull || !self.unversioned.is_done() { self.ask_again(cx) } else { Ok(Progress::Done) }
     }
 

@@ -8,6 +8,7 @@ use xfer::table::{TableCard, TablePragma};
 use xfer::{ArtifactId, Card, KeyPrefix, Pragma, SqlName};
 
 use super::exchange::{Exchange, Fit};
+use super::heard::prefixes;
 use super::intake::definition;
 use super::{Flow, Heard, VERSION, take_in};
 
@@ -163,9 +164,10 @@ impl TableSync {
         }
     }
 
-    /// Sends no more rows: the peer takes none.
+    /// Sends no more rows and definitions, those included that were to be said next: the peer takes none.
     pub(crate) fn stop_giving(&mut self) {
         self.flow.gives = false;
+        self.queue.retain(|work| !matches!(work, Work::Schema(_) | Work::Row(..)));
     }
 
     /// The next cards, in about `room` bytes.
@@ -290,14 +292,14 @@ impl TableSync {
                 answers.insert((table, prefix.as_str()), (theirs, after));
             }
         }
+        if answers.is_empty() {
+            return Ok(());
+        }
         let mut brought = BTreeSet::new();
-        let rows = self.queue.iter().filter_map(|work| match work {
-            Work::Row(name, key) if !answers.is_empty() => Some((name, key)),
-            _ => None,
-        });
-        for (name, key) in rows {
+        for work in &self.queue {
+            let Work::Row(name, key) = work else { continue };
             let digits = key.to_string();
-            let answer = (0..=digits.len()).find_map(|length| answers.get(&(name, &digits[..length])));
+            let answer = prefixes(&digits).find_map(|prefix| answers.get(&(name, prefix)));
             let Some((theirs, after)) = answer else { continue };
             let is_ahead = after.is_none_or(|after| after < *key);
             if is_ahead && table::version(snap, name, key)? > theirs.get(key).copied() {

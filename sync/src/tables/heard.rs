@@ -85,8 +85,7 @@ impl<'m> Heard<'m> {
 
     /// Whether a part, or one that it belongs to, is listed already: each is answered once.
     fn is_listed(&self, table: &SqlName, prefix: &KeyPrefix) -> bool {
-        let digits = prefix.as_str();
-        (0..=digits.len()).any(|length| self.listed.contains(&(table, &digits[..length])))
+        prefixes(prefix.as_str()).any(|prefix| self.listed.contains(&(table, prefix)))
     }
 
     /// Whether a client begins to compare tables.
@@ -114,4 +113,9 @@ impl<'m> Heard<'m> {
         let range = ArtifactId::sha1(first)..=ArtifactId::sha1(last);
         igots.range(range).map(|(key, version)| (*key, *version)).collect()
     }
+}
+
+/// The digits of the parts that a part or a key belongs to, the whole table first and itself last.
+pub(super) fn prefixes(digits: &str) -> impl Iterator<Item = &str> {
+    (0..=digits.len()).map(|length| &digits[..length])
 }

@@ -172,6 +172,21 @@ fn who_may_not_push_sends_no_row_and_gets_them_all_the_same() {
 }
 
 #[test]
+fn who_may_push_no_more_in_the_midst_of_it_goes_on_without_rows() {
+    let mut server = table(holding("A"), Rule::LastWriter).rights("nobody", "gio");
+    let mut client = table(holding("A"), Rule::LastWriter);
+    put(&mut server, "a", "s", "1");
+    put(&mut client, "a", "c", "1");
+    let mut session = Session::sync(with_tables(both()), SEED);
+    assert_eq!(step(&mut session, &mut client, &mut server).unwrap(), Progress::Continue);
+    let mut server = server.rights("nobody", "go");
+    let end = converse(&mut session, &mut client, &mut server);
+    assert!(matches!(end, Err(SyncError::PushRefused { .. })), "{end:?}");
+    assert_eq!(rows(&mut client), ["c 1", "s 1"]);
+    assert_eq!(rows(&mut server), ["s 1"]);
+}
+
+#[test]
 fn a_clone_brings_the_tables() {
     let mut server = table(holding("A B"), Rule::LastWriter);
     put(&mut server, "a", "s", "1");
