@@ -18,6 +18,8 @@ pub struct Answer {
     pub letters: Letters,
     /// What came of its login.
     pub login: Login,
+    /// Whether the server may have who logs in wait, for logins that failed before.
+    pub bars: bool,
     /// Whether the server had the project.
     pub stage: Stage,
     /// Whether the request was one for artifacts that the client may have.

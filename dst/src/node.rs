@@ -1,6 +1,6 @@
 //! One peer: a repository, a clock, users.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use repo::{Repo, RepoError, UnixTime, config, user};
 use rusqlite::OptionalExtension as _;
@@ -120,8 +120,10 @@ pub struct Node {
 pub struct Door {
     /// The product's.
     pub keeper: Doorkeeper,
-    /// Logins that were taken.
-    pub taken: BTreeSet<ArtifactId>,
+    /// When logins were taken.
+    pub taken: BTreeMap<ArtifactId, UnixTime>,
+    /// Whether a login failed: those who fail often wait, whatever they may do by then.
+    pub has_refused: bool,
 }
 
 struct Backup {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use repo::UnixTime;
 use xfer::card::Privacy;
 use xfer::{ArtifactId, Card, Message};
 
@@ -69,12 +70,25 @@ fn check_private(came: &Came, request: &Message) -> Result<(), Violation> {
     }
 }
 
+/// How long a server looks after that at least, by its own clock.
+const GOOD_ONCE_MS: i64 = 24 * 3_600_000;
+
 /// A request that is signed is good for once, wherever a server looks after that.
-pub fn check_once(door: Option<&mut Door>, request: &Message, reply: &Message) -> Result<(), Violation> {
+pub fn check_once(
+    door: Option<&mut Door>,
+    request: &Message,
+    reply: &Message,
+    now: UnixTime,
+) -> Result<(), Violation> {
     let (Some(door), Some(login)) = (door, &request.login) else { return Ok(()) };
-    let is_taken = !reply.cards.iter().any(|card| matches!(card, Card::Error(_)));
-    if is_taken && !door.taken.insert(login.nonce) {
-        return fail(format!("the login with nonce {} was taken twice", login.nonce));
+    match reply.first_error() {
+        Some(error) => door.has_refused |= error.contains("login failed"),
+        None => {
+            let before = door.taken.insert(login.nonce, now);
+            if before.is_some_and(|before| now.0.saturating_sub(before.0) < GOOD_ONCE_MS) {
+                return fail(format!("the login with nonce {} was taken twice", login.nonce));
+            }
+        }
     }
     Ok(())
 }

@@ -268,7 +268,7 @@ impl Sim {
             }
             Err(error) => return Err(Violation::new("server", error)),
         };
-        rights::check_once(self.nodes[edge.server].door.as_mut(), &request, &reply)?;
+        rights::check_once(self.nodes[edge.server].door.as_mut(), &request, &reply, time)?;
         let mut came = self.audit(edge.server, Maker::Peer)?;
         if soundness == Soundness::Sound || reply.first_error().is_none() {
             self.served_aside(at, &letters, &request, Some(&reply))?;
@@ -322,7 +322,8 @@ impl Sim {
         self.check_size(&reply, budget, allowance)?;
         let framing = reply_content_type(&request, body.content_type);
         let reads = if refuses { Leave::Denied } else { reads };
-        let answer = Answer { letters, login, stage, reads, private, evaded, open: BTreeSet::new() };
+        let bars = self.nodes[edge.server].door.as_ref().is_some_and(|door| door.has_refused);
+        let answer = Answer { letters, login, bars, stage, reads, private, evaded, open: BTreeSet::new() };
         Ok(Some((pack(encode(&reply), framing), answer)))
     }
 

@@ -123,6 +123,7 @@ impl Sim {
         let node = &self.nodes[edge.server];
         let letters = node.letters(edge.client, edge.login);
         Answer {
+            bars: false,
             login: self.login(edge),
             stage: node.stage,
             reads: letters.allow(Right::Read).into(),
