@@ -218,6 +218,8 @@ impl Plan {
         let small = is_small(seed, level);
         let nodes = if small { 2 } else { nodes };
         let pairs = shape::pairs(shape, nodes);
+        let limits = limits::draw(seed, level, nodes, edition);
+        let are_shipped = limits.contains(&Limits::default());
         let mut plan = Self {
             seed,
             level,
@@ -227,10 +229,10 @@ impl Plan {
             unused: BTreeSet::new(),
             births: vec![Birth::Empty; nodes],
             nobody: (0..nodes).map(|node| *draws.on("nobody", node).pick(&[GUEST, "", "g", "gio"])).collect(),
-            limits: limits::draw(seed, level, nodes, edition),
+            limits,
             budgets: match edition {
                 Edition::First => vec![Budgets::default(); nodes],
-                Edition::Second => Budgets::draw(seed, nodes),
+                Edition::Second => Budgets::draw(seed, nodes, are_shipped),
             },
             step: step(seed, level, edition),
             skews: skews(seed, level, nodes, edition),

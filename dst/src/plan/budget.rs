@@ -14,16 +14,19 @@ pub struct Budgets {
 }
 
 impl Budgets {
-    /// What a seed decides for each peer: most say nothing.
-    pub(super) fn draw(seed: u64, nodes: usize) -> Vec<Self> {
+    /// What a seed decides for each peer: most say nothing. Of messages with room for hardly more than one artifact a
+    /// session has more than those that `are_shipped` allow it, and is gone on with in the next one.
+    pub(super) fn draw(seed: u64, nodes: usize, are_shipped: bool) -> Vec<Self> {
+        let bytes = if are_shipped { [None, Some(10_000)] } else { [Some(0), Some(500)] };
+        let bytes = [None, bytes[0], bytes[1], Some(10_000)];
         let draw = |node: usize| {
             let dice = &mut Dice::of(seed, "settings of a peer", node as u64);
             if !dice.hits(Ratio::new(1, 8)) {
                 return Self::default();
             }
             Self {
-                download: *dice.pick(&[None, Some(0), Some(500), Some(10_000)]),
-                upload: *dice.pick(&[None, Some(0), Some(500), Some(10_000)]),
+                download: *dice.pick(&bytes),
+                upload: *dice.pick(&bytes),
                 download_seconds: *dice.pick(&[None, Some(0), Some(1), Some(10)]),
             }
         };

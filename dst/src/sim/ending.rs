@@ -20,9 +20,6 @@ use crate::talk::{Kind, Soundness, Talk, is_refused};
 /// Pieces of what a server says to who has not the right.
 const DENIALS: [&str; 3] = ["not authorized", "login failed", "Write permissions"];
 
-/// A message with less room than this has hardly any for a second artifact.
-const DRIP_BYTES: u64 = 1_000;
-
 impl Sim {
     pub(super) fn succeeded(&mut self, talk: &Talk) -> Result<(), Violation> {
         self.tally.succeeded += 1;
@@ -95,7 +92,8 @@ impl Sim {
         let last = talk.chances.answers.last();
         let denied = last.is_some_and(is_denied);
         let unborn = last.is_some_and(|answer| answer.stage == Stage::Unborn);
-        let damaged = talk.soundness == Soundness::Damaged;
+        // What was said wrongly in one round may have its consequences in a later one.
+        let damaged = talk.soundness == Soundness::Damaged || talk.chances.damaged;
         Ok(match error {
             SyncError::Repo(error) => self.is_excused(error),
             SyncError::Refused(text) | SyncError::PasswordNeeded(text) => {
@@ -123,21 +121,13 @@ impl Sim {
             // One that names more and more, and gives nothing of it, is taken for a dishonest one.
             SyncError::Idle { .. } if !talk.chances.spoilt.is_empty() => true,
             SyncError::TooMuch { .. } | SyncError::TooManyRounds { .. } | SyncError::Idle { .. } => {
-                self.is_bounded(client) || damaged || self.drips(talk)
+                self.is_bounded(client) || damaged
             }
             SyncError::UnfinishedClone | SyncError::NoProject | SyncError::NotFresh => {
                 self.nodes[client].returns > 0
             }
             _ => damaged,
         })
-    }
-
-    /// Whether a setting of one side leaves room for one artifact a message: a session of many has more rounds than it may,
-    /// and the next one goes on.
-    fn drips(&self, talk: &Talk) -> bool {
-        let edge = &self.plan.edges[talk.edge];
-        let request = self.request_bytes(edge.client, talk.session.result().rounds);
-        request.min(self.reply_bytes(edge.server)) < DRIP_BYTES
     }
 
     /// Whether a peer has bounds that end sessions with which nothing is wrong.
