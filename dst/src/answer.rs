@@ -66,8 +66,9 @@ pub struct Chances {
 
 impl Chances {
     /// Notes what a request asks for, but for what its sender holds, and names because the peer asked for it.
-    pub fn ask(&mut self, request: &Message, client: &Known) {
-        self.asking = gimmes(request).filter(|id| !client.held.contains_key(id)).collect();
+    pub fn ask(&mut self, request: &Message, client: &Known, wishes: &BTreeSet<ArtifactId>) {
+        let is_asked = |id: &ArtifactId| !client.held.contains_key(id) && !wishes.contains(id);
+        self.asking = gimmes(request).filter(is_asked).collect();
     }
 
     /// Notes an answer, before its reply is taken in.

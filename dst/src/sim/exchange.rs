@@ -207,7 +207,7 @@ impl Sim {
             budget,
             gimmes: most_gimmes(&limits, talk.session.result().stats.files_received),
         };
-        talk.chances.ask(&request, &self.nodes[edge.client].known);
+        talk.chances.ask(&request, &self.nodes[edge.client].known, &talk.wishes);
         talk.asking_files = asked_files(&request);
         talk.given = tables::given(&request);
         talk.asks.0 = request.cards.iter().any(|card| matches!(card, Card::ReqConfig(_)));

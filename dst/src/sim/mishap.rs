@@ -162,7 +162,9 @@ impl Sim {
     fn forge(&mut self, body: &Body, parcel: &Parcel, way: Way) -> Option<Body> {
         let mut dice = self.dice(way.pick("forged request", "forged reply"), parcel.turn());
         let edge = self.plan.edges[parcel.edge].clone();
-        let choice = if self.plan.edition == Edition::First {
+        // Stock believes what it reads, and keeps it.
+        let has_stock = self.plan.stock.iter().any(Option::is_some);
+        let choice = if self.plan.edition == Edition::First || has_stock {
             0
         } else {
             self.dice(way.pick("kind of forged request", "kind of forged reply"), parcel.turn()).below(8)
@@ -170,7 +172,7 @@ impl Sim {
         let content = if choice < 3 { forge_content(body, &edge, &mut dice) } else { None };
         let (forged, kind) = match content {
             Some(body) => (body, "content"),
-            None if choice == 7 || self.plan.edition == Edition::First => return None,
+            None if choice == 7 || self.plan.edition == Edition::First || has_stock => return None,
             None => {
                 let Forged { body, kind, line } = forge_card(body, &edge, way, &mut dice)?;
                 self.tell(&format!("#{} forged: {line}", parcel.talk));

@@ -201,7 +201,9 @@ impl TableSync {
         heard: &Heard<'_>,
         now: UnixTime,
     ) -> Result<(Brought, Vec<String>), RepoError> {
-        if !self.flow.takes {
+        // Who does not say that it knows tables brings none, and nothing was begun with it.
+        let is_begun = self.phase == Phase::Talk || (self.is_fresh() && heard.is_known);
+        if !self.flow.takes || !is_begun {
             return Ok((Brought::default(), Vec::new()));
         }
         // What comes back for a row that we sent is the peer's verdict: it belongs to somebody else there.
