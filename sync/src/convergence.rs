@@ -208,29 +208,3 @@ fn deltas_of_a_pull_go_towards_older_versions_only() {
         assert_eq!(client.all(), ids);
     }
 }
-
-#[test]
-fn a_long_chain_is_sent_as_it_is_stored_with_its_newest_version_whole_and_first() {
-    for (count, is_as_stored) in [(7, false), (8, true), (30, true)] {
-        let mut server = versions(count);
-        let ids = server.all();
-        let request = ids.iter().map(|id| format!("gimme {id}\n")).collect::<String>();
-        let request = format!("pragma client-version 22100 20230226 192424\npull {{S}} {{P}}\n{request}");
-        let reply = server.answer(&message(&request)).unwrap();
-        let (mut sent, mut deltas, mut after_their_source) = (Vec::new(), 0, 0);
-        for card in &reply.cards {
-            let Card::File(file) = card else { continue };
-            if let Some(source) = file.delta_source {
-                deltas += 1;
-                after_their_source += usize::from(sent.contains(&source));
-            }
-            sent.push(file.id);
-        }
-        let expected = if is_as_stored { count - 1 } else { 0 };
-        assert_eq!((sent.len(), deltas, after_their_source), (count, count - 1, expected));
-
-        let mut client = holding("");
-        run(Session::sync(pull(), [9; 20]), &mut client, &mut server, &quiet());
-        assert_eq!(client.all(), ids);
-    }
-}

@@ -5,7 +5,7 @@
 //! repository's own, which its settings say: `max-download` and `max-download-time` for a reply, `max-upload`
 //! for a request.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use repo::outgoing::{Outgoing, Outlet, Source};
@@ -23,9 +23,6 @@ const WORTH_BYTES: usize = 50;
 const SMALL_BYTES: u32 = 100;
 /// Artifacts above this size are not worth the memory that making a delta takes.
 const LARGE_BYTES: u32 = 8 << 20;
-
-/// So many members make a chain of stored deltas worth sending its newest version whole.
-const LONG_CHAIN: usize = 8;
 
 /// The budget of a request: no more than `most`.
 pub(crate) fn request_bytes(snap: &Snapshot<'_>, most: u64) -> Result<u64, RepoError> {
@@ -45,10 +42,6 @@ pub(crate) struct Outbox<'a> {
     files: u64,
     uv_files: u64,
     settled: BTreeSet<Rid>,
-    /// Those of this message for which nothing else is needed than what is in it.
-    complete: BTreeSet<Rid>,
-    /// What is sent whole, since the stored deltas of many others follow from it.
-    roots: BTreeSet<Rid>,
     /// What may be seen by who asks.
     pub(crate) deepest: Privacy,
     /// What [`Outbox::towards_older`] gives.
@@ -94,8 +87,6 @@ impl<'a> Outbox<'a> {
             files: 0,
             uv_files: 0,
             settled: BTreeSet::new(),
-            complete: BTreeSet::new(),
-            roots: BTreeSet::new(),
             deepest: Privacy::Public,
             form: Form::default(),
         }
@@ -190,60 +181,6 @@ impl<'a> Outbox<'a> {
         Ok(Some(self.card(outgoing, source, Payload::Plain(bytes))))
     }
 
-    /// The order in which to send artifacts: newest first, since neighbours in time share most of their content, so that
-    /// they are expanded together; but what is stored as a delta of another one after that.
-    pub(crate) fn in_order(&mut self, mut to_send: BTreeMap<Rid, Outgoing>) -> Vec<Outgoing> {
-        let source = |outgoing: &Outgoing| self.usable_source(outgoing).map(|source| source.rid);
-        let sources: BTreeMap<Rid, Rid> = to_send
-            .values()
-            .filter_map(|outgoing| Some((outgoing.rid, source(outgoing)?)))
-            .filter(|(_, source)| to_send.contains_key(source))
-            .collect();
-        let mut roots: BTreeMap<Rid, Rid> = BTreeMap::new();
-        let mut members: BTreeMap<Rid, usize> = BTreeMap::new();
-        let mut order = Vec::with_capacity(to_send.len());
-        for &rid in to_send.keys().rev() {
-            let (mut at, mut way) = (rid, Vec::new());
-            // A cycle, of which there is none in a sound file, ends where it closes.
-            let root = loop {
-                if let Some(&root) = roots.get(&at) {
-                    break root;
-                }
-                roots.insert(at, at);
-                way.push(at);
-                match sources.get(&at) {
-                    Some(&source) => at = source,
-                    None => break at,
-                }
-            };
-            *members.entry(root).or_default() += way.len();
-            roots.extend(way.iter().map(|&at| (at, root)));
-            order.extend(way.into_iter().rev());
-        }
-        self.roots =
-            members.into_iter().filter(|&(_, count)| count >= LONG_CHAIN).map(|(root, _)| root).collect();
-        order.iter().filter_map(|rid| to_send.remove(rid)).collect()
-    }
-
-    /// A `file` card of the stored delta where its source is complete in this message, else what
-    /// [`Outbox::towards_older`] gives.
-    pub(crate) fn version(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
-        if self.form == Form::Delta {
-            let source = self.usable_source(outgoing).map(|source| source.rid);
-            if source.is_some_and(|source| self.complete.contains(&source)) {
-                let card = self.native(outgoing)?;
-                if card.is_some() {
-                    self.complete.insert(outgoing.rid);
-                }
-                return Ok(card);
-            }
-            if self.roots.contains(&outgoing.rid) {
-                return self.whole(outgoing);
-            }
-        }
-        self.towards_older(outgoing)
-    }
-
     /// Whether there is room for an unversioned file, which is then one of those for [`Outbox::unversioned`].
     pub(crate) fn takes(&mut self, entry: &Entry) -> bool {
         if entry.version.hash.is_none() {
@@ -306,9 +243,6 @@ impl<'a> Outbox<'a> {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         self.files += 1;
         self.settled.insert(outgoing.rid);
-        if delta_source.is_none() {
-            self.complete.insert(outgoing.rid);
-        }
         Card::File(FileCard { id: outgoing.id, delta_source, payload, privacy: outgoing.privacy })
     }
 }

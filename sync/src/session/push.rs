@@ -224,7 +224,8 @@ impl Pushing {
                 None => drop(self.asked.remove(&id)),
             }
         }
-        for outgoing in outbox.in_order(asked) {
+        // Newest first: neighbours in time share most of their content, so they are expanded together.
+        for outgoing in asked.into_values().rev() {
             if !self.send(&outgoing, outbox, cards)? {
                 return Ok(false);
             }
@@ -259,7 +260,7 @@ impl Pushing {
         outbox: &mut Outbox<'_>,
         cards: &mut Vec<Card>,
     ) -> Result<bool, RepoError> {
-        let Some(card) = outbox.version(outgoing)? else {
+        let Some(card) = outbox.towards_older(outgoing)? else {
             self.request.rest = Some(outgoing.rid);
             return Ok(false);
         };
