@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, ToSql};
 use xfer::ArtifactId;
 use xfer::card::Privacy;
 
-use crate::{RepoError, Snapshot, Tx, dangling, shun};
+use crate::{RepoError, Snapshot, Tx, dangling, known, shun};
 
 /// Row id of an artifact in this file. Local: never sent, never kept elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,6 +126,9 @@ pub(crate) fn list(tx: &Tx<'_>, rid: Rid, privacy: Privacy) -> Result<(), RepoEr
         Privacy::Private => "INSERT OR IGNORE INTO private(rid) VALUES(?1)",
     };
     tx.conn().prepare_cached(sql)?.execute([rid])?;
+    if privacy == Privacy::Private {
+        known::forget(tx);
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, params};
 
-use crate::{RepoError, Snapshot, Tx, UnixTime};
+use crate::{RepoError, Snapshot, Tx, UnixTime, known};
 
 /// How artifacts may be named: config `hash-policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +51,14 @@ pub fn set(tx: &Tx<'_>, name: &str, value: &str, now: UnixTime) -> Result<(), Re
     let mut statement =
         tx.conn().prepare_cached("REPLACE INTO config(name, value, mtime) VALUES(?1, ?2, ?3)")?;
     statement.execute(params![name, value, now.seconds()])?;
+    known::forget(tx);
     Ok(())
 }
 
 /// Removes a row.
 pub fn unset(tx: &Tx<'_>, name: &str) -> Result<(), RepoError> {
     tx.conn().prepare_cached("DELETE FROM config WHERE name=?1")?.execute([name])?;
+    known::forget(tx);
     Ok(())
 }
 
@@ -72,14 +74,20 @@ pub fn server_code(snap: &Snapshot<'_>) -> Result<Option<String>, RepoError> {
 
 /// How artifacts may be named. A file that does not say gets what its artifacts suggest, as in stock.
 pub fn hash_policy(snap: &Snapshot<'_>) -> Result<HashPolicy, RepoError> {
-    Ok(match get(snap, "hash-policy")?.as_deref() {
-        Some("0") => HashPolicy::Sha1,
-        Some("1") => HashPolicy::Auto,
-        Some("3") => HashPolicy::Sha3Only,
-        Some("4") => HashPolicy::ShunSha1,
-        Some(_) => HashPolicy::Sha3,
-        None => suggested_policy(snap)?,
-    })
+    let find = || {
+        Ok(get(snap, "hash-policy")?.map(|policy| match policy.as_str() {
+            "0" => HashPolicy::Sha1,
+            "1" => HashPolicy::Auto,
+            "3" => HashPolicy::Sha3Only,
+            "4" => HashPolicy::ShunSha1,
+            _ => HashPolicy::Sha3,
+        }))
+    };
+    match known::ask(snap, |known| &mut known.hash_policy, find)? {
+        Some(policy) => Ok(policy),
+        // That may be another one with the next artifact.
+        None => suggested_policy(snap),
+    }
 }
 
 /// Changes [`hash_policy`].

@@ -34,6 +34,7 @@ pub mod error;
 pub mod history;
 mod hold;
 pub mod ingest;
+mod known;
 mod lines;
 pub mod link;
 pub mod lock;

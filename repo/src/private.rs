@@ -1,6 +1,6 @@
 //! Artifacts that are announced and sent only where private content was asked for and allowed.
 
-use crate::{RepoError, Rid, Snapshot, Tx, content, schema};
+use crate::{RepoError, Rid, Snapshot, Tx, content, known, schema};
 
 /// Private artifacts that a cluster lists: they are announced by it should they become public.
 pub(crate) const LISTED: &str =
@@ -8,18 +8,20 @@ pub(crate) const LISTED: &str =
 
 /// Whether an artifact is private.
 pub fn contains(snap: &Snapshot<'_>, rid: Rid) -> Result<bool, RepoError> {
-    Ok(snap.conn().prepare_cached("SELECT 1 FROM private WHERE rid=?1")?.exists([rid])?)
+    Ok(any(snap)? && snap.conn().prepare_cached("SELECT 1 FROM private WHERE rid=?1")?.exists([rid])?)
 }
 
 /// Whether there is any private artifact.
 pub fn any(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
-    Ok(snap.conn().prepare_cached("SELECT 1 FROM private")?.exists([])?)
+    let find = || Ok(snap.conn().prepare_cached("SELECT 1 FROM private")?.exists([])?);
+    known::ask(snap, |known| &mut known.any_private, find)
 }
 
 /// Makes an artifact private. Public artifacts that are stored as deltas of it are stored whole from now on.
 pub fn add(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
     let was_public =
         tx.conn().prepare_cached("INSERT OR IGNORE INTO private(rid) VALUES(?1)")?.execute([rid])? > 0;
+    known::forget(tx);
     let was_announced = tx.conn().prepare_cached("DELETE FROM unclustered WHERE rid=?1")?.execute([rid])? > 0;
     if was_public && !was_announced {
         note_listed(tx, rid)?;
@@ -49,7 +51,7 @@ fn take_listed(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
 
 /// Makes an artifact public, and announces it from now on, unless a cluster does. Says whether it was private.
 pub fn remove(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
-    if tx.conn().prepare_cached("DELETE FROM private WHERE rid=?1")?.execute([rid])? == 0 {
+    if !any(tx)? || tx.conn().prepare_cached("DELETE FROM private WHERE rid=?1")?.execute([rid])? == 0 {
         return Ok(false);
     }
     if !take_listed(tx, rid)? {

@@ -4,11 +4,16 @@ use rusqlite::params;
 use xfer::ArtifactId;
 
 use crate::blob::Hex;
-use crate::{RepoError, Snapshot, Tx, UnixTime};
+use crate::{RepoError, Snapshot, Tx, UnixTime, known};
 
 /// Whether a name is shunned.
 pub fn contains(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
-    Ok(snap.conn().prepare_cached("SELECT 1 FROM shun WHERE uuid=?1")?.exists([Hex::of(id)])?)
+    Ok(any(snap)? && snap.conn().prepare_cached("SELECT 1 FROM shun WHERE uuid=?1")?.exists([Hex::of(id)])?)
+}
+
+fn any(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
+    let find = || Ok(snap.conn().prepare_cached("SELECT 1 FROM shun")?.exists([])?);
+    known::ask(snap, |known| &mut known.any_shunned, find)
 }
 
 /// Shuns a name. What is held under it stays until the next rebuild, but is kept to ourselves.
@@ -18,6 +23,7 @@ pub fn add(tx: &Tx<'_>, id: &ArtifactId, reason: &str, now: UnixTime) -> Result<
         now.seconds(),
         reason
     ])?;
+    known::forget(tx);
     Ok(())
 }
 

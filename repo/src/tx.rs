@@ -9,6 +9,7 @@ use crate::blob::Names;
 use crate::cache::Cache;
 use crate::dangling::Dangling;
 use crate::ingest::Unsettled;
+use crate::known::Known;
 use crate::repo::Limits;
 use crate::schema::Tables;
 use crate::zlib::Codec;
@@ -52,6 +53,7 @@ pub(crate) struct Memory {
     pub(crate) tables: Tables,
     /// Those of this transaction.
     pub(crate) names: Names,
+    pub(crate) known: Known,
     pub(crate) dangling: Option<Dangling>,
     pub(crate) unsettled: Unsettled,
     pub(crate) origin: Option<Origin>,
@@ -228,6 +230,7 @@ impl Memory {
             codec: Codec::new(),
             tables: Tables::default(),
             names: Names::default(),
+            known: Known::default(),
             dangling: None,
             unsettled: Unsettled::default(),
             origin: None,
@@ -260,6 +263,7 @@ impl Memory {
     /// Starts anew.
     fn begin(&mut self) {
         self.names.forget();
+        self.known = Known::default();
         self.dangling = None;
         self.unsettled = Unsettled::default();
         self.origin = None;

@@ -50,6 +50,7 @@ pub(super) fn store(tx: &Tx<'_>, record: &Record) -> Result<(), RepoError> {
     if record.kind == Kind::Subscriber && !has_table(tx, "subscriber")? {
         tx.conn().execute_batch(SUBSCRIBERS)?;
     }
+    crate::known::forget(tx);
     let shape = record.kind.shape();
     let known = columns(tx, record.kind)?;
     let values: Vec<_> = record.values.iter().filter(|(column, _)| known.contains(column)).collect();

@@ -302,6 +302,7 @@ fn write(
                 .execute(params![rcvid, form.size, Hex::of(id), form.value()])?;
             let rid = Rid(tx.conn().last_insert_rowid());
             form.fill(tx, rid)?;
+            tx.memory().borrow_mut().names.note(*id, rid);
             blob::list(tx, rid, privacy)?;
             rid
         }
