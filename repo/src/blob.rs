@@ -31,6 +31,9 @@ pub(crate) const PHANTOM_SIZE: i64 = -1;
 
 /// Looks an artifact up by name.
 pub fn presence(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<Presence, RepoError> {
+    if let Some(rid) = snap.memory().borrow().unsettled.awaited(id) {
+        return Ok(Presence::Phantom(rid));
+    }
     let mut statement = snap.conn().prepare_cached("SELECT rid, size FROM blob WHERE uuid=?1")?;
     let row =
         statement.query_row([Hex::of(id)], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).optional()?;
@@ -46,8 +49,11 @@ pub fn presence(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<Presence, RepoEr
 
 /// The rid of a name, be it a phantom or held.
 pub fn rid(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<Option<Rid>, RepoError> {
-    if let Some(rid) = snap.memory().borrow().names.get(id) {
-        return Ok(Some(rid));
+    {
+        let memory = snap.memory().borrow();
+        if let Some(rid) = memory.names.get(id).or_else(|| memory.unsettled.awaited(id)) {
+            return Ok(Some(rid));
+        }
     }
     let mut statement = snap.conn().prepare_cached("SELECT rid FROM blob WHERE uuid=?1")?;
     let found: Option<Rid> = statement.query_row([Hex::of(id)], |row| row.get(0)).optional()?;
@@ -110,9 +116,20 @@ pub fn rid_or_phantom(tx: &Tx<'_>, id: &ArtifactId, privacy: Privacy) -> Result<
 
 /// Makes a phantom of a name that the file does not know, shunned or not.
 pub(crate) fn insert_phantom(tx: &Tx<'_>, id: &ArtifactId, privacy: Privacy) -> Result<Rid, RepoError> {
+    let rid = tx.memory().borrow_mut().unsettled.new_rid();
+    write_phantom(tx, id, rid, privacy)
+}
+
+/// Writes the rows of a phantom. Without a rid it gets the next one.
+pub(crate) fn write_phantom(
+    tx: &Tx<'_>,
+    id: &ArtifactId,
+    rid: Option<Rid>,
+    privacy: Privacy,
+) -> Result<Rid, RepoError> {
     tx.conn()
-        .prepare_cached("INSERT INTO blob(rcvid, size, uuid, content) VALUES(0, ?1, ?2, NULL)")?
-        .execute((PHANTOM_SIZE, Hex::of(id)))?;
+        .prepare_cached("INSERT INTO blob(rid, rcvid, size, uuid, content) VALUES(?1, 0, ?2, ?3, NULL)")?
+        .execute((rid, PHANTOM_SIZE, Hex::of(id)))?;
     let rid = Rid(tx.conn().last_insert_rowid());
     tx.conn().prepare_cached("INSERT OR IGNORE INTO phantom(rid) VALUES(?1)")?.execute([rid])?;
     list(tx, rid, privacy)?;

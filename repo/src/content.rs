@@ -13,6 +13,7 @@ use xfer::ArtifactId;
 pub(crate) use self::store::rcvid;
 pub use self::store::{add, name, put};
 use crate::blob::{self, PHANTOM_SIZE};
+use crate::zlib::FrameError;
 use crate::{RepoError, Rid, Snapshot, Tx, dangling, delta, private};
 
 /// An artifact on its way in.
@@ -80,6 +81,14 @@ pub fn stored_frame(snap: &Snapshot<'_>, rid: Rid) -> Result<Bytes, RepoError> {
     Ok(frame.into())
 }
 
+/// The same; none if it is large, or not here.
+pub(crate) fn small_frame(snap: &Snapshot<'_>, rid: Rid) -> Result<Option<Bytes>, RepoError> {
+    match with_frame(snap, rid, Bytes::copy_from_slice) {
+        Err(RepoError::NoContent(_)) => Ok(None),
+        read => read,
+    }
+}
+
 /// What an artifact is stored as a delta of.
 pub fn delta_source(snap: &Snapshot<'_>, rid: Rid) -> Result<Option<Rid>, RepoError> {
     let mut statement = snap.conn().prepare_cached("SELECT srcid FROM delta WHERE rid=?1")?;
@@ -116,6 +125,7 @@ pub(crate) fn store_whole(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
 pub(crate) fn replace_whole(tx: &Tx<'_>, rid: Rid, content: &Bytes) -> Result<(), RepoError> {
     let frame = tx.memory().borrow_mut().codec.pack(content);
     tx.conn().prepare_cached("UPDATE blob SET content=?1 WHERE rid=?2")?.execute(params![frame, rid])?;
+    tx.memory().borrow_mut().unsettled.rewrote(rid);
     tx.conn().prepare_cached("DELETE FROM delta WHERE rid=?1")?.execute([rid])?;
     Ok(())
 }
@@ -127,12 +137,42 @@ pub(crate) fn make_phantom(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
         .execute(params![PHANTOM_SIZE, rid])?;
     tx.conn().prepare_cached("DELETE FROM delta WHERE rid=?1")?.execute([rid])?;
     tx.conn().prepare_cached("INSERT OR IGNORE INTO phantom(rid) VALUES(?1)")?.execute([rid])?;
-    tx.memory().borrow_mut().cache.remove(rid);
+    let mut memory = tx.memory().borrow_mut();
+    memory.cache.remove(rid);
+    memory.unsettled.rewrote(rid);
     Ok(())
 }
 
 /// One step of expansion: the artifact from its stored form and the content of its delta source.
 pub(crate) fn expand(snap: &Snapshot<'_>, rid: Rid, source: Option<&Bytes>) -> Result<Bytes, RepoError> {
+    let stored = unpack_stored(snap, rid)?;
+    match source {
+        None => Ok(stored.into()),
+        Some(source) => {
+            let limit = snap.memory().borrow().limits.artifact_bytes;
+            match delta::apply(source, &stored, limit) {
+                Ok(content) => Ok(content.into()),
+                Err(reason) => Err(RepoError::BadDelta { id: blob::id(snap, rid)?, reason }),
+            }
+        }
+    }
+}
+
+/// The same of a stored form that was inflated before.
+pub(crate) fn expand_inflated(
+    snap: &Snapshot<'_>,
+    id: &ArtifactId,
+    inflated: Result<Vec<u8>, FrameError>,
+    source: Option<&Bytes>,
+) -> Result<Bytes, RepoError> {
+    let stored = inflated.map_err(|reason| RepoError::BadFrame { id: *id, reason })?;
+    match source {
+        None => Ok(stored.into()),
+        Some(source) => Ok(apply(snap, id, source, &stored)?.into()),
+    }
+}
+
+fn unpack_stored(snap: &Snapshot<'_>, rid: Rid) -> Result<Vec<u8>, RepoError> {
     let mut memory = snap.memory().borrow_mut();
     let limit = memory.limits.artifact_bytes;
     let unpacked = match with_frame(snap, rid, |frame| memory.codec.unpack(frame, limit))? {
@@ -144,16 +184,9 @@ pub(crate) fn expand(snap: &Snapshot<'_>, rid: Rid, source: Option<&Bytes>) -> R
         }
     };
     drop(memory);
-    let stored = match unpacked {
-        Ok(stored) => stored,
-        Err(reason) => return Err(RepoError::BadFrame { id: blob::id(snap, rid)?, reason }),
-    };
-    match source {
-        None => Ok(stored.into()),
-        Some(source) => match delta::apply(source, &stored, limit) {
-            Ok(content) => Ok(content.into()),
-            Err(reason) => Err(RepoError::BadDelta { id: blob::id(snap, rid)?, reason }),
-        },
+    match unpacked {
+        Ok(stored) => Ok(stored),
+        Err(reason) => Err(RepoError::BadFrame { id: blob::id(snap, rid)?, reason }),
     }
 }
 

@@ -1,20 +1,23 @@
 //! Expand, verify, link: what happens to artifacts after [`crate::content::put`].
 
+pub(crate) mod crew;
 mod every;
 pub(crate) mod examine;
 pub(crate) mod forest;
+mod inflate;
+pub(crate) mod unsettled;
 pub(crate) mod walk;
-
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use rusqlite::params;
 use xfer::ArtifactId;
 
+use self::crew::{Begun, Crew};
 pub(crate) use self::every::every;
-use self::examine::{Batch, Examiners, Item, Reading};
+use self::examine::{Batch, Item, Reading};
 use self::forest::{Forest, Node};
+pub(crate) use self::unsettled::Unsettled;
+use self::unsettled::Written;
 use self::walk::Walk;
 use crate::crosslink::Linker;
 use crate::error::Fault;
@@ -44,28 +47,21 @@ pub struct Settled {
 /// An artifact put since the last call that is not what its name says is an error, and the caller's
 /// transaction is lost. One that waited in the file for its delta source is dropped, the source is kept.
 pub fn settle(tx: &Tx<'_>, now: UnixTime) -> Result<Settled, RepoError> {
+    unsettled::await_no_longer(tx)?;
     let unsettled = std::mem::take(&mut tx.memory().borrow_mut().unsettled);
-    for &rid in &unsettled.waiting {
-        check_waiting(tx, rid)?;
+    for &rid in unsettled.waiting() {
+        check_waiting(tx, rid, unsettled.written(rid))?;
     }
-    let forest = Forest::load(tx, &unsettled.queue)?;
+    let forest = Forest::of_unsettled(tx, &unsettled)?;
+    drop(unsettled);
     let threads = tx.memory().borrow().limits.threads;
-    let (linker, done) = examine::with_examiners(threads, forest.bytes(), |examiners| {
-        let mut settling = Settling::new(tx, &forest, examiners)?;
+    let (linker, done) = crew::with_crew(threads, forest.bytes(), |crew| {
+        let mut settling = Settling::new(tx, &forest, crew)?;
         settling.run()?;
         Ok::<_, RepoError>((settling.linker, settling.done))
     })?;
     linker.finish(tx, now)?;
     Ok(done)
-}
-
-/// What was put and not settled yet.
-#[derive(Default)]
-pub(crate) struct Unsettled {
-    /// What can be expanded now.
-    queue: BTreeMap<Rid, Arrival>,
-    /// What was put and waits for its delta source.
-    waiting: BTreeSet<Rid>,
 }
 
 /// When an artifact was put.
@@ -77,42 +73,21 @@ pub(crate) enum Arrival {
     Earlier,
 }
 
-impl Unsettled {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.waiting.is_empty()
-    }
-
-    /// `rid` was put, and can be expanded.
-    pub(crate) fn arrived(&mut self, rid: Rid) {
-        self.waiting.remove(&rid);
-        self.queue.insert(rid, Arrival::Now);
-    }
-
-    /// `rid` was put, and cannot be expanded.
-    pub(crate) fn waits(&mut self, rid: Rid) {
-        self.waiting.insert(rid);
-    }
-
-    /// Whether `rid` was put before, can be expanded now, and was not yet.
-    pub(crate) fn is_from_earlier(&self, rid: Rid) -> bool {
-        self.queue.get(&rid) == Some(&Arrival::Earlier)
-    }
-
-    /// `rid` was put at some time, and can be expanded now.
-    pub(crate) fn released(&mut self, rid: Rid) {
-        let arrival = if self.waiting.remove(&rid) { Arrival::Now } else { Arrival::Earlier };
-        self.queue.insert(rid, arrival);
-    }
-}
-
 /// Checks as much of a delta as can be checked without its source, and notes the size of its target.
-fn check_waiting(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
-    let id = blob::id(tx, rid)?;
-    let stored = content::expand(tx, rid, None)?;
+fn check_waiting(tx: &Tx<'_>, rid: Rid, written: Option<&Written>) -> Result<(), RepoError> {
+    let id = written.map_or_else(|| blob::id(tx, rid), |written| Ok(written.id))?;
+    let stored = match written.and_then(|written| written.frame.as_ref()) {
+        Some(frame) => content::unpack(tx, &id, frame)?.into(),
+        None => content::expand(tx, rid, None)?,
+    };
     let limit = tx.memory().borrow().limits.artifact_bytes;
     let bad = |reason| RepoError::BadDelta { id, reason };
     delta::check(&stored, limit).map_err(bad)?;
-    set_size(tx, rid, delta::target_size(&stored).map_err(bad)?)
+    let size = delta::target_size(&stored).map_err(bad)?;
+    if written.is_none_or(|written| written.size != size as i64) {
+        set_size(tx, rid, size)?;
+    }
+    Ok(())
 }
 
 fn set_size(tx: &Tx<'_>, rid: Rid, size: usize) -> Result<(), RepoError> {
@@ -128,23 +103,23 @@ struct Settling<'t, 'r> {
     tx: &'t Tx<'r>,
     forest: &'t Forest,
     walk: Walk<'t>,
-    examiners: &'t Examiners,
+    crew: &'t Crew,
     expanded: Vec<Item>,
     expanded_bytes: usize,
-    being_examined: Option<Arc<Batch>>,
+    being_examined: Option<Begun<Batch>>,
     any_private: bool,
     linker: Linker,
     done: Settled,
 }
 
 impl<'t, 'r> Settling<'t, 'r> {
-    fn new(tx: &'t Tx<'r>, forest: &'t Forest, examiners: &'t Examiners) -> Result<Self, RepoError> {
+    fn new(tx: &'t Tx<'r>, forest: &'t Forest, crew: &'t Crew) -> Result<Self, RepoError> {
         let any_private = tx.conn().prepare_cached("SELECT 1 FROM private LIMIT 1")?.exists([])?;
         Ok(Self {
             tx,
             forest,
-            walk: Walk::through(forest),
-            examiners,
+            walk: Walk::helped(forest, crew),
+            crew,
             expanded: Vec::new(),
             expanded_bytes: 0,
             being_examined: None,
@@ -183,7 +158,7 @@ impl<'t, 'r> Settling<'t, 'r> {
 
     /// Has what was expanded examined, and takes in what was being examined until now.
     fn move_on(&mut self) -> Result<(), RepoError> {
-        let next = self.examiners.start(std::mem::take(&mut self.expanded), Reading::Structural);
+        let next = self.crew.begin(Batch::of(std::mem::take(&mut self.expanded), Reading::Structural));
         self.expanded_bytes = 0;
         match self.being_examined.replace(next) {
             Some(examined) => self.absorb(&examined),
@@ -201,9 +176,9 @@ impl<'t, 'r> Settling<'t, 'r> {
     }
 
     /// Links a batch in order, after a look at the names.
-    fn absorb(&mut self, batch: &Batch) -> Result<(), RepoError> {
-        let found = self.examiners.finish(batch);
-        for (&Item { index, expected, ref content }, found) in batch.items().iter().zip(found) {
+    fn absorb(&mut self, begun: &Begun<Batch>) -> Result<(), RepoError> {
+        let found = self.crew.finish(begun);
+        for (&Item { index, expected, ref content }, found) in begun.work().items().iter().zip(found) {
             let (Some(expected), Some(actual)) = (expected, found.name) else {
                 unreachable!("names are wanted")
             };
@@ -253,7 +228,7 @@ impl<'t, 'r> Settling<'t, 'r> {
                 dangling::with(self.tx, |dangling| dangling.insert(waiting.rid, source))?;
             }
             if waiting.arrival == Arrival::Now {
-                check_waiting(self.tx, waiting.rid)?;
+                check_waiting(self.tx, waiting.rid, None)?;
             }
         }
         Ok(())

@@ -3,14 +3,13 @@
 //! Other than stock this invents no control artifacts for a repository without a trunk, and tables that it
 //! does not know stay as they are.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use xfer::ArtifactId;
 
 use crate::crosslink::{self, Linker};
 use crate::error::Fault;
-use crate::ingest::examine::{self, Batch, Examiners, Item, Reading};
+use crate::ingest::crew::{self, Begun, Crew};
+use crate::ingest::examine::{Batch, Item, Reading};
 use crate::tx::Damage;
 use crate::{
     RepoError, Rid, Tx, UnixTime, blob, config, content, dangling, ingest, private, schema, table, tag,
@@ -87,9 +86,9 @@ pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Re
     let total = total.unsigned_abs();
     let put_off = if total >= MANY { put_off_indexes(tx)? } else { Vec::new() };
     let threads = tx.memory().borrow().limits.threads;
-    let (linker, rebuilt, damaged) = examine::with_examiners(threads, usize::MAX, |examiners| {
-        let mut linking = Linking::new(tx, examiners);
-        let damaged = ingest::every(tx, &mut |rid, content| {
+    let (linker, rebuilt, damaged) = crew::with_crew(threads, usize::MAX, |crew| {
+        let mut linking = Linking::new(tx, crew);
+        let damaged = ingest::every(tx, crew, &mut |rid, content| {
             if linking.add(rid, content)? {
                 progress(Progress { done: linking.rebuilt.artifacts, total });
             }
@@ -110,10 +109,10 @@ pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Re
 /// While one batch is being read by other threads, this one expands the next and links the one before.
 struct Linking<'t, 'r> {
     tx: &'t Tx<'r>,
-    examiners: &'t Examiners,
+    crew: &'t Crew,
     linker: Linker,
     expanded: Expanded,
-    being_read: Option<(Vec<Rid>, Arc<Batch>)>,
+    being_read: Option<(Vec<Rid>, Begun<Batch>)>,
     rebuilt: Rebuilt,
 }
 
@@ -126,9 +125,9 @@ struct Expanded {
 }
 
 impl<'t, 'r> Linking<'t, 'r> {
-    fn new(tx: &'t Tx<'r>, examiners: &'t Examiners) -> Self {
+    fn new(tx: &'t Tx<'r>, crew: &'t Crew) -> Self {
         let (linker, expanded, rebuilt) = Default::default();
-        Self { tx, examiners, linker, expanded, being_read: None, rebuilt }
+        Self { tx, crew, linker, expanded, being_read: None, rebuilt }
     }
 
     /// Takes in an artifact. Says whether others were linked meanwhile.
@@ -147,9 +146,9 @@ impl<'t, 'r> Linking<'t, 'r> {
     /// Has what was expanded read, and links what was being read until now.
     fn move_on(&mut self) -> Result<(), RepoError> {
         let Expanded { rids, items, .. } = std::mem::take(&mut self.expanded);
-        let next = (rids, self.examiners.start(items, Reading::Structural));
+        let next = (rids, self.crew.begin(Batch::of(items, Reading::Structural)));
         let Some((rids, batch)) = self.being_read.replace(next) else { return Ok(()) };
-        for (item, found) in batch.items().iter().zip(self.examiners.finish(&batch)) {
+        for (item, found) in batch.work().items().iter().zip(self.crew.finish(&batch)) {
             self.rebuilt.artifacts += 1;
             if let Some(artifact) = &found.artifact {
                 self.linker.take_in(self.tx, rids[item.index], &item.content, artifact)?;

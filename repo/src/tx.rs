@@ -12,7 +12,7 @@ use crate::ingest::Unsettled;
 use crate::known::Known;
 use crate::repo::Limits;
 use crate::schema::Tables;
-use crate::zlib::Codec;
+use crate::zlib::{Codec, FrameError};
 use crate::{RepoError, UnixTime};
 
 /// One consistent view of the file. Every reading function takes one.
@@ -243,6 +243,11 @@ impl Memory {
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.cache = Cache::new(limits.cache_bytes);
         self.limits = limits;
+    }
+
+    /// Unpacks a stored form, within the limits.
+    pub(crate) fn unpack(&mut self, frame: &[u8]) -> Result<Vec<u8>, FrameError> {
+        self.codec.unpack(frame, self.limits.artifact_bytes)
     }
 
     /// Lets go of everything.

@@ -10,6 +10,7 @@ use xfer::hash::{sha1, sha3_256};
 use super::{Incoming, Stored, apply, delta_children, delta_source, get, size, stored_frame, unpack};
 use crate::blob::{self, Hex};
 use crate::config::{self, HashPolicy};
+use crate::ingest::unsettled::{self, Written};
 use crate::{Presence, RepoError, Rid, Snapshot, Tx, dangling, delta, private, shun, unsent};
 
 /// A delta that arrives as such is kept as one, unless its source is itself this many steps away from a whole
@@ -30,6 +31,7 @@ pub fn put(
     dangling::with(tx, |_| ())?;
     let target = match blob::presence(tx, id)? {
         Presence::Unknown => Target::New,
+        Presence::Phantom(_) if is_awaited(tx, id) => Target::Awaited,
         Presence::Phantom(rid) => Target::Phantom(rid),
         // Whole, or against something held, it need not wait any longer.
         Presence::Dangling(rid) if !waits(tx, incoming)? => Target::Dangling(rid),
@@ -102,6 +104,8 @@ const IN_PLACE_BYTES: usize = 1 << 20;
 /// What the new content replaces.
 enum Target {
     New,
+    /// A rid without a row.
+    Awaited,
     Phantom(Rid),
     Dangling(Rid),
 }
@@ -111,6 +115,16 @@ struct Form {
     source: Option<Rid>,
     frame: Bytes,
     size: i64,
+    kept: Kept,
+}
+
+/// Whose memory a frame is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// That of the message, which stays until it is taken in.
+    ByMessage,
+    /// Its own.
+    ByNobody,
 }
 
 impl Form {
@@ -132,10 +146,10 @@ impl Form {
                 let size =
                     delta::target_size(delta).map_err(|reason| RepoError::BadDelta { id: *id, reason })?;
                 let frame = tx.memory().borrow_mut().codec.pack(delta).into();
-                Ok(Self { source: Some(source), frame, size: size as i64 })
+                Ok(Self { source: Some(source), frame, size: size as i64, kept: Kept::ByNobody })
             }
             Incoming::Frame { source: None, frame, size } => {
-                Ok(Self { source: None, frame: frame.clone(), size: size.into() })
+                Ok(Self { source: None, frame: frame.clone(), size: size.into(), kept: Kept::ByMessage })
             }
             Incoming::Frame { source: Some(source), frame, size } => {
                 let source = source_rid(tx, id, source, privacy)?;
@@ -143,7 +157,12 @@ impl Form {
                     let delta = unpack(tx, id, frame)?;
                     return Self::expanded(tx, id, source, &delta);
                 }
-                Ok(Self { source: Some(source), frame: frame.clone(), size: size.into() })
+                Ok(Self {
+                    source: Some(source),
+                    frame: frame.clone(),
+                    size: size.into(),
+                    kept: Kept::ByMessage,
+                })
             }
         }
     }
@@ -154,7 +173,8 @@ impl Form {
         if content.len() > limit {
             return Err(RepoError::TooLarge { id: *id, size: content.len(), limit });
         }
-        Ok(Self { source: None, frame: memory.codec.pack(content).into(), size: content.len() as i64 })
+        let (frame, size) = (memory.codec.pack(content).into(), content.len() as i64);
+        Ok(Self { source: None, frame, size, kept: Kept::ByNobody })
     }
 
     /// What is bound for `blob.content`: the frame, or the room for it. Binding copies, and making a row of it
@@ -190,7 +210,7 @@ fn source_rid(tx: &Tx<'_>, id: &ArtifactId, source: &ArtifactId, privacy: Privac
     }
     match blob::rid(tx, source)? {
         Some(rid) => Ok(rid),
-        None => blob::insert_phantom(tx, source, privacy),
+        None => unsettled::await_source(tx, source, privacy),
     }
 }
 
@@ -259,7 +279,12 @@ fn is_another_form(
 
 /// Whether the chain of `rid` ends in a phantom, be it `rid` itself.
 pub(super) fn root_is_phantom(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
-    Ok(dangling::with(tx, |dangling| dangling.contains(rid))? || size(tx, rid)?.is_none())
+    let is_written = || tx.memory().borrow().unsettled.written(rid).is_some();
+    Ok(dangling::with(tx, |dangling| dangling.contains(rid))? || !is_written() && size(tx, rid)?.is_none())
+}
+
+fn is_awaited(tx: &Tx<'_>, id: &ArtifactId) -> bool {
+    tx.memory().borrow().unsettled.awaited(id).is_some()
 }
 
 /// Whether a delta of `source` would be a public delta of a private artifact.
@@ -296,10 +321,16 @@ fn write(
 ) -> Result<Rid, RepoError> {
     let rcvid = rcvid(tx)?;
     let rid = match *target {
-        Target::New => {
+        Target::New | Target::Awaited => {
+            let rid = {
+                let unsettled = &mut tx.memory().borrow_mut().unsettled;
+                unsettled.came(id).or_else(|| unsettled.new_rid())
+            };
             tx.conn()
-                .prepare_cached("INSERT INTO blob(rcvid, size, uuid, content) VALUES(?1, ?2, ?3, ?4)")?
-                .execute(params![rcvid, form.size, Hex::of(id), form.value()])?;
+                .prepare_cached(
+                    "INSERT INTO blob(rid, rcvid, size, uuid, content) VALUES(?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![rid, rcvid, form.size, Hex::of(id), form.value()])?;
             let rid = Rid(tx.conn().last_insert_rowid());
             form.fill(tx, rid)?;
             tx.memory().borrow_mut().names.note(*id, rid);
@@ -325,17 +356,22 @@ fn write(
     if let Some(source) = form.source {
         tx.conn().prepare_cached("INSERT INTO delta(rid, srcid) VALUES(?1, ?2)")?.execute([rid, source])?;
     }
+    let Form { source, ref frame, size, kept } = *form;
+    let frame = Some(frame).filter(|frame| kept == Kept::ByMessage && frame.len() < IN_PLACE_BYTES);
+    let written = Written { id: *id, size, source, frame: frame.cloned() };
+    tx.memory().borrow_mut().unsettled.wrote(rid, written);
     Ok(rid)
 }
 
 /// Notes that `rid` waits for the root of `source`.
 fn wait(tx: &Tx<'_>, rid: Rid, source: Rid, id: &ArtifactId, target: &Target) -> Result<(), RepoError> {
     if let Target::Dangling(_) = target {
-        // What waited for it took the short way to its former root.
+        // What waited for it took the short way to its former root. Only what is a phantom is found to be waited for.
+        unsettled::await_no_longer(tx)?;
         dangling::forget(tx);
     }
     let cycle = dangling::with(tx, |dangling| {
-        let cycle = matches!(target, Target::Phantom(_)) && dangling.root(source) == rid;
+        let cycle = matches!(target, Target::Phantom(_) | Target::Awaited) && dangling.root(source) == rid;
         dangling.insert(rid, source);
         cycle
     })?;
@@ -352,7 +388,7 @@ fn release(tx: &Tx<'_>, rid: Rid, target: &Target) -> Result<(), RepoError> {
     match target {
         Target::New => return Ok(()),
         Target::Dangling(_) => drop(dangling::with(tx, |dangling| dangling.remove(rid))?),
-        Target::Phantom(_) => {}
+        Target::Phantom(_) | Target::Awaited => {}
     }
     let mut released = vec![rid];
     while let Some(source) = released.pop() {

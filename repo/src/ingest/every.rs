@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use xfer::ArtifactId;
 
+use super::crew::Crew;
 use super::forest::Forest;
 use super::walk::Walk;
 use super::{Arrival, set_size};
@@ -15,6 +16,7 @@ use crate::{RepoError, Rid, Tx, dangling};
 /// What waits for a phantom is not among them.
 pub(crate) fn every(
     tx: &Tx<'_>,
+    crew: &Crew,
     visit: &mut dyn FnMut(Rid, &Bytes) -> Result<(), RepoError>,
 ) -> Result<Vec<ArtifactId>, RepoError> {
     let mut statement = tx.conn().prepare_cached("SELECT rid FROM blob WHERE size>=0")?;
@@ -22,9 +24,9 @@ pub(crate) fn every(
     let queue: BTreeMap<Rid, Arrival> = dangling::with(tx, |dangling| {
         rids.into_iter().filter(|&rid| !dangling.contains(rid)).map(|rid| (rid, Arrival::Earlier)).collect()
     })?;
-    let forest = Forest::load(tx, &queue)?;
+    let forest = Forest::load(tx, &queue, |_| None)?;
     drop(queue);
-    let mut walk = Walk::through(&forest);
+    let mut walk = Walk::helped(&forest, crew);
     for index in forest.without_source() {
         walk.abandon(index);
     }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use bytes::Bytes;
 use xfer::ArtifactId;
 
 use super::Arrival;
+use super::unsettled::{Unsettled, Written};
 use crate::blob::Name;
 use crate::{RepoError, Rid, Tx, content};
 
@@ -18,6 +20,8 @@ pub(crate) struct Node {
     /// What it is stored as a delta of, be that in the forest or not.
     pub(crate) source: Option<Rid>,
     pub(crate) arrival: Arrival,
+    /// Its stored form, if that is at hand.
+    pub(crate) frame: Option<Bytes>,
 }
 
 /// Artifacts as trees of deltas.
@@ -31,17 +35,30 @@ pub(crate) struct Forest {
 }
 
 impl Forest {
-    /// The forest of what is unsettled.
-    pub(crate) fn load(tx: &Tx<'_>, queue: &BTreeMap<Rid, Arrival>) -> Result<Self, RepoError> {
+    /// The forest of what can be expanded now.
+    pub(crate) fn of_unsettled(tx: &Tx<'_>, unsettled: &Unsettled) -> Result<Self, RepoError> {
+        Self::load(tx, unsettled.queue(), |rid| unsettled.written(rid))
+    }
+
+    /// The forest of artifacts that are stored. Of those that were just `written`, nothing is read.
+    pub(crate) fn load<'w>(
+        tx: &Tx<'_>,
+        queue: &BTreeMap<Rid, Arrival>,
+        written: impl Fn(Rid) -> Option<&'w Written>,
+    ) -> Result<Self, RepoError> {
         let mut statement = tx.conn().prepare_cached(
             "SELECT uuid, size, (SELECT srcid FROM delta WHERE delta.rid=blob.rid) FROM blob WHERE rid=?1",
         )?;
         let mut nodes = Vec::with_capacity(queue.len());
         for (&rid, &arrival) in queue {
+            if let Some(&Written { id, size, source, ref frame }) = written(rid) {
+                nodes.push(Node { rid, id, size, source, arrival, frame: frame.clone() });
+                continue;
+            }
             nodes.push(statement.query_row([rid], |row| {
                 let Name(id) = row.get(0)?;
                 tx.memory().borrow_mut().names.note(id, rid);
-                Ok(Node { rid, id, size: row.get(1)?, source: row.get(2)?, arrival })
+                Ok(Node { rid, id, size: row.get(1)?, source: row.get(2)?, arrival, frame: None })
             })?);
         }
         Ok(Self::of(nodes))
@@ -57,7 +74,7 @@ impl Forest {
                 at = content::delta_source(tx, rid)?;
             }
         }
-        Self::load(tx, &nodes)
+        Self::load(tx, &nodes, |_| None)
     }
 
     /// A forest of nodes that are in the order of their rids.
@@ -98,6 +115,26 @@ impl Forest {
         let start = self.order.partition_point(|index| key(index) < source);
         let end = self.order.partition_point(|index| key(index) <= source);
         start..end
+    }
+
+    /// Indexes of nodes in the order in which a walk gets to them.
+    pub(crate) fn walking_order(&self) -> Vec<usize> {
+        let mut order = Vec::with_capacity(self.nodes.len());
+        let (mut branches, mut tops_done) = (Vec::<Range<usize>>::new(), 0);
+        loop {
+            let Some(branch) = branches.last_mut() else {
+                let Some((_, places)) = self.next_top(tops_done) else { return order };
+                tops_done = places.end;
+                branches.push(places);
+                continue;
+            };
+            let Some(place) = branch.next() else {
+                branches.pop();
+                continue;
+            };
+            order.push(self.order[place]);
+            branches.push(self.deltas_of(Some(self.nodes[self.order[place]].rid)));
+        }
     }
 
     /// The first source at or after `place` of the order that is not in the forest itself, if any.

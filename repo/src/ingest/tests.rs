@@ -1,5 +1,6 @@
 //! Artifacts in every order, true and false.
 
+use md5::Digest as _;
 use proptest::prelude::*;
 use xfer::card::Privacy;
 use xfer::hash::{sha1, sha3_256};
@@ -374,4 +375,34 @@ fn a_large_artifact_that_does_not_compress_is_held() {
     let snap = repo.snapshot().unwrap();
     let rid = blob::rid(&snap, &sha3_256(&first)).unwrap().unwrap();
     assert!(content::stored_frame(&snap, rid).unwrap() == stored);
+}
+
+/// A public check-in of a private file, linked before the walk gets to the file.
+#[test]
+fn what_is_stored_whole_while_it_waits_for_the_walk_is_taken_as_such() {
+    let texts = versions(2);
+    let file = sha3_256(&texts[1]);
+    let cards = format!("C check-in\nD 2020-01-01T00:00:00\nF file {file}\nU u\n");
+    let seal = faster_hex::hex_string(&md5::Md5::digest(cards.as_bytes()));
+    let checkin = format!("{cards}Z {seal}\n").into_bytes();
+    for threads in [1, 2] {
+        let mut repo = repo();
+        repo.set_limits(crate::Limits { threads, ..crate::Limits::default() }).unwrap();
+        let settled = settle_and_commit(&mut repo, |tx| {
+            put_as(tx, &sha3_256(&texts[0]), &Incoming::Whole(&texts[0]), Privacy::Private).unwrap();
+            let (source, delta) = (sha3_256(&texts[0]), delta(&texts[0], &texts[1]));
+            let incoming = Incoming::Delta { source: &source, delta: &delta };
+            put_as(tx, &file, &incoming, Privacy::Private).unwrap();
+            put(tx, &checkin).unwrap();
+            for filling in [1, 2, 3] {
+                put(tx, &vec![filling; BATCH_BYTES]).unwrap();
+            }
+        });
+        assert_eq!(settled.verified, 6);
+        assert_holds(&mut repo, &texts);
+        let tx = repo.begin().unwrap();
+        assert_eq!(number(&tx, "SELECT count(*) FROM private"), 1, "the older version");
+        assert_eq!(number(&tx, "SELECT count(*) FROM delta"), 0);
+        tx.commit().unwrap();
+    }
 }

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::forest::Forest;
+use super::crew::Crew;
+use super::forest::{Forest, Node};
+use super::inflate::Ahead;
 use crate::error::Fault;
 use crate::{RepoError, Rid, Snapshot, content};
 
@@ -18,6 +20,7 @@ pub(crate) struct Walk<'f> {
     held: usize,
     seen: usize,
     abandoned: Vec<bool>,
+    ahead: Option<Ahead<'f>>,
 }
 
 /// Deltas of one source still to be expanded.
@@ -32,7 +35,13 @@ struct Branch {
 impl<'f> Walk<'f> {
     pub(crate) fn through(forest: &'f Forest) -> Self {
         let abandoned = vec![false; forest.len()];
-        Self { forest, branches: Vec::new(), tops_done: 0, held: 0, seen: 0, abandoned }
+        Self { forest, branches: Vec::new(), tops_done: 0, held: 0, seen: 0, abandoned, ahead: None }
+    }
+
+    /// A walk for which others inflate what it gets to next.
+    pub(crate) fn helped(forest: &'f Forest, crew: &'f Crew) -> Self {
+        let ahead = (!crew.is_alone()).then(|| Ahead::of(forest, crew));
+        Self { ahead, ..Self::through(forest) }
     }
 
     /// Expands the next node. The inner error is about that node; an outer one ends the walk.
@@ -43,6 +52,7 @@ impl<'f> Walk<'f> {
     ) -> Result<Option<(usize, Result<Bytes, RepoError>)>, RepoError> {
         loop {
             let Some((place, source)) = self.next_place(snap)? else { return Ok(None) };
+            let passed = self.seen;
             self.seen += 1;
             let index = self.forest.at(place);
             let rid = self.forest.node(index).rid;
@@ -50,7 +60,7 @@ impl<'f> Walk<'f> {
                 self.go_down(rid, &Bytes::new(), usize::MAX);
                 continue;
             }
-            return match content::expand(snap, rid, source.as_ref()) {
+            return match self.expand(snap, passed, index, source.as_ref()) {
                 Ok(content) => {
                     drop(source);
                     self.go_down(rid, &content, snap.memory().borrow().limits.held_bytes);
@@ -93,6 +103,26 @@ impl<'f> Walk<'f> {
 
     pub(crate) fn is_abandoned(&self, index: usize) -> bool {
         self.abandoned[index]
+    }
+
+    fn expand(
+        &mut self,
+        snap: &Snapshot<'_>,
+        passed: usize,
+        index: usize,
+        source: Option<&Bytes>,
+    ) -> Result<Bytes, RepoError> {
+        let Node { rid, id, frame, .. } = self.forest.node(index);
+        let inflated = match &mut self.ahead {
+            Some(ahead) => ahead.take(snap, self.forest, passed)?,
+            None => frame.as_ref().map(|frame| snap.memory().borrow_mut().unpack(frame)),
+        };
+        match inflated {
+            Some(inflated) => content::expand_inflated(snap, id, inflated, source),
+            // Meanwhile it was stored whole.
+            None if snap.memory().borrow().unsettled.was_rewritten(*rid) => content::expand(snap, *rid, None),
+            None => content::expand(snap, *rid, source),
+        }
     }
 
     /// The next place of the order, with the content of the source.

@@ -1,12 +1,12 @@
 //! Every artifact against its name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use xfer::ArtifactId;
 
 use super::{Finding, Report};
-use crate::ingest::examine::{self, Batch, Examiners, Item, Reading};
+use crate::ingest::crew::{self, Begun, Crew};
+use crate::ingest::examine::{Batch, Item, Reading};
 use crate::ingest::forest::{Forest, Node};
 use crate::ingest::walk::Walk;
 use crate::ingest::{Arrival, BATCH_BYTES};
@@ -19,10 +19,10 @@ pub fn artifacts(snap: &Snapshot<'_>) -> Result<Report, RepoError> {
     let mut report = Report { phantoms: phantoms(snap)?, ..Report::default() };
     let forest = Forest::of(nodes(snap, &mut report)?);
     let threads = snap.memory().borrow().limits.threads;
-    examine::with_examiners(threads, forest.bytes(), |examiners| {
+    crew::with_crew(threads, forest.bytes(), |crew| {
         let passed = vec![false; forest.len()];
         let findings = &mut report.findings;
-        let mut check = Check { snap, forest: &forest, examiners, passed, findings };
+        let mut check = Check { snap, forest: &forest, crew, passed, findings };
         check.contents()?;
         check.cycles();
         Ok::<_, RepoError>(())
@@ -54,6 +54,7 @@ fn nodes(snap: &Snapshot<'_>, report: &mut Report) -> Result<Vec<Node>, RepoErro
                 size: row.get(2)?,
                 source: row.get(3)?,
                 arrival: Arrival::Earlier,
+                frame: None,
             }),
             Err(_) => report.findings.push(Finding::BadName { rid }),
         }
@@ -71,14 +72,14 @@ fn phantoms(snap: &Snapshot<'_>) -> Result<u64, RepoError> {
 struct Check<'s, 'r> {
     snap: &'s Snapshot<'r>,
     forest: &'s Forest,
-    examiners: &'s Examiners,
+    crew: &'s Crew,
     passed: Vec<bool>,
     findings: &'s mut Vec<Finding>,
 }
 
 impl Check<'_, '_> {
     fn contents(&mut self) -> Result<(), RepoError> {
-        let mut walk = Walk::through(self.forest);
+        let mut walk = Walk::helped(self.forest, self.crew);
         self.sourceless(&mut walk);
         let mut expanded = Vec::new();
         let mut bytes = 0;
@@ -98,19 +99,19 @@ impl Check<'_, '_> {
             }
             if bytes >= BATCH_BYTES {
                 bytes = 0;
-                let next = self.examiners.start(std::mem::take(&mut expanded), Reading::No);
+                let next = self.crew.begin(Batch::of(std::mem::take(&mut expanded), Reading::No));
                 self.compare(being_examined.replace(next));
             }
         }
         self.compare(being_examined);
-        let last = self.examiners.start(expanded, Reading::No);
+        let last = self.crew.begin(Batch::of(expanded, Reading::No));
         self.compare(Some(last));
         Ok(())
     }
 
-    fn compare(&mut self, batch: Option<Arc<Batch>>) {
+    fn compare(&mut self, batch: Option<Begun<Batch>>) {
         let Some(batch) = batch else { return };
-        for (item, found) in batch.items().iter().zip(self.examiners.finish(&batch)) {
+        for (item, found) in batch.work().items().iter().zip(self.crew.finish(&batch)) {
             let &Node { id, size, .. } = self.forest.node(item.index);
             if let Some(actual) = found.name.filter(|&actual| actual != id) {
                 self.findings.push(Finding::WrongHash { id, actual });

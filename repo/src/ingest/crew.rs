@@ -1,0 +1,182 @@
+//! Other threads that lend a hand with work that comes in pieces.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::manifest::Reader;
+use crate::zlib::Codec;
+
+/// Less than this is not worth another thread.
+const LEAST_BYTES: usize = 256 << 10;
+
+/// Work on a row of things, to be done a piece at a time in any order.
+pub(crate) trait Work: Send + Sync + 'static {
+    /// What is found out about one thing.
+    type Found: Send + 'static;
+
+    /// Which things belong together. All pieces in order are the whole row.
+    fn pieces(&self) -> &[Range<usize>];
+
+    /// Does a piece.
+    fn piece(&self, piece: Range<usize>, tools: &mut Tools) -> Vec<Self::Found>;
+}
+
+/// What each thread has for itself.
+#[derive(Default)]
+pub(crate) struct Tools {
+    pub(crate) reader: Reader,
+    pub(crate) codec: Codec,
+}
+
+/// Some threads, this one among them.
+pub(crate) struct Crew {
+    others: Vec<Sender<Job>>,
+    own: RefCell<Tools>,
+}
+
+type Job = Box<dyn FnOnce(&mut Tools) + Send>;
+
+/// Work that was begun.
+pub(crate) struct Begun<W: Work> {
+    shared: Arc<Shared<W>>,
+    done: Receiver<(usize, Vec<W::Found>)>,
+}
+
+struct Shared<W> {
+    work: W,
+    /// The piece to be taken next.
+    next: AtomicUsize,
+}
+
+/// Runs `main` with as many threads as are worth it for about this many bytes. What comes out does not depend on
+/// their number.
+pub(crate) fn with_crew<T>(threads: usize, bytes: usize, main: impl FnOnce(&Crew) -> T) -> T {
+    let others = if bytes < LEAST_BYTES { 0 } else { threads.saturating_sub(1) };
+    std::thread::scope(|scope| {
+        let mut crew = Crew { others: Vec::with_capacity(others), own: RefCell::default() };
+        for _ in 0..others {
+            let (jobs, inbox) = channel::<Job>();
+            scope.spawn(move || {
+                let mut tools = Tools::default();
+                inbox.iter().for_each(|job| job(&mut tools));
+            });
+            crew.others.push(jobs);
+        }
+        main(&crew)
+    })
+}
+
+impl Crew {
+    pub(crate) fn is_alone(&self) -> bool {
+        self.others.is_empty()
+    }
+
+    /// Hands work to the other threads. They do what was begun first first.
+    pub(crate) fn begin<W: Work>(&self, work: W) -> Begun<W> {
+        let shared = Arc::new(Shared { work, next: AtomicUsize::new(0) });
+        let (outbox, done) = channel();
+        for jobs in &self.others {
+            let (shared, outbox) = (shared.clone(), outbox.clone());
+            // Nobody listens any more if the main work ended early.
+            let job = move |tools: &mut Tools| shared.lend_a_hand(tools, |found| drop(outbox.send(found)));
+            jobs.send(Box::new(job)).expect("a thread lives as long as its inbox");
+        }
+        Begun { shared, done }
+    }
+
+    /// Lends a hand with what is left, and gives what was found of each thing, in order.
+    pub(crate) fn finish<W: Work>(&self, begun: &Begun<W>) -> Vec<W::Found> {
+        let mut found = Vec::new();
+        begun.shared.lend_a_hand(&mut self.own.borrow_mut(), |piece| found.push(piece));
+        while found.len() < begun.work().pieces().len() {
+            found.push(begun.done.recv().expect("who took a piece does it"));
+        }
+        found.sort_unstable_by_key(|&(place, _)| place);
+        found.into_iter().flat_map(|(_, of_piece)| of_piece).collect()
+    }
+}
+
+impl<W: Work> Begun<W> {
+    pub(crate) fn work(&self) -> &W {
+        &self.shared.work
+    }
+}
+
+impl<W: Work> Shared<W> {
+    /// Does one piece after the other until all are taken.
+    fn lend_a_hand(&self, tools: &mut Tools, mut tell: impl FnMut((usize, Vec<W::Found>))) {
+        loop {
+            let place = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(piece) = self.work.pieces().get(place) else { return };
+            tell((piece.start, self.work.piece(piece.clone(), tools)));
+        }
+    }
+}
+
+/// Things in a row that are worked on together: so many bytes at least, but for the last piece.
+pub(crate) fn pieces(sizes: impl ExactSizeIterator<Item = usize>, bytes: usize) -> Vec<Range<usize>> {
+    let (mut pieces, mut start, mut held) = (Vec::new(), 0, 0);
+    let count = sizes.len();
+    for (place, size) in sizes.enumerate() {
+        held += size;
+        if held >= bytes || place + 1 == count {
+            pieces.push(start..place + 1);
+            (start, held) = (place + 1, 0);
+        }
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Doubles numbers, three at a time.
+    struct Doubling(Vec<u32>, Vec<Range<usize>>);
+
+    impl Doubling {
+        fn of(numbers: Range<u32>) -> Self {
+            let pieces = pieces(numbers.clone().map(|_| 1).collect::<Vec<_>>().into_iter(), 3);
+            Self(numbers.collect(), pieces)
+        }
+    }
+
+    impl Work for Doubling {
+        type Found = u32;
+
+        fn pieces(&self) -> &[Range<usize>] {
+            &self.1
+        }
+
+        fn piece(&self, piece: Range<usize>, _: &mut Tools) -> Vec<u32> {
+            self.0[piece].iter().map(|number| 2 * number).collect()
+        }
+    }
+
+    #[test]
+    fn pieces_are_the_whole_row() {
+        assert_eq!(pieces([1, 1, 1, 5, 1].into_iter(), 3), [0..3, 3..4, 4..5]);
+        assert!(pieces([0; 0].into_iter(), 3).is_empty());
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_row_whatever_is_finished_first() {
+        for threads in [1, 2, 5] {
+            with_crew(threads, LEAST_BYTES, |crew| {
+                assert_eq!(crew.is_alone(), threads == 1);
+                let begun = [0..1000, 1000..1010, 0..0].map(|numbers| crew.begin(Doubling::of(numbers)));
+                assert_eq!(crew.finish(&begun[1]), (1000..1010).map(|n| 2 * n).collect::<Vec<_>>());
+                assert_eq!(crew.finish(&begun[0]), (0..1000).map(|n| 2 * n).collect::<Vec<_>>());
+                assert!(crew.finish(&begun[2]).is_empty());
+            });
+        }
+    }
+
+    #[test]
+    fn main_work_that_ends_early_leaves_no_thread_behind() {
+        with_crew(3, LEAST_BYTES, |crew| drop(crew.begin(Doubling::of(0..1000))));
+    }
+}

@@ -1,0 +1,103 @@
+//! Inflating stored forms before the walk gets to them, by other threads.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::crew::{self, Begun, Crew, Tools, Work};
+use super::forest::Forest;
+use crate::zlib::{FrameError, declared_size};
+use crate::{RepoError, Snapshot, content};
+
+/// Bytes of expanded forms that are at hand before they are needed. As many are being inflated meanwhile.
+const AHEAD_BYTES: usize = 1 << 20;
+
+/// Bytes of expanded forms that one thread inflates at a time.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// What the shortest form counts as.
+const LEAST_BYTES: usize = 64;
+
+/// The stored forms of a forest, inflated in the order in which a walk gets to them.
+pub(crate) struct Ahead<'c> {
+    crew: &'c Crew,
+    /// Indexes of nodes, in that order.
+    order: Vec<usize>,
+    /// Where in the order the ones at hand begin, and what they are.
+    start: usize,
+    at_hand: Vec<Option<Inflated>>,
+    /// Those that come behind them.
+    coming: Option<Begun<Inflating>>,
+}
+
+/// A stored form without its compression.
+pub(crate) type Inflated = Result<Vec<u8>, FrameError>;
+
+/// None: it is for the walk itself to read.
+struct Inflating {
+    frames: Vec<Option<Bytes>>,
+    pieces: Vec<Range<usize>>,
+    limit: usize,
+}
+
+impl<'c> Ahead<'c> {
+    pub(super) fn of(forest: &Forest, crew: &'c Crew) -> Self {
+        Self { crew, order: forest.walking_order(), start: 0, at_hand: Vec::new(), coming: None }
+    }
+
+    /// The form at a place of the walk's order. Places are asked for in order; none need be. None if it is large or
+    /// cannot be read.
+    pub(super) fn take(
+        &mut self,
+        snap: &Snapshot<'_>,
+        forest: &Forest,
+        place: usize,
+    ) -> Result<Option<Inflated>, RepoError> {
+        while place >= self.start + self.at_hand.len() {
+            self.start += self.at_hand.len();
+            self.at_hand = match self.coming.take() {
+                Some(coming) => self.crew.finish(&coming),
+                None => self.crew.finish(&self.crew.begin(self.next(snap, forest, self.start)?)),
+            };
+            let next = self.next(snap, forest, self.start + self.at_hand.len())?;
+            self.coming = Some(self.crew.begin(next));
+        }
+        Ok(self.at_hand[place - self.start].take())
+    }
+
+    /// Reads the forms of the order from a place on.
+    fn next(&self, snap: &Snapshot<'_>, forest: &Forest, start: usize) -> Result<Inflating, RepoError> {
+        let (mut frames, mut sizes, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for &index in &self.order[start..] {
+            if bytes >= AHEAD_BYTES {
+                break;
+            }
+            let node = forest.node(index);
+            let frame = match &node.frame {
+                Some(frame) => Some(frame.clone()),
+                None if snap.memory().borrow().unsettled.was_rewritten(node.rid) => None,
+                None => content::small_frame(snap, node.rid)?,
+            };
+            let size = |frame: &Bytes| declared_size(frame).unwrap_or(0).max(frame.len());
+            let frame = frame.filter(|frame| size(frame) <= AHEAD_BYTES);
+            sizes.push(frame.as_ref().map_or(0, size).max(LEAST_BYTES));
+            bytes += sizes[sizes.len() - 1];
+            frames.push(frame);
+        }
+        let limit = snap.memory().borrow().limits.artifact_bytes;
+        Ok(Inflating { frames, pieces: crew::pieces(sizes.into_iter(), PIECE_BYTES), limit })
+    }
+}
+
+impl Work for Inflating {
+    type Found = Option<Inflated>;
+
+    fn pieces(&self) -> &[Range<usize>] {
+        &self.pieces
+    }
+
+    fn piece(&self, piece: Range<usize>, tools: &mut Tools) -> Vec<Option<Inflated>> {
+        let mut inflate = |frame: &Bytes| tools.codec.unpack(frame, self.limit);
+        self.frames[piece].iter().map(|frame| frame.as_ref().map(&mut inflate)).collect()
+    }
+}
