@@ -36,10 +36,11 @@ pub fn load(snap: &Snapshot<'_>) -> Result<Option<Partial>, RepoError> {
     Ok(Some(Partial { seqno: row.get(0)?, project: row.get(1)?, server: row.get(2)? }))
 }
 
-/// Marks the file as unfinished, and how far it came.
+/// Marks the file as unfinished, and how far it came. The first time, indexes are put off until it is whole.
 pub fn save(tx: &Tx<'_>, partial: &Partial) -> Result<(), RepoError> {
     if !schema::has_table(tx, "fx_frond_clone")? {
         tx.conn().execute(CREATE, [])?;
+        schema::late::put_off(tx)?;
     }
     let sql = "REPLACE INTO fx_frond_clone(id, seqno, project, server) VALUES(1, ?1, ?2, ?3)";
     let mut replace = tx.conn().prepare_cached(sql)?;
@@ -47,10 +48,11 @@ pub fn save(tx: &Tx<'_>, partial: &Partial) -> Result<(), RepoError> {
     Ok(())
 }
 
-/// Takes the mark off: the file is whole.
+/// Takes the mark off: the file is whole. Indexes that were put off until then are made.
 pub fn clear(tx: &Tx<'_>) -> Result<(), RepoError> {
     if schema::has_table(tx, "fx_frond_clone")? {
         tx.conn().prepare_cached("DELETE FROM fx_frond_clone")?.execute([])?;
+        schema::late::make(tx)?;
     }
     Ok(())
 }

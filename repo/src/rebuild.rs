@@ -42,12 +42,8 @@ const LATER: [(&str, &str); 4] = [
     ("fx_frond_listed", private::LISTED),
 ];
 
-/// From so many artifacts on, an index is faster made at the end than kept up to date. To make it anew has SQLite prepare every
-/// statement anew.
+/// From so many artifacts on, indexes are faster made at the end than kept up to date.
 const MANY: u64 = 1000;
-
-/// Those that linking itself does not read.
-const INDEXES: [&str; 3] = ["mlink_i2", "mlink_i3", "mlink_i4"];
 
 /// How far a rebuild has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,7 +80,9 @@ pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Re
     tx.memory().borrow_mut().damage = Damage::CountsAsMissing;
     let total: i64 = tx.conn().query_row("SELECT count(*) FROM blob WHERE size>=0", [], |row| row.get(0))?;
     let total = total.unsigned_abs();
-    let put_off = if total >= MANY { put_off_indexes(tx)? } else { Vec::new() };
+    if total >= MANY {
+        schema::late::put_off(tx)?;
+    }
     let threads = tx.memory().borrow().limits.threads;
     let (linker, rebuilt, damaged) = crew::with_crew(threads, usize::MAX, |crew| {
         let mut linking = Linking::new(tx, crew);
@@ -99,7 +97,7 @@ pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Re
         Ok::<_, RepoError>((linking.linker, linking.rebuilt, damaged))
     })?;
     linker.finish(tx, now)?;
-    put_off.iter().try_for_each(|sql| tx.conn().execute_batch(sql))?;
+    schema::late::make(tx)?;
     tx.memory().borrow_mut().damage = Damage::IsAnError;
     note(tx, now)?;
     table::mend(tx, now)?;
@@ -207,17 +205,6 @@ fn make_tables(tx: &Tx<'_>) -> Result<(), RepoError> {
         }
     }
     schema::ticket::make(tx)
-}
-
-/// Takes indexes off, and gives the statements that make them anew.
-fn put_off_indexes(tx: &Tx<'_>) -> Result<Vec<String>, RepoError> {
-    let mut definitions = Vec::new();
-    for index in INDEXES {
-        let sql = "SELECT sql FROM sqlite_schema WHERE type='index' AND name=?1";
-        definitions.push(tx.conn().prepare_cached(sql)?.query_row([index], |row| row.get(0))?);
-        tx.conn().execute_batch(&format!("DROP INDEX {index}"))?;
-    }
-    Ok(definitions)
 }
 
 fn drop_table(tx: &Tx<'_>, table: &str) -> Result<(), RepoError> {

@@ -1,5 +1,6 @@
 //! The tables of a repository file (reference: repo.md sections 1 and 2).
 
+pub(crate) mod late;
 pub(crate) mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet};
