@@ -15,6 +15,9 @@ use super::{BGCOLOR, BRANCH, COMMENT, DATE, PARENT, Row, Statement, TagId, USER,
 use crate::manifest::TagKind;
 use crate::{RepoError, Rid, Text, Tx};
 
+/// Ancestors that are looked at to rule out a doubt. To decide about a tag anew costs as much as all who have it.
+const MOST_ANCESTORS: usize = 100;
+
 /// What the artifacts of one batch say about tags.
 #[derive(Default)]
 pub(crate) struct Batch {
@@ -256,13 +259,30 @@ impl Walk {
         for tag in told.chain([BRANCH]).collect::<BTreeSet<_>>() {
             let may_be_lost = match rows.iter().find(|row| row.tag == tag) {
                 Some(row) => row.kind != TagKind::Propagate,
-                None => has_primary(tx, parent)?,
+                None => self.may_have_had(tx, parent, tag)?,
             };
             if may_be_lost && (tag == BRANCH || self.shadows.was_propagated(tx, tag)?) {
                 self.doubtful.insert(tag);
             }
         }
         Ok(())
+    }
+
+    /// Whether an artifact that has not got a tag may have had it from an ancestor. Not if everything that it descends from
+    /// has not got it either, up to a root or to what is not linked yet: that has handed on nothing.
+    fn may_have_had(&mut self, tx: &Tx<'_>, rid: Rid, tag: TagId) -> Result<bool, RepoError> {
+        let mut at = rid;
+        for _ in 0..MOST_ANCESTORS {
+            if self.unborn.contains(&at) {
+                return Ok(false);
+            }
+            let Some(parent) = primary_parent(tx, at)? else { return Ok(false) };
+            if self.nodes.find(tx, parent, tag)?.is_some() {
+                return Ok(true);
+            }
+            at = parent;
+        }
+        Ok(true)
     }
 
     /// Hands a row on to all descendants that it reaches.
@@ -324,10 +344,6 @@ fn handed_on(row: &Row) -> Row {
 pub(crate) fn primary_parent(tx: &Tx<'_>, child: Rid) -> Result<Option<Rid>, RepoError> {
     let mut statement = tx.conn().prepare_cached("SELECT pid FROM plink WHERE cid=?1 AND isprim")?;
     Ok(statement.query_row([child], |row| row.get(0)).optional()?)
-}
-
-fn has_primary(tx: &Tx<'_>, child: Rid) -> Result<bool, RepoError> {
-    Ok(primary_parent(tx, child)?.is_some())
 }
 
 /// The artifacts whose primary parent this is.
