@@ -82,6 +82,19 @@ impl Known {
         Ok(known)
     }
 
+    /// Whether nothing comes of what is different. What a peer like stock holds and shuns becomes private whenever a peer says
+    /// so, and public whenever another one does: between two that do not agree that goes on for ever.
+    pub fn is_as_good_as(&self, before: &Self) -> bool {
+        let unmarked = |known: &Self| {
+            let mut known = known.clone();
+            for set in [&mut known.private, &mut known.unclustered] {
+                set.retain(|id| !(known.shunned.contains(id) && known.held.contains_key(id)));
+            }
+            known
+        };
+        self.is_stock && unmarked(self) == unmarked(before)
+    }
+
     /// Whether an artifact is held and may be seen by everybody.
     pub fn is_public(&self, id: &ArtifactId) -> bool {
         self.held.contains_key(id) && !self.private.contains(id)
