@@ -26,6 +26,8 @@ pub struct Known {
     pub shunned: BTreeSet<ArtifactId>,
     /// Unversioned files and tombstones.
     pub files: BTreeMap<String, (i64, Option<ArtifactId>)>,
+    /// Of those that are dated earlier than a peer said, which could not be believed: what it said.
+    pub ahead: BTreeMap<String, i64>,
     /// Whether the peer is like stock.
     pub is_stock: bool,
 }
@@ -42,6 +44,10 @@ const WAITING: &str = "WITH RECURSIVE waiting(rid, barred) AS (
        FROM waiting JOIN blob USING(rid) JOIN delta ON delta.srcid=waiting.rid
    )
    SELECT uuid, barred FROM waiting JOIN blob USING(rid)";
+
+const AHEAD: &str = "SELECT ahead.name, said FROM fx_frond_uv_ahead AS ahead
+   JOIN unversioned ON unversioned.name=ahead.name
+  WHERE unversioned.mtime=ahead.mtime AND unversioned.hash IS ahead.hash";
 
 impl Known {
     /// Reads a repository.
@@ -78,6 +84,12 @@ impl Known {
         for entry in unversioned::list(&snap)? {
             let version = (entry.version.mtime, entry.version.hash);
             known.files.insert(entry.name.to_str_lossy().into_owned(), version);
+        }
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE name='fx_frond_uv_ahead'";
+        if snap.conn().prepare_cached(tables)?.query_row([], |row| row.get::<_, i64>(0))? > 0 {
+            let mut statement = snap.conn().prepare_cached(AHEAD)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            known.ahead = rows.collect::<Result<_, _>>()?;
         }
         Ok(known)
     }
