@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use repo::{Repo, RepoError, unversioned};
+use repo::{Repo, RepoError, Snapshot};
 use xfer::ArtifactId;
 
 /// What a repository held at some moment, after a commit.
@@ -75,11 +75,22 @@ impl Known {
                 }
             }
         }
-        for entry in unversioned::list(&snap)? {
-            let version = (entry.version.mtime, entry.version.hash);
-            known.files.insert(entry.name.to_str_lossy().into_owned(), version);
-        }
+        known.read_files(&snap)?;
         Ok(known)
+    }
+
+    fn read_files(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
+        let sql = "SELECT 1 FROM sqlite_schema WHERE name='unversioned'";
+        if !snap.conn().prepare_cached(sql)?.exists([])? {
+            return Ok(());
+        }
+        let mut statement = snap.conn().prepare_cached("SELECT name, mtime, hash FROM unversioned")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let hash: Option<String> = row.get(2)?;
+            self.files.insert(row.get(0)?, (row.get(1)?, hash.and_then(|hash| id(&hash))));
+        }
+        Ok(())
     }
 
     /// Whether an artifact is held and may be seen by everybody.

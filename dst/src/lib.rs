@@ -34,6 +34,7 @@ pub mod check;
 pub mod dice;
 pub mod feature;
 pub mod known;
+pub mod meant;
 pub mod model;
 pub mod node;
 pub mod plan;

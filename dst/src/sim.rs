@@ -29,9 +29,10 @@ use crate::census::Census;
 use crate::check::content::{self, Maker};
 use crate::check::rights::Came;
 use crate::check::tables::Cause;
-use crate::check::{clusters, derived, kept, private, shunned, upkeep};
+use crate::check::{clusters, derived, kept, meant, private, shunned, upkeep};
 use crate::dice::{Dice, Ratio, Turn};
 use crate::feature::Feature;
+use crate::meant::Meant;
 use crate::model::{Model, Violation};
 use crate::node::{Node, Power, Stage, Templates, name};
 use crate::plan::{Fault, Level, Plan};
@@ -202,6 +203,8 @@ struct Sim {
     now: Moment,
     nodes: Vec<Node>,
     model: Model,
+    /// What the user is about to do who is at work; nothing while nobody is.
+    meant: Meant,
     talks: BTreeMap<u64, Talk>,
     done: BTreeSet<Item>,
     side: Side,
@@ -234,6 +237,7 @@ impl Sim {
             queue: Queue::default(),
             now: 0,
             model: Model::default(),
+            meant: Meant::default(),
             talks: BTreeMap::new(),
             done: BTreeSet::new(),
             side: Side::default(),
@@ -449,6 +453,7 @@ impl Sim {
             large: 0,
             dice: &mut dice,
             census: &mut self.census,
+            meant: &mut Meant::default(),
         };
         let done = worker.keep_up(&mut node.repo, sound);
         self.disarm(at, armed)?;
@@ -512,10 +517,13 @@ impl Sim {
             large,
             dice: &mut dice,
             census: &mut self.census,
+            meant: &mut self.meant,
         };
         let done = job(worker, &mut node.repo);
         self.disarm(at, armed)?;
-        self.acted_on(number, at, done)
+        let acted = self.acted_on(number, at, done);
+        self.meant = Meant::default();
+        acted
     }
 
     fn acted_on(
@@ -529,6 +537,7 @@ impl Sim {
             // What there is to build on may be shunned, or not all here.
             Err(error @ (AuthorError::Shunned(_) | AuthorError::NoParent(_) | AuthorError::NoContent(_))) => {
                 self.tell(&format!("peer {at} cannot: {error}"));
+                self.meant = Meant::default();
             }
             Err(AuthorError::Repo(error)) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
             Err(AuthorError::Repo(error)) if self.is_excused(&error) => {
@@ -537,7 +546,11 @@ impl Sim {
             }
             Err(error) => return Err(Violation::new("work", format!("peer {at}: {error}"))),
         }
+        let before = self.nodes[at].known.clone();
         self.audit(at, Maker::User)?;
+        let Node { repo, known, .. } = &mut self.nodes[at];
+        meant::check(repo, &before, known, &self.meant)
+            .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })?;
         self.audit_aside(at, Cause::User(&name(at)))?;
         self.may_crash(Site::CrashAfterWork, number.into(), at);
         Ok(())
@@ -554,12 +567,12 @@ impl Sim {
         if self.is_stock(at) {
             return self.audit_stock(at, &before, maker);
         }
-        let Self { nodes, model, .. } = self;
+        let Self { nodes, model, meant, .. } = self;
         let node = &mut nodes[at];
         let place =
             |violation: Violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation };
         let Node { repo, known, .. } = node;
-        let artifacts = content::check(repo, &before, known, maker, model).map_err(place)?;
+        let artifacts = content::check(repo, &before, known, maker, meant, model).map_err(place)?;
         kept::check(&before, known).map_err(place)?;
         shunned::check(&before, known).map_err(place)?;
         private::check(known, model).map_err(place)?;
