@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use repo::{Repo, RepoError, Snapshot};
-use xfer::ArtifactId;
+use rusqlite::OptionalExtension as _;
+use xfer::card::{Igot, Privacy};
+use xfer::{ArtifactId, Card, Message};
+
+use crate::check::wire::Leave;
 
 /// What a repository held at some moment, after a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -143,6 +147,38 @@ impl Known {
         let live = |(name, &(mtime, hash)): (_, &(i64, Option<ArtifactId>))| Some((name, (mtime, hash?)));
         self.files.iter().filter_map(|(name, version)| live((name.as_str(), version))).collect()
     }
+}
+
+/// Sizes of artifacts that a reply puts off for want of room: those that were asked for and are only named, and that
+/// with which a clone is to go on.
+pub fn put_off(
+    repo: &mut Repo,
+    reply: &Message,
+    asked: &BTreeSet<ArtifactId>,
+    private: Leave,
+) -> Result<Vec<u64>, RepoError> {
+    let is_sent =
+        |id: &ArtifactId| reply.cards.iter().any(|card| matches!(card, Card::File(file) if file.id == *id));
+    let is_open = |igot: &Igot| igot.privacy == Privacy::Public || private == Leave::Granted;
+    let snap = repo.snapshot()?;
+    let mut named = snap.conn().prepare_cached("SELECT size FROM blob WHERE uuid=?1")?;
+    let sql = "SELECT max(size, length(content)) FROM blob WHERE rid=?1 AND size>=0 AND rid NOT IN private
+        AND uuid NOT IN (SELECT uuid FROM shun)";
+    let mut next = snap.conn().prepare_cached(sql)?;
+    let mut sizes = Vec::new();
+    for card in &reply.cards {
+        let size: Option<i64> = match card {
+            Card::Igot(igot) if asked.contains(&igot.id) && is_open(igot) && !is_sent(&igot.id) => {
+                named.query_row([igot.id.to_string()], |row| row.get(0)).optional()?
+            }
+            Card::CloneSeqno(rid) if *rid > 0 => {
+                next.query_row([i64::from(*rid)], |row| row.get(0)).optional()?
+            }
+            _ => None,
+        };
+        sizes.extend(size.and_then(|size| u64::try_from(size).ok()));
+    }
+    Ok(sizes)
 }
 
 fn id(name: &str) -> Option<ArtifactId> {

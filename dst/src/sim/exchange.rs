@@ -16,9 +16,9 @@ use crate::check::content::{self, Maker};
 use crate::check::deadline::Allowance;
 use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
-use crate::check::{completeness, configuration, events, preview, rights};
+use crate::check::{budget, completeness, configuration, events, preview, rights};
 use crate::dice::{FNV_START, fnv};
-use crate::known::Known;
+use crate::known::{self, Known};
 use crate::model::Violation;
 use crate::node::{Power, Stage};
 use crate::plan::{self, Fault, Login};
@@ -273,12 +273,24 @@ impl Sim {
             gimmes: limits.reply_gimmes,
         };
         sending.check(&reply)?;
+        let (asked, private) = (sending.asked.clone(), sending.private);
+        // A slow server, or one that chooses so, stops before its budget does; who refuses something sends nothing.
+        let stops = reply.first_error().is_some() || !rare.fired().is_empty();
+        // Each artifact is held against the clock up to four times.
+        let looks = 4 * (asked.len() + reply.cards.len()) as u64;
+        let in_time = |step: u64| self.reply_ms(edge.server) / step.max(1) > looks;
+        if !stops && self.plan.step.is_none_or(in_time) {
+            let repo = &mut self.nodes[edge.server].repo;
+            let sizes = known::put_off(repo, &reply, &asked, private).map_err(broken)?;
+            budget::check_full(&reply, budget, sizes)?;
+        }
+        let known = &self.nodes[edge.server].known;
         let allowance = Allowance { span: self.reply_ms(edge.server), step: self.plan.step };
         let announces = |id: &ArtifactId| {
             let public = |card: &Card| matches!(card, Card::Igot(igot) if *igot == Igot::public(*id));
             request.cards.iter().any(public)
         };
-        content::check_gimmes(sending.known, &reply, announces, &BTreeSet::new())?;
+        content::check_gimmes(known, &reply, announces, &BTreeSet::new())?;
         self.check_size(&reply, budget, allowance)?;
         let framing = reply_content_type(&request, body.content_type);
         Ok(Some(pack(encode(&reply), framing)))
