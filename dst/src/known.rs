@@ -149,6 +149,28 @@ impl Known {
     }
 }
 
+/// Names that were asked for in vain, as a repository notes them for later sessions.
+pub fn missed(repo: &mut Repo) -> Result<BTreeSet<ArtifactId>, RepoError> {
+    let snap = repo.snapshot()?;
+    let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_missed'";
+    if !snap.conn().prepare_cached(sql)?.exists([])? {
+        return Ok(BTreeSet::new());
+    }
+    let mut statement = snap.conn().prepare_cached("SELECT uuid FROM fx_frond_missed")?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    Ok(names.collect::<Result<Vec<_>, _>>()?.iter().filter_map(|name| id(name)).collect())
+}
+
+/// What the content of each delta that cannot be expanded yet is to be made from.
+pub fn sources(repo: &mut Repo) -> Result<BTreeMap<ArtifactId, ArtifactId>, RepoError> {
+    let snap = repo.snapshot()?;
+    let sql = "SELECT b.uuid, s.uuid FROM delta d JOIN blob b ON b.rid=d.rid JOIN blob s ON s.rid=d.srcid";
+    let mut statement = snap.conn().prepare_cached(sql)?;
+    let pairs = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
+    Ok(pairs.iter().filter_map(|(name, source)| Some((id(name)?, id(source)?))).collect())
+}
+
 /// Sizes of artifacts that a reply puts off for want of room: those that were asked for and are only named, and that
 /// with which a clone is to go on.
 pub fn put_off(

@@ -28,6 +28,7 @@
 //! # Ok::<(), repo::RepoError>(())
 //! ```
 
+pub mod answer;
 pub mod beside;
 pub mod census;
 pub mod check;

@@ -3,6 +3,7 @@
 mod bounds;
 mod configuring;
 mod daemon;
+mod ending;
 mod exchange;
 mod forgery;
 mod forks;
@@ -269,11 +270,6 @@ impl Sim {
     /// Whether a kind of faults may still hit: at the end none does.
     fn is_on(&self, fault: Fault) -> bool {
         !self.side.is_settled && self.plan.faults.contains_key(&fault)
-    }
-
-    /// Whether a rare choice may still be taken.
-    fn may_choose(&self, site: sync::Site) -> bool {
-        !self.side.is_settled && self.plan.choices.contains_key(&site)
     }
 
     /// Whether a fault hits at a site this time.
@@ -670,12 +666,9 @@ impl Sim {
         if both_frond {
             talk = talk.ask_for(self.clone_version(number));
         }
-        (talk.life, talk.server_life) = (self.nodes[client].life, self.nodes[server].life);
+        (talk.life, talk.server_returns) = (self.nodes[client].life, self.nodes[server].returns);
         talk.begun = self.now;
-        talk.server_stage = self.nodes[server].stage;
         talk.commits = Some(self.nodes[client].commits);
-        talk.lacked = self.nodes[client].known.lacks();
-        talk.server_commits = Some(self.nodes[server].commits);
         talk.stock = self.stock_session(&talk, number.into());
         if talk.stock.is_some() {
             // Stock asks nothing twice.
