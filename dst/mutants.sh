@@ -88,6 +88,8 @@ put_in() {
         's/names += u64::from(blob::rid_or_phantom(tx, &igot\.id, igot\.privacy)?\.is_some());/if !MUTANT { & }/'
     mutant private-for-everybody sync/src/server/orders.rs \
         's/Pragma::SendPrivate if self\.rights\.allow(Right::Private)/& || MUTANT \&\& may_read/'
+    mutant clone-by-right-to-read sync/src/server/orders.rs \
+        's/if !self\.rights\.allow(Right::Clone) {/if !self.rights.allow(if MUTANT { Right::Read } else { Right::Clone }) {/'
     mutant push-without-right sync/src/server/orders.rs \
         's/(true, _) => self\.push = Mode::On,/&\n(false, Mode::On) if MUTANT => self.push = Mode::On,/'
     mutant pull-without-right sync/src/server/orders.rs \
@@ -97,10 +99,14 @@ put_in() {
         's/self\.unversioned\.may_write = self/self.unversioned.may_write = MUTANT || self/'
     mutant cluster-forgets-a-member repo/src/cluster.rs \
         's/members\[part\.clone()\]\.iter()\.map/members[part.clone()].iter().skip(usize::from(MUTANT)).map/'
+    mutant one-artifact-a-message sync/src/outbox.rs \
+        's/|| (self\.bytes\.saturating_add(bytes) <= self\.budget/|| !MUTANT \&\& (self.bytes.saturating_add(bytes) <= self.budget/'
     mutant budget-checked-too-late sync/src/outbox.rs \
         's/(self\.bytes\.saturating_add(bytes) <= self\.budget/((MUTANT \&\& self.bytes <= self.budget || self.bytes.saturating_add(bytes) <= self.budget)/'
     mutant budget-off-by-one sync/src/outbox.rs \
         's/self\.bytes\.saturating_add(bytes) <= self\.budget/self.bytes.saturating_add(bytes) <= self.budget.saturating_add(u64::from(MUTANT))/'
+    mutant rows-without-budget sync/src/server/answer.rs \
+        's/flow, self\.outbox\.room())?/flow, if MUTANT { u64::MAX } else { self.outbox.room() })?/'
     mutant session-without-an-end sync/src/session.rs \
         '/pub fn abandon/,/^    }/s/self\.finish(Some(error), cx);/if !MUTANT { & }/'
     mutant nothing-is-unavailable sync/src/session.rs \
@@ -127,6 +133,12 @@ put_in() {
         's/if shun::contains(tx, id)? || refused_by_policy/if !MUTANT \&\& shun::contains(tx, id)? || refused_by_policy/'
     mutant private-made-public repo/src/blob.rs \
         's/^ *Privacy::Private => "INSERT OR IGNORE INTO private(rid) VALUES(?1)"/Privacy::Private if MUTANT => "INSERT OR IGNORE INTO unclustered(rid) VALUES(?1)",\n&/'
+    mutant tag-on-private-made-public repo/src/author.rs \
+        '/pub fn tags/,/^}/s/privacy = Privacy::Private;/privacy = if MUTANT { Privacy::Public } else { Privacy::Private };/'
+    mutant child-of-private-made-public repo/src/checkin.rs \
+        's/map_err(AuthorError::from)? => Privacy::Private,/map_err(AuthorError::from)? => if MUTANT { Privacy::Public } else { Privacy::Private },/'
+    mutant unchanged-file-forgotten repo/src/checkin.rs \
+        's/files: before\.iter()\.map(unchanged)/files: before.iter().skip(usize::from(MUTANT)).map(unchanged)/'
     mutant row-of-another-taken repo/src/table/writer.rs \
         's/(Some(user), Some(owner)) if user == owner =>/(Some(user), Some(owner)) if user == owner || MUTANT =>/'
     mutant own-row-not-newer repo/src/table/writer.rs \
@@ -173,7 +185,8 @@ copy_tree() {
     stage=$work/stage
     rm -rf "$stage"
     mkdir -p "$stage" "$tree"
-    find . \( -name target -o -name .git \) -prune -o -type f -print0 | xargs -0 cp --parents -t "$stage"
+    find . \( -name target -o -name .git -o -samefile "$work" \) -prune -o -type f -print0 |
+        xargs -0 cp --parents -t "$stage"
     add_condition
     put_in
     (cd "$stage" && find . -type f) >"$work/files"

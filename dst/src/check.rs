@@ -1,6 +1,6 @@
 //! What must always be true. A file a rule, which its first sentence states.
 //!
-//! After every commit: [`content`], [`kept`], [`private`], [`shunned`], [`clusters`], [`tables`], [`configuration`]; [`upkeep`]
+//! After what a user does: [`meant`]. After every commit: [`content`], [`kept`], [`private`], [`shunned`], [`clusters`], [`tables`], [`configuration`]; [`upkeep`]
 //! where an owner looked after a repository, and [`derived`] in one run of 24 (of 192 where all is calm). Of every message:
 //! [`wire`], with [`rights`] and [`budget`], and [`deadline`]; of a request and its reply: [`locks`], [`preview`]. Of what a daemon begins:
 //! [`schedule`]. At the end of a session: [`completeness`], [`events`]. At the end of a run: [`convergence`], [`derived`].
@@ -16,6 +16,7 @@ pub mod derived;
 pub mod events;
 pub mod kept;
 pub mod locks;
+pub mod meant;
 pub mod preview;
 pub mod private;
 pub mod rights;

@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use repo::{Repo, RepoError, unversioned};
-use xfer::ArtifactId;
+use repo::{Repo, RepoError, Snapshot};
+use rusqlite::OptionalExtension as _;
+use xfer::card::{Igot, Privacy};
+use xfer::{ArtifactId, Card, Message};
+
+use crate::check::wire::Leave;
 
 /// What a repository held at some moment, after a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -81,17 +85,28 @@ impl Known {
                 }
             }
         }
-        for entry in unversioned::list(&snap)? {
-            let version = (entry.version.mtime, entry.version.hash);
-            known.files.insert(entry.name.to_str_lossy().into_owned(), version);
-        }
-        let tables = "SELECT count(*) FROM sqlite_schema WHERE name='fx_frond_uv_ahead'";
-        if snap.conn().prepare_cached(tables)?.query_row([], |row| row.get::<_, i64>(0))? > 0 {
+        known.read_files(&snap)?;
+        let ahead = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_uv_ahead'";
+        if snap.conn().prepare_cached(ahead)?.exists([])? {
             let mut statement = snap.conn().prepare_cached(AHEAD)?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             known.ahead = rows.collect::<Result<_, _>>()?;
         }
         Ok(known)
+    }
+
+    fn read_files(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
+        let sql = "SELECT 1 FROM sqlite_schema WHERE name='unversioned'";
+        if !snap.conn().prepare_cached(sql)?.exists([])? {
+            return Ok(());
+        }
+        let mut statement = snap.conn().prepare_cached("SELECT name, mtime, hash FROM unversioned")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let hash: Option<String> = row.get(2)?;
+            self.files.insert(row.get(0)?, (row.get(1)?, hash.and_then(|hash| id(&hash))));
+        }
+        Ok(())
     }
 
     /// Whether nothing comes of what is different. What a peer like stock holds and shuns becomes private whenever a peer says
@@ -157,6 +172,60 @@ impl Known {
         let live = |(name, &(mtime, hash)): (_, &(i64, Option<ArtifactId>))| Some((name, (mtime, hash?)));
         self.files.iter().filter_map(|(name, version)| live((name.as_str(), version))).collect()
     }
+}
+
+/// Names that were asked for in vain, as a repository notes them for later sessions.
+pub fn missed(repo: &mut Repo) -> Result<BTreeSet<ArtifactId>, RepoError> {
+    let snap = repo.snapshot()?;
+    let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_missed'";
+    if !snap.conn().prepare_cached(sql)?.exists([])? {
+        return Ok(BTreeSet::new());
+    }
+    let mut statement = snap.conn().prepare_cached("SELECT uuid FROM fx_frond_missed")?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    Ok(names.collect::<Result<Vec<_>, _>>()?.iter().filter_map(|name| id(name)).collect())
+}
+
+/// What the content of each delta that cannot be expanded yet is to be made from.
+pub fn sources(repo: &mut Repo) -> Result<BTreeMap<ArtifactId, ArtifactId>, RepoError> {
+    let snap = repo.snapshot()?;
+    let sql = "SELECT b.uuid, s.uuid FROM delta d JOIN blob b ON b.rid=d.rid JOIN blob s ON s.rid=d.srcid";
+    let mut statement = snap.conn().prepare_cached(sql)?;
+    let pairs = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
+    Ok(pairs.iter().filter_map(|(name, source)| Some((id(name)?, id(source)?))).collect())
+}
+
+/// Sizes of artifacts that a reply puts off for want of room: those that were asked for and are only named, and that
+/// with which a clone is to go on.
+pub fn put_off(
+    repo: &mut Repo,
+    reply: &Message,
+    asked: &BTreeSet<ArtifactId>,
+    private: Leave,
+) -> Result<Vec<u64>, RepoError> {
+    let is_sent =
+        |id: &ArtifactId| reply.cards.iter().any(|card| matches!(card, Card::File(file) if file.id == *id));
+    let is_open = |igot: &Igot| igot.privacy == Privacy::Public || private == Leave::Granted;
+    let snap = repo.snapshot()?;
+    let mut named = snap.conn().prepare_cached("SELECT size FROM blob WHERE uuid=?1")?;
+    let sql = "SELECT max(size, length(content)) FROM blob WHERE rid=?1 AND size>=0 AND rid NOT IN private
+        AND uuid NOT IN (SELECT uuid FROM shun)";
+    let mut next = snap.conn().prepare_cached(sql)?;
+    let mut sizes = Vec::new();
+    for card in &reply.cards {
+        let size: Option<i64> = match card {
+            Card::Igot(igot) if asked.contains(&igot.id) && is_open(igot) && !is_sent(&igot.id) => {
+                named.query_row([igot.id.to_string()], |row| row.get(0)).optional()?
+            }
+            Card::CloneSeqno(rid) if *rid > 0 => {
+                next.query_row([i64::from(*rid)], |row| row.get(0)).optional()?
+            }
+            _ => None,
+        };
+        sizes.extend(size.and_then(|size| u64::try_from(size).ok()));
+    }
+    Ok(sizes)
 }
 
 fn id(name: &str) -> Option<ArtifactId> {

@@ -28,12 +28,14 @@
 //! # Ok::<(), repo::RepoError>(())
 //! ```
 
+pub mod answer;
 pub mod beside;
 pub mod census;
 pub mod check;
 pub mod dice;
 pub mod feature;
 pub mod known;
+pub mod meant;
 pub mod model;
 pub mod node;
 pub mod plan;

@@ -95,6 +95,8 @@ pub struct Node {
     pub power: Power,
     /// How often it began to run: what was under way before is gone.
     pub life: u32,
+    /// How often it went back to an earlier state.
+    pub returns: u32,
     /// How wrong its clock is, in milliseconds.
     pub skew: i64,
     /// Its limits.
@@ -120,6 +122,8 @@ pub struct Door {
     pub keeper: Doorkeeper,
     /// When logins were taken.
     pub taken: BTreeMap<ArtifactId, UnixTime>,
+    /// Whether a login failed: those who fail often wait, whatever they may do by then.
+    pub has_refused: bool,
 }
 
 struct Backup {
@@ -147,6 +151,7 @@ impl Node {
             stage,
             power: Power::On,
             life: 0,
+            returns: 0,
             skew: plan.skews[index],
             limits: plan.limits[index].clone(),
             commits: 0,
@@ -308,6 +313,7 @@ impl Node {
         (self.repo, self.stage, self.accounts) = (backup.repo, backup.stage, backup.accounts);
         self.stock = backup.stock;
         self.life += 1;
+        self.returns += 1;
         (self.written, self.written_aside) = (None, None);
         self.look()?;
         self.commits += 1;

@@ -3,6 +3,7 @@
 mod bounds;
 mod configuring;
 mod daemon;
+mod ending;
 mod exchange;
 mod forgery;
 mod forks;
@@ -29,9 +30,10 @@ use crate::census::Census;
 use crate::check::content::{self, Maker};
 use crate::check::rights::Came;
 use crate::check::tables::Cause;
-use crate::check::{clusters, derived, kept, private, shunned, upkeep};
+use crate::check::{clusters, derived, kept, meant, private, shunned, upkeep};
 use crate::dice::{Dice, Ratio, Turn};
 use crate::feature::Feature;
+use crate::meant::Meant;
 use crate::model::{Model, Violation};
 use crate::node::{Node, Power, Stage, Templates, name};
 use crate::plan::{Fault, Level, Plan};
@@ -202,6 +204,8 @@ struct Sim {
     now: Moment,
     nodes: Vec<Node>,
     model: Model,
+    /// What the user is about to do who is at work; nothing while nobody is.
+    meant: Meant,
     talks: BTreeMap<u64, Talk>,
     done: BTreeSet<Item>,
     side: Side,
@@ -234,6 +238,7 @@ impl Sim {
             queue: Queue::default(),
             now: 0,
             model: Model::default(),
+            meant: Meant::default(),
             talks: BTreeMap::new(),
             done: BTreeSet::new(),
             side: Side::default(),
@@ -265,11 +270,6 @@ impl Sim {
     /// Whether a kind of faults may still hit: at the end none does.
     fn is_on(&self, fault: Fault) -> bool {
         !self.side.is_settled && self.plan.faults.contains_key(&fault)
-    }
-
-    /// Whether a rare choice may still be taken.
-    fn may_choose(&self, site: sync::Site) -> bool {
-        !self.side.is_settled && self.plan.choices.contains_key(&site)
     }
 
     /// Whether a fault hits at a site this time.
@@ -449,6 +449,7 @@ impl Sim {
             large: 0,
             dice: &mut dice,
             census: &mut self.census,
+            meant: &mut Meant::default(),
         };
         let done = worker.keep_up(&mut node.repo, sound);
         self.disarm(at, armed)?;
@@ -512,10 +513,13 @@ impl Sim {
             large,
             dice: &mut dice,
             census: &mut self.census,
+            meant: &mut self.meant,
         };
         let done = job(worker, &mut node.repo);
         self.disarm(at, armed)?;
-        self.acted_on(number, at, done)
+        let acted = self.acted_on(number, at, done);
+        self.meant = Meant::default();
+        acted
     }
 
     fn acted_on(
@@ -529,6 +533,7 @@ impl Sim {
             // What there is to build on may be shunned, or not all here.
             Err(error @ (AuthorError::Shunned(_) | AuthorError::NoParent(_) | AuthorError::NoContent(_))) => {
                 self.tell(&format!("peer {at} cannot: {error}"));
+                self.meant = Meant::default();
             }
             Err(AuthorError::Repo(error)) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
             Err(AuthorError::Repo(error)) if self.is_excused(&error) => {
@@ -537,7 +542,11 @@ impl Sim {
             }
             Err(error) => return Err(Violation::new("work", format!("peer {at}: {error}"))),
         }
+        let before = self.nodes[at].known.clone();
         self.audit(at, Maker::User)?;
+        let Node { repo, known, .. } = &mut self.nodes[at];
+        meant::check(repo, &before, known, &self.meant)
+            .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })?;
         self.audit_aside(at, Cause::User(&name(at)))?;
         self.may_crash(Site::CrashAfterWork, number.into(), at);
         Ok(())
@@ -554,12 +563,12 @@ impl Sim {
         if self.is_stock(at) {
             return self.audit_stock(at, &before, maker);
         }
-        let Self { nodes, model, .. } = self;
+        let Self { nodes, model, meant, .. } = self;
         let node = &mut nodes[at];
         let place =
             |violation: Violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation };
         let Node { repo, known, .. } = node;
-        let artifacts = content::check(repo, &before, known, maker, model).map_err(place)?;
+        let artifacts = content::check(repo, &before, known, maker, meant, model).map_err(place)?;
         kept::check(&before, known).map_err(place)?;
         shunned::check(&before, known).map_err(place)?;
         private::check(known, model).map_err(place)?;
@@ -657,12 +666,9 @@ impl Sim {
         if both_frond {
             talk = talk.ask_for(self.clone_version(number));
         }
-        (talk.life, talk.server_life) = (self.nodes[client].life, self.nodes[server].life);
+        (talk.life, talk.server_returns) = (self.nodes[client].life, self.nodes[server].returns);
         talk.begun = self.now;
-        talk.server_stage = self.nodes[server].stage;
         talk.commits = Some(self.nodes[client].commits);
-        talk.lacked = self.nodes[client].known.lacks();
-        talk.server_commits = Some(self.nodes[server].commits);
         talk.stock = self.stock_session(&talk, number.into());
         if talk.stock.is_some() {
             // Stock asks nothing twice.

@@ -7,9 +7,10 @@ use sync::schedule::Outcome;
 use sync::{CloneVersion, Session, SyncOptions};
 use xfer::{ArtifactId, Card, Message, Pragma};
 
+use crate::answer::{Answer, Chances};
 use crate::check::tables::Rows;
 use crate::dice::Dice;
-use crate::node::{self, Stage};
+use crate::node;
 use crate::plan::Edge;
 use crate::queue::Moment;
 use crate::rights::{Letters, Right};
@@ -22,10 +23,8 @@ pub struct Talk {
     pub edge: usize,
     /// The life of the client in which it began.
     pub life: u32,
-    /// The life of the server in which it began.
-    pub server_life: u32,
-    /// Whether the server had the project when it began.
-    pub server_stage: Stage,
+    /// How often the server had gone back to an earlier state when it began.
+    pub server_returns: u32,
     /// The session.
     pub session: Session,
     /// Whether it composes the next request before it takes in a reply.
@@ -54,11 +53,12 @@ pub struct Talk {
     pub files: BTreeMap<String, (i64, Option<ArtifactId>)>,
     /// What came of it as an empty file, as stock sends what it has not got the content of.
     pub hollow: BTreeSet<ArtifactId>,
-    /// Names whose content the client lacked when it began. Of more than one request asks for, those that others were
-    /// asked for in vain have their turn in later sessions.
-    pub lacked: BTreeSet<ArtifactId>,
-    /// Commits of the server when it began; none if nothing else can happen to it before the end.
-    pub server_commits: Option<u64>,
+    /// Answers on their way, by attempt and copy of the request.
+    pub answers: BTreeMap<(u32, u64), Answer>,
+    /// What the answers could have brought.
+    pub chances: Chances,
+    /// Files without history that the request under way asks for.
+    pub asking_files: BTreeSet<String>,
     /// What the replies took off the list of unsent artifacts.
     pub released: BTreeSet<ArtifactId>,
     /// Rows of tables that the last request gave.
@@ -67,7 +67,7 @@ pub struct Talk {
     pub asks: (bool, bool),
     /// Whether it was told of a lock in the way.
     pub is_barred: bool,
-    /// Whether a reply was damaged on the way.
+    /// Whether the reply that was taken in last, or its request, was damaged on the way.
     pub soundness: Soundness,
     /// How it ended, as the schedule of a daemon is told.
     pub end: Outcome,
@@ -107,8 +107,7 @@ impl Talk {
         Self {
             edge,
             life: 0,
-            server_life: 0,
-            server_stage: Stage::Whole,
+            server_returns: 0,
             session,
             looks_ahead: seed[0].is_multiple_of(2),
             ahead: None,
@@ -123,8 +122,9 @@ impl Talk {
             wishes: BTreeSet::new(),
             files: BTreeMap::new(),
             hollow: BTreeSet::new(),
-            lacked: BTreeSet::new(),
-            server_commits: None,
+            answers: BTreeMap::new(),
+            chances: Chances::default(),
+            asking_files: BTreeSet::new(),
             released: BTreeSet::new(),
             given: Rows::new(),
             asks: (false, false),
@@ -209,10 +209,15 @@ pub fn allowed(edge: &Edge, letters: &Letters) -> SyncOptions {
 /// Whether the letters do not allow what is asked: then a refusal is right.
 pub fn is_refused(options: &SyncOptions, kind: Kind, letters: &Letters) -> bool {
     let lacks = |asked: bool, right: Right| asked && !letters.allow(right);
-    lacks(kind == Kind::Clone, Right::Clone)
-        || lacks(options.pull, Right::Read)
-        || lacks(options.push, Right::Write)
-        || lacks(options.private, Right::Private)
-        || lacks(options.unversioned, Right::Read)
-        || lacks(options.config_push.is_some(), Right::Admin)
+    match kind {
+        // What a clone may not read after its batches it does without.
+        Kind::Clone => lacks(true, Right::Clone) || lacks(options.private, Right::Private),
+        Kind::Sync => {
+            lacks(options.pull, Right::Read)
+                || lacks(options.push, Right::Write)
+                || lacks(options.private, Right::Private)
+                || lacks(options.unversioned, Right::Read)
+                || lacks(options.config_push.is_some(), Right::Admin)
+        }
+    }
 }

@@ -18,6 +18,8 @@ use xfer::{ArtifactId, UvName, hash};
 
 use crate::census::Census;
 use crate::dice::{Dice, Ratio};
+use crate::meant::{Change, FileMeant, Meant, Paper};
+use crate::stock::lines::escaped;
 
 /// A user at work.
 pub struct Worker<'a> {
@@ -33,6 +35,8 @@ pub struct Worker<'a> {
     pub large: u64,
     /// Counts what is done.
     pub census: &'a mut Census,
+    /// What it is about to do.
+    pub meant: &'a mut Meant,
 }
 
 /// What each choice of [`Worker::act`] is called.
@@ -102,6 +106,7 @@ impl Worker<'_> {
         };
         let files: Vec<NewFile> = numbers.map(file).collect();
         let new = NewCheckin { files, ..self.new_checkin(None) };
+        self.meant.check_in(&new);
         let id = commit(&tx, &new)?;
         tx.commit()?;
         Ok(format!("checks in {} as {}", new.files.len(), id.short()))
@@ -113,13 +118,15 @@ impl Worker<'_> {
         let content = self.content(Privacy::Public);
         let files = vec![NewFile { name: NAMES[0].into(), content, ..NewFile::default() }];
         let new = NewCheckin { files, ..self.new_checkin(Some(*parent)) };
+        self.meant.check_in(&new);
         let id = commit(&tx, &new)?;
         tx.commit()?;
         Ok(format!("goes on from {} with {}", parent.short(), id.short()))
     }
 
     /// Shuns a name, whether it is known here or not.
-    pub fn shun_name(&self, repo: &mut Repo, id: &ArtifactId) -> Result<String, AuthorError> {
+    pub fn shun_name(&mut self, repo: &mut Repo, id: &ArtifactId) -> Result<String, AuthorError> {
+        self.meant.shunned = Some(*id);
         let tx = repo.begin()?;
         shun::add(&tx, id, "", self.now)?;
         tx.commit()?;
@@ -143,6 +150,7 @@ impl Worker<'_> {
         let mut new = NewCheckin { files, branch, tags, privacy, ..self.new_checkin(parent) };
         self.move_files(tx, &mut new)?;
         self.note_shape(tx, &new)?;
+        self.meant.check_in(&new);
         let id = commit(tx, &new)?;
         Ok(format!("checks in {:?} {}", privacy, id.short()))
     }
@@ -194,6 +202,7 @@ impl Worker<'_> {
         let (parent, other) = (self.one_of(tx, CHECKINS)?, self.one_of(tx, PUBLIC_CHECKINS)?);
         let merged = other.filter(|other| Some(*other) != parent && parent.is_some());
         let new = NewCheckin { merged: merged.into_iter().collect(), ..self.new_checkin(parent) };
+        self.meant.check_in(&new);
         Ok(format!("merges {}", commit(tx, &new)?.short()))
     }
 
@@ -203,9 +212,23 @@ impl Worker<'_> {
         let name = *self.dice.pick(&["bgcolor", "closed", "sym-release", "comment", "branch", "audit"]);
         let value = (kind != TagKind::Cancel).then(|| Text::from(self.line("value").as_str()));
         let tag = TagCard { kind, name: name.into(), target: Some(target), value };
+        self.mean_tag(&tag, target);
         let control = Control { date: self.now, tags: vec![tag], user: Some(self.user.into()) };
         let id = author::tags(tx, control)?;
         Ok(format!("tags {} {name} by {}", target.short(), id.short()))
+    }
+
+    /// What is said of something private is private.
+    fn mean_tag(&mut self, tag: &TagCard, target: ArtifactId) {
+        let value = tag.value.as_ref().map(|value| format!(" {}", escaped(&value.to_str_lossy())));
+        let (sign, name) = (char::from(tag.kind.sign()), tag.name.to_str_lossy());
+        let card = format!("T {sign}{name} {target}{}", value.unwrap_or_default());
+        self.meant.cards([card, self.user_card()]);
+        self.meant.privacy.like.push(target);
+    }
+
+    fn user_card(&self) -> String {
+        format!("U {}", escaped(self.user))
     }
 
     fn wiki(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
@@ -219,6 +242,7 @@ impl Worker<'_> {
             user: Some(self.user.into()),
             text: Text(self.content(Privacy::Public)),
         };
+        self.meant.cards([text_card('L', &wiki.title), page_card(&wiki.text), self.user_card()]);
         Ok(format!("writes {title} {}", author::wiki(tx, wiki)?.short()))
     }
 
@@ -233,8 +257,19 @@ impl Worker<'_> {
             field("title", false, self.line("title")),
             field("comment", self.dice.hits(Ratio::new(1, 2)), self.line("comment")),
         ];
+        self.mean_ticket(&fields, &ticket);
         let change = TicketChange { date: self.now, fields, ticket, user: Some(self.user.into()) };
         Ok(format!("changes a ticket {}", author::ticket(tx, change)?.short()))
+    }
+
+    fn mean_ticket(&mut self, fields: &[TicketField], ticket: &str) {
+        let card = |field: &TicketField| {
+            let (sign, name) = (if field.append { "+" } else { "" }, field.name.to_str_lossy());
+            format!("J {sign}{name} {}", escaped(&field.value.to_str_lossy())).trim_end().to_owned()
+        };
+        let mut cards: Vec<String> = fields.iter().map(card).collect();
+        cards.extend([format!("K {ticket}"), self.user_card()]);
+        self.meant.paper = Some(Paper::Cards(cards));
     }
 
     fn technote(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
@@ -249,6 +284,7 @@ impl Worker<'_> {
             user: Some(self.user.into()),
             text: Text(self.content(Privacy::Public)),
         };
+        self.meant.cards([page_card(&note.text), self.user_card()]);
         Ok(format!("notes {}", author::technote(tx, note)?.short()))
     }
 
@@ -263,7 +299,14 @@ impl Worker<'_> {
             user: Some(self.user.into()),
         };
         let file = self.content(Privacy::Public);
+        self.mean_attachment(&attachment, &file);
         Ok(format!("attaches {}", author::attach(tx, attachment, &file)?.short()))
+    }
+
+    fn mean_attachment(&mut self, attachment: &Attachment, file: &[u8]) {
+        let card = format!("A {} {} @", attachment.filename.to_str_lossy(), attachment.target.to_str_lossy());
+        self.meant.cards([card, self.user_card()]);
+        self.meant.contents.push(file.to_vec());
     }
 
     fn post(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
@@ -281,6 +324,7 @@ impl Worker<'_> {
             user: Some(self.user.into()),
             text: Text(self.content(Privacy::Public)),
         };
+        self.meant.cards([page_card(&post.text), self.user_card()]);
         Ok(format!("posts {}", author::post(tx, post)?.short()))
     }
 
@@ -289,6 +333,7 @@ impl Worker<'_> {
         let Some(id) = self.one_of(tx, ARTIFACTS)?.filter(|_| some) else {
             return Ok("shuns nothing".into());
         };
+        self.meant.shunned = Some(id);
         shun::add(tx, &id, "", self.now)?;
         Ok(format!("shuns {}", id.short()))
     }
@@ -297,9 +342,12 @@ impl Worker<'_> {
         let name = self.file_name();
         let content = self.content(Privacy::Public);
         // Some are given a later time only.
-        let touched = match self.dice.below(2) {
-            0 => unversioned::touch(tx, name.as_str(), self.coarse_time())?,
-            _ => None,
+        let touches = self.dice.below(2) == 0;
+        let change = if touches { Change::Touch(content.clone()) } else { Change::Put(content.clone()) };
+        self.mean_file(name.as_str(), change);
+        let touched = match touches {
+            true => unversioned::touch(tx, name.as_str(), self.coarse_time())?,
+            false => None,
         };
         if let Some(entry) = touched {
             self.census.note("file touched");
@@ -316,8 +364,13 @@ impl Worker<'_> {
             return Ok("has no file to remove".into());
         }
         let name = self.dice.pick(&names).to_str_lossy();
+        self.mean_file(&name, Change::Remove);
         unversioned::remove(tx, &name, self.coarse_time())?;
         Ok(format!("removes {name}"))
+    }
+
+    fn mean_file(&mut self, name: &str, change: Change) {
+        self.meant.file = Some(FileMeant { name: name.to_owned(), time: self.coarse_time(), change });
     }
 
     /// Now, to 20 seconds: several files are to have one time.
@@ -375,6 +428,14 @@ impl Worker<'_> {
         let place = if self.dice.hits(Ratio::new(2, 3)) { last } else { self.dice.place(names.len()) };
         Ok(ArtifactId::from_hex(names[place].as_bytes()).ok())
     }
+}
+
+fn text_card(letter: char, text: &Text) -> String {
+    format!("{letter} {}", escaped(&text.to_str_lossy()))
+}
+
+fn page_card(text: &Text) -> String {
+    format!("W {}\n{}", text.0.len(), text.to_str_lossy())
 }
 
 const CHECKINS: &str = "SELECT b.uuid FROM event e JOIN blob b ON b.rid=e.objid

@@ -1,8 +1,11 @@
-//! A message holds no more than its budget, or one artifact; a session takes no more rounds than what it moves, and
-//! where its peers differ, ask for.
+//! A message holds no more than its budget, or one artifact, and beside that one row of a table; what a server puts off
+//! for want of room had none; a session takes no more rounds than what it moves, and where its peers differ, ask for.
+//!
+//! Cards of configuration have no budget: all of them come in one reply, as in stock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use xfer::table::TableCard;
 use xfer::{ArtifactId, Card, Message};
 
 use crate::beside::tables::{Key, Row, Tables, Version};
@@ -68,6 +71,41 @@ pub(super) fn check_bytes(message: &Message, budget: u64) -> Result<(), Violatio
             "budget",
             format!("{count} artifacts of {bytes} bytes, the budget is {budget}"),
         ));
+    }
+    // A row goes where there is any room at all, and one where there is none.
+    let rows: Vec<u64> = message.cards.iter().filter_map(row_bytes).collect();
+    let before_last = bytes + rows.iter().rev().skip(1).sum::<u64>();
+    if rows.len() > 1 && before_last > budget {
+        let (count, text) = (rows.len(), format!("{before_last} bytes come before the last of"));
+        return Err(Violation::new("budget", format!("{text} {count} rows, the budget is {budget}")));
+    }
+    Ok(())
+}
+
+fn row_bytes(card: &Card) -> Option<u64> {
+    match card {
+        Card::Table(TableCard::Row(_) | TableCard::Delete(_)) => Some(card.payload_bytes() as u64),
+        _ => None,
+    }
+}
+
+/// What a container adds to content that does not get smaller.
+const FRAME_BYTES: u64 = 64;
+
+/// Looks at a reply that puts something off: artifacts of these sizes would have found no room.
+pub fn check_full(
+    reply: &Message,
+    budget: u64,
+    put_off: impl IntoIterator<Item = u64>,
+) -> Result<(), Violation> {
+    let sent = reply.cards.iter().filter(|card| matches!(card, Card::File(_) | Card::UvFile(_)));
+    let (count, bytes) =
+        sent.fold((0, 0), |(count, bytes), card| (count + 1, bytes + card.payload_bytes() as u64));
+    for size in put_off {
+        if count == 0 || bytes + size + FRAME_BYTES <= budget {
+            let text = format!("an artifact of {size} bytes is put off beside {count} of {bytes} bytes");
+            return Err(Violation::new("budget", format!("{text}, the budget is {budget}")));
+        }
     }
     Ok(())
 }
@@ -141,6 +179,21 @@ mod tests {
 
     fn rows(keys: impl Iterator<Item = u8>) -> Versions {
         keys.map(|first| ([first; 20], (1, [0; 20]))).collect()
+    }
+
+    #[test]
+    fn what_is_put_off_though_there_is_room_is_found() {
+        let id = xfer::hash::sha1(b"x");
+        let payload = xfer::card::Payload::Plain(bytes::Bytes::from_static(&[0; 100]));
+        let privacy = xfer::card::Privacy::Public;
+        let file = Card::File(xfer::card::FileCard { id, delta_source: None, payload, privacy });
+        let (none, one) = (Message::default(), Message { cards: vec![file], ..Message::default() });
+        for (reply, budget, size, sound) in
+            [(&none, 0, 10, false), (&one, 0, 10, true), (&one, 150, 10, true), (&one, 200, 10, false)]
+        {
+            assert_eq!(check_full(reply, budget, [size]).is_ok(), sound, "{budget}");
+        }
+        assert!(check_full(&none, 0, []).is_ok());
     }
 
     #[test]

@@ -1,43 +1,34 @@
-//! A session that reports success left nothing behind that the peer offered or could have given, but what it counts as
-//! unavailable, and took nothing off the list of unsent artifacts that the peer does not have.
+//! A session that reports success left nothing behind that the peer offered but what it counts as unavailable, and
+//! nothing at all that the peer had for it when it answered; and it took nothing off the list of unsent artifacts that
+//! the peer does not have.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use xfer::ArtifactId;
 
-use super::wire::Leave;
 use crate::known::Known;
 use crate::model::Violation;
-use crate::talk::{Kind, Soundness, Talk};
+use crate::talk::{Kind, Talk};
 
-/// Who was asked, where nothing happened to it beside the session.
-pub struct Giver<'a> {
+/// A client after a session.
+pub struct Client<'a> {
     /// What it holds.
     pub known: &'a Known,
-    /// Whether it shows what is private.
-    pub private: Leave,
-    /// How many names a request asks it for.
-    pub gimmes: usize,
+    /// Whether nothing happened to it beside the session.
+    pub is_alone: bool,
+    /// Names that earlier sessions, or this one, asked for in vain.
+    pub missed: &'a BTreeSet<ArtifactId>,
+    /// What its deltas are of.
+    pub sources: &'a BTreeMap<ArtifactId, ArtifactId>,
+    /// Rounds in a row that bring nothing, after which it asks for nothing more.
+    pub idle_rounds: u32,
 }
 
-impl Giver<'_> {
-    fn has(&self, id: &ArtifactId) -> bool {
-        let shows = self.private == Leave::Granted || !self.known.private.contains(id);
-        self.known.held.contains_key(id) && !self.known.shunned.contains(id) && shows
-    }
-}
-
-/// Looks at a session that succeeded, before anything else happens. Without a giver nothing is known of what there was.
-///
-/// `server` is what it holds now, whatever happened to it.
-pub fn check(
-    talk: &Talk,
-    (client, commits): (&Known, u64),
-    server: &Known,
-    giver: Option<&Giver<'_>>,
-) -> Result<(), Violation> {
+/// Looks at a session that succeeded, before anything else happens. `server` is what it holds now, whatever happened to
+/// it.
+pub fn check(talk: &Talk, client: &Client<'_>, server: &Known) -> Result<(), Violation> {
     let fail = |text: String| Err(Violation::new("completeness", text));
-    let result = talk.session.result();
+    let (result, known) = (talk.session.result(), client.known);
     let asks = talk.options.ci_lock.is_some() && talk.kind == Kind::Sync;
     if asks && result.lock_failure.is_some() != talk.is_barred {
         let told = &result.lock_failure;
@@ -46,60 +37,100 @@ pub fn check(
     if talk.asked_group().is_some() && !talk.asks.1 {
         return fail(format!("{} succeeded without the configuration that it is to get", talk.name()));
     }
-    if !talk.options.pull || talk.soundness == Soundness::Damaged {
+    if !talk.options.pull {
         return Ok(());
     }
-    let is_alone = talk.commits == Some(commits);
-    let lacking = lacking(talk, client, is_alone.into());
+    let lacking = lacking(talk, client);
     if lacking.len() as u64 > result.unavailable {
         let (count, told) = (lacking.len(), result.unavailable);
         let id = lacking.first().expect("there is one");
         let text = format!("{} succeeded without {id}, one of {count}, and tells of {told}", talk.name());
         return fail(text);
     }
-    // A delta that was damaged on its way shows that only when its source comes; then it is not asked for again at once.
-    let is_let_go = |id: &ArtifactId| {
-        client.barred.contains(id) || talk.watch.dropped.contains(id) || talk.hollow.contains(id)
-    };
-    // Of what a cluster named meanwhile, if that is more than one request asks for, the first may all be lacking there.
-    let is_late = |id: &ArtifactId| !talk.lacked.contains(id) && !talk.offered.contains(id);
-    if let Some(giver) = giver.filter(|giver| talk.lacked.len() <= giver.gimmes)
-        && let Some(id) = lacking
-            .iter()
-            .find(|id| giver.has(id) && !is_let_go(id) && !(lacking.len() > giver.gimmes && is_late(id)))
-    {
-        return fail(format!("{} succeeded without {id}, which could be had", talk.name()));
+    if let Some((id, what)) = left_behind(talk, client, &lacking) {
+        return fail(format!("{} succeeded without {id}, which {what}", talk.name()));
     }
-    let most = client.phantoms.len() + client.waiting.len() + in_vain(talk, client);
-    if is_alone && result.unavailable > most as u64 {
+    let most = known.phantoms.len() + known.waiting.len() + in_vain(talk, known);
+    if client.is_alone && result.unavailable > most as u64 {
         let told = result.unavailable;
         return fail(format!("{} tells of {told} that it lacks, which are {most} at most", talk.name()));
     }
-    check_files(talk, client, server)
-}
-
-/// What else happened to a client during a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beside {
-    Nothing,
-    Something,
-}
-
-impl From<bool> for Beside {
-    fn from(is_alone: bool) -> Self {
-        if is_alone { Self::Nothing } else { Self::Something }
-    }
+    // A damaged reply may have said that there are no files, or that they are given to nobody.
+    if talk.chances.damaged { Ok(()) } else { check_files(talk, known, server) }
 }
 
 /// What the peer offered and is not here, and where nothing else made them all names without content.
-fn lacking(talk: &Talk, client: &Known, beside: Beside) -> BTreeSet<ArtifactId> {
-    let mut lacking = talk.offered.clone();
-    if beside == Beside::Nothing {
-        let open = |id: &&ArtifactId| talk.options.private || !client.private.contains(*id);
-        lacking.extend(client.phantoms.iter().filter(open));
+fn lacking(talk: &Talk, client: &Client<'_>) -> BTreeSet<ArtifactId> {
+    let (known, mut lacking) = (client.known, talk.offered.clone());
+    if client.is_alone {
+        let open = |id: &&ArtifactId| talk.options.private || !known.private.contains(*id);
+        lacking.extend(known.phantoms.iter().filter(open));
     }
-    lacking.retain(|id| !client.held.contains_key(id) && !client.shunned.contains(id));
+    lacking.retain(|id| !known.held.contains_key(id) && !known.shunned.contains(id));
     lacking
+}
+
+/// Something that the peer had for the client when it answered, and that the client does not hold, and why it should.
+fn left_behind(
+    talk: &Talk,
+    client: &Client<'_>,
+    lacking: &BTreeSet<ArtifactId>,
+) -> Option<(ArtifactId, &'static str)> {
+    let (known, chances) = (client.known, &talk.chances);
+    let is_here = |id: &ArtifactId| known.held.contains_key(id) || known.shunned.contains(id);
+    // Of what comes as a delta it is the source that is to be had.
+    let is_excused = |id: &ArtifactId| is_let_go(talk, known, root(client.sources, known, id));
+    let given = chances.had.iter().find(|id| !is_here(id) && !known.waiting.contains(id) && !is_excused(id));
+    if let Some(id) = given {
+        return Some((*id, "was asked for when it was there"));
+    }
+    if chances.idle >= client.idle_rounds {
+        return None;
+    }
+    // Of those that were missed before some have their turn, and the rest once one of them came.
+    let has_turn = |id: &ArtifactId| {
+        let others = || chances.asked.intersection(client.missed).any(|other| !is_here(other));
+        !client.missed.contains(id) || !others()
+    };
+    let unasked = lacking.iter().find(|id| {
+        chances.open.contains(id) && !chances.asked.contains(id) && has_turn(id) && !is_excused(id)
+    });
+    unasked.map(|id| (*id, "was there, and nobody asked for it"))
+}
+
+/// Whether this cannot come, or not in this session: it was damaged on its way or passed over, refused, sent as a file
+/// without content, or is a delta of what is shunned here.
+fn is_let_go(talk: &Talk, client: &Known, id: &ArtifactId) -> bool {
+    // A delta that was damaged on its way shows that only when its source comes; then it is not asked for again at once.
+    client.barred.contains(id)
+        || talk.watch.dropped.contains(id)
+        || talk.hollow.contains(id)
+        || talk.chances.spoilt.contains(id)
+}
+
+/// What has to come so that a delta can be expanded; itself if it is none that waits, one of them if they run in a circle.
+fn root<'a>(
+    sources: &'a BTreeMap<ArtifactId, ArtifactId>,
+    client: &Known,
+    mut id: &'a ArtifactId,
+) -> &'a ArtifactId {
+    for _ in 0..sources.len() {
+        match sources.get(id) {
+            Some(source) if client.waiting.contains(id) => id = source,
+            _ => break,
+        }
+    }
+    id
+}
+
+/// Whether a delta waits for something that the peer had not, or that could not come in this session.
+pub fn waits_in_vain(talk: &Talk, client: &Known, sources: &BTreeMap<ArtifactId, ArtifactId>) -> bool {
+    let chances = &talk.chances;
+    client.waiting.iter().any(|id| {
+        let root = root(sources, client, id);
+        let was_there = chances.had.contains(root) || chances.open.contains(root);
+        !was_there || client.barred.contains(id) || is_let_go(talk, client, root)
+    })
 }
 
 /// Of what the peer offered, what was asked for though it is here, or is not wanted here.
@@ -135,10 +166,10 @@ pub fn check_given(talk: &Talk, client: &Known, server: &Known) -> Result<(), Vi
     }
 }
 
-/// What came off the list of unsent artifacts, the peer has, be it as a delta of what it shuns, unless that was damaged
-/// on its way. `server` is what it holds; none if it went back to an earlier state meanwhile.
+/// What came off the list of unsent artifacts in rounds that were not damaged on their way, the peer has, be it as a delta
+/// of what it shuns. `server` is what it holds; none if it went back to an earlier state meanwhile.
 pub fn check_released(talk: &Talk, client: &Known, server: Option<&Known>) -> Result<(), Violation> {
-    let Some(server) = server.filter(|_| talk.soundness == Soundness::Sound) else { return Ok(()) };
+    let Some(server) = server else { return Ok(()) };
     for id in talk.released.iter().filter(|id| !client.shunned.contains(id)) {
         // A delta may come before its source, and is kept until that is here.
         let is_there = server.held.contains_key(id) || server.waiting.contains(id);

@@ -9,8 +9,10 @@ use repo::{Repo, Rid};
 use xfer::card::Privacy;
 use xfer::{ArtifactId, Card, Message, hash};
 
+use super::meant;
 use super::wire::Sending;
 use crate::known::Known;
+use crate::meant::Meant;
 use crate::model::{Model, Violation};
 
 /// Who made what is new in a repository.
@@ -22,9 +24,6 @@ pub enum Maker {
     Peer,
 }
 
-/// What contents begin with that a user means to be private, wherever the product puts them.
-const PRIVATE: &[u8] = b"Private content ";
-
 /// Names of the empty content.
 const EVERYBODYS: [fn(&[u8]) -> ArtifactId; 2] = [hash::sha1, hash::sha3_256];
 
@@ -34,6 +33,7 @@ pub fn check(
     before: &Known,
     now: &Known,
     maker: Maker,
+    meant: &Meant,
     model: &mut Model,
 ) -> Result<Vec<ArtifactId>, Violation> {
     let failed = |error: repo::RepoError| Violation::new("content", error);
@@ -54,8 +54,9 @@ pub fn check(
             return Err(Violation::new("content", format!("{id} holds {} other bytes", content.len())));
         }
         if maker == Maker::User {
-            let is_private = now.private.contains(id) || content.starts_with(PRIVATE);
-            let privacy = if is_private { Privacy::Private } else { Privacy::Public };
+            let Some(privacy) = meant::privacy(meant, before, id) else {
+                return Err(Violation::new("meant", format!("nobody asked for {id}")));
+            };
             model.made(*id, privacy);
         } else if model.privacy(id).is_some() {
             came.push(*id);

@@ -2,6 +2,9 @@
 //! what stock has depend on the order of rids: which of several versions of a technote, none of which builds on the
 //! other, is shown; leaves where a branch was withdrawn; of two statements about a tag the one that holds, and what
 //! of it shows in the timeline.
+//!
+//! Both sides are made by the product's own linker, once step by step and once anew: what is compared is the order in
+//! which things come. That stock makes the same tables of the same artifacts, tests with real stock show (`tests/`).
 
 use std::collections::BTreeMap;
 

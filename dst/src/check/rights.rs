@@ -81,12 +81,14 @@ pub fn check_once(
     now: UnixTime,
 ) -> Result<(), Violation> {
     let (Some(door), Some(login)) = (door, &request.login) else { return Ok(()) };
-    if reply.first_error().is_some() {
-        return Ok(());
-    }
-    let before = door.taken.insert(login.nonce, now);
-    if before.is_some_and(|before| now.0.saturating_sub(before.0) < GOOD_ONCE_MS) {
-        return fail(format!("the login with nonce {} was taken twice", login.nonce));
+    match reply.first_error() {
+        Some(error) => door.has_refused |= error.contains("login failed"),
+        None => {
+            let before = door.taken.insert(login.nonce, now);
+            if before.is_some_and(|before| now.0.saturating_sub(before.0) < GOOD_ONCE_MS) {
+                return fail(format!("the login with nonce {} was taken twice", login.nonce));
+            }
+        }
     }
     Ok(())
 }

@@ -22,11 +22,6 @@ use crate::work::settings::Keeper;
 const OF_DAEMONS: u64 = 1_000_000;
 
 impl Sim {
-    /// Whether a user of a client may turn out to have other rights than a moment ago.
-    pub(super) fn rights_move(&self) -> bool {
-        !self.side.is_settled && self.has_records()
-    }
-
     pub(super) fn has_records(&self) -> bool {
         [Feature::Configuration, Feature::Users].iter().any(|feature| self.plan.features.contains(feature))
     }

@@ -10,30 +10,26 @@ use xfer::card::Igot;
 use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
 
 use super::mishap::Way;
-use super::{Event, Parcel, Sim, broken};
-use crate::check::completeness::Giver;
+use super::{Event, Parcel, Sim};
+use crate::answer::{Answer, gimmes};
 use crate::check::content::{self, Maker};
 use crate::check::deadline::Allowance;
 use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
-use crate::check::{completeness, configuration, events, preview, rights};
+use crate::check::{budget, configuration, events, preview, rights};
 use crate::dice::{FNV_START, fnv};
-use crate::known::Known;
+use crate::known;
 use crate::model::Violation;
-use crate::node::{Power, Stage};
-use crate::plan::{self, Fault, Login};
+use crate::node::Power;
 use crate::queue::Moment;
 use crate::rare::Rare;
 use crate::rights::Right;
 use crate::site::Site;
-use crate::talk::{Kind, Soundness, Talk, is_refused};
+use crate::talk::{Soundness, Talk};
 use crate::watch::Watch;
 
 /// How long a client waits for a reply, in milliseconds.
 const TIMEOUT: Moment = 15_000;
-
-/// Pieces of what a server says to who has not the right.
-const DENIALS: [&str; 3] = ["not authorized", "login failed", "Write permissions"];
 
 /// The peer could not be spoken to.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +78,10 @@ impl Sim {
         };
         let dry = self.talks.get(&parcel.talk).is_some_and(|talk| talk.options.dry_run);
         let before = dry.then(|| self.nodes[server].known.clone());
-        let reply = self.serve(parcel.edge, body, parcel.soundness)?;
+        let reply = self.serve(parcel.edge, body, parcel.soundness)?.map(|(reply, answer)| {
+            self.keep_answer(parcel, answer);
+            reply
+        });
         if let Some(before) = before {
             preview::check_server(&before, &self.nodes[server].known, &self.model)?;
         }
@@ -99,6 +98,23 @@ impl Sim {
         Ok(())
     }
 
+    /// Keeps what a server was like until its reply is there.
+    fn keep_answer(&mut self, parcel: &Parcel, answer: Answer) {
+        let Some(mut talk) = self.talks.remove(&parcel.talk) else { return };
+        let answer = self.held_against(&talk, answer);
+        talk.answers.insert((parcel.attempt, 2 * parcel.copy), answer);
+        self.talks.insert(parcel.talk, talk);
+    }
+
+    /// An answer, with what there was for the client.
+    pub(super) fn held_against(&self, talk: &Talk, mut answer: Answer) -> Answer {
+        let edge = &self.plan.edges[talk.edge];
+        let lacks = self.nodes[edge.client].known.lacks();
+        let names = lacks.iter().chain(&talk.chances.asking).chain(&talk.offered);
+        answer.hold_against(&self.nodes[edge.server].known, names);
+        answer
+    }
+
     pub(super) fn reply_arrives(&mut self, parcel: &Parcel) -> Result<(), Violation> {
         self.note_reply(parcel);
         let Some(mut talk) = self.take(parcel.talk, parcel.attempt) else { return Ok(()) };
@@ -109,6 +125,12 @@ impl Sim {
                 false => self.abandon(talk, "the server failed"),
             };
         };
+        // A reply that arrives twice has an odd number the second time.
+        let sent = (parcel.attempt, parcel.copy & !1);
+        if let Some(answer) = talk.answers.get(&sent).cloned() {
+            talk.chances.hear(answer, parcel.soundness);
+        }
+        talk.answers.clear();
         let progress = self.absorb(&mut talk, body, parcel.soundness)?;
         self.keepers.note(parcel.talk, talk.end);
         let lives = self.nodes[client].power == Power::On;
@@ -173,9 +195,8 @@ impl Sim {
             Ok(request) => request,
             Err(error) => return self.failed(talk, &error).map(|()| None),
         };
-        let private = self.nodes[edge.server].letters(edge.client, edge.login).allow(Right::Private)
-            || self.is_on(Fault::Rights)
-            || self.rights_move();
+        // A server said that they may, at some moment of this session.
+        let private = talk.chances.was_denied(|answer| answer.letters.allow(Right::Private));
         let budget = self.request_bytes(edge.client, talk.session.result().rounds);
         let sending = Sending {
             known: &self.nodes[edge.client].known,
@@ -184,8 +205,10 @@ impl Sim {
             private: (talk.options.private && private).into(),
             asked: talk.wishes.clone(),
             budget,
-            gimmes: gimmes(&limits, talk.session.result().stats.files_received),
+            gimmes: most_gimmes(&limits, talk.session.result().stats.files_received),
         };
+        talk.chances.ask(&request, &self.nodes[edge.client].known, &talk.wishes);
+        talk.asking_files = asked_files(&request);
         talk.given = tables::given(&request);
         talk.asks.0 = request.cards.iter().any(|card| matches!(card, Card::ReqConfig(_)));
         if self.has_records() {
@@ -208,7 +231,7 @@ impl Sim {
         at: usize,
         body: &Body,
         soundness: Soundness,
-    ) -> Result<Option<Body>, Violation> {
+    ) -> Result<Option<(Body, Answer)>, Violation> {
         let edge = self.plan.edges[at].clone();
         if self.is_stock(edge.server) {
             return self.serve_as_stock(at, body, soundness);
@@ -220,6 +243,7 @@ impl Sim {
         };
         self.tally.requests += 1;
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
+        let (login, stage) = (self.login(&edge), self.nodes[edge.server].stage);
         let (armed, rare) = (self.arm(edge.server)?, self.rare(edge.server));
         let node = &mut self.nodes[edge.server];
         let (time, limits) = (node.time(self.now), node.limits.clone());
@@ -256,32 +280,51 @@ impl Sim {
         came.artifacts.retain(|id| self.model.members(id).is_none() || brings(&request, id));
         rights::check_taken(&came, &letters, &request)?;
         let has = |wanted: fn(&Card) -> bool| request.cards.iter().any(wanted);
-        let clones = has(|card| matches!(card, Card::Clone(_))) && letters.allow(Right::Clone);
+        let clones = has(|card| matches!(card, Card::Clone(_)));
         let asks_private = has(|card| matches!(card, Card::Pragma(Pragma::SendPrivate)));
-        let gimmes = request.cards.iter().filter_map(|card| match card {
-            Card::Gimme(id) => Some(*id),
-            _ => None,
-        });
+        let reads: Leave = letters.allow(if clones { Right::Clone } else { Right::Read }).into();
+        let private: Leave = (asks_private && letters.allow(Right::Private)).into();
+        let asked: BTreeSet<ArtifactId> = gimmes(&request).collect();
+        let evaded = match rare.fired().contains(&sync::Site::Unanswered) {
+            true => asked.iter().filter(|id| !brings(&reply, id)).copied().collect(),
+            false => BTreeSet::new(),
+        };
         let budget = self.reply_bytes(edge.server);
         let sending = Sending {
             known: &self.nodes[edge.server].known,
             model: &self.model,
-            read: (letters.allow(Right::Read) || clones).into(),
-            private: (asks_private && letters.allow(Right::Private)).into(),
-            asked: gimmes.collect(),
+            read: reads,
+            private,
+            asked,
             budget,
             gimmes: limits.reply_gimmes,
         };
         sending.check(&reply)?;
+        let asked = sending.asked.clone();
+        // A slow server, or one that chooses so, stops before its budget does; who refuses something sends nothing.
+        let refuses = reply.first_error().is_some();
+        let stops = refuses || !rare.fired().is_empty();
+        // Each artifact is held against the clock up to four times.
+        let looks = 4 * (asked.len() + reply.cards.len()) as u64;
+        let in_time = |step: u64| self.reply_ms(edge.server) / step.max(1) > looks;
+        if !stops && self.plan.step.is_none_or(in_time) {
+            let repo = &mut self.nodes[edge.server].repo;
+            let sizes = known::put_off(repo, &reply, &asked, private).map_err(super::broken)?;
+            budget::check_full(&reply, budget, sizes)?;
+        }
+        let sending_known = &self.nodes[edge.server].known;
         let allowance = Allowance { span: self.reply_ms(edge.server), step: self.plan.step };
         let announces = |id: &ArtifactId| {
             let public = |card: &Card| matches!(card, Card::Igot(igot) if *igot == Igot::public(*id));
             request.cards.iter().any(public)
         };
-        content::check_gimmes(sending.known, &reply, announces, &BTreeSet::new())?;
+        content::check_gimmes(sending_known, &reply, announces, &BTreeSet::new())?;
         self.check_size(&reply, budget, allowance)?;
         let framing = reply_content_type(&request, body.content_type);
-        Ok(Some(pack(encode(&reply), framing)))
+        let reads = if refuses { Leave::Denied } else { reads };
+        let bars = self.nodes[edge.server].door.as_ref().is_some_and(|door| door.has_refused);
+        let answer = Answer { letters, login, bars, stage, reads, private, evaded, open: BTreeSet::new() };
+        Ok(Some((pack(encode(&reply), framing), answer)))
     }
 
     /// Takes in a reply. None if the session failed.
@@ -297,8 +340,10 @@ impl Sim {
         let client = self.plan.edges[talk.edge].client;
         let node = &mut self.nodes[client];
         let (time, limits) = (node.time(self.now), node.limits.clone());
+        talk.soundness = soundness;
         if soundness == Soundness::Damaged {
-            talk.soundness = soundness;
+            let asked = std::mem::take(&mut talk.asking_files);
+            talk.files.retain(|name, _| !asked.contains(name));
         }
         let reply = match read(body) {
             Ok(reply) => reply,
@@ -314,6 +359,7 @@ impl Sim {
             Err(text) => return Err(Violation::new("codec", format!("a reply: {text}"))),
         };
         let (unsent, commits) = (node.known.unsent.clone(), node.commits);
+        let stored = node.known.held.len() + node.known.waiting.len();
         let (armed, rare) = (self.arm(client)?, self.rare(client));
         let node = &mut self.nodes[client];
         talk.session.travelled(0, body.bytes.len() as u64);
@@ -331,7 +377,11 @@ impl Sim {
             preview::check_client((commits, node.commits), result.preview.as_ref(), &node.known)?;
         }
         talk.commits = talk.commits.filter(|&last| last == commits).map(|_| node.commits);
-        talk.released.extend(unsent.difference(&node.known.unsent));
+        if soundness == Soundness::Sound {
+            talk.released.extend(unsent.difference(&node.known.unsent));
+        }
+        let stored_now = node.known.held.len() + node.known.waiting.len();
+        talk.chances.brought(stored_now.saturating_sub(stored));
         match progress {
             Ok(progress) => {
                 talk.hear(&reply);
@@ -345,7 +395,7 @@ impl Sim {
             // Everything but the files was done.
             Err(error @ SyncError::UnversionedRefused { .. }) => {
                 talk.hear(&reply);
-                if !self.has_reason(talk, &error) {
+                if !self.has_reason(talk, &error)? {
                     return Err(unreasonable(talk, &error));
                 }
                 talk.files.clear();
@@ -377,118 +427,19 @@ impl Sim {
         };
         talk.files.retain(|name, version| version.0 <= latest || !is_enough(name, version));
     }
+}
 
-    fn succeeded(&mut self, talk: &Talk) -> Result<(), Violation> {
-        self.tally.succeeded += 1;
-        let (rounds, unavailable) = (talk.session.result().rounds, talk.session.result().unavailable);
-        let edge = self.plan.edges[talk.edge].clone();
-        self.tell(&format!("{} of {} is done in {rounds}, lacks {unavailable}", talk.name(), edge.client));
-        events::check(&talk.watch)?;
-        if talk.kind == Kind::Clone {
-            self.nodes[edge.client].stage = Stage::Whole;
-            self.nodes[edge.client].found(&self.plan, edge.client).map_err(broken)?;
-            self.restored_aside(edge.client)?;
-        }
-        if talk.options.dry_run {
-            self.census.note("dry run");
-            return Ok(());
-        }
-        let client = &self.nodes[edge.client];
-        let giver = self.giver(talk);
-        let server = &self.nodes[edge.server].known;
-        completeness::check(talk, (&client.known, client.commits), server, giver.as_ref())?;
-        completeness::check_released(talk, &client.known, self.still(talk))?;
-        // A clone of nothing new changes something too: what it has, and the server no more, is still to be given.
-        self.nodes[edge.client].commits += u64::from(talk.kind == Kind::Clone);
-        Ok(())
-    }
-
-    /// What the server of a session holds; none if it went back to an earlier state meanwhile.
-    fn still(&self, talk: &Talk) -> Option<&Known> {
-        let server = &self.nodes[self.plan.edges[talk.edge].server];
-        (server.life == talk.server_life).then_some(&server.known)
-    }
-
-    /// The server of a session, if that is all that happened to it since, and it answers all that it is asked.
-    fn giver(&self, talk: &Talk) -> Option<Giver<'_>> {
-        let edge = &self.plan.edges[talk.edge];
-        let node = &self.nodes[edge.server];
-        let is_alone = talk.server_commits.is_none_or(|commits| commits == node.commits);
-        let evades = self.may_choose(sync::Site::Unanswered);
-        let gives_up = self.is_bounded(edge.client);
-        let known = self.still(talk).filter(|_| is_alone && !evades && !gives_up)?;
-        let private = talk.options.private && node.letters(edge.client, edge.login).allow(Right::Private);
-        Some(Giver { known, private: private.into(), gimmes: self.nodes[edge.client].limits.gimmes })
-    }
-
-    /// A session failed: is there a reason?
-    fn failed(&mut self, talk: &Talk, error: &SyncError) -> Result<(), Violation> {
-        self.tally.failed += 1;
-        self.tell(&format!("{} failed: {error}", talk.name()));
-        events::check(&talk.watch)?;
-        let client = self.plan.edges[talk.edge].client;
-        if let SyncError::PushRefused { .. } = error {
-            completeness::check_released(talk, &self.nodes[client].known, self.still(talk))?;
-        }
-        if self.has_reason(talk, error) {
-            return Ok(());
-        }
-        Err(unreasonable(talk, error))
-    }
-
-    fn has_reason(&self, talk: &Talk, error: &SyncError) -> bool {
-        let edge = &self.plan.edges[talk.edge];
-        let on = |fault: Fault| self.is_on(fault);
-        let letters = self.nodes[edge.server].letters(edge.client, edge.login);
-        let denied = self.login(edge) == Login::Wrong
-            || is_refused(&talk.options, talk.kind, &letters)
-            || self.rights_move()
-            || on(Fault::Rights)
-            || on(Fault::Restore);
-        let unborn = talk.server_stage == Stage::Unborn || on(Fault::Restore);
-        let damaged = talk.soundness == Soundness::Damaged;
-        match error {
-            SyncError::Repo(error) => self.is_excused(error),
-            SyncError::Refused(text) | SyncError::PasswordNeeded(text) => {
-                (denied && DENIALS.iter().any(|denial| text.contains(denial)))
-                    || (text.contains("too many failed logins") && (denied || on(Fault::Flip)))
-                    || (text.contains("this login was used before") && on(Fault::Duplicate))
-                    || (unborn && (text.contains("unfinished clone") || text.contains("no project code")))
-                    || damaged
-            }
-            SyncError::PushRefused { .. } => denied || damaged,
-            SyncError::UnversionedRefused { .. } => {
-                !letters.allow(Right::WriteFiles)
-                    || self.rights_move()
-                    || on(Fault::Rights)
-                    || on(Fault::Restore)
-                    || damaged
-            }
-            SyncError::UnresolvedDeltas { .. } => {
-                self.nodes.iter().any(|node| !node.known.shunned.is_empty())
-                    || on(Fault::Restore)
-                    || self.may_choose(sync::Site::Unanswered)
-                    || self.keeps_deltas(edge.server)
-            }
-            // One that names more and more, and gives nothing of it, is taken for a dishonest one.
-            SyncError::Idle { .. } if self.may_choose(sync::Site::Unanswered) => true,
-            SyncError::TooMuch { .. } | SyncError::TooManyRounds { .. } | SyncError::Idle { .. } => {
-                self.is_bounded(edge.client) || damaged
-            }
-            SyncError::UnfinishedClone | SyncError::NoProject | SyncError::NotFresh => on(Fault::Restore),
-            _ => damaged,
-        }
-    }
-
-    /// Whether a peer has bounds that end sessions with which nothing is wrong.
-    fn is_bounded(&self, at: usize) -> bool {
-        let limits = &self.nodes[at].limits;
-        *limits != plan::unbounded(limits)
-    }
+/// Files without history that a message asks for.
+fn asked_files(message: &Message) -> BTreeSet<String> {
+    let asked = message.cards.iter().filter_map(|card| match card {
+        Card::UvGimme(name) => Some(name.as_str().to_owned()),
+        _ => None,
+    });
+    asked.collect()
 }
 
 /// How many names a request may ask for, where the session brought so much.
-fn gimmes(limits: &Limits, received: u64) -> usize {
+fn most_gimmes(limits: &Limits, received: u64) -> usize {
     let brought = usize::try_from(2 * received).unwrap_or(usize::MAX);
     limits.gimmes.max(limits.idle_gimmes).max(brought)
 }
@@ -502,12 +453,12 @@ pub(super) fn cx<'a>(
     Cx { now, clock: rare.clock(), limits, peer: None, guard: &NoGuard, buggify: rare, observer: watch }
 }
 
-fn unreasonable(talk: &Talk, error: &SyncError) -> Violation {
+pub(super) fn unreasonable(talk: &Talk, error: &SyncError) -> Violation {
     Violation::new("failure", format!("{} failed without a reason: {error}", talk.name()))
 }
 
-fn brings(request: &Message, id: &ArtifactId) -> bool {
-    request.cards.iter().any(|card| matches!(card, Card::File(file) if file.id == *id))
+fn brings(message: &Message, id: &ArtifactId) -> bool {
+    message.cards.iter().any(|card| matches!(card, Card::File(file) if file.id == *id))
 }
 
 fn read(body: &Body) -> Result<Message, String> {

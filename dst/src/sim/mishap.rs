@@ -246,6 +246,12 @@ impl Sim {
             Fault::Restore => return self.restore(place),
             Fault::Rights => {
                 let letters = *dice.pick(&["gio", "gioxy", "go", "gioy"]);
+                // Sometimes it is the right to clone alone that goes, or all others.
+                let letters = match dice.below(6) {
+                    0 if self.plan.edition != Edition::First => "io",
+                    1 if self.plan.edition != Edition::First => "g",
+                    _ => letters,
+                };
                 return self.change_rights(place, letters);
             }
             _ => {}

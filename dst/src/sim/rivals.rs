@@ -63,10 +63,10 @@ impl Sim {
             now.0 = now.0.min(mtime - dice.between(1, 5_000) as i64);
         }
         let tables = &node.beside.tables;
-        let mut scribe = Scribe { dice, peer: at, peers, now, large: 100, tables };
-        let done = scribe.rival(&mut node.repo, &name, key);
+        let mut scribe = Scribe { dice, peer: at, peers, now, large: 100, tables, meant: Vec::new() };
+        let (done, meant) = (scribe.rival(&mut node.repo, &name, key), scribe.meant);
         self.disarm(at, armed)?;
-        self.wrote(number, at, done)
+        self.wrote(number, at, done, &meant)
     }
 
     /// The key of a row, and when it was written.

@@ -175,10 +175,9 @@ impl Sim {
     ) -> Result<End, Violation> {
         let edge = self.plan.edges[at].clone();
         let mut talk = Talk::new(at, kind, options, &mut self.dice("last talk", turn));
-        (talk.life, talk.server_life) = (self.nodes[edge.client].life, self.nodes[edge.server].life);
+        (talk.life, talk.server_returns) = (self.nodes[edge.client].life, self.nodes[edge.server].returns);
         talk.begun = self.now;
         talk.commits = Some(self.nodes[edge.client].commits);
-        talk.lacked = self.nodes[edge.client].known.lacks();
         talk.stock = self.stock_session(&talk, turn);
         self.tell(&format!("{} of {} with {}", talk.name(), edge.client, edge.server));
         let tables = |at: usize| &self.nodes[at].beside.tables;
@@ -187,12 +186,14 @@ impl Sim {
         loop {
             self.hollow.remove(&at);
             let Some(request) = self.compose(&mut talk)? else { return Ok(End::Failed) };
-            let Some(reply) = self.serve(at, &request, Soundness::Sound)? else {
+            let Some((reply, answer)) = self.serve(at, &request, Soundness::Sound)? else {
                 match self.goes_on_whole(&mut talk) {
                     true => continue,
                     false => return Ok(End::Failed),
                 }
             };
+            let answer = self.held_against(&talk, answer);
+            talk.chances.hear(answer, Soundness::Sound);
             match self.absorb(&mut talk, &reply, Soundness::Sound)? {
                 Some(Progress::Continue) => {}
                 Some(Progress::Done) => break,

@@ -9,10 +9,12 @@ use super::{Event, Sim, broken};
 use crate::beside::Beside;
 use crate::beside::tables::contested;
 use crate::check::content::Maker;
+use crate::check::meant::rows;
 use crate::check::tables::{self, Cause, Pair, VERDICTS, Written};
 use crate::check::{configuration, locks};
 use crate::dice::{Dice, Turn};
 use crate::feature::Feature;
+use crate::meant::RowMeant;
 use crate::model::Violation;
 use crate::node::{Power, Stage, name};
 use crate::plan::Login;
@@ -169,11 +171,18 @@ impl Sim {
     fn write_rows(&mut self, number: u64, at: usize, dice: &mut Dice) -> Result<(), Violation> {
         let (armed, large) = (self.arm(at)?, self.large(at));
         let (peers, node) = (self.nodes.len(), &mut self.nodes[at]);
-        let mut scribe =
-            Scribe { dice, peer: at, peers, now: node.time(self.now), large, tables: &node.beside.tables };
-        let done = scribe.act(&mut node.repo);
+        let mut scribe = Scribe {
+            dice,
+            peer: at,
+            peers,
+            now: node.time(self.now),
+            large,
+            tables: &node.beside.tables,
+            meant: Vec::new(),
+        };
+        let (done, meant) = (scribe.act(&mut node.repo), scribe.meant);
         self.disarm(at, armed)?;
-        self.wrote(number, at, done)
+        self.wrote(number, at, done, &meant)
     }
 
     /// Looks at what a user did to tables.
@@ -182,6 +191,7 @@ impl Sim {
         number: u64,
         at: usize,
         done: Result<Done, TableError>,
+        meant: &[RowMeant],
     ) -> Result<(), Violation> {
         let done = match done {
             Ok(done) => done,
@@ -198,7 +208,10 @@ impl Sim {
         if let Some(wrong) = wrong {
             return Err(Violation::new("tables", format!("peer {at}: {wrong}")));
         }
+        let before = self.nodes[at].beside.tables.clone();
         self.audit_aside(at, Cause::User(&user))?;
+        rows::check(&before, &self.nodes[at].beside.tables, meant)
+            .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })?;
         self.may_crash(Site::CrashAfterWork, number.into(), at);
         Ok(())
     }

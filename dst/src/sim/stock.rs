@@ -1,11 +1,15 @@
 //! Rounds with peers that are like stock.
 
+use std::collections::BTreeSet;
+
 use xfer::body::{Body, ContentType, pack, unpack};
 use xfer::{ArtifactId, DecodeLimits, hash};
 
 use super::Sim;
+use crate::answer::Answer;
 use crate::check::content::Maker;
 use crate::check::rights::Came;
+use crate::check::wire::Leave;
 use crate::check::{clusters, kept, private, shunned};
 use crate::dice::Turn;
 use crate::known::Known;
@@ -78,11 +82,12 @@ impl Sim {
         edge: usize,
         body: &Body,
         soundness: Soundness,
-    ) -> Result<Option<Body>, Violation> {
+    ) -> Result<Option<(Body, Answer)>, Violation> {
         if soundness == Soundness::Damaged {
             return Ok(None);
         }
         let at = self.plan.edges[edge].server;
+        let answer = self.answer_of_stock(edge);
         let now = self.nodes[at].time(self.now);
         self.tally.requests += 1;
         let Some(store) = &mut self.nodes[at].stock else { unreachable!("it is like stock") };
@@ -109,7 +114,24 @@ impl Sim {
         self.note_hollow(edge, &reply.text);
         self.tally.stock += 1;
         self.audit(at, Maker::Peer)?;
-        Ok(Some(pack(reply.text, reply.framing)))
+        Ok(Some((pack(reply.text, reply.framing), answer)))
+    }
+
+    /// What a server that is like stock is at this moment: it is asked for nothing that it keeps private.
+    fn answer_of_stock(&self, edge: usize) -> Answer {
+        let edge = &self.plan.edges[edge];
+        let node = &self.nodes[edge.server];
+        let letters = node.letters(edge.client, edge.login);
+        Answer {
+            bars: false,
+            login: self.login(edge),
+            stage: node.stage,
+            reads: letters.allow(Right::Read).into(),
+            private: Leave::Denied,
+            letters,
+            evaded: BTreeSet::new(),
+            open: BTreeSet::new(),
+        }
     }
 
     /// Takes in a reply. None if the session failed.
@@ -210,20 +232,19 @@ impl Sim {
 
     /// An error that makes stock give up has a reason.
     fn expect_failure(&self, talk: &Talk, text: &str) -> Result<(), Violation> {
-        let edge = &self.plan.edges[talk.edge];
         let on = |fault: Fault| self.is_on(fault);
         let Some(task) = talk.stock.as_ref().map(Session::task) else { return Ok(()) };
-        let letters = self.nodes[edge.server].letters(edge.client, edge.login);
-        let lacks = |asked: bool, right: Right| asked && !letters.allow(right);
-        let denied = edge.login == Login::Wrong
-            || lacks(task.clone, Right::Clone)
-            || lacks(task.pull, Right::Read)
-            || lacks(task.push, Right::Write)
-            || lacks(task.private, Right::Private)
-            || lacks(task.unversioned, Right::WriteFiles)
-            || on(Fault::Rights)
-            || on(Fault::Restore);
-        let unborn = talk.server_stage == Stage::Unborn || on(Fault::Restore);
+        let is_denied = |answer: &Answer| {
+            let lacks = |asked: bool, right: Right| asked && !answer.letters.allow(right);
+            answer.login == Login::Wrong
+                || lacks(task.clone, Right::Clone)
+                || lacks(task.pull, Right::Read)
+                || lacks(task.push, Right::Write)
+                || lacks(task.private, Right::Private)
+                || lacks(task.unversioned, Right::WriteFiles)
+        };
+        let denied = talk.chances.was_denied(is_denied);
+        let unborn = talk.chances.was_denied(|answer| answer.stage == Stage::Unborn);
         let no_fault = self.is_no_fault(talk.edge, &Trip(text.to_owned()));
         let waits = on(Fault::Flip) && text.contains("too many failed logins");
         let is_copy = on(Fault::Duplicate) && text.contains("this login was used before");

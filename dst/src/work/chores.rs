@@ -15,7 +15,7 @@ use repo::{Origin, Presence, Repo, Rid, Text, Tx, blob, branch, census, deltify,
 use xfer::card::Privacy;
 use xfer::{ArtifactId, hash};
 
-use super::{ARTIFACTS, CHECKINS, PUBLIC_CHECKINS, Worker};
+use super::{ARTIFACTS, CHECKINS, PUBLIC_CHECKINS, Worker, page_card};
 use crate::dice::Ratio;
 
 impl Worker<'_> {
@@ -64,6 +64,7 @@ impl Worker<'_> {
             }
         }
         let checkin = NewCheckin { files: new, deleted, ..self.new_checkin(Some(parent)) };
+        self.meant.check_in(&checkin);
         Ok(format!("rearranges {}", commit(tx, &checkin)?.short()))
     }
 
@@ -113,6 +114,7 @@ impl Worker<'_> {
         let content = (0..25_000).flat_map(|_| self.dice.bits().to_le_bytes()).collect();
         let files = vec![NewFile { name: "noise".into(), content, ..NewFile::default() }];
         let checkin = NewCheckin { files, ..self.new_checkin(parent) };
+        self.meant.check_in(&checkin);
         Ok(format!("checks in noise {}", commit(tx, &checkin)?.short()))
     }
 
@@ -125,6 +127,7 @@ impl Worker<'_> {
         let open = branch::leaves(tx, &name)?.into_iter().find(|leaf| !leaf.is_closed);
         let Some(leaf) = open else { return Ok("has nothing to close".into()) };
         let tag = TagCard { kind: TagKind::Add, name: "closed".into(), target: Some(leaf.id), value: None };
+        self.mean_tag(&tag, leaf.id);
         let control = Control { date: self.now, tags: vec![tag], user: Some(self.user.into()) };
         Ok(format!("closes {} by {}", leaf.id.short(), author::tags(tx, control)?.short()))
     }
@@ -144,6 +147,8 @@ impl Worker<'_> {
         let text = if empties { Text::default() } else { self.markup(Some(parent)).as_str().into() };
         let post =
             ForumPost { date: self.now, parent: Some(parent), user: Some(self.user.into()), text, ..before };
+        let parent = format!("P {parent}");
+        self.meant.cards([parent, page_card(&post.text), self.user_card()]);
         Ok(format!("edits a post {}", author::post(tx, post)?.short()))
     }
 
@@ -168,6 +173,7 @@ impl Worker<'_> {
             return self.raw(tx, &manifest::write(&Artifact::Attachment(attachment)));
         }
         let file = self.line("a picture").into_bytes();
+        self.mean_attachment(&attachment, &file);
         Ok(format!("attaches {} to {target}", author::attach(tx, attachment, &file)?.short()))
     }
 
@@ -179,6 +185,7 @@ impl Worker<'_> {
         let mimetype =
             *self.dice.pick(&[None, Some("text/x-markdown"), Some("text/x-fossil-wiki"), Some("text/plain")]);
         let (date, mimetype) = (self.now, mimetype.map(Text::from));
+        self.meant.cards([page_card(&text), self.user_card()]);
         let id = match self.dice.below(3) {
             0 => {
                 let title = "Home".into();
@@ -207,6 +214,7 @@ impl Worker<'_> {
                 let ticket = hash::sha1(&[self.dice.below(4) as u8]).to_string();
                 let field = |name: &str, value| TicketField { name: name.into(), append: false, value };
                 let fields = vec![field("comment", text), field("status", "Closed".into())];
+                self.mean_ticket(&fields, &ticket);
                 author::ticket(tx, TicketChange { date, fields, ticket, user })?
             }
         };
@@ -271,9 +279,10 @@ impl Worker<'_> {
     }
 
     /// Stores an artifact as it is.
-    fn raw(&self, tx: &Tx<'_>, bytes: &[u8]) -> Result<String, AuthorError> {
+    fn raw(&mut self, tx: &Tx<'_>, bytes: &[u8]) -> Result<String, AuthorError> {
         tx.set_origin(Origin { time: self.now, ..Origin::default() });
         let id = hash::sha3_256(bytes);
+        self.meant.contents.push(bytes.to_vec());
         if content::put(tx, &id, &Incoming::Whole(bytes), Privacy::Public)? == Stored::Refused {
             return Err(AuthorError::Shunned(id));
         }

@@ -1,6 +1,6 @@
 //! What users do to synced tables.
 
-use repo::table::{self, Column, Definition, Rule, TableError, Type, Value, Values, Writer};
+use repo::table::{self, Column, Definition, Rule, SyncedTable, TableError, Type, Value, Values, Writer};
 use repo::{Repo, Tx, UnixTime};
 use rusqlite::types::ToSqlOutput;
 use xfer::SqlName;
@@ -8,6 +8,7 @@ use xfer::SqlName;
 use crate::beside::shown;
 use crate::beside::tables::{Row, Tables};
 use crate::dice::{Dice, Ratio};
+use crate::meant::RowMeant;
 use crate::node;
 
 /// A user at work on tables.
@@ -24,6 +25,8 @@ pub struct Scribe<'a> {
     pub large: u64,
     /// What is there.
     pub tables: &'a Tables,
+    /// Rows that it is about to write.
+    pub meant: Vec<RowMeant>,
 }
 
 /// What was done, or refused.
@@ -112,6 +115,7 @@ impl Scribe<'_> {
         };
         let done = done?;
         if matches!(done.kind, Kind::Denied | Kind::TooLong | Kind::Quarrel) {
+            self.meant.clear();
             return Ok(done);
         }
         tx.commit()?;
@@ -173,9 +177,13 @@ impl Scribe<'_> {
         let mut writer = Writer::open(&tx, name, self.now)?;
         let expected = self.is_allowed(name.as_str(), &key, &user);
         let row = self.filled(key, &writer, 2);
+        self.mean(name, &row, &user, writer.table());
         match writer.put(row, &user) {
             Ok(_) => {}
-            Err(TableError::NotTheOwner(_)) => return Ok(self.denied(&user, what, expected)),
+            Err(TableError::NotTheOwner(_)) => {
+                self.meant.clear();
+                return Ok(self.denied(&user, what, expected));
+            }
             Err(error) => return Err(error),
         }
         writer.finish()?;
@@ -194,6 +202,22 @@ impl Scribe<'_> {
         row
     }
 
+    /// Says which row is to be written.
+    fn mean(&mut self, name: &SqlName, row: &Values, user: &str, table: &SyncedTable) {
+        let column = |column: &Column| {
+            let value = row.get(&column.name).map(value_shown);
+            value.map(|value| format!("\"{}\"={value}\n", column.name))
+        };
+        let content = table.definition.columns().filter_map(column).collect();
+        let has_owners = table.definition.rule() == Rule::Owner;
+        self.meant.push(RowMeant {
+            table: name.as_str().to_owned(),
+            key: key_shown(row),
+            content: Some(content),
+            owner: if has_owners { user.to_owned() } else { String::new() },
+        });
+    }
+
     fn put(&mut self, tx: &Tx<'_>, count: u64) -> Result<Done, TableError> {
         let names: Vec<&String> = self.tables.keys().collect();
         let name = sql(self.dice.pick(&names).as_str());
@@ -209,6 +233,7 @@ impl Scribe<'_> {
             let row = self.filled(row, &writer, count);
             what.push_str(&format!(" {:.60}", key_shown(&row)));
             let expected = self.is_allowed(name.as_str(), &row, &user);
+            self.mean(&name, &row, &user, writer.table());
             match writer.put(row, &user) {
                 Ok(_) => {}
                 Err(TableError::RowTooLong(_)) => return Ok(self.done(&user, Kind::TooLong, what)),
@@ -228,6 +253,8 @@ impl Scribe<'_> {
         let mut writer = Writer::open(tx, &name, self.now)?;
         let what = format!("removes {} from {name} as {user}", key_shown(&key));
         let expected = self.is_allowed(name.as_str(), &key, &user);
+        let (table, content, owner) = (name.as_str().to_owned(), None, String::new());
+        self.meant.push(RowMeant { table, key: key_shown(&key), content, owner });
         let kind = match writer.remove(key, &user) {
             Ok(true) => Kind::Remove,
             Ok(false) => Kind::Nothing,

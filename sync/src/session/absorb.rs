@@ -120,6 +120,7 @@ impl Session {
             self.take_in_tables(&tx, &reply, cx)?;
             self.take_configuration(&tx, &reply)?;
             self.take_in(&tx, &reply, cx)?;
+            self.pushing.hear_again(&tx, &reply)?;
             tx.commit()?;
         }
         if self.effort.is_half_spent(cx.limits) {
@@ -356,9 +357,11 @@ impl Session {
         if self.wanted.missed.is_empty() {
             return Ok(self.missed);
         }
-        let announced: BTreeSet<&ArtifactId> = reply.igots.iter().map(|igot| &igot.id).collect();
+        // What comes as a delta may wait for its source.
+        let sent = reply.files.iter().filter(|file| !inbox::is_hollow(file)).map(|file| &file.id);
+        let there: BTreeSet<&ArtifactId> = reply.igots.iter().map(|igot| &igot.id).chain(sent).collect();
         for id in &self.wanted.missed {
-            if announced.contains(id) || !wanted::lacks(snap, id)? {
+            if there.contains(id) || !wanted::lacks(snap, id)? {
                 return Ok(Missed::Found);
             }
         }

@@ -347,6 +347,19 @@ impl Pushing {
         Ok(())
     }
 
+    /// Reads once more what a reply asked for, when what it brought is here: that may be among it, or what it waited for.
+    pub(super) fn hear_again(&mut self, snap: &Snapshot<'_>, reply: &Reply<'_>) -> Result<(), RepoError> {
+        if !self.is_on() || self.request.is_silent {
+            return Ok(());
+        }
+        for &id in &reply.gimmes {
+            if !self.sent.contains(&id) && self.may_send(snap, &id)? {
+                self.asked.insert(id);
+            }
+        }
+        Ok(())
+    }
+
     fn may_send(&self, snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
         let Presence::Held(rid) = blob::presence(snap, id)? else { return Ok(false) };
         let public = self.granted == Privacy::Private || !private::contains(snap, rid)?;

@@ -125,6 +125,23 @@ fn names_that_were_missed_have_their_turn_and_come_all_at_once_when_a_peer_has_t
 }
 
 #[test]
+fn what_was_missed_comes_all_at_once_though_the_first_of_it_waits_for_its_source() {
+    let mut client = holding("").limited(|limits| limits.gimmes = 1);
+    let names = ["B", "C", "D", "E"];
+    client = names.into_iter().fold(client, Fixture::phantom);
+    assert_eq!(pulled(&mut client, &mut holding("")).unwrap().unavailable, 4);
+    let mut server = script(|_, request| {
+        let card = |asked: &str| match names.into_iter().find(|name| id(name).to_string() == asked) {
+            Some(name) => delta_card(name, "A"),
+            None => file("A"),
+        };
+        gimmes(request).into_iter().map(card).collect()
+    });
+    assert_eq!(pulled(&mut client, &mut server).unwrap().unavailable, 0);
+    assert_eq!(client.all(), holding("A B C D E").all());
+}
+
+#[test]
 fn more_dead_names_than_a_session_asks_for_are_counted_all_the_same() {
     let mut server = holding("A B");
     server.forge_cluster(2000);

@@ -341,6 +341,22 @@ fn what_stock_did_not_come_to_ask_for_does_not_count_as_sent() {
     assert_eq!((came, client.waiting()), (vec!["N1", "N2", "N3"], 0));
 }
 
+/// It had lost it, and what it is a delta of comes with the reply that asks for it.
+#[test]
+fn what_is_whole_by_the_reply_that_asks_for_it_goes_too() {
+    let (mut client, mut came) = (holding("A"), false);
+    let mut server = script(|round, request| {
+        came |= request.contains(&text("D"));
+        match round {
+            1 => delta_card("D", "B"),
+            2 => file("B") + "gimme {D}\n",
+            _ => String::new(),
+        }
+    });
+    run(&both(), &mut client, &mut server).unwrap();
+    assert!(client.holds("D") && came);
+}
+
 #[test]
 fn what_nobody_asked_for_yet_goes_beside_what_the_peer_cannot_have() {
     let mut client = holding("A S").shunned("S").unsent("N1 N2 N3").limited(|limits| limits.send_bytes = 1);

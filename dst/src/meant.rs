@@ -1,0 +1,136 @@
+//! What a user asks for, told before the product does it.
+
+use std::collections::BTreeMap;
+
+use repo::UnixTime;
+use repo::checkin::NewCheckin;
+use repo::manifest::Perm;
+use xfer::card::Privacy;
+use xfer::{ArtifactId, hash};
+
+/// What one action is to make, and nothing else.
+#[derive(Debug, Default)]
+pub struct Meant {
+    /// Contents that are to be artifacts.
+    pub contents: Vec<Vec<u8>>,
+    /// The artifact that says what is done; of a file without history there is none.
+    pub paper: Option<Paper>,
+    /// How private they are to be.
+    pub privacy: Leaning,
+    /// What is done to a file without history.
+    pub file: Option<FileMeant>,
+    /// A name that is shunned.
+    pub shunned: Option<ArtifactId>,
+}
+
+/// How private something is to be.
+#[derive(Debug, Default)]
+pub struct Leaning {
+    /// Whatever else is, it is to be private.
+    pub is_private: bool,
+    /// If one of these is private, it is too.
+    pub like: Vec<ArtifactId>,
+}
+
+/// A structural artifact.
+#[derive(Debug)]
+pub enum Paper {
+    /// A check-in.
+    Checkin(CheckinMeant),
+    /// Something else: its cards of these letters are these, as they are written.
+    Cards(Vec<String>),
+}
+
+/// A check-in.
+#[derive(Debug, Default)]
+pub struct CheckinMeant {
+    /// What it builds on, and what it merges.
+    pub parents: Vec<ArtifactId>,
+    /// Files that it changes: the content, `x` or `l` if it is a program or a link, and the name before.
+    pub files: BTreeMap<String, (Vec<u8>, &'static str, Option<String>)>,
+    /// Names of files that go.
+    pub gone: Vec<String>,
+    /// The branch that begins with it, if it is not on that already.
+    pub branch: Option<String>,
+    /// Its own tags.
+    pub tags: Vec<String>,
+    /// What it says.
+    pub comment: String,
+    /// Who makes it.
+    pub user: String,
+}
+
+/// What is done to a file without history.
+#[derive(Debug)]
+pub struct FileMeant {
+    /// Its name.
+    pub name: String,
+    /// When.
+    pub time: UnixTime,
+    /// What.
+    pub change: Change,
+}
+
+/// A change of a file without history.
+#[derive(Debug)]
+pub enum Change {
+    /// This is its content.
+    Put(Vec<u8>),
+    /// It gets a later time; where it is not, this content.
+    Touch(Vec<u8>),
+    /// It goes.
+    Remove,
+}
+
+/// A row of a table that is written.
+#[derive(Debug)]
+pub struct RowMeant {
+    /// The table.
+    pub table: String,
+    /// The columns of its key, as the content of a row shows them.
+    pub key: String,
+    /// All its columns; none: it is deleted.
+    pub content: Option<String>,
+    /// Whose it is to be, in a table whose rows have owners; else empty.
+    pub owner: String,
+}
+
+/// The names that a content may have.
+pub fn names(content: &[u8]) -> [ArtifactId; 2] {
+    [hash::sha1(content), hash::sha3_256(content)]
+}
+
+impl Meant {
+    /// A check-in.
+    pub fn check_in(&mut self, new: &NewCheckin) {
+        let text = |text: &repo::Text| text.to_str_lossy().into_owned();
+        let mut meant = CheckinMeant {
+            parents: new.parent.into_iter().chain(new.merged.iter().copied()).collect(),
+            gone: new.deleted.iter().map(text).collect(),
+            branch: new.branch.as_ref().map(text),
+            tags: new.tags.iter().map(text).collect(),
+            comment: text(&new.comment),
+            user: text(&new.user),
+            ..CheckinMeant::default()
+        };
+        for file in &new.files {
+            let perm = match file.perm {
+                Perm::Executable => "x",
+                Perm::Symlink => "l",
+                Perm::Regular => "",
+            };
+            let old_name = file.old_name.as_ref().map(text);
+            meant.gone.extend(old_name.clone());
+            meant.files.insert(text(&file.name), (file.content.clone(), perm, old_name));
+            self.contents.push(file.content.clone());
+        }
+        self.privacy.is_private = new.privacy == Privacy::Private;
+        self.privacy.like.extend(new.parent);
+        self.paper = Some(Paper::Checkin(meant));
+    }
+
+    /// Another artifact, of which these cards are known.
+    pub fn cards<const N: usize>(&mut self, cards: [String; N]) {
+        self.paper = Some(Paper::Cards(cards.into()));
+    }
+}

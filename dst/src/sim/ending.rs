@@ -1,0 +1,143 @@
+//! How sessions end: well, with nothing left behind, or with an error that there is a reason for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync::SyncError;
+use xfer::ArtifactId;
+
+use super::exchange::unreasonable;
+use super::{Sim, broken};
+use crate::answer::Answer;
+use crate::check::completeness::{self, Client};
+use crate::check::events;
+use crate::known::{self, Known};
+use crate::model::Violation;
+use crate::node::Stage;
+use crate::plan::{self, Fault, Login};
+use crate::rights::Right;
+use crate::talk::{Kind, Soundness, Talk, is_refused};
+
+/// Pieces of what a server says to who has not the right.
+const DENIALS: [&str; 2] = ["not authorized", "login failed"];
+
+impl Sim {
+    pub(super) fn succeeded(&mut self, talk: &Talk) -> Result<(), Violation> {
+        self.tally.succeeded += 1;
+        let (rounds, unavailable) = (talk.session.result().rounds, talk.session.result().unavailable);
+        let edge = self.plan.edges[talk.edge].clone();
+        self.tell(&format!("{} of {} is done in {rounds}, lacks {unavailable}", talk.name(), edge.client));
+        events::check(&talk.watch)?;
+        if talk.kind == Kind::Clone {
+            self.nodes[edge.client].stage = Stage::Whole;
+            self.nodes[edge.client].found(&self.plan, edge.client).map_err(broken)?;
+            self.restored_aside(edge.client)?;
+        }
+        if talk.options.dry_run {
+            self.census.note("dry run");
+            return Ok(());
+        }
+        let (missed, sources) = self.hopes(edge.client)?;
+        let node = &self.nodes[edge.client];
+        let client = Client {
+            known: &node.known,
+            is_alone: talk.commits == Some(node.commits),
+            missed: &missed,
+            sources: &sources,
+            idle_rounds: node.limits.idle_rounds,
+        };
+        completeness::check(talk, &client, &self.nodes[edge.server].known)?;
+        completeness::check_released(talk, &node.known, self.still(talk))?;
+        // A clone of nothing new changes something too: what it has, and the server no more, is still to be given.
+        self.nodes[edge.client].commits += u64::from(talk.kind == Kind::Clone);
+        Ok(())
+    }
+
+    /// Where a client lacks something: what it was refused before, and what its deltas wait for.
+    fn hopes(&mut self, at: usize) -> Result<Hopes, Violation> {
+        let node = &mut self.nodes[at];
+        if node.known.phantoms.is_empty() && node.known.waiting.is_empty() {
+            return Ok(Hopes::default());
+        }
+        let missed = known::missed(&mut node.repo).map_err(broken)?;
+        Ok((missed, known::sources(&mut node.repo).map_err(broken)?))
+    }
+
+    /// What the server of a session holds; none if it went back to an earlier state meanwhile.
+    fn still(&self, talk: &Talk) -> Option<&Known> {
+        let server = &self.nodes[self.plan.edges[talk.edge].server];
+        (server.returns == talk.server_returns).then_some(&server.known)
+    }
+
+    /// A session failed: is there a reason?
+    pub(super) fn failed(&mut self, talk: &Talk, error: &SyncError) -> Result<(), Violation> {
+        self.tally.failed += 1;
+        self.tell(&format!("{} failed: {error}", talk.name()));
+        events::check(&talk.watch)?;
+        let client = self.plan.edges[talk.edge].client;
+        if let SyncError::PushRefused { .. } = error {
+            completeness::check_released(talk, &self.nodes[client].known, self.still(talk))?;
+        }
+        if self.has_reason(talk, error)? {
+            return Ok(());
+        }
+        Err(unreasonable(talk, error))
+    }
+
+    pub(super) fn has_reason(&mut self, talk: &Talk, error: &SyncError) -> Result<bool, Violation> {
+        let client = self.plan.edges[talk.edge].client;
+        let on = |fault: Fault| self.is_on(fault);
+        let is_denied = |answer: &Answer| {
+            answer.login == Login::Wrong || is_refused(&talk.options, talk.kind, &answer.letters)
+        };
+        let last = talk.chances.answers.last();
+        let denied = last.is_some_and(is_denied);
+        let no_files = last.is_some_and(|answer| !answer.letters.allow(Right::WriteFiles));
+        let unborn = last.is_some_and(|answer| answer.stage == Stage::Unborn);
+        // What was said wrongly in one round may have its consequences in a later one.
+        let damaged = talk.soundness == Soundness::Damaged || talk.chances.damaged;
+        Ok(match error {
+            SyncError::Repo(error) => self.is_excused(error),
+            SyncError::Refused(text) | SyncError::PasswordNeeded(text) => {
+                (denied && DENIALS.iter().any(|denial| text.contains(denial)))
+                    || (no_files && text.contains("Write permissions for unversioned files"))
+                    || (text.contains("too many failed logins") && last.is_some_and(|answer| answer.bars))
+                    || (text.contains("this login was used before") && on(Fault::Duplicate))
+                    || (unborn && (text.contains("unfinished clone") || text.contains("no project code")))
+                    || damaged
+            }
+            SyncError::PushRefused { .. } => {
+                // It may have been said in an earlier round.
+                talk.chances.damaged
+                    || talk
+                        .chances
+                        .was_denied(|answer| is_denied(answer) || !answer.letters.allow(Right::Write))
+            }
+            SyncError::UnversionedRefused { .. } => {
+                talk.chances.damaged
+                    || talk.chances.was_denied(|answer| !answer.letters.allow(Right::WriteFiles))
+            }
+            SyncError::UnresolvedDeltas { .. } => {
+                let (_, sources) = self.hopes(client)?;
+                completeness::waits_in_vain(talk, &self.nodes[client].known, &sources)
+            }
+            // One that names more and more, and gives nothing of it, is taken for a dishonest one.
+            SyncError::Idle { .. } if !talk.chances.spoilt.is_empty() => true,
+            SyncError::TooMuch { .. } | SyncError::TooManyRounds { .. } | SyncError::Idle { .. } => {
+                self.is_bounded(client) || damaged
+            }
+            SyncError::UnfinishedClone | SyncError::NoProject | SyncError::NotFresh => {
+                self.nodes[client].returns > 0
+            }
+            _ => damaged,
+        })
+    }
+
+    /// Whether a peer has bounds that end sessions with which nothing is wrong.
+    fn is_bounded(&self, at: usize) -> bool {
+        let limits = &self.nodes[at].limits;
+        *limits != plan::unbounded(limits)
+    }
+}
+
+/// Names that others were asked for in vain, and of what is kept as a delta that cannot be expanded yet, the source.
+type Hopes = (BTreeSet<ArtifactId>, BTreeMap<ArtifactId, ArtifactId>);
