@@ -30,6 +30,8 @@ pub struct Known {
     pub shunned: BTreeSet<ArtifactId>,
     /// Unversioned files and tombstones.
     pub files: BTreeMap<String, (i64, Option<ArtifactId>)>,
+    /// Of those that are dated earlier than a peer said, which could not be believed: what it said.
+    pub ahead: BTreeMap<String, i64>,
     /// Whether the peer is like stock.
     pub is_stock: bool,
 }
@@ -46,6 +48,10 @@ const WAITING: &str = "WITH RECURSIVE waiting(rid, barred) AS (
        FROM waiting JOIN blob USING(rid) JOIN delta ON delta.srcid=waiting.rid
    )
    SELECT uuid, barred FROM waiting JOIN blob USING(rid)";
+
+const AHEAD: &str = "SELECT ahead.name, said FROM fx_frond_uv_ahead AS ahead
+   JOIN unversioned ON unversioned.name=ahead.name
+  WHERE unversioned.mtime=ahead.mtime AND unversioned.hash IS ahead.hash";
 
 impl Known {
     /// Reads a repository.
@@ -80,6 +86,7 @@ impl Known {
             }
         }
         known.read_files(&snap)?;
+        known.read_ahead(&snap)?;
         Ok(known)
     }
 
@@ -95,6 +102,29 @@ impl Known {
             self.files.insert(row.get(0)?, (row.get(1)?, hash.and_then(|hash| id(&hash))));
         }
         Ok(())
+    }
+
+    fn read_ahead(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
+        let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_uv_ahead'";
+        if snap.conn().prepare_cached(sql)?.exists([])? {
+            let mut statement = snap.conn().prepare_cached(AHEAD)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            self.ahead = rows.collect::<Result<_, _>>()?;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing comes of what is different. What a peer like stock holds and shuns becomes private whenever a peer says
+    /// so, and public whenever another one does: between two that do not agree that goes on for ever.
+    pub fn is_as_good_as(&self, before: &Self) -> bool {
+        let unmarked = |known: &Self| {
+            let mut known = known.clone();
+            for set in [&mut known.private, &mut known.unclustered] {
+                set.retain(|id| !(known.shunned.contains(id) && known.held.contains_key(id)));
+            }
+            known
+        };
+        self.is_stock && unmarked(self) == unmarked(before)
     }
 
     /// Whether an artifact is held and may be seen by everybody.

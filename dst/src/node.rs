@@ -250,8 +250,9 @@ impl Node {
         if known == self.known {
             return Ok(None);
         }
-        self.commits += 1;
-        Ok(Some(std::mem::replace(&mut self.known, known)))
+        let before = std::mem::replace(&mut self.known, known);
+        self.commits += u64::from(!self.known.is_as_good_as(&before));
+        Ok(Some(before))
     }
 
     /// Begins anew with what is committed.

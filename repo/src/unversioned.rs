@@ -4,6 +4,7 @@
 //! tombstone, so that the file does not come back from a peer. Which of two versions stays, [`status`] says; each
 //! change made here is later than what it replaces, so that it stays everywhere.
 
+mod ahead;
 mod catalog;
 mod rows;
 
@@ -15,7 +16,7 @@ use xfer::{ArtifactId, UvName, hash};
 pub use self::catalog::catalog_hash;
 pub(crate) use self::rows::names;
 pub use self::rows::{content, contents, find, list};
-use crate::{RepoError, Text, Tx, UnixTime};
+use crate::{RepoError, Snapshot, Text, Tx, UnixTime};
 
 /// A row of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub enum Status {
     Take,
     /// The content is the same, the peer's time is to be taken.
     TakeTime,
-    /// They are the same.
+    /// They are the same, or neither side would take the other's.
     Same,
     /// The content is the same, the peer should take the time from here.
     GiveTime,
@@ -66,20 +67,32 @@ pub enum Taken {
 }
 
 /// How far in the future a peer's time may lie. What claims to be later would win for ever, so it counts as this
-/// late.
+/// late; of two such versions that of which the later time was said stays.
 pub const FUTURE_SECONDS: i64 = 86_400;
 
 /// Compares the version here with a peer's. The later one wins; of two at one time that with the greater hash,
 /// and content over a deletion.
-pub fn status(here: Option<&Version>, peer: &Version, now: UnixTime) -> Status {
-    let Some(here) = here else { return Status::Unknown };
-    let mtime = capped(peer.mtime, now);
-    let is_same = here.hash == peer.hash;
-    if is_same && mtime != peer.mtime {
-        // Else the cap, which moves on with the time, would be taken again and again.
-        return Status::Same;
+pub fn status(snap: &Snapshot<'_>, name: &str, peer: &Version, now: UnixTime) -> Result<Status, RepoError> {
+    let Some(here) = find(snap, name)?.map(|entry| entry.version) else { return Ok(Status::Unknown) };
+    if capped(peer.mtime, now) == peer.mtime {
+        return Ok(compare(&here, peer));
     }
-    match here.mtime.cmp(&mtime) {
+    if here.hash == peer.hash {
+        // Else the cap, which moves on with the time, would be taken again and again.
+        return Ok(Status::Same);
+    }
+    Ok(match ahead::said(snap, name, &here)? {
+        Some(said) if (said, here.hash) < (peer.mtime, peer.hash) => Status::Take,
+        // Nor does the peer take what is dated earlier here.
+        Some(_) => Status::Same,
+        None => compare(&here, &Version { mtime: capped(peer.mtime, now), ..*peer }),
+    })
+}
+
+/// The same, where the peer's time is believed.
+fn compare(here: &Version, peer: &Version) -> Status {
+    let is_same = here.hash == peer.hash;
+    match here.mtime.cmp(&peer.mtime) {
         std::cmp::Ordering::Less if is_same => Status::TakeTime,
         std::cmp::Ordering::Equal if is_same => Status::Same,
         std::cmp::Ordering::Greater if is_same => Status::GiveTime,
@@ -131,14 +144,25 @@ fn later(here: Option<&Entry>, time: UnixTime) -> i64 {
 /// from before: what is [`Status::Unknown`] or [`Status::Take`] and has a hash is still to be asked for.
 pub fn take_igot(tx: &Tx<'_>, igot: &UvIgot, now: UnixTime) -> Result<Status, RepoError> {
     let peer = Version { mtime: igot.mtime, hash: igot.hash };
-    let here = find(tx, igot.name.as_str())?.map(|entry| entry.version);
-    let status = status(here.as_ref(), &peer, now);
+    let status = status(tx, igot.name.as_str(), &peer, now)?;
     match (status, peer.hash) {
-        (Status::Take, None) => rows::bury(tx, igot.name.as_str(), capped(peer.mtime, now))?,
-        (Status::TakeTime, _) => rows::date(tx, igot.name.as_str(), capped(peer.mtime, now))?,
+        (Status::Take, None) => {
+            let version = believed(tx, &igot.name, &peer, now)?;
+            rows::bury(tx, igot.name.as_str(), version.mtime)?;
+        }
+        (Status::TakeTime, _) => rows::date(tx, igot.name.as_str(), peer.mtime)?,
         _ => {}
     }
     Ok(status)
+}
+
+/// A version of a peer as it is kept here.
+fn believed(tx: &Tx<'_>, name: &UvName, peer: &Version, now: UnixTime) -> Result<Version, RepoError> {
+    let version = Version { mtime: capped(peer.mtime, now), ..*peer };
+    if version != *peer {
+        ahead::note(tx, name.as_str(), &version, peer.mtime)?;
+    }
+    Ok(version)
 }
 
 /// Takes files from a peer, who must have the right to give them; says what became of each. Content that is not what
@@ -181,7 +205,7 @@ fn take_file(tx: &Tx<'_>, file: &UvFile, now: UnixTime) -> Result<Taken, RepoErr
         (Status::TakeTime, ..) | (Status::Take, None, _) => Ok(Taken::Stored),
         (Status::Unknown | Status::Take, Some(_), None) => Ok(Taken::ContentMissing),
         (Status::Unknown | Status::Take, Some(_), Some(content)) => {
-            let version = Version { mtime: capped(file.mtime, now), hash };
+            let version = believed(tx, &file.name, &Version { mtime: file.mtime, hash }, now)?;
             rows::write(tx, &file.name, &version, content)?;
             Ok(Taken::Stored)
         }

@@ -118,6 +118,8 @@ pub struct Session {
     waited: BTreeSet<ArtifactId>,
     /// What this peer was asked for and did not send.
     unavailable: BTreeSet<ArtifactId>,
+    /// What of that it did not announce either: it may get that while this session goes on, and announce it then.
+    absent: BTreeSet<ArtifactId>,
     /// What it was not even asked for, after it sent nothing of what it was asked for.
     unasked: u64,
     /// Whether the last request carried a login.
@@ -249,6 +251,7 @@ impl Session {
             told: Vec::new(),
             waited: BTreeSet::new(),
             unavailable: BTreeSet::new(),
+            absent: BTreeSet::new(),
             unasked: 0,
             login: LoginState::NotSent,
             effort: Effort::default(),

@@ -79,6 +79,9 @@ fn check_files(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
         let is_behind = |(name, version): &(&String, &Version)| match peers[to].files.get(*name) {
             Some((_, None)) if version.1.is_none() && is_silent => false,
             Some(theirs) if theirs.1 == version.1 && is_ahead(version, theirs) => false,
+            Some(theirs) if version.0 > latest(to) && peers[to].ahead.contains_key(*name) => {
+                (peers[to].ahead[*name], theirs.1) < (version.0, version.1)
+            }
             Some(theirs) => *theirs < (version.0.min(latest(to)), version.1),
             None => version.1.is_some(),
         };

@@ -415,14 +415,17 @@ impl Sim {
         }
     }
 
-    /// What the server dates as of a time that is too far ahead counts as of an earlier one.
+    /// What the server dates as of a time that is too far ahead counts as of an earlier one, unless what is here is of one
+    /// that is further ahead.
     fn pass_over_files_ahead(&self, talk: &mut Talk) {
         let node = &self.nodes[self.plan.edges[talk.edge].client];
         let latest = node.time(talk.begun).seconds() + FUTURE_SECONDS;
-        let is_enough = |name: &String, hash| {
-            node.known.files.get(name).is_some_and(|here| here.1 == hash || here.0 >= latest)
+        let is_enough = |name: &String, version: &(i64, Option<ArtifactId>)| {
+            let here = node.known.files.get(name);
+            let is_later = node.known.ahead.get(name).is_some_and(|&said| said >= version.0);
+            is_later || here.is_some_and(|here| here.1 == version.1 || here.0 >= latest)
         };
-        talk.files.retain(|name, version| version.0 <= latest || !is_enough(name, version.1));
+        talk.files.retain(|name, version| version.0 <= latest || !is_enough(name, version));
     }
 }
 

@@ -7,7 +7,7 @@ use xfer::body::{Body, pack, unpack};
 use xfer::card::{Payload, Privacy};
 use xfer::encode::card as encode_card;
 use xfer::table::TableCard;
-use xfer::{Card, DecodeLimits, Message, Secret, decode, encode};
+use xfer::{Card, DecodeLimits, Message, Pragma, Secret, decode, encode};
 
 use super::mishap::Way;
 use crate::dice::Dice;
@@ -62,12 +62,15 @@ pub(super) fn forge_card(body: &Body, edge: &Edge, way: Way, dice: &mut Dice) ->
     }
     // Who cannot be understood any more needs no login.
     let altered = read(&text).map(|altered| Message { login: message.login.clone(), ..altered });
+    if altered.as_ref().is_some_and(|altered| grants(altered) && !grants(&message)) {
+        return None;
+    }
     let text = altered.map_or(text, |altered| encode(&signed(altered, edge)));
     Some(Forged { body: pack(text, body.content_type), kind, line })
 }
 
-/// What is left out, since nobody can tell that it is false: what is private, which would be given to everybody in truth; rows
-/// of tables, of which an altered one is a row like others; settings and users, which are whatever an administrator says; and
+/// What is left out, since nobody can tell that it is false ([`grants`] is another such thing): what is private, which would be
+/// given to everybody in truth; rows of tables, of which an altered one is a row like others; settings and users, which are whatever an administrator says; and
 /// the code of the project in a reply, which who clones takes for its own.
 fn may_alter(card: &Card, way: Way) -> bool {
     match card {
@@ -77,6 +80,16 @@ fn may_alter(card: &Card, way: Way) -> bool {
         Card::Table(TableCard::Row(_) | TableCard::Delete(_)) | Card::Config(_) => false,
         _ => true,
     }
+}
+
+/// Whether a message leaves nothing that stands in the way of private artifacts: neither does it ask for the right to see
+/// them, which is answered only if it is lacking, nor is that the answer. Who asked and hears nothing has the right.
+fn grants(message: &Message) -> bool {
+    !message.cards.iter().any(|card| match card {
+        Card::Pragma(Pragma::SendPrivate) => true,
+        Card::Error(text) => text.as_str().contains("private"),
+        _ => false,
+    })
 }
 
 /// Puts another byte in place of one in the line of a card, or in what follows it: half of the time one of its kind, so that

@@ -142,9 +142,10 @@ fn the_later_version_wins_and_at_one_time_the_greater_hash() {
     for ((here_time, here), (peer_time, peer), expected) in cases {
         let here = Version { mtime: here_time, hash: here };
         let peer = Version { mtime: peer_time, hash: peer };
-        assert_eq!(status(Some(&here), &peer, NOW), expected, "{here:?} {peer:?}");
-        assert_eq!(status(None, &peer, NOW), Status::Unknown);
+        assert_eq!(compare(&here, &peer), expected, "{here:?} {peer:?}");
     }
+    let peer = Version { mtime: 6, hash: Some(low) };
+    with(|tx| assert_eq!(status(tx, "a", &peer, NOW).unwrap(), Status::Unknown));
 }
 
 #[test]
@@ -155,8 +156,32 @@ fn a_time_far_in_the_future_is_capped_and_not_taken_again() {
         assert_eq!(find(tx, "a").unwrap().unwrap().version.mtime, cap);
         let later = at(NOW.seconds() + 1000);
         assert_eq!(take_igot(tx, &igot("a", i64::MAX, Some(sha3_256(b"1"))), later).unwrap(), Status::Same);
-        assert_eq!(take_igot(tx, &igot("a", i64::MAX, None), later).unwrap(), Status::Take);
-        assert_eq!(find(tx, "a").unwrap().unwrap().version, Version { mtime: cap + 1000, hash: None });
+        assert_eq!(find(tx, "a").unwrap().unwrap().version.mtime, cap);
+    });
+}
+
+#[test]
+fn of_two_versions_from_far_in_the_future_that_stays_of_which_the_later_time_was_said() {
+    with(|tx| {
+        let soon = NOW.seconds() + FUTURE_SECONDS;
+        let cases = [
+            (file("a", soon + 500, b"1"), Taken::Stored),
+            (file("a", soon + 400, b"2"), Taken::Ignored),
+            (file("a", soon + 600, b"2"), Taken::Stored),
+            (file("a", soon + 500, b"1"), Taken::Ignored),
+            // What is believed is compared with what is kept.
+            (file("a", soon + 3, b"3"), Taken::Stored),
+            (file("a", soon + 400, b"1"), Taken::Stored),
+        ];
+        for (number, (file, expected)) in (0..).zip(cases) {
+            let now = at(NOW.seconds() + number);
+            assert_eq!(take_file(tx, &file, now).unwrap(), expected, "{file:?}");
+        }
+        let now = at(NOW.seconds() + 9);
+        assert_eq!(take_igot(tx, &igot("a", soon + 399, None), now).unwrap(), Status::Same);
+        assert_eq!(take_igot(tx, &igot("a", soon + 401, None), now).unwrap(), Status::Take);
+        assert_eq!(find(tx, "a").unwrap().unwrap().version, Version { mtime: soon + 9, hash: None });
+        assert_eq!(take_igot(tx, &igot("a", soon + 400, None), now).unwrap(), Status::Same);
     });
 }
 

@@ -26,10 +26,9 @@ impl Unversioned<'_> {
     /// Whether anything that it brings is better than what is here.
     pub(super) fn brings_news(&self, snap: &Snapshot<'_>, now: UnixTime) -> Result<bool, SyncError> {
         for file in &self.files {
-            let here = unversioned::find(snap, file.name.as_str())?.map(|entry| entry.version);
             let theirs = Version { mtime: file.mtime, hash: file.hash };
             if matches!(
-                unversioned::status(here.as_ref(), &theirs, now),
+                unversioned::status(snap, file.name.as_str(), &theirs, now)?,
                 Status::Unknown | Status::Take | Status::TakeTime
             ) {
                 return Ok(true);

@@ -2,7 +2,8 @@
 //!
 //! A session goes on as long as there is something to ask for. What was asked for and neither came nor was
 //! announced again beside something that came is not asked for again in this session: a promise that is never
-//! kept costs one round and leaves a phantom. Phantoms that no peer can fill may be many, since whoever may push
+//! kept costs one round and leaves a phantom. Only what the peer did not announce before is asked for once more when it does:
+//! it may have come there meanwhile. Phantoms that no peer can fill may be many, since whoever may push
 //! can invent names: what the last reply announced is asked for before them, then the youngest; and each round
 //! that brings nothing makes the next one ask for more, so that they take few rounds.
 
@@ -384,6 +385,13 @@ impl Session {
     /// waits for its delta source as before. Says how much of what was asked for came and is here: what another session
     /// brought meanwhile, too.
     fn give_up(&mut self, snap: &Snapshot<'_>, reply: &Reply<'_>, intake: &Intake) -> Result<u64, SyncError> {
+        let announced: BTreeSet<ArtifactId> =
+            reply.igots.iter().filter(|igot| igot.privacy <= self.deepest()).map(|igot| igot.id).collect();
+        for id in &announced {
+            if self.absent.remove(id) {
+                self.unavailable.remove(id);
+            }
+        }
         let wanted: BTreeSet<ArtifactId> = std::mem::take(&mut self.wanted).iter().collect();
         let came: BTreeSet<ArtifactId> =
             reply.files.iter().map(|file| file.id).filter(|id| wanted.contains(id)).collect();
@@ -398,6 +406,9 @@ impl Session {
                 met += u64::from(came.contains(&id));
             } else if !is_open {
                 self.unavailable.insert(id);
+                if !came.contains(&id) && !announced.contains(&id) {
+                    self.absent.insert(id);
+                }
             }
         }
         Ok(met)

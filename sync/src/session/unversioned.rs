@@ -253,8 +253,7 @@ impl Unversioned {
         if let Some(tx) = tx.filter(|_| self.direction.pull) {
             return Ok(unversioned::take_igot(tx, igot, now)?);
         }
-        let here = unversioned::find(snap, igot.name.as_str())?.map(|entry| entry.version);
         let theirs = Version { mtime: igot.mtime, hash: igot.hash };
-        Ok(unversioned::status(here.as_ref(), &theirs, now))
+        Ok(unversioned::status(snap, igot.name.as_str(), &theirs, now)?)
     }
 }

@@ -45,7 +45,9 @@ pub(crate) struct TableSync {
     refused: BTreeSet<(SqlName, ArtifactId)>,
     /// Tables that are left alone.
     blocked: BTreeSet<SqlName>,
-    idle: u32,
+    /// Rounds since one moved a row, and the most that was to be said at the beginning of one of them.
+    idle: usize,
+    most: usize,
     begun: Vec<(SqlName, u64)>,
     moved: Moved,
     pub(crate) stats: BTreeMap<SqlName, TableStats>,
@@ -124,6 +126,7 @@ impl TableSync {
             refused: BTreeSet::new(),
             blocked: BTreeSet::new(),
             idle: 0,
+            most: 0,
             begun: Vec::new(),
             moved: Moved::default(),
             stats: BTreeMap::new(),
@@ -243,8 +246,12 @@ impl TableSync {
             sent: news,
             sent_bytes: if news > 0 { bytes } else { 0 },
         };
+        if news == 0 && brought.rows == 0 {
+            (self.idle, self.most) = (self.idle + 1, self.most.max(self.queue.len()));
+        } else {
+            (self.idle, self.most) = (0, 0);
+        }
         self.queue = rest;
-        self.idle = if news == 0 && brought.rows == 0 { self.idle + 1 } else { 0 };
         match self.phase {
             Phase::Hello | Phase::Offered if heard.is_known => {
                 self.phase = Phase::Talk;
@@ -253,7 +260,7 @@ impl TableSync {
             Phase::Hello | Phase::Offered => self.phase = Phase::Off,
             Phase::Talk | Phase::Off => {}
         }
-        if self.phase == Phase::Off || self.idle as usize > IDLE_ROUNDS + self.queue.len() {
+        if self.phase == Phase::Off || self.idle > IDLE_ROUNDS + self.most {
             self.queue.clear();
             return Ok(Vec::new());
         }

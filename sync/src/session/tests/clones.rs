@@ -349,6 +349,21 @@ fn a_clone_asks_for_what_waits_where_the_source_is_no_more() {
     assert!(client.holds("A"));
 }
 
+/// Somebody pushes to it, a delta first.
+#[test]
+fn a_clone_asks_again_for_a_source_that_comes_to_the_server_while_it_is_asked_for() {
+    let announced = format!("igot {}\n", id("B"));
+    let mut server = script(|round, request| match gimmes(request) {
+        _ if request.contains("clone 3") => delta_card("A", "B") + "clone_seqno 0\npush {S} {P}\n",
+        asked if asked == [id("A").to_string()] => delta_card("A", "B") + &announced,
+        _ if round == 2 => String::new(),
+        _ => file("B"),
+    });
+    let mut client = fresh();
+    clone(&mut client, &mut server).unwrap();
+    assert_eq!(client.all(), holding("A B").all());
+}
+
 #[test]
 fn a_delta_may_come_rounds_before_its_source() {
     let mut server = script(|round, _| match round {

@@ -133,3 +133,32 @@ fn a_server_that_keeps_asking_is_not_answered_for_ever() {
     }
     assert_eq!(session.stats[&name("t")].sent, 100);
 }
+
+/// As where each part has rows that are not kept here.
+#[test]
+fn all_that_is_to_be_said_is_said_though_no_row_moves_and_little_fits_into_a_message() {
+    let mut client = many(100);
+    let mut session = TableSync::new(BOTH);
+    let digits = "0123456789abcdef";
+    let prefixes = digits.chars().flat_map(|first| [format!("{first}"), format!("{first}0")]);
+    let other = Some(xfer::ArtifactId::sha1([1; 20]));
+    let mut reply = vec![Card::Pragma(Pragma::Table(TablePragma::Known(1)))];
+    reply.extend(prefixes.map(|prefix| {
+        let prefix = prefix.parse().unwrap();
+        Card::Pragma(Pragma::Table(TablePragma::Node { table: name("t"), prefix, hash: other }))
+    }));
+    let (count, mut said) = (reply.len() - 1, 0);
+    while session.is_fresh() || session.has_more() {
+        said += session.compose(&client.repo.snapshot().unwrap(), 1).unwrap().iter().filter(is_part).count();
+        let told = std::mem::take(&mut reply);
+        let mut heard = Heard::default();
+        read(&told, &mut heard);
+        session.hear(&client.repo.snapshot().unwrap(), &heard, Default::default()).unwrap();
+    }
+    assert_eq!(said, count);
+}
+
+fn is_part(card: &&Card) -> bool {
+    let part = matches!(card, Card::Pragma(Pragma::Table(TablePragma::List { .. })));
+    part || matches!(card, Card::Pragma(Pragma::Table(TablePragma::Node { hash: None, .. })))
+}

@@ -1,0 +1,40 @@
+//! What peers said of the times that were too far ahead to be believed.
+//!
+//! Two versions that are both dated so count as of almost the same time here, whichever came last as of the later one. What
+//! their peers said of them decides: else each would take the place of the other again and again.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::Version;
+use crate::schema::has_table;
+use crate::{RepoError, Snapshot, Tx};
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS fx_frond_uv_ahead(
+  name TEXT PRIMARY KEY,
+  mtime INTEGER NOT NULL,
+  hash TEXT,
+  said INTEGER NOT NULL
+) WITHOUT ROWID";
+
+/// Notes of a version that it is kept as of an earlier time than its peer said.
+pub(super) fn note(tx: &Tx<'_>, name: &str, kept: &Version, said: i64) -> Result<(), RepoError> {
+    tx.conn().prepare_cached(CREATE)?.execute([])?;
+    tx.conn()
+        .prepare_cached("REPLACE INTO fx_frond_uv_ahead(name, mtime, hash, said) VALUES(?1, ?2, ?3, ?4)")?
+        .execute(params![name, kept.mtime, hash(kept), said])?;
+    Ok(())
+}
+
+/// The time that a peer said of the version here; none if it was believed, or that is another version.
+pub(super) fn said(snap: &Snapshot<'_>, name: &str, here: &Version) -> Result<Option<i64>, RepoError> {
+    if !has_table(snap, "fx_frond_uv_ahead")? {
+        return Ok(None);
+    }
+    let sql = "SELECT said FROM fx_frond_uv_ahead WHERE name=?1 AND mtime=?2 AND hash IS ?3";
+    let mut statement = snap.conn().prepare_cached(sql)?;
+    Ok(statement.query_row(params![name, here.mtime, hash(here)], |row| row.get(0)).optional()?)
+}
+
+fn hash(version: &Version) -> Option<String> {
+    version.hash.map(|id| id.to_string())
+}
