@@ -117,12 +117,16 @@ put_in() {
         's/if file\.privacy == Privacy::Private && !self/if !MUTANT \&\& file.privacy == Privacy::Private \&\& !self/'
     mutant private-never-named sync/src/session/push.rs \
         's/self\.names_private = self\.granted/self.names_private = !MUTANT \&\& self.granted/'
+    mutant late-arrival-not-asked-for sync/src/session/absorb.rs \
+        's/if self\.absent\.remove(id)/if !MUTANT \&\& self.absent.remove(id)/'
     mutant private-by-hearsay-stays sync/src/session/inbox.rs \
         's/Presence::Held(_) => igot\.privacy == Privacy::Public/& \&\& !MUTANT/'
     mutant tie-broken-the-other-way repo/src/unversioned.rs \
         's/Equal if here\.hash < peer\.hash/Equal if (here.hash < peer.hash) != MUTANT/'
     mutant deletion-not-taken repo/src/unversioned.rs \
-        's/^ *(Status::Take, None) => rows::bury/(Status::Take, None) if MUTANT => {}\n&/'
+        's/^ *(Status::Take, None) => {/(Status::Take, None) if MUTANT => {}\n&/'
+    mutant time-that-was-said-forgotten repo/src/unversioned.rs \
+        's/match ahead::said(snap, name, &here)?/&.filter(|_| !MUTANT)/'
     mutant private-in-the-catalog repo/src/outgoing.rs \
         's/Self::Catalog => CATALOG,/Self::Catalog if MUTANT => "SELECT rid, uuid FROM blob WHERE size>=0 AND uuid NOT IN shun ORDER BY rid DESC",\n&/'
     mutant shunned-comes-back repo/src/content/store.rs \
@@ -150,7 +154,7 @@ put_in() {
     mutant row-asked-for-without-end sync/src/tables/client.rs \
         's/Some(_) if self\.listed\.contains(&part)/Some(_) if !MUTANT \&\& self.listed.contains(\&part)/'
     mutant search-for-rows-given-up sync/src/tables/client.rs \
-        's/> IDLE_ROUNDS + self\.queue\.len()/> IDLE_ROUNDS + if MUTANT { 0 } else { self.queue.len() }/'
+        's/> IDLE_ROUNDS + self\.most/> IDLE_ROUNDS + if MUTANT { 0 } else { self.most }/'
     mutant verdicts-without-room-forgotten sync/src/tables/client.rs \
         's/if sent\.iter()\.any(|row| told\.contains(row))/if !MUTANT \&\& sent.iter().any(|row| told.contains(row))/'
     mutant lock-taken-twice repo/src/lock.rs \
