@@ -86,12 +86,7 @@ impl Known {
             }
         }
         known.read_files(&snap)?;
-        let ahead = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_uv_ahead'";
-        if snap.conn().prepare_cached(ahead)?.exists([])? {
-            let mut statement = snap.conn().prepare_cached(AHEAD)?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            known.ahead = rows.collect::<Result<_, _>>()?;
-        }
+        known.read_ahead(&snap)?;
         Ok(known)
     }
 
@@ -105,6 +100,16 @@ impl Known {
         while let Some(row) = rows.next()? {
             let hash: Option<String> = row.get(2)?;
             self.files.insert(row.get(0)?, (row.get(1)?, hash.and_then(|hash| id(&hash))));
+        }
+        Ok(())
+    }
+
+    fn read_ahead(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
+        let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_uv_ahead'";
+        if snap.conn().prepare_cached(sql)?.exists([])? {
+            let mut statement = snap.conn().prepare_cached(AHEAD)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            self.ahead = rows.collect::<Result<_, _>>()?;
         }
         Ok(())
     }
