@@ -79,9 +79,14 @@ impl Crew {
         let shared = Arc::new(Shared { work, next: AtomicUsize::new(0) });
         let (outbox, done) = channel();
         for jobs in &self.others {
-            let (shared, outbox) = (shared.clone(), outbox.clone());
-            // Nobody listens any more if the main work ended early.
-            let job = move |tools: &mut Tools| shared.lend_a_hand(tools, |found| drop(outbox.send(found)));
+            let (shared, outbox) = (Arc::downgrade(&shared), outbox.clone());
+            let job = move |tools: &mut Tools| {
+                // It may be finished before this thread gets to it. What it was about is gone then: the inbox of a thread
+                // that does not get to run holds no artifacts.
+                let Some(shared) = shared.upgrade() else { return };
+                // Nobody listens any more if the main work ended early.
+                shared.lend_a_hand(tools, |found| drop(outbox.send(found)));
+            };
             jobs.send(Box::new(job)).expect("a thread lives as long as its inbox");
         }
         Begun { shared, done }
@@ -173,6 +178,35 @@ mod tests {
                 assert!(crew.finish(&begun[2]).is_empty());
             });
         }
+    }
+
+    /// Keeps the thread that does it until it is told to go on.
+    struct Gate(std::sync::Barrier, [Range<usize>; 2]);
+
+    impl Work for Gate {
+        type Found = ();
+
+        fn pieces(&self) -> &[Range<usize>] {
+            &self.1
+        }
+
+        fn piece(&self, _: Range<usize>, _: &mut Tools) -> Vec<()> {
+            self.0.wait();
+            vec![()]
+        }
+    }
+
+    #[test]
+    fn what_is_finished_is_let_go_though_another_thread_did_not_get_to_it() {
+        with_crew(2, LEAST_BYTES, |crew| {
+            let gate = crew.begin(Gate(std::sync::Barrier::new(2), [0..1, 1..2]));
+            let begun = crew.begin(Doubling::of(0..10));
+            assert_eq!(crew.finish(&begun).len(), 10);
+            let left = Arc::downgrade(&begun.shared);
+            drop(begun);
+            assert!(left.upgrade().is_none());
+            assert_eq!(crew.finish(&gate).len(), 2);
+        });
     }
 
     #[test]
