@@ -85,7 +85,6 @@ pub fn hash_policy(snap: &Snapshot<'_>) -> Result<HashPolicy, RepoError> {
     };
     match known::ask(snap, |known| &mut known.hash_policy, find)? {
         Some(policy) => Ok(policy),
-        // That may be another one with the next artifact.
         None => suggested_policy(snap),
     }
 }
@@ -100,5 +99,15 @@ fn suggested_policy(snap: &Snapshot<'_>) -> Result<HashPolicy, RepoError> {
         let mut statement = snap.conn().prepare_cached("SELECT 1 FROM blob WHERE length(uuid)=?1 LIMIT 1")?;
         Ok(statement.exists([length])?)
     };
-    Ok(if exists(64)? || !exists(40)? { HashPolicy::Sha3 } else { HashPolicy::Auto })
+    if let Some(known) = snap.memory().borrow().known.suggested_policy {
+        return Ok(known);
+    }
+    let found = match (exists(64)?, exists(40)?) {
+        (true, _) => Some(HashPolicy::Sha3),
+        (false, true) => Some(HashPolicy::Auto),
+        // The first artifact decides.
+        (false, false) => None,
+    };
+    snap.memory().borrow_mut().known.suggested_policy = found;
+    Ok(found.unwrap_or(HashPolicy::Sha3))
 }

@@ -55,13 +55,26 @@ pub fn settle(tx: &Tx<'_>, now: UnixTime) -> Result<Settled, RepoError> {
     let forest = Forest::of_unsettled(tx, &unsettled)?;
     drop(unsettled);
     let threads = tx.memory().borrow().limits.threads;
-    let (linker, done) = crew::with_crew(threads, forest.bytes(), |crew| {
+    let (linker, done, private) = crew::with_crew(threads, forest.bytes(), |crew| {
         let mut settling = Settling::new(tx, &forest, crew)?;
         settling.run()?;
-        Ok::<_, RepoError>((settling.linker, settling.done))
+        Ok::<_, RepoError>((settling.linker, settling.done, settling.private))
     })?;
     linker.finish(tx, now)?;
+    tx.memory().borrow_mut().unsettled.forget_rewritten();
+    publish_contained(tx, &private)?;
     Ok(done)
+}
+
+/// Makes public what came as private and is contained in a public check-in, as a rebuild does.
+fn publish_contained(tx: &Tx<'_>, arrived: &[Rid]) -> Result<(), RepoError> {
+    let sql = "SELECT 1 FROM mlink WHERE fid=?1 AND mid NOT IN (SELECT rid FROM private)";
+    for &rid in arrived {
+        if tx.conn().prepare_cached(sql)?.exists([rid])? {
+            private::remove(tx, rid)?;
+        }
+    }
+    Ok(())
 }
 
 /// When an artifact was put.
@@ -108,6 +121,8 @@ struct Settling<'t, 'r> {
     expanded_bytes: usize,
     being_examined: Option<Begun<Batch>>,
     any_private: bool,
+    /// What came as private.
+    private: Vec<Rid>,
     linker: Linker,
     done: Settled,
 }
@@ -124,6 +139,7 @@ impl<'t, 'r> Settling<'t, 'r> {
             expanded_bytes: 0,
             being_examined: None,
             any_private,
+            private: Vec::new(),
             linker: Linker::default(),
             done: Settled::default(),
         })
@@ -204,6 +220,9 @@ impl<'t, 'r> Settling<'t, 'r> {
             && !private::contains(self.tx, node.rid)?
         {
             content::replace_whole(self.tx, node.rid, content)?;
+        }
+        if self.any_private && private::contains(self.tx, node.rid)? {
+            self.private.push(node.rid);
         }
         self.done.verified += 1;
         if let Some(artifact) = artifact {

@@ -10,6 +10,8 @@ pub(crate) struct Known {
     pub(crate) any_shunned: Option<bool>,
     /// None within: the file does not say.
     pub(crate) hash_policy: Option<Option<HashPolicy>>,
+    /// What the artifacts suggest then. None: there are none, or it was not asked.
+    pub(crate) suggested_policy: Option<HashPolicy>,
 }
 
 /// A fact, found out when it is first asked for.

@@ -82,7 +82,7 @@ pub fn status(snap: &Snapshot<'_>, name: &str, peer: &Version, now: UnixTime) ->
         return Ok(Status::Same);
     }
     Ok(match ahead::said(snap, name, &here)? {
-        Some(said) if (said, here.hash) < (peer.mtime, peer.hash) => Status::Take,
+        Some(said) if (said, here.hash) < (ahead::claimed(peer.mtime), peer.hash) => Status::Take,
         // Nor does the peer take what is dated earlier here.
         Some(_) => Status::Same,
         None => compare(&here, &Version { mtime: capped(peer.mtime, now), ..*peer }),
@@ -115,6 +115,7 @@ pub fn put(tx: &Tx<'_>, name: &UvName, content: &[u8], time: UnixTime) -> Result
     }
     let here = find(tx, name.as_str())?;
     let version = Version { mtime: later(here.as_ref(), time), hash: Some(id) };
+    ahead::go_on(tx, here.as_ref(), &version)?;
     rows::write(tx, name, &version, content)?;
     Ok(Entry { name: Text::from(name.as_str()), version, size: content.len() as u64 })
 }
@@ -123,6 +124,7 @@ pub fn put(tx: &Tx<'_>, name: &UvName, content: &[u8], time: UnixTime) -> Result
 pub fn remove(tx: &Tx<'_>, name: &str, time: UnixTime) -> Result<Option<Entry>, RepoError> {
     let Some(here) = find(tx, name)?.filter(|here| here.version.hash.is_some()) else { return Ok(None) };
     let version = Version { mtime: later(Some(&here), time), hash: None };
+    ahead::go_on(tx, Some(&here), &version)?;
     rows::bury(tx, name, version.mtime)?;
     Ok(Some(Entry { version, size: 0, ..here }))
 }
@@ -131,6 +133,7 @@ pub fn remove(tx: &Tx<'_>, name: &str, time: UnixTime) -> Result<Option<Entry>, 
 pub fn touch(tx: &Tx<'_>, name: &str, time: UnixTime) -> Result<Option<Entry>, RepoError> {
     let Some(here) = find(tx, name)?.filter(|here| here.version.hash.is_some()) else { return Ok(None) };
     let version = Version { mtime: later(Some(&here), time), ..here.version };
+    ahead::go_on(tx, Some(&here), &version)?;
     rows::date(tx, name, version.mtime)?;
     Ok(Some(Entry { version, ..here }))
 }
@@ -160,7 +163,7 @@ pub fn take_igot(tx: &Tx<'_>, igot: &UvIgot, now: UnixTime) -> Result<Status, Re
 fn believed(tx: &Tx<'_>, name: &UvName, peer: &Version, now: UnixTime) -> Result<Version, RepoError> {
     let version = Version { mtime: capped(peer.mtime, now), ..*peer };
     if version != *peer {
-        ahead::note(tx, name.as_str(), &version, peer.mtime)?;
+        ahead::note(tx, name.as_str(), &version, ahead::claimed(peer.mtime))?;
     }
     Ok(version)
 }

@@ -36,7 +36,9 @@ pub fn put(
         // Whole, or against something held, it need not wait any longer.
         Presence::Dangling(rid) if !waits(tx, incoming)? => Target::Dangling(rid),
         // Against something else, it may wait for something that comes.
-        Presence::Dangling(rid) if is_another_form(tx, id, rid, incoming)? => Target::Dangling(rid),
+        Presence::Dangling(rid) if may_reform(tx) && is_another_form(tx, id, rid, incoming)? => {
+            Target::Dangling(rid)
+        }
         // It waited until just now, and may turn out to be false.
         Presence::Held(rid)
             if is_unverified(tx, rid) && !waits(tx, incoming)? && is_another_form(tx, id, rid, incoming)? =>
@@ -287,6 +289,10 @@ fn is_awaited(tx: &Tx<'_>, id: &ArtifactId) -> bool {
     tx.memory().borrow().unsettled.awaited(id).is_some()
 }
 
+fn may_reform(tx: &Tx<'_>) -> bool {
+    tx.memory().borrow().unsettled.may_reform()
+}
+
 /// Whether a delta of `source` would be a public delta of a private artifact.
 fn must_expand(tx: &Tx<'_>, source: Rid, privacy: Privacy) -> Result<bool, RepoError> {
     Ok(privacy == Privacy::Public && private::contains(tx, source)? && !root_is_phantom(tx, source)?)
@@ -369,6 +375,7 @@ fn wait(tx: &Tx<'_>, rid: Rid, source: Rid, id: &ArtifactId, target: &Target) ->
         // What waited for it took the short way to its former root. Only what is a phantom is found to be waited for.
         unsettled::await_no_longer(tx)?;
         dangling::forget(tx);
+        tx.memory().borrow_mut().unsettled.reformed();
     }
     let cycle = dangling::with(tx, |dangling| {
         let cycle = matches!(target, Target::Phantom(_) | Target::Awaited) && dangling.root(source) == rid;

@@ -44,5 +44,6 @@ pub(crate) fn every(
         visit(node.rid, &content)?;
         sound[index] = true;
     }
+    tx.memory().borrow_mut().unsettled.forget_rewritten();
     Ok((0..forest.len()).filter(|&index| !sound[index]).map(|index| forest.node(index).id).collect())
 }

@@ -406,3 +406,44 @@ fn what_is_stored_whole_while_it_waits_for_the_walk_is_taken_as_such() {
         tx.commit().unwrap();
     }
 }
+
+/// The check-in comes first, and its file after it: nobody hides what is public.
+#[test]
+fn a_private_file_of_a_public_check_in_is_public() {
+    for with_checkin in [false, true] {
+        let file = b"what a check-in contains";
+        let cards = format!("C check-in\nD 2020-01-01T00:00:00\nF file {}\nU u\n", sha3_256(file));
+        let seal = faster_hex::hex_string(&md5::Md5::digest(cards.as_bytes()));
+        let checkin = format!("{cards}Z {seal}\n").into_bytes();
+        let mut repo = repo();
+        if with_checkin {
+            hold(&mut repo, &checkin);
+        }
+        settle_and_commit(&mut repo, |tx| {
+            put_as(tx, &sha3_256(file), &Incoming::Whole(file), Privacy::Private).unwrap();
+        });
+        let tx = repo.begin().unwrap();
+        assert_eq!(number(&tx, "SELECT count(*) FROM private"), i64::from(!with_checkin));
+        tx.commit().unwrap();
+        let findings = verify::all(&mut repo, NOW).unwrap().findings;
+        assert!(findings.is_empty(), "{findings:?}");
+    }
+}
+
+#[test]
+fn of_deltas_that_wait_some_take_another_form_in_one_message() {
+    let texts = versions(103);
+    let mut repo = repo();
+    settle_and_commit(&mut repo, |tx| {
+        for text in &texts[2..] {
+            put_delta(tx, &texts[0], text).unwrap();
+        }
+    });
+    let mut taken = 0;
+    settle_and_commit(&mut repo, |tx| {
+        for text in &texts[2..] {
+            taken += u32::from(matches!(put_delta(tx, &texts[1], text).unwrap(), Stored::Dangling(_)));
+        }
+    });
+    assert_eq!(taken, 100);
+}

@@ -12,6 +12,9 @@ use crate::{RepoError, Rid, Tx, blob};
 /// Delta sources that are awaited without a row. What comes beyond them gets one.
 const MOST_AWAITED: usize = 20_000;
 
+/// Deltas that wait and take another form, of one message. The rest stays as it was.
+const MOST_REFORMED: usize = 100;
+
 /// Beyond this rid SQLite is left to find those that are free.
 const FARTHEST: i64 = i64::MAX / 2;
 
@@ -26,6 +29,8 @@ pub(crate) struct Unsettled {
     written: BTreeMap<Rid, Written>,
     /// Rows that were written anew since, by whoever stores whole what was a delta.
     rewritten: BTreeSet<Rid>,
+    /// Deltas that waited and wait in another form now.
+    reformed: usize,
     awaited: Awaited,
 }
 
@@ -101,6 +106,20 @@ impl Unsettled {
 
     pub(crate) fn written(&self, rid: Rid) -> Option<&Written> {
         self.written.get(&rid)
+    }
+
+    /// What is expanded from now on is read as it is.
+    pub(crate) fn forget_rewritten(&mut self) {
+        self.rewritten.clear();
+    }
+
+    /// Whether one more delta that waits may take another form and wait on. Each has all that waits looked at.
+    pub(crate) fn may_reform(&self) -> bool {
+        self.reformed < MOST_REFORMED
+    }
+
+    pub(crate) fn reformed(&mut self) {
+        self.reformed += 1;
     }
 
     /// The rid of an artifact that is awaited, and has no row.

@@ -2,7 +2,7 @@
 
 use crate::{RepoError, Tx};
 
-const NAMES: [&str; 3] = ["mlink_i2", "mlink_i3", "mlink_i4"];
+const NAMES: [&str; 2] = ["mlink_i2", "mlink_i4"];
 
 /// Takes them off, until [`make`]. It has SQLite prepare every statement anew, and so has that.
 pub(crate) fn put_off(tx: &Tx<'_>) -> Result<(), RepoError> {

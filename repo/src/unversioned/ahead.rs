@@ -5,7 +5,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::Version;
+use super::{Entry, Version};
 use crate::schema::has_table;
 use crate::{RepoError, Snapshot, Tx};
 
@@ -16,6 +16,14 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS fx_frond_uv_ahead(
   said INTEGER NOT NULL
 ) WITHOUT ROWID";
 
+/// The latest time that counts as said, so that changes made here can be later.
+const LATEST: i64 = i64::MAX - u32::MAX as i64;
+
+/// What a peer's time counts as.
+pub(super) fn claimed(mtime: i64) -> i64 {
+    mtime.min(LATEST)
+}
+
 /// Notes of a version that it is kept as of an earlier time than its peer said.
 pub(super) fn note(tx: &Tx<'_>, name: &str, kept: &Version, said: i64) -> Result<(), RepoError> {
     tx.conn().prepare_cached(CREATE)?.execute([])?;
@@ -23,6 +31,16 @@ pub(super) fn note(tx: &Tx<'_>, name: &str, kept: &Version, said: i64) -> Result
         .prepare_cached("REPLACE INTO fx_frond_uv_ahead(name, mtime, hash, said) VALUES(?1, ?2, ?3, ?4)")?
         .execute(params![name, kept.mtime, hash(kept), said])?;
     Ok(())
+}
+
+/// Has a change that is made here count as later than what was said of the version that it replaces.
+pub(super) fn go_on(tx: &Tx<'_>, here: Option<&Entry>, version: &Version) -> Result<(), RepoError> {
+    let Some(here) = here else { return Ok(()) };
+    let name = here.name.to_str_lossy();
+    match said(tx, &name, &here.version)? {
+        Some(said) => note(tx, &name, version, said.saturating_add(1)),
+        None => Ok(()),
+    }
 }
 
 /// The time that a peer said of the version here; none if it was believed, or that is another version.

@@ -282,3 +282,23 @@ proptest! {
         prop_assert_eq!(&forth, &end(&mut igots[turned..].iter().chain(&igots[..turned])));
     }
 }
+
+#[test]
+fn a_change_made_here_stays_though_what_it_replaces_was_dated_far_ahead() {
+    for said in [NOW.seconds() + 10 * FUTURE_SECONDS, i64::MAX] {
+        with(|tx| {
+            let theirs = file("a", said, b"1");
+            assert_eq!(take_file(tx, &theirs, NOW).unwrap(), Taken::Stored);
+            let ours = put(tx, &name("a"), b"2", NOW).unwrap();
+            for seconds in [2, FUTURE_SECONDS] {
+                let later = at(NOW.seconds() + seconds);
+                assert_eq!(take_file(tx, &theirs, later).unwrap(), Taken::Ignored, "{said}");
+                assert_eq!(find(tx, "a").unwrap().unwrap(), ours);
+            }
+            touch(tx, "a", NOW).unwrap().unwrap();
+            let tombstone = remove(tx, "a", NOW).unwrap().unwrap();
+            assert_eq!(take_file(tx, &theirs, at(NOW.seconds() + 9)).unwrap(), Taken::Ignored);
+            assert_eq!(find(tx, "a").unwrap().unwrap(), tombstone);
+        });
+    }
+}
