@@ -308,7 +308,7 @@ impl XferService {
     {
         let Some(place) = self.locate(head.uri.path()) else { return self.turn_away(NOBODY) };
         if length > self.options().decode.body_bytes as u64 {
-            overlong::hear_out(head, body).await;
+            overlong::hear_out(body).await;
             return self.turn_away(TOO_LONG);
         }
         let (bytes, share) = match self.read(body, length).await {

@@ -212,12 +212,13 @@ impl Site {
                 self.began_with.difference(&kept).filter(|name| !is_cluster(here, there, name)).collect();
             assert!(lost.is_empty(), "{} lost {lost:?}", file.display());
             self.frond.verify(file);
+            self.fossil.test_integrity(file);
         }
         compare::nothing_private_went(there, here);
         compare::nothing_private_went(here, there);
     }
 
-    /// Stock finds nothing wrong on either side, nor would it derive other rows.
+    /// Nor would stock derive other rows on either side.
     #[track_caller]
     fn is_sound(&self) {
         compare::are_sound(&self.fossil, [&self.here, &self.there]);

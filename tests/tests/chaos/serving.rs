@@ -178,6 +178,7 @@ fn what_was_brought_stays(theme: u64, server: Who, clients: &[Who]) {
             compare::contents_equal(&client.file, &hub.file);
             assert_eq!(compare::unversioned(&client.file), compare::unversioned(&hub.file));
             client.site.frond.verify(&client.file);
+            base.fossil.test_integrity(&client.file);
         }
         base.frond.verify(&hub.file);
         compare::are_sound(&base.fossil, [&hub.file, &clients[0].file]);

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::EXPECT;
-use http::request::Parts;
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
@@ -12,19 +10,19 @@ use tokio::time::timeout;
 /// So much of it is heard before it is answered,
 const MOST_BYTES: usize = 16 << 20;
 
-/// for so long.
+/// for so long,
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// and no longer than this after its last byte: who says nothing waits for the answer.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// Lets a peer say what it is saying, so that it gets to read the answer: to who is cut short the line seems to break.
-/// Nothing of it is kept. Who waits to be asked to go on reads the answer first.
-pub(super) async fn hear_out<B: HttpBody<Data = Bytes>>(head: &Parts, body: B) {
-    if head.headers.contains_key(EXPECT) {
-        return;
-    }
+/// Nothing of it is kept.
+pub(super) async fn hear_out<B: HttpBody<Data = Bytes>>(body: B) {
     let hear = async {
         let mut body = std::pin::pin!(body);
         let mut bytes = 0;
-        while let Some(Ok(frame)) = body.frame().await
+        while let Ok(Some(Ok(frame))) = timeout(PAUSE, body.frame()).await
             && bytes < MOST_BYTES
         {
             bytes += frame.data_ref().map_or(0, Bytes::len);
