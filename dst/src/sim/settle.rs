@@ -8,10 +8,10 @@ use sync::{Progress, SyncOptions};
 use super::Sim;
 use crate::beside::records::Record;
 use crate::check::budget::{self, Gap};
-use crate::check::completeness;
 use crate::check::convergence::{self, Flows};
 use crate::check::derived::{self, Rows};
 use crate::check::tables::VERDICTS;
+use crate::check::{completeness, content};
 use crate::dice::{Ratio, Turn};
 use crate::feature::Feature;
 use crate::known::Known;
@@ -50,6 +50,7 @@ impl Sim {
         convergence::check(&known, &self.flows())?;
         self.check_aside()?;
         self.check_locks_end()?;
+        self.check_contents()?;
         // What is shunned is let go of here.
         self.check_tables()
     }
@@ -240,6 +241,14 @@ impl Sim {
         flows
     }
 
+    fn check_contents(&mut self) -> Result<(), Violation> {
+        let peers = self.nodes.iter_mut().enumerate().filter(|(_, node)| node.stock.is_none());
+        for (at, node) in peers {
+            content::check_all(&mut node.repo, &node.known).map_err(|violation| placed(at, violation))?;
+        }
+        Ok(())
+    }
+
     /// Peers that hold the same have the same derived tables. In a third of the runs, or a ninth of calm ones, those of one
     /// are compared with a rebuild, or those of all.
     fn check_tables(&mut self) -> Result<(), Violation> {
@@ -269,13 +278,15 @@ impl Sim {
                 continue;
             }
             let time = self.nodes[at].time(self.now);
-            derived::check_rebuild(&mut self.nodes[at].repo, time).map_err(|violation| Violation {
-                text: format!("peer {at}: {}", violation.text),
-                ..violation
-            })?;
+            derived::check_rebuild(&mut self.nodes[at].repo, time)
+                .map_err(|violation| placed(at, violation))?;
         }
         Ok(())
     }
+}
+
+fn placed(at: usize, violation: Violation) -> Violation {
+    Violation { text: format!("peer {at}: {}", violation.text), ..violation }
 }
 
 /// What two peers have to have in common for their derived tables to be the same.
