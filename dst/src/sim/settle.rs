@@ -6,6 +6,7 @@ use repo::unversioned::FUTURE_SECONDS;
 use sync::{Progress, SyncOptions};
 
 use super::Sim;
+use super::exchange::shown;
 use crate::beside::records::Record;
 use crate::check::budget::{self, Gap};
 use crate::check::convergence::{self, Flows};
@@ -187,12 +188,15 @@ impl Sim {
         loop {
             self.hollow.remove(&at);
             let Some(request) = self.compose(&mut talk)? else { return Ok(End::Failed) };
+            self.tell(&format!("peer {} asks, {}", edge.client, shown(&request)));
             let Some((reply, answer)) = self.serve(at, &request, Soundness::Sound)? else {
+                self.tell(&format!("peer {} fails", edge.server));
                 match self.goes_on_whole(&mut talk) {
                     true => continue,
                     false => return Ok(End::Failed),
                 }
             };
+            self.tell(&format!("peer {} answers, {}", edge.server, shown(&reply)));
             let answer = self.held_against(&talk, answer);
             talk.chances.hear(answer, Soundness::Sound);
             match self.absorb(&mut talk, &reply, Soundness::Sound)? {
