@@ -18,9 +18,12 @@ use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Node, Power, Stage};
-use crate::plan::{self, Level, Login};
-use crate::rights::Right;
+use crate::plan::{self, Edge, Level, Login};
+use crate::rights::{Letters, Right};
 use crate::talk::{Kind, Soundness, Talk, allowed};
+
+/// Bytes of a message that has room for all that a run has of rows, beside what else moves.
+const MUCH_ROOM: u64 = 1_000_000;
 
 /// How a session ended in which nothing was to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,9 +215,35 @@ impl Sim {
             budget::check_rounds(&talk, gap, known.held.len(), published, withheld)?;
             if !self.is_stock(edge.server) {
                 completeness::check_given(&talk, known, &self.nodes[edge.server].known)?;
+                self.check_both(&talk)?;
             }
         }
         Ok(End::Done)
+    }
+
+    /// A session that is done, while nothing else happened to either side, left no file without history behind; and no row,
+    /// where messages have much room: with little of it rows may be left to the next session.
+    fn check_both(&mut self, talk: &Talk) -> Result<(), Violation> {
+        let moves = talk.options.pull || talk.options.push;
+        if talk.kind == Kind::Clone || !moves {
+            return Ok(());
+        }
+        let edge = self.plan.edges[talk.edge].clone();
+        if self.request_bytes(edge.client, 1).min(self.reply_bytes(edge.server)) >= MUCH_ROOM {
+            self.check_pair(talk.edge, talk.begun)?;
+        }
+        let letters = self.nodes[edge.server].letters(edge.client, edge.login);
+        let ends = [&self.nodes[edge.client], &self.nodes[edge.server]];
+        let latest = ends.map(|node| node.time(talk.begun).seconds() + FUTURE_SECONDS);
+        let mut flows = Flows { latest: latest.into(), ..Flows::default() };
+        flows.files.extend(files(&edge, &letters).into_iter().map(|(from, to)| {
+            let end = |peer: usize| usize::from(peer == edge.server);
+            (end(from), end(to))
+        }));
+        convergence::check_files(&ends.map(|node| &node.known), &flows).map_err(|violation| Violation {
+            text: format!("{} is done: {}", talk.name(), violation.text),
+            ..violation
+        })
     }
 
     /// Which way things go while nothing fails.
@@ -234,13 +263,7 @@ impl Sim {
                 flows.artifacts.extend(letters.allow(right).then_some(flow));
                 flows.private.extend((private && letters.allow(right)).then_some(flow));
             }
-            if edge.unversioned && letters.allow(Right::Read) {
-                flows.files.insert((edge.server, edge.client));
-            }
-            let gives = letters.allow(Right::WriteFiles) && letters.allow(Right::Write);
-            if edge.unversioned && gives && letters.allow(Right::Read) {
-                flows.files.insert((edge.client, edge.server));
-            }
+            flows.files.extend(files(edge, &letters));
         }
         flows
     }
@@ -288,6 +311,16 @@ impl Sim {
         }
         Ok(())
     }
+}
+
+/// Which way files without history go over an edge.
+fn files(edge: &Edge, letters: &Letters) -> Vec<(usize, usize)> {
+    if !edge.unversioned || !letters.allow(Right::Read) {
+        return Vec::new();
+    }
+    let gives = letters.allow(Right::WriteFiles) && letters.allow(Right::Write);
+    let up = gives.then_some((edge.client, edge.server));
+    [(edge.server, edge.client)].into_iter().chain(up).collect()
 }
 
 fn placed(at: usize, violation: Violation) -> Violation {
