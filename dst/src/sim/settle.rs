@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use repo::unversioned::FUTURE_SECONDS;
-use sync::{Progress, SyncOptions};
+use sync::{Limits, Progress, SyncOptions};
 
 use super::Sim;
 use super::exchange::shown;
@@ -24,6 +24,9 @@ use crate::talk::{Kind, Soundness, Talk, allowed};
 
 /// Bytes of a message that has room for all that a run has of rows, beside what else moves.
 const MUCH_ROOM: u64 = 1_000_000;
+
+/// Bytes that fit in any message under the limits that are shipped, also unpacked.
+const LITTLE: usize = 50_000;
 
 /// How a session ended in which nothing was to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,10 +191,12 @@ impl Sim {
         let tables = |at: usize| &self.nodes[at].beside.tables;
         let gap = Gap::between(tables(edge.client), tables(edge.server));
         let private = self.nodes[edge.client].known.private.clone();
+        let mut bytes = 0;
         loop {
             self.hollow.remove(&at);
             let Some(request) = self.compose(&mut talk)? else { return Ok(End::Failed) };
             self.tell(&format!("peer {} asks, {}", edge.client, shown(&request)));
+            bytes += request.bytes.len();
             let Some((reply, answer)) = self.serve(at, &request, Soundness::Sound)? else {
                 self.tell(&format!("peer {} fails", edge.server));
                 match self.goes_on_whole(&mut talk) {
@@ -200,6 +205,7 @@ impl Sim {
                 }
             };
             self.tell(&format!("peer {} answers, {}", edge.server, shown(&reply)));
+            bytes += reply.bytes.len();
             let answer = self.held_against(&talk, answer);
             talk.chances.hear(answer, Soundness::Sound);
             match self.absorb(&mut talk, &reply, Soundness::Sound)? {
@@ -213,12 +219,20 @@ impl Sim {
             let published = private.iter().filter(|id| known.is_public(id)).count();
             let withheld = talk.wishes.iter().filter(|id| !known.gives(id)).count();
             budget::check_rounds(&talk, gap, known.held.len(), published, withheld)?;
+            if bytes <= LITTLE && self.is_as_shipped(edge.client) && self.is_as_shipped(edge.server) {
+                budget::check_few_rounds(&talk, withheld)?;
+            }
             if !self.is_stock(edge.server) {
                 completeness::check_given(&talk, known, &self.nodes[edge.server].known)?;
                 self.check_both(&talk)?;
             }
         }
         Ok(End::Done)
+    }
+
+    /// Whether a peer has the limits that are shipped, and no settings that bound messages.
+    fn is_as_shipped(&self, at: usize) -> bool {
+        self.nodes[at].limits == Limits::default() && self.plan.budgets[at].named().next().is_none()
     }
 
     /// A session that is done, while nothing else happened to either side, left no file without history behind; and no row,
