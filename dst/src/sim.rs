@@ -553,8 +553,12 @@ impl Sim {
     }
 
     /// Whether a failure of a repository is one that a fault made.
-    fn is_excused(&self, error: &RepoError) -> bool {
-        matches!(error, RepoError::DiskFull { .. }) && self.is_on(Fault::DiskFull)
+    fn is_excused(&mut self, error: &RepoError) -> bool {
+        let is_excused = matches!(error, RepoError::DiskFull { .. }) && self.is_on(Fault::DiskFull);
+        if is_excused {
+            self.census.note("no room to write");
+        }
+        is_excused
     }
 
     /// Looks at a repository after a commit. Gives what came from elsewhere.

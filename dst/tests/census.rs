@@ -26,12 +26,12 @@ const WORK: &str = "
     of months, close, cluster, cluster of clusters, configuration pulled, configuration pushed, crash,
     content over the budget, daemon Announced, daemon Asked, daemon Changed, daemon Interval, daemon
     NetworkReturned, daemon Retry, daemon Start, daemons alone, deltify, delta of something shunned, died at
-    work, dry run, edit post, empty content, examine, file of a check-in deleted, file of a check-in renamed,
+    work, died in a half-round, dry run, edit post, empty content, examine, file of a check-in deleted, file of a check-in renamed,
     file put, file removed, file touched, forged
     clone, forged clone_seqno, forged comment, forged content, forged error, forged file, forged gimme, forged igot,
     forged message, forged pragma, forged pull, forged push, forged reqconfig, forged table, forged uvfile, forged uvgimme,
     forged uvigot, fork, fork across peers, forum post, link down, link down one way, lock asked for, lock given up, lock in the way, look around, merge, message cut,
-    message flipped, noise, pack, pick, private
+    message flipped, no room to write, noise, pack, pick, private
     check-in, rearrange, rebuild, reply by a slow peer, reply cut to nothing, reply late, reply
     lost, reply overtaken, request cut to nothing, request doubled, request late, request lost, request overtaken, rights
     changed, row define, row denied, row extend, row nothing, row put, row putmany, row

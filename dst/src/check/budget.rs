@@ -173,6 +173,27 @@ pub fn check_rounds(
     Err(Violation::new("budget", text))
 }
 
+/// What fits in the `gimme` cards of one message under the limits that are shipped.
+const FEW: u64 = 100;
+/// Rounds that a session may have beside the quiet ones, however much it moves, where all fits in any message. What moves
+/// is named by a round and comes with the next one. What came may be a cluster, or one of clusters, or a delta whose
+/// source is to be asked for, each for another round. Rows are found meanwhile: a definition, the digests of parts, smaller
+/// parts, lists, rows. Sessions were seen to take four such rounds.
+const NEWS_ROUNDS: u64 = 6;
+
+/// Looks at a session in which nothing failed, between peers with the limits that are shipped, whose messages all had room
+/// for everything: `withheld` is as in [`check_rounds`].
+pub fn check_few_rounds(talk: &Talk, withheld: usize) -> Result<(), Violation> {
+    let result = talk.session.result();
+    let stats = result.stats;
+    let asked = stats.files_sent + stats.files_received + withheld as u64 + result.unavailable;
+    if asked > FEW || u64::from(result.rounds) <= quiet_rounds(talk) + NEWS_ROUNDS {
+        return Ok(());
+    }
+    let text = format!("{} rounds where all of {asked} artifacts would fit in one", result.rounds);
+    Err(Violation::new("budget", text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

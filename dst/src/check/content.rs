@@ -1,5 +1,5 @@
-//! Every artifact that a repository begins to hold expands to its hash, and somebody made it; only what is held is
-//! offered, and what is held is not asked for.
+//! Every artifact that a repository begins to hold expands to its hash, as does in the end all that it holds, and somebody
+//! made it; only what is held is offered, and what is held is not asked for.
 
 use std::collections::BTreeSet;
 
@@ -50,9 +50,7 @@ pub fn check(
     let mut came = Vec::new();
     for (id, &rid) in now.held.iter().filter(|(id, _)| !before.held.contains_key(id)) {
         let content = content::get(&snap, Rid(rid)).map_err(failed)?;
-        if !hash::names(id, &content) {
-            return Err(Violation::new("content", format!("{id} holds {} other bytes", content.len())));
-        }
+        check_name(id, &content)?;
         if maker == Maker::User {
             let Some(privacy) = meant::privacy(meant, before, id) else {
                 return Err(Violation::new("meant", format!("nobody asked for {id}")));
@@ -68,6 +66,25 @@ pub fn check(
         }
     }
     Ok(came)
+}
+
+/// Expands all that a repository holds: what came long ago is stored anew when other things come, or are let go of.
+pub fn check_all(repo: &mut Repo, known: &Known) -> Result<(), Violation> {
+    let failed = |error: repo::RepoError| Violation::new("content", error);
+    // What was expanded before would hide what is stored.
+    repo.forget();
+    let snap = repo.snapshot().map_err(failed)?;
+    known.held.iter().try_for_each(|(id, &rid)| {
+        let content = content::get(&snap, Rid(rid)).map_err(failed)?;
+        check_name(id, &content)
+    })
+}
+
+fn check_name(id: &ArtifactId, content: &[u8]) -> Result<(), Violation> {
+    if hash::names(id, content) {
+        return Ok(());
+    }
+    Err(Violation::new("content", format!("{id} holds {} other bytes", content.len())))
 }
 
 /// Nothing is asked for that is held or shunned. That is so if nothing else happened to the sender meanwhile. What is held

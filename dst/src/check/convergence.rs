@@ -70,7 +70,7 @@ fn missed(id: &ArtifactId, peer: usize, known: &Known, what: &str) -> Violation 
 /// not pass through a peer that never had the file, so that it reaches nobody else for sure. Two that deleted a file at
 /// different times keep these times, as in stock, while the files that they have are the same: then their hashes are
 /// equal, and nothing is said of any file. As soon as a file differs the later time is taken.
-fn check_files(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
+pub fn check_files(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
     for &(from, to) in &flows.files {
         let latest = |peer: usize| flows.latest.get(peer).copied().unwrap_or(i64::MAX);
         // The same content, of which one has a date that the other cannot believe: that is left as it is.

@@ -85,7 +85,7 @@ impl Sim {
 
     pub(super) fn has_reason(&mut self, talk: &Talk, error: &SyncError) -> Result<bool, Violation> {
         let client = self.plan.edges[talk.edge].client;
-        let on = |fault: Fault| self.is_on(fault);
+        let may_be_doubled = self.is_on(Fault::Duplicate);
         let is_denied = |answer: &Answer| {
             answer.login == Login::Wrong || is_refused(&talk.options, talk.kind, &answer.letters)
         };
@@ -101,7 +101,7 @@ impl Sim {
                 (denied && DENIALS.iter().any(|denial| text.contains(denial)))
                     || (no_files && text.contains("Write permissions for unversioned files"))
                     || (text.contains("too many failed logins") && last.is_some_and(|answer| answer.bars))
-                    || (text.contains("this login was used before") && on(Fault::Duplicate))
+                    || (text.contains("this login was used before") && may_be_doubled)
                     || (unborn && (text.contains("unfinished clone") || text.contains("no project code")))
                     || damaged
             }

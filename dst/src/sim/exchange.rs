@@ -467,6 +467,6 @@ fn read(body: &Body) -> Result<Message, String> {
     decode(&text, &limits).map_err(|error| error.to_string())
 }
 
-fn shown(body: &Body) -> String {
+pub(super) fn shown(body: &Body) -> String {
     format!("{} bytes {:016x}", body.bytes.len(), fnv(FNV_START, &body.bytes))
 }

@@ -3,23 +3,30 @@
 use std::collections::BTreeMap;
 
 use repo::unversioned::FUTURE_SECONDS;
-use sync::{Progress, SyncOptions};
+use sync::{Limits, Progress, SyncOptions};
 
 use super::Sim;
+use super::exchange::shown;
 use crate::beside::records::Record;
 use crate::check::budget::{self, Gap};
-use crate::check::completeness;
 use crate::check::convergence::{self, Flows};
 use crate::check::derived::{self, Rows};
 use crate::check::tables::VERDICTS;
+use crate::check::{completeness, content};
 use crate::dice::{Ratio, Turn};
 use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Node, Power, Stage};
-use crate::plan::{self, Level, Login};
-use crate::rights::Right;
+use crate::plan::{self, Edge, Level, Login};
+use crate::rights::{Letters, Right};
 use crate::talk::{Kind, Soundness, Talk, allowed};
+
+/// Bytes of a message that has room for all that a run has of rows, beside what else moves.
+const MUCH_ROOM: u64 = 1_000_000;
+
+/// Bytes that fit in any message under the limits that are shipped, also unpacked.
+const LITTLE: usize = 50_000;
 
 /// How a session ended in which nothing was to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +57,7 @@ impl Sim {
         convergence::check(&known, &self.flows())?;
         self.check_aside()?;
         self.check_locks_end()?;
+        self.check_contents()?;
         // What is shunned is let go of here.
         self.check_tables()
     }
@@ -183,15 +191,21 @@ impl Sim {
         let tables = |at: usize| &self.nodes[at].beside.tables;
         let gap = Gap::between(tables(edge.client), tables(edge.server));
         let private = self.nodes[edge.client].known.private.clone();
+        let mut bytes = 0;
         loop {
             self.hollow.remove(&at);
             let Some(request) = self.compose(&mut talk)? else { return Ok(End::Failed) };
+            self.tell(&format!("peer {} asks, {}", edge.client, shown(&request)));
+            bytes += request.bytes.len();
             let Some((reply, answer)) = self.serve(at, &request, Soundness::Sound)? else {
+                self.tell(&format!("peer {} fails", edge.server));
                 match self.goes_on_whole(&mut talk) {
                     true => continue,
                     false => return Ok(End::Failed),
                 }
             };
+            self.tell(&format!("peer {} answers, {}", edge.server, shown(&reply)));
+            bytes += reply.bytes.len();
             let answer = self.held_against(&talk, answer);
             talk.chances.hear(answer, Soundness::Sound);
             match self.absorb(&mut talk, &reply, Soundness::Sound)? {
@@ -205,11 +219,45 @@ impl Sim {
             let published = private.iter().filter(|id| known.is_public(id)).count();
             let withheld = talk.wishes.iter().filter(|id| !known.gives(id)).count();
             budget::check_rounds(&talk, gap, known.held.len(), published, withheld)?;
+            if bytes <= LITTLE && self.is_as_shipped(edge.client) && self.is_as_shipped(edge.server) {
+                budget::check_few_rounds(&talk, withheld)?;
+            }
             if !self.is_stock(edge.server) {
                 completeness::check_given(&talk, known, &self.nodes[edge.server].known)?;
+                self.check_both(&talk)?;
             }
         }
         Ok(End::Done)
+    }
+
+    /// Whether a peer has the limits that are shipped, and no settings that bound messages.
+    fn is_as_shipped(&self, at: usize) -> bool {
+        self.nodes[at].limits == Limits::default() && self.plan.budgets[at].named().next().is_none()
+    }
+
+    /// A session that is done, while nothing else happened to either side, left no file without history behind; and no row,
+    /// where messages have much room: with little of it rows may be left to the next session.
+    fn check_both(&mut self, talk: &Talk) -> Result<(), Violation> {
+        let moves = talk.options.pull || talk.options.push;
+        if talk.kind == Kind::Clone || !moves {
+            return Ok(());
+        }
+        let edge = self.plan.edges[talk.edge].clone();
+        if self.request_bytes(edge.client, 1).min(self.reply_bytes(edge.server)) >= MUCH_ROOM {
+            self.check_pair(talk.edge, talk.begun)?;
+        }
+        let letters = self.nodes[edge.server].letters(edge.client, edge.login);
+        let ends = [&self.nodes[edge.client], &self.nodes[edge.server]];
+        let latest = ends.map(|node| node.time(talk.begun).seconds() + FUTURE_SECONDS);
+        let mut flows = Flows { latest: latest.into(), ..Flows::default() };
+        flows.files.extend(files(&edge, &letters).into_iter().map(|(from, to)| {
+            let end = |peer: usize| usize::from(peer == edge.server);
+            (end(from), end(to))
+        }));
+        convergence::check_files(&ends.map(|node| &node.known), &flows).map_err(|violation| Violation {
+            text: format!("{} is done: {}", talk.name(), violation.text),
+            ..violation
+        })
     }
 
     /// Which way things go while nothing fails.
@@ -229,19 +277,21 @@ impl Sim {
                 flows.artifacts.extend(letters.allow(right).then_some(flow));
                 flows.private.extend((private && letters.allow(right)).then_some(flow));
             }
-            if edge.unversioned && letters.allow(Right::Read) {
-                flows.files.insert((edge.server, edge.client));
-            }
-            let gives = letters.allow(Right::WriteFiles) && letters.allow(Right::Write);
-            if edge.unversioned && gives && letters.allow(Right::Read) {
-                flows.files.insert((edge.client, edge.server));
-            }
+            flows.files.extend(files(edge, &letters));
         }
         flows
     }
 
-    /// Peers that hold the same have the same derived tables. In a third of the runs, or a ninth of calm ones, those of one
-    /// are compared with a rebuild, or those of all.
+    fn check_contents(&mut self) -> Result<(), Violation> {
+        let peers = self.nodes.iter_mut().enumerate().filter(|(_, node)| node.stock.is_none());
+        for (at, node) in peers {
+            content::check_all(&mut node.repo, &node.known).map_err(|violation| placed(at, &violation))?;
+        }
+        Ok(())
+    }
+
+    /// Peers that hold the same have the same derived tables. In a fourth of the runs those of all are compared with a rebuild,
+    /// and those of one in the others; in calm ones, which are to be many, those of one, or of all, in a ninth.
     fn check_tables(&mut self) -> Result<(), Violation> {
         let mut alike: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
         let comparable =
@@ -256,7 +306,8 @@ impl Sim {
             }
         }
         let (mut dice, nodes) = (self.dice("rebuild", 0), self.nodes.len());
-        let some = match dice.below(if self.plan.level == Level::Calm { 36 } else { 12 }) {
+        let chances = if self.plan.level == Level::Calm { 36 } else { 4 };
+        let some = match dice.below(chances) {
             0 => 0..nodes,
             1..=3 => {
                 let one = dice.place(nodes);
@@ -269,13 +320,25 @@ impl Sim {
                 continue;
             }
             let time = self.nodes[at].time(self.now);
-            derived::check_rebuild(&mut self.nodes[at].repo, time).map_err(|violation| Violation {
-                text: format!("peer {at}: {}", violation.text),
-                ..violation
-            })?;
+            derived::check_rebuild(&mut self.nodes[at].repo, time)
+                .map_err(|violation| placed(at, &violation))?;
         }
         Ok(())
     }
+}
+
+/// Which way files without history go over an edge.
+fn files(edge: &Edge, letters: &Letters) -> Vec<(usize, usize)> {
+    if !edge.unversioned || !letters.allow(Right::Read) {
+        return Vec::new();
+    }
+    let gives = letters.allow(Right::WriteFiles) && letters.allow(Right::Write);
+    let up = gives.then_some((edge.client, edge.server));
+    [(edge.server, edge.client)].into_iter().chain(up).collect()
+}
+
+fn placed(at: usize, violation: &Violation) -> Violation {
+    Violation::new(violation.invariant, format!("peer {at}: {}", violation.text))
 }
 
 /// What two peers have to have in common for their derived tables to be the same.

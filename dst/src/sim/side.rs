@@ -304,34 +304,42 @@ impl Sim {
         if !self.plan.features.contains(&Feature::Tables) {
             return Ok(());
         }
-        for (at, edge) in self.plan.edges.iter().enumerate() {
-            let contested = contested(&mut self.nodes[edge.client].repo, VERDICTS).map_err(broken)?;
-            let (client, server) = (&self.nodes[edge.client], &self.nodes[edge.server]);
-            let letters = &server.letters(edge.client, edge.login);
-            if self.plan.unused.contains(&at)
-                || self.login(edge) == Login::Wrong
-                || client.stage == Stage::Unborn
-                || server.stage == Stage::Unborn
-            {
-                continue;
+        for at in 0..self.plan.edges.len() {
+            if !self.plan.unused.contains(&at) {
+                self.check_pair(at, self.passed)?;
             }
-            let user = (self.login(edge) == Login::Password).then(|| name(edge.client));
-            let pair = Pair {
-                client: &client.beside.tables,
-                server: &server.beside.tables,
-                letters,
-                user: user.as_deref(),
-                contested: &contested,
-                clocks: (client.time(self.passed), server.time(self.passed)),
-            };
-            pair.check().map_err(|violation| Violation {
-                text: format!("{} and {}: {}", edge.client, edge.server, violation.text),
-                ..violation
-            })?;
         }
         let mut peers: Vec<_> =
             self.nodes.iter_mut().map(|node| (&mut node.repo, &node.beside.tables)).collect();
         tables::check_digests(&mut peers)
+    }
+
+    /// Both ends of an edge have the rows that they may have of each other, if they began to talk at that time.
+    pub(super) fn check_pair(&mut self, at: usize, begun: Moment) -> Result<(), Violation> {
+        if !self.plan.features.contains(&Feature::Tables) {
+            return Ok(());
+        }
+        let edge = self.plan.edges[at].clone();
+        let contested = contested(&mut self.nodes[edge.client].repo, VERDICTS).map_err(broken)?;
+        let (client, server) = (&self.nodes[edge.client], &self.nodes[edge.server]);
+        let is_unborn = client.stage == Stage::Unborn || server.stage == Stage::Unborn;
+        let login = self.login(&edge);
+        if is_unborn || login == Login::Wrong {
+            return Ok(());
+        }
+        let user = (login == Login::Password).then(|| name(edge.client));
+        let pair = Pair {
+            client: &client.beside.tables,
+            server: &server.beside.tables,
+            letters: &server.letters(edge.client, edge.login),
+            user: user.as_deref(),
+            contested: &contested,
+            clocks: (client.time(begun), server.time(begun)),
+        };
+        pair.check().map_err(|violation| Violation {
+            text: format!("{} and {}: {}", edge.client, edge.server, violation.text),
+            ..violation
+        })
     }
 }
 

@@ -63,8 +63,11 @@ impl Sim {
         self.audit(at, maker)?;
         if maker == Maker::User {
             self.audit_aside(at, Cause::User(&name(at)))?;
-            self.census.note("died at work");
         }
+        self.census.note(match maker {
+            Maker::User => "died at work",
+            Maker::Peer => "died in a half-round",
+        });
         self.tell(&format!("peer {at} dies in the midst of it"));
         let pause = self.dice("pause after a half-round", self.half_round(at)).between(100, 10_000);
         self.crash(at, pause);
