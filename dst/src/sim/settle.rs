@@ -22,9 +22,6 @@ use crate::plan::{self, Edge, Level, Login};
 use crate::rights::{Letters, Right};
 use crate::talk::{Kind, Soundness, Talk, allowed};
 
-/// Bytes of a message that has room for all that a run has of rows, beside what else moves.
-const MUCH_ROOM: u64 = 1_000_000;
-
 /// Bytes that fit in any message under the limits that are shipped, also unpacked.
 const LITTLE: usize = 50_000;
 
@@ -235,17 +232,13 @@ impl Sim {
         self.nodes[at].limits == Limits::default() && self.plan.budgets[at].named().next().is_none()
     }
 
-    /// A session that is done, while nothing else happened to either side, left no file without history behind; and no row,
-    /// where messages have much room: with little of it rows may be left to the next session.
+    /// A session that is done, while nothing else happened to either side, left no file without history behind.
     fn check_both(&mut self, talk: &Talk) -> Result<(), Violation> {
         let moves = talk.options.pull || talk.options.push;
         if talk.kind == Kind::Clone || !moves {
             return Ok(());
         }
         let edge = self.plan.edges[talk.edge].clone();
-        if self.request_bytes(edge.client, 1).min(self.reply_bytes(edge.server)) >= MUCH_ROOM {
-            self.check_pair(talk.edge, talk.begun)?;
-        }
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
         let ends = [&self.nodes[edge.client], &self.nodes[edge.server]];
         let latest = ends.map(|node| node.time(talk.begun).seconds() + FUTURE_SECONDS);
