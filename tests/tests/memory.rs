@@ -1,4 +1,4 @@
-//! Clone, pull and serve stay within 100 MB and 2.5 times the largest artifact, whatever the repository.
+//! Clone, pull and serve stay within 100 MB and 2.5 times the largest artifact, at the sizes that are tried here.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here is the finding")]
 
