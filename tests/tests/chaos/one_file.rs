@@ -56,6 +56,20 @@ impl Shared {
         }
     }
 
+    /// Stock's rebuild records a size of 0 for what waits for its delta source just then, and stock that pulls the
+    /// source leaves it so: nothing but a rebuild puts that right.
+    #[track_caller]
+    fn puts_right_what_stock_recorded(&self) {
+        let said = self.site.frond.try_run(["verify", "-R", self.here()]);
+        if said.code == Some(0) {
+            return;
+        }
+        let mut lines: Vec<&str> = said.stdout.lines().collect();
+        lines.pop();
+        assert!(lines.iter().all(|line| line.contains(": recorded size 0, is ")), "{said}");
+        self.site.frond.output(["rebuild", "-R", self.here()]);
+    }
+
     /// So many check-ins are on a branch, the one that began it aside.
     #[track_caller]
     fn has(&self, branch: &str, times: usize) {
@@ -94,7 +108,9 @@ fn a_pull_beside_stock_that_commits_rebuilds_and_pulls() {
         });
         shared.has("stock", EACH + 1);
         shared.has("frond", EACH);
-        site.settles(&server);
+        site.syncs(&server);
+        shared.puts_right_what_stock_recorded();
+        site.is_settled();
         site.is_sound();
     }
 }
