@@ -95,6 +95,34 @@ pub struct RowMeant {
     pub owner: String,
 }
 
+/// A setting, a user or the like that is changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordMeant {
+    /// The card that names it.
+    pub kind: &'static str,
+    /// Which one.
+    pub key: String,
+    /// When it changes.
+    pub time: UnixTime,
+    /// What it is to say.
+    pub says: Says,
+}
+
+/// What a record is to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Says {
+    /// Nothing: it goes.
+    Gone,
+    /// The words of its card that come after the key.
+    Words(String),
+    /// Of a user, these capability letters.
+    Letters(String),
+    /// Of a user, this password; nothing if there is no such user.
+    Password(String),
+    /// Of a user, these letters and this password.
+    User(String, String),
+}
+
 /// The names that a content may have.
 pub fn names(content: &[u8]) -> [ArtifactId; 2] {
     [hash::sha1(content), hash::sha3_256(content)]

@@ -339,7 +339,12 @@ fn store(plan: &Plan, index: usize, version: Version) -> Store {
 
 /// Whether what is stored of a user is good for the password that clients know.
 pub(crate) fn is_password(login: &str, stored: &str) -> bool {
-    stored == PASSWORD || stored == Secret::derive(PROJECT, login, PASSWORD).expose()
+    is_secret_of(login, PASSWORD, stored)
+}
+
+/// Whether this may be stored of a user with that password.
+pub(crate) fn is_secret_of(login: &str, password: &str, stored: &str) -> bool {
+    stored == password || stored == Secret::derive(PROJECT, login, password).expose()
 }
 
 /// The user that a peer is on others.

@@ -29,7 +29,6 @@ use self::side::Side;
 use crate::census::Census;
 use crate::check::content::{self, Maker};
 use crate::check::rights::Came;
-use crate::check::tables::Cause;
 use crate::check::{clusters, derived, kept, meant, private, shunned, upkeep};
 use crate::dice::{Dice, Ratio, Turn};
 use crate::feature::Feature;
@@ -321,6 +320,9 @@ impl Sim {
 
     /// Makes the first artifacts, and plans the rest.
     fn prepare(&mut self) -> Result<(), Violation> {
+        for at in 0..self.nodes.len() {
+            self.restored_aside(at)?;
+        }
         if !self.script.lacks(&Item::Action(0)) {
             self.act(0, 0)?;
         }
@@ -464,7 +466,7 @@ impl Sim {
         };
         self.tell(&format!("peer {at} does {}", kept.what));
         self.audit(at, Maker::User)?;
-        self.audit_aside(at, Cause::User(&name(at)))?;
+        self.audit_meant(at, &[])?;
         upkeep::check(&kept, &before, &self.nodes[at].known)
             .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })
     }
@@ -547,7 +549,7 @@ impl Sim {
         let Node { repo, known, .. } = &mut self.nodes[at];
         meant::check(repo, &before, known, &self.meant)
             .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })?;
-        self.audit_aside(at, Cause::User(&name(at)))?;
+        self.audit_meant(at, &[])?;
         self.may_crash(Site::CrashAfterWork, number.into(), at);
         Ok(())
     }

@@ -179,7 +179,7 @@ fn post() -> ForumPost {
     }
 }
 
-fn make(project: &str) -> Result<Repo, RepoError> {
+pub(crate) fn make(project: &str) -> Result<Repo, RepoError> {
     let genesis = Genesis {
         project: project.to_owned(),
         server: "5e".repeat(20),

@@ -46,6 +46,11 @@ fn groups(kind: &str, key: &str) -> &'static [&'static str] {
     }
 }
 
+/// Whether a record is of any group.
+pub fn travels(kind: &str, key: &str) -> bool {
+    !groups(kind, key).is_empty()
+}
+
 fn is_of(kind: &str, key: &str, group: &str) -> bool {
     let groups = groups(kind, key);
     groups.contains(&group) || (group == "all" && !groups.is_empty())
@@ -144,18 +149,16 @@ pub fn check(before: &Records, now: &Records, cause: &Cause<'_>) -> Result<(), V
         Cause::Request { message, letters, .. } => (message, "all", Some(*letters)),
         Cause::Reply { message, group, .. } => (message, group.map_or("", Group::name), None),
     };
-    if let Some((kind, key, _)) = before.iter().find(|(kind, key, _)| {
-        !groups(kind, key).is_empty() && *key != "hash-policy" && now.get(kind, key).is_none()
-    }) {
+    if let Some((kind, key, _)) = before
+        .iter()
+        .find(|(kind, key, _)| travels(kind, key) && *key != "hash-policy" && now.get(kind, key).is_none())
+    {
         return fail(format!("{kind} {key} is gone"));
     }
     for (kind, key, record) in now.iter() {
         let held = before.get(kind, key);
         // What a repository knows of its own artifacts also decides how the next ones are named.
-        if held == Some(record)
-            || key == "hash-policy"
-            || (groups(kind, key).is_empty() && !is_secret(record))
-        {
+        if held == Some(record) || key == "hash-policy" || (!travels(kind, key) && !is_secret(record)) {
             continue;
         }
         let changed = format!("{kind} {key} changed from {held:?} to {record:?}");

@@ -1,6 +1,8 @@
 //! What a user asks for is what is committed: these artifacts and no others, private where that was meant, with the files
-//! and the words that were given; files without history have the bytes that were put, and [`rows`] are those written.
+//! and the words that were given; files without history have the bytes that were put, [`rows`] are those
+//! written, and [`records`] say what was said.
 
+pub mod records;
 pub mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,9 +7,11 @@ use super::Sim;
 use super::settle::End;
 use crate::check::configuration::Pair;
 use crate::check::content::Maker;
+use crate::check::meant::records;
 use crate::check::tables::Cause;
 use crate::dice::{Dice, Ratio, Turn};
 use crate::feature::Feature;
+use crate::meant::RecordMeant;
 use crate::model::Violation;
 use crate::node::{self, Stage, name};
 use crate::plan::{Edge, Login};
@@ -77,11 +79,13 @@ impl Sim {
         let logins: Vec<String> = clients.map(|edge| name(edge.client)).collect();
         let armed = self.arm(at)?;
         let node = &mut self.nodes[at];
-        let mut keeper = Keeper { dice, now: node.time(self.now), logins: &logins, count: number };
+        let now = node.time(self.now);
+        let mut keeper = Keeper { dice, now, logins: &logins, count: number, meant: Vec::new() };
         let done = match feature {
             Feature::Users => keeper.change_user(&mut node.repo),
             _ => keeper.set(&mut node.repo),
         };
+        let meant = keeper.meant;
         self.disarm(at, armed)?;
         match done {
             Ok(what) => self.tell(&format!("peer {at} {what}")),
@@ -94,9 +98,17 @@ impl Sim {
         }
         self.census.note(if feature == Feature::Users { "user changed" } else { "setting changed" });
         self.audit(at, Maker::User)?;
-        self.audit_aside(at, Cause::User(&name(at)))?;
+        self.audit_meant(at, &meant)?;
         self.may_crash(Site::CrashAfterWork, number.into(), at);
         Ok(())
+    }
+
+    /// Looks at what a user did beside artifacts, who meant these records and no others.
+    pub(super) fn audit_meant(&mut self, at: usize, meant: &[RecordMeant]) -> Result<(), Violation> {
+        let before = self.nodes[at].beside.records.clone();
+        self.audit_aside(at, Cause::User(&name(at)))?;
+        records::check(&before, &self.nodes[at].beside.records, meant)
+            .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })
     }
 
     /// Nothing fails any more: sessions carry all configuration that they may, until there is nothing more to carry. In

@@ -67,7 +67,8 @@ impl Sim {
             let mut dice = self.dice("guest", at as u64);
             let node = &mut self.nodes[at];
             let now = UnixTime(node.time(0).0 + 1_000 * dice.below(4) as i64);
-            Keeper { dice: &mut dice, now, logins: &[], count: 0 }.invite(&mut node.repo)?;
+            Keeper { dice: &mut dice, now, logins: &[], count: 0, meant: Vec::new() }
+                .invite(&mut node.repo)?;
         }
         if self.plan.features.contains(&Feature::Locks) && self.nodes[at].stage == Stage::Whole {
             let seconds = *self.dice("lock timeout", at as u64).pick(&["60", "5", "20", "x", "0"]);

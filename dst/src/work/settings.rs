@@ -8,6 +8,7 @@ use xfer::{Secret, hash};
 
 use crate::check::configuration::HUSH;
 use crate::dice::Dice;
+use crate::meant::{RecordMeant, Says};
 use crate::node::{PASSWORDS, PROJECT};
 
 /// A user who may do everything, at work.
@@ -20,6 +21,8 @@ pub struct Keeper<'a> {
     pub logins: &'a [String],
     /// Something that no other change has.
     pub count: u64,
+    /// What it is about to change.
+    pub meant: Vec<RecordMeant>,
 }
 
 /// Where those of [`SETTINGS`] begin that stay where they are.
@@ -85,11 +88,13 @@ impl Keeper<'_> {
         let what = match self.dice.below(12) {
             0 => {
                 let letters = *self.dice.pick(&["go", "g", "", "gio"]);
+                self.means("/user", user::NOBODY, Says::Letters(letters.to_owned()));
                 user::set_capabilities(&tx, user::NOBODY, letters, self.now)?;
                 format!("lets nobody do {letters:?}")
             }
             1 => {
                 let letters = *self.dice.pick(&["ei", "eiy"]);
+                self.means("/user", user::DEVELOPER, Says::Letters(letters.to_owned()));
                 user::set_capabilities(&tx, user::DEVELOPER, letters, self.now)?;
                 format!("lets developers do {letters}")
             }
@@ -97,11 +102,14 @@ impl Keeper<'_> {
                 let login = self.dice.pick(self.logins).clone();
                 match choice {
                     2 | 3 if user::find(&tx, &login)?.is_some() => {
+                        self.means("/user", &login, Says::Gone);
                         user::remove(&tx, &login)?;
                         format!("removes {login}")
                     }
                     4..=6 => {
-                        user::set_password(&tx, &login, &self.secret(&login), self.now)?;
+                        let (password, secret) = self.secret(&login);
+                        self.means("/user", &login, Says::Password(password));
+                        user::set_password(&tx, &login, &secret, self.now)?;
                         format!("changes the password of {login}")
                     }
                     _ => self.empower(&tx, &login)?,
@@ -116,14 +124,17 @@ impl Keeper<'_> {
     /// Makes a user, or makes one another.
     fn empower(&mut self, tx: &Tx<'_>, login: &str) -> Result<String, RepoError> {
         let letters = *self.dice.pick(&LETTERS);
+        let (password, secret) = self.secret(login);
+        self.means("/user", login, Says::User(letters.to_owned(), password));
         user::set_capabilities(tx, login, letters, self.now)?;
-        user::set_password(tx, login, &self.secret(login), self.now)?;
+        user::set_password(tx, login, &secret, self.now)?;
         Ok(format!("lets {login} do {letters:?}"))
     }
 
     fn conceal(&mut self, tx: &Tx<'_>) -> Result<String, RepoError> {
         let address = format!("user{}@example.org", self.dice.below(4));
         let name = hash::sha1(address.as_bytes()).to_string();
+        self.means("/concealed", &name, Says::Words(format!(" content {}", quoted(&address))));
         let sql = "REPLACE INTO concealed(hash, content, mtime) VALUES(?1, ?2, ?3)";
         tx.conn().execute(sql, params![name, address, self.now.seconds()])?;
         Ok(format!("hides {address}"))
@@ -131,8 +142,11 @@ impl Keeper<'_> {
 
     fn report(&mut self, tx: &Tx<'_>) -> Result<String, RepoError> {
         let title = format!("Report {}", self.dice.below(2));
+        let code = format!("SELECT {}", self.count);
+        let words = format!(" owner 'o' cols '' sqlcode {} jx '{{}}'", quoted(&code));
+        self.means("/reportfmt", &title, Says::Words(words));
         let sql = "REPLACE INTO reportfmt(owner, title, mtime, cols, sqlcode) VALUES('o', ?1, ?2, '', ?3)";
-        tx.conn().execute(sql, params![title, self.now.seconds(), format!("SELECT {}", self.count)])?;
+        tx.conn().execute(sql, params![title, self.now.seconds(), code])?;
         Ok(format!("writes {title}"))
     }
 
@@ -143,9 +157,11 @@ impl Keeper<'_> {
             _ => {
                 let piece = if SETTINGS[FIRST_SECRET..].contains(&name) { HUSH } else { "value" };
                 let value = format!("{piece} \"quoted\" it's {}", self.count);
+                self.means("/config", name, Says::Words(format!(" value {}", quoted(&value))));
                 return config::set(tx, name, &value, self.now);
             }
         };
+        self.means("/config", name, Says::Words(format!(" value {}", quoted(&value))));
         // What decides how tickets are kept is brought as from a file: they are made anew.
         let record = format!("{} '{name}' value '{value}'", self.now.seconds()).into_bytes().into();
         let config = Config { name: "/config".to_owned(), record };
@@ -154,15 +170,25 @@ impl Keeper<'_> {
         configuration::take(tx, &[&config], &policy).map(drop)
     }
 
-    /// What a user logs in with. Some are kept in clear, as old versions of stock did.
-    fn secret(&mut self, login: &str) -> Secret {
+    /// What a user logs in with, and what is stored of it. Some are kept in clear, as old versions of stock did.
+    fn secret(&mut self, login: &str) -> (String, Secret) {
         let password = *self.dice.pick(&PASSWORDS);
-        if self.dice.below(4) == 0 {
+        let secret = if self.dice.below(4) == 0 {
             Secret::stored(password)
         } else {
             Secret::derive(PROJECT, login, password)
-        }
+        };
+        (password.to_owned(), secret)
     }
+
+    fn means(&mut self, kind: &'static str, key: &str, says: Says) {
+        self.meant.push(RecordMeant { kind, key: key.to_owned(), time: self.now, says });
+    }
+}
+
+/// A text as a card has it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A table of tickets, of which each project has its own.
