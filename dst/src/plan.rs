@@ -163,6 +163,8 @@ pub struct Plan {
 const GUEST: &str = "go";
 /// Letters that let a client pull and push.
 const FULL: [&str; 6] = ["gio", "gio", "gioy", "giox", "gioxy", "gv"];
+/// Letters of who has less than all, and may clone.
+const BIRTH: [&str; 6] = ["gio", "gio", "gio", "go", "gu", "g"];
 /// Letters of who may do everything, or nearly.
 const ADMIN: [&str; 4] = ["gioa", "gioax", "gioasxy", "s"];
 /// Letters that do not.
@@ -391,7 +393,8 @@ impl Plan {
                 if edge.login == Login::Nobody {
                     self.nobody[edge.server] = GUEST;
                 } else if LESS.contains(&edge.letters) {
-                    edge.letters = "gio";
+                    let dice = &mut Dice::of(self.seed, "letters of a birth", node as u64);
+                    edge.letters = if self.edition == Edition::First { "gio" } else { *dice.pick(&BIRTH) };
                 }
                 self.births[node] = Birth::Clone;
             }
