@@ -242,9 +242,12 @@ impl Session {
     ) -> Result<(), SyncError> {
         match reply.push {
             Some(push) => self.adopt(&push.project)?,
-            None if matches!(phase, Phase::Batch { .. }) => return Err(SyncError::NoProjectNamed),
-            None => return Ok(()),
+            None if matches!(phase, Phase::Batch { .. }) || self.codes.project.is_empty() => {
+                return Err(SyncError::NoProjectNamed);
+            }
+            None => {}
         }
+        // It may have been named by who refused us before we logged in.
         if config::project_code(tx)?.as_ref() != Some(&self.codes.project) {
             config::set(tx, "project-code", &self.codes.project, cx.now)?;
         }

@@ -123,6 +123,28 @@ fn a_clone_by_names_logs_in_where_nobody_may_clone_too() {
     assert_eq!(error.to_string(), "the peer refused: not authorized to clone");
 }
 
+/// A byte that flips in the line before it hides the card that names the project.
+#[test]
+fn a_clone_by_names_ends_with_the_project_that_was_named_or_fails() {
+    let refusal = "error not\\sauthorized\\sto\\sclone\npush {S} {P}\n";
+    for (reply, named) in [("", None), ("igot {A}\n", None), (refusal, Some(PROJECT))] {
+        let mut server = script(|round, request| match round {
+            1 => reply.to_owned(),
+            _ if request.contains("reqconfig") => "config /config 0\n\n".to_owned(),
+            _ => String::new(),
+        });
+        let mut client = fresh();
+        let mut session = Session::clone_into(bob(&pull()), SEED).asking_for(CloneVersion::V1);
+        let end = converse(&mut session, &mut client, &mut server);
+        let snap = client.repo.snapshot().unwrap();
+        assert_eq!(repo::config::project_code(&snap).unwrap().as_deref(), named, "{reply}");
+        match named {
+            Some(_) => drop(end.unwrap()),
+            None => assert!(matches!(end, Err(SyncError::NoProjectNamed)), "{end:?}"),
+        }
+    }
+}
+
 #[test]
 fn who_may_clone_but_not_pull_clones() {
     let mut server = holding("A B C").rights("nobody", "g").limited(|limits| limits.reply_bytes = 1);
