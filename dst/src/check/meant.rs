@@ -85,16 +85,25 @@ impl Look<'_> {
         }
     }
 
-    /// What others may see already is not made private again.
-    fn check_privacy(&self, id: &ArtifactId, wanted: Privacy) -> Result<(), Violation> {
+    /// What others may see already is not made private again, nor what is in a check-in that they may see.
+    fn check_privacy(&mut self, id: &ArtifactId, wanted: Privacy) -> Result<(), Violation> {
         let is_private = self.now.private.contains(id);
         match wanted {
             Privacy::Public if is_private => fail(format!("{id} is private, and was meant for all")),
-            Privacy::Private if !is_private && !self.before.is_public(id) => {
+            Privacy::Private
+                if !is_private && !self.before.is_public(id) && !self.is_in_public(id).map_err(failed)? =>
+            {
                 fail(format!("{id} is for all to see, and was meant to be private"))
             }
             Privacy::Public | Privacy::Private => Ok(()),
         }
+    }
+
+    /// Whether a check-in for all to see names this content.
+    fn is_in_public(&mut self, id: &ArtifactId) -> Result<bool, RepoError> {
+        let snap = self.repo.snapshot()?;
+        let sql = "SELECT 1 FROM blob CROSS JOIN mlink ON fid=rid WHERE uuid=?1 AND mid NOT IN (SELECT rid FROM private)";
+        Ok(snap.conn().prepare_cached(sql)?.exists([id.to_string()])?)
     }
 
     fn text(&mut self, id: &ArtifactId) -> Result<String, Violation> {

@@ -14,7 +14,6 @@ use crate::check::derived::{self, Rows};
 use crate::check::tables::VERDICTS;
 use crate::check::{completeness, content};
 use crate::dice::{Ratio, Turn};
-use crate::feature::Feature;
 use crate::known::Known;
 use crate::model::Violation;
 use crate::node::{Node, Power, Stage};
@@ -75,9 +74,17 @@ impl Sim {
         // that waits, the session fails, and another pass follows.
         let stock = self.plan.stock.iter().flatten().count();
         // Where peers ask each other in a circle each time that a row gives way to another user's is another wave.
-        let verdicts = if self.plan.features.contains(&Feature::Tables) { VERDICTS as usize } else { 0 };
+        let verdicts = if self.has_rivals() { VERDICTS as usize } else { 0 };
         // In the last pass nothing moves.
         longest * (news + clusters + 2 * stock + verdicts) + stock + 1
+    }
+
+    /// Whether a row is here one user's and there another's.
+    fn has_rivals(&self) -> bool {
+        let mut owners = BTreeMap::new();
+        self.nodes.iter().flat_map(|node| &node.beside.tables).any(|(name, table)| {
+            table.rows.iter().any(|(key, row)| *owners.entry((name, key)).or_insert(&row.owner) != &row.owner)
+        })
     }
 
     /// Passes that may go by in which nothing moves: who lacks more than one request asks for asks for some that others
