@@ -159,6 +159,10 @@ put_in() {
         's/if sent\.iter()\.any(|row| told\.contains(row))/if !MUTANT \&\& sent.iter().any(|row| told.contains(row))/'
     mutant lock-taken-twice repo/src/lock.rs \
         's/on(snap, &lock\.checkin, lock\.since)?\.is_none()/(MUTANT || &)/'
+    mutant rights-of-another-time repo/src/user.rs \
+        's/params!\[login, capabilities, now\.seconds()\]/params![login, capabilities, if MUTANT { 0 } else { now.seconds() }]/'
+    mutant project-named-with-a-refusal sync/src/session/absorb.rs \
+        's/if config::project_code(tx)?\.as_ref() != /if !(MUTANT \&\& reply.push.is_none()) \&\& config::project_code(tx)?.as_ref() != /'
     mutant older-setting-wins repo/src/configuration/merge.rs \
         's/Precedence::Later => older\.unwrap_or(true)/Precedence::Later => MUTANT || older.unwrap_or(true)/'
     mutant admin-makes-who-may-more repo/src/configuration/authority.rs \
