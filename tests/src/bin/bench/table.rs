@@ -77,6 +77,8 @@ impl Display for Row {
             let [ours, theirs] = [0, 1].map(|side| what(&self.observed[side]) / unit);
             if ours + theirs == 0 { "-".to_owned() } else { format!("{ours} / {theirs}") }
         };
+        let travelled = self.observed.each_ref().map(|observed| observed.travelled as f64 / 1000.0);
+        let small = travelled.iter().any(|&kilobytes| kilobytes < 100.0);
         let digits = if work.verb != Verb::Clone && times > 1.0 { 4 } else { 2 };
         // The system counts hundredths of a second: short processes are over before.
         let cpu = |what: fn(&Turn) -> f64| match work.times {
@@ -96,7 +98,7 @@ impl Display for Row {
             seen(|observed| observed.client_bytes, 1 << 20),
             seen(|observed| observed.server_bytes, 1 << 20),
             seen(|observed| observed.rounds, 1),
-            seen(|observed| observed.travelled, 1000),
+            if travelled == [0.0; 2] { "-".to_owned() } else { show(travelled, if small { 2 } else { 0 }) },
             self.turns.len(),
         )
     }
