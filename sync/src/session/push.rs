@@ -1,7 +1,7 @@
 //! What a session sends (reference: wire.md sections 5.4, 7 and 9).
 //!
 //! What was made here since the last push goes unasked. Everything else is announced, and sent when the peer asks
-//! for it: once a session, however often it asks. Nothing counts as sent before the reply is in, and private
+//! for it: once a session, however often it asks, and once more whole if it was a delta. Nothing counts as sent before the reply is in, and private
 //! artifacts are not even named before the peer showed that it lets us.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +33,10 @@ pub(super) struct Pushing {
     asked: BTreeSet<ArtifactId>,
     /// What was sent, with the reply in.
     sent: BTreeSet<ArtifactId>,
+    /// What of that went as a delta: it goes once more if it is asked for again.
+    deltas: BTreeSet<ArtifactId>,
+    /// What goes whole: the peer had no use for its delta.
+    whole: BTreeSet<ArtifactId>,
     /// What the peer said that it has, or sent.
     theirs: BTreeSet<Rid>,
     /// Whether the next request is the first one that may name private artifacts, and there are some.
@@ -88,6 +92,7 @@ struct Sent {
     rid: Rid,
     id: ArtifactId,
     bytes: u64,
+    is_delta: bool,
 }
 
 /// What a request announces.
@@ -109,6 +114,8 @@ impl Pushing {
             granted: Privacy::Public,
             asked: BTreeSet::new(),
             sent: BTreeSet::new(),
+            deltas: BTreeSet::new(),
+            whole: BTreeSet::new(),
             theirs: BTreeSet::new(),
             names_private: false,
             withheld: BTreeSet::new(),
@@ -199,7 +206,7 @@ impl Pushing {
         if !self.is_on() {
             return Ok(Vec::new());
         }
-        (outbox.deepest, outbox.form) = (self.granted, self.form);
+        outbox.deepest = self.granted;
         for &rid in &self.theirs {
             outbox.settle(rid);
         }
@@ -260,13 +267,15 @@ impl Pushing {
         outbox: &mut Outbox<'_>,
         cards: &mut Vec<Card>,
     ) -> Result<bool, RepoError> {
+        outbox.form = if self.whole.contains(&outgoing.id) { Form::Whole } else { self.form };
         let Some(card) = outbox.towards_older(outgoing)? else {
             self.request.rest = Some(outgoing.rid);
             return Ok(false);
         };
         let bytes = card.payload_bytes() as u64;
-        self.request.has_deltas |= matches!(&card, Card::File(file) if file.delta_source.is_some());
-        self.request.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes });
+        let is_delta = matches!(&card, Card::File(file) if file.delta_source.is_some());
+        self.request.has_deltas |= is_delta;
+        self.request.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes, is_delta });
         cards.push(card);
         Ok(true)
     }
@@ -316,6 +325,9 @@ impl Pushing {
         for file in &self.request.files {
             self.sent.insert(file.id);
             self.asked.remove(&file.id);
+            if file.is_delta {
+                self.deltas.insert(file.id);
+            }
         }
         self.names_private = self.granted < self.deepest && private::any(snap)?;
         self.granted = self.deepest;
@@ -329,7 +341,8 @@ impl Pushing {
         let mut is_met = true;
         for &id in &reply.gimmes {
             let was_sent = self.sent.contains(&id);
-            if !was_sent && self.may_send(snap, &id)? {
+            let was_in_vain = self.deltas.contains(&id) && self.whole.insert(id);
+            if (!was_sent || was_in_vain) && self.may_send(snap, &id)? {
                 self.asked.insert(id);
                 continue;
             }
