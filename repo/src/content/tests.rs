@@ -261,7 +261,8 @@ const LATEST: &[u8] = b"A text that is long enough to be lost.\n";
 fn a_delta_of_what_waits_for_it_counts_as_not_come_and_nothing_is_written() {
     let mut repo = waiting(&[TEXT, OTHER, LATEST]);
     let rows = |tx: &Tx<'_>| {
-        let sql = "SELECT group_concat(rid || ',' || rcvid || ',' || size || ',' || quote(content)) FROM blob";
+        let sql =
+            "SELECT group_concat(rid || ',' || rcvid || ',' || size || ',' || quote(content)) FROM blob";
         let blobs: String = tx.conn().query_row(sql, [], |row| row.get(0)).unwrap();
         let sql = "SELECT group_concat(rid || ',' || srcid) FROM delta";
         (blobs, tx.conn().query_row(sql, [], |row| row.get::<_, String>(0)).unwrap())

@@ -13,8 +13,8 @@ use repo::wanted::Hope;
 use repo::{Origin, Repo, Snapshot, Tx, config, link, partial, wanted};
 use xfer::{ArtifactId, Message};
 
-use super::cloning::Phase;
 use super::circles::Circles;
+use super::cloning::Phase;
 use super::inbox::{self, Choice, Intake};
 use super::progress::{Asked, Gain};
 use super::reply::Reply;

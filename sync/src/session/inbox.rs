@@ -91,7 +91,8 @@ impl Intake {
         mut late: BTreeMap<ArtifactId, Vec<&FileCard>>,
         is_older: impl Fn(&ArtifactId) -> bool,
     ) -> Result<(), SyncError> {
-        let is_held = |id: &ArtifactId| Ok::<_, RepoError>(matches!(blob::presence(tx, id)?, Presence::Held(_)));
+        let is_held =
+            |id: &ArtifactId| Ok::<_, RepoError>(matches!(blob::presence(tx, id)?, Presence::Held(_)));
         let mut here = Vec::new();
         for source in late.keys() {
             if is_held(source)? {
