@@ -60,7 +60,7 @@ pub enum Stored {
     Dangling(Rid),
     /// It was here already; the new bytes were not looked at.
     AlreadyHeld(Rid),
-    /// Nothing was written: it came as a delta of something that waits here for it. These of what lies between were here
+    /// Nothing was written: it came as a delta of something that waits for it. Of what so runs in a circle, these were here
     /// before this transaction; one of them has to come in another form first.
     Circular(Vec<ArtifactId>),
     /// Its name is shunned, or its kind of name is refused by the hash policy.

@@ -8,8 +8,8 @@ use crate::{RepoError, Tx, blob, dangling};
 /// Steps along circles that the artifacts of one transaction may take. The circles of honest peers have few.
 const MOST_STEPS: usize = 100_000;
 
-/// What was here before this transaction of the circle that an artifact closes which is a phantom; none if it closes none.
-/// A circle that came as a whole in this transaction is an error of its sender.
+/// Whether a phantom comes as a delta of what waits for it: then what of that circle was here before this transaction. One
+/// that came as a whole in this transaction is an error of its sender.
 pub(super) fn closed_by(
     tx: &Tx<'_>,
     id: &ArtifactId,

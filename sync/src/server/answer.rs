@@ -219,14 +219,11 @@ impl<'a, 'm> Answer<'a, 'm> {
         // One more shows that there are others.
         let (most, enough) = (cx.limits.reply_gimmes, cx.limits.reply_gimmes.saturating_add(1));
         let is_wanted = |id: &ArtifactId| !theirs.contains(id);
-        let late = self.orders.late.keys();
-        let mut promising = circles::choose(self.snap, late, deepest, enough, is_wanted)?;
-        let enough = enough - promising.len();
-        let mut wanted = inbox::choose(self.snap, igots, deepest, enough, enough, is_wanted)?;
-        wanted.add_waiting(self.snap, igots, enough)?;
-        wanted.promising.retain(|id| !promising.contains(id));
-        promising.append(&mut wanted.promising);
-        wanted.promising = promising;
+        let late = circles::choose(self.snap, self.orders.late.keys(), deepest, enough, is_wanted)?;
+        let room = enough - late.len();
+        let mut wanted = inbox::choose(self.snap, igots, deepest, room, room, is_wanted)?;
+        wanted.add_waiting(self.snap, igots, room)?;
+        let wanted = wanted.after(late);
         let gimmes: Vec<ArtifactId> = wanted.iter().take(most).collect();
         self.stats.gimmes_sent = gimmes.len() as u64;
         self.cards.extend(gimmes.iter().copied().map(Card::Gimme));

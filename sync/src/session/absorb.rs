@@ -356,11 +356,10 @@ impl Session {
         };
         // What came in this session would come as it came.
         let may_differ = |id: &ArtifactId| is_wanted(id) && !self.waited.contains(id);
-        let mut promising = self.circles.choose(snap, self.deepest(), limit, may_differ)?;
-        let limit = limit - promising.len();
-        let mut choice = inbox::choose(snap, &reply.igots, self.deepest(), limit, missed, is_wanted)?;
-        promising.append(&mut choice.promising);
-        self.wanted = Choice { promising, ..choice };
+        let late = self.circles.choose(snap, self.deepest(), limit, may_differ)?;
+        let room = limit - late.len();
+        let choice = inbox::choose(snap, &reply.igots, self.deepest(), room, missed, is_wanted)?;
+        self.wanted = choice.after(late);
         if self.wanted.is_empty() {
             self.wanted = inbox::choose_stuck(snap, self.deepest(), cx.limits.gimmes, is_wanted)?;
         }

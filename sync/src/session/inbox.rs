@@ -173,6 +173,15 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
+    /// Puts others before all of it.
+    pub(crate) fn after(mut self, mut first: Vec<ArtifactId>) -> Self {
+        let known: BTreeSet<ArtifactId> = first.iter().copied().collect();
+        self.promising.retain(|id| !known.contains(id));
+        first.append(&mut self.promising);
+        self.promising = first;
+        self
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
