@@ -130,6 +130,21 @@ fn a_file_that_lost_a_version_is_whole_after_one_pull_however_little_a_reply_hol
 }
 
 #[test]
+fn a_file_that_lost_many_versions_is_whole_after_one_pull() {
+    let every_third: Vec<usize> = (2..30).step_by(3).collect();
+    for lost in [&[1, 2, 3][..], &[5, 15], &[1, 29], &[28, 29, 30], &every_third] {
+        for bytes in [2_000, 1_000_000] {
+            let mut server = versions(30).limited(|limits| limits.reply_bytes = bytes);
+            let mut client = lost.iter().fold(versions(30), |client, &rid| client.without(rid));
+            let result = pulled(&mut client, &mut server).unwrap();
+            let waiting = wanted::all_waiting(&client.repo.snapshot().unwrap()).unwrap();
+            assert_eq!((result.unavailable, waiting.len()), (0, 0), "{lost:?}, {bytes} bytes");
+            assert_eq!(client.all(), server.all(), "{lost:?}, {bytes} bytes");
+        }
+    }
+}
+
+#[test]
 fn a_server_that_lost_a_version_is_whole_after_one_push() {
     for (count, lost) in [(2, 1), (30, 1), (30, 15), (300, 20)] {
         for options in [push(), both()] {
