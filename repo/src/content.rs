@@ -1,5 +1,6 @@
 //! The bytes of artifacts.
 
+mod circle;
 mod store;
 
 use std::io::Read as _;
@@ -39,8 +40,19 @@ pub enum Incoming<'a> {
     },
 }
 
+impl<'a> Incoming<'a> {
+    /// What it is a delta against, if it is one.
+    fn source(&self) -> Option<&'a ArtifactId> {
+        match *self {
+            Incoming::Whole(_) => None,
+            Incoming::Delta { source, .. } => Some(source),
+            Incoming::Frame { source, .. } => source,
+        }
+    }
+}
+
 /// What became of an incoming artifact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stored {
     /// New, or it filled a phantom; [`crate::ingest::settle`] verifies and links it.
     Accepted(Rid),
@@ -48,6 +60,9 @@ pub enum Stored {
     Dangling(Rid),
     /// It was here already; the new bytes were not looked at.
     AlreadyHeld(Rid),
+    /// Nothing was written: it came as a delta of something that waits for it. Of what so runs in a circle, these were here
+    /// before this transaction; one of them has to come in another form first.
+    Circular(Vec<ArtifactId>),
     /// Its name is shunned, or its kind of name is refused by the hash policy.
     Refused,
 }

@@ -77,6 +77,17 @@ const WAITING: &str = "WITH RECURSIVE waiting(rid, srcid, depth) AS (
     FROM waiting w CROSS JOIN blob b ON b.rid=w.rid CROSS JOIN blob s ON s.rid=w.srcid
    ORDER BY w.depth, w.rid DESC";
 
+/// What waits for one phantom, that first which is farthest from it.
+const WAITING_FOR: &str = "WITH RECURSIVE waiting(rid, depth) AS (
+    SELECT d.rid, 1 FROM delta d WHERE d.srcid=?1
+    UNION ALL
+    SELECT d.rid, depth+1 FROM waiting x CROSS JOIN delta d ON d.srcid=x.rid
+  )
+  SELECT b.uuid, EXISTS(SELECT 1 FROM private p WHERE p.rid=b.rid)
+    FROM waiting w CROSS JOIN blob b ON b.rid=w.rid
+   WHERE NOT EXISTS(SELECT 1 FROM shun s WHERE s.uuid=b.uuid)
+   ORDER BY w.depth DESC, w.rid";
+
 /// Whether `id` is known here, its content cannot be had from this file, and would be kept if it came.
 pub fn lacks(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
     match blob::presence(snap, id)? {
@@ -157,6 +168,36 @@ pub fn stuck(
         }
     }
     Ok(stuck)
+}
+
+/// Names up to `limit` artifacts that `asks_for` accepts and that wait for the phantom `root`, through however many
+/// deltas: that first which is farthest from it. In what a peer sends as deltas of one another that is what all others are
+/// deltas of, most of the time.
+pub fn waiting_for(
+    snap: &Snapshot<'_>,
+    root: &ArtifactId,
+    deepest: Privacy,
+    limit: usize,
+    asks_for: impl Fn(&ArtifactId) -> bool,
+) -> Result<Vec<ArtifactId>, RepoError> {
+    let mut waiting = Vec::new();
+    let Presence::Phantom(root) = blob::presence(snap, root)? else { return Ok(waiting) };
+    let mut statement = snap.conn().prepare_cached(WAITING_FOR)?;
+    let mut rows = statement.query([root])?;
+    while waiting.len() < limit {
+        let Some(row) = rows.next()? else { break };
+        let Ok(id) = ArtifactId::from_hex(row.get_ref(0)?.as_bytes().unwrap_or_default()) else { continue };
+        if asks_for(&id) && (deepest == Privacy::Private || !row.get(1)?) {
+            waiting.push(id);
+        }
+    }
+    Ok(waiting)
+}
+
+/// All that waits for a delta source.
+pub fn all_waiting(snap: &Snapshot<'_>) -> Result<BTreeSet<ArtifactId>, RepoError> {
+    let rids = dangling::with(snap, |dangling| dangling.rids())?;
+    rids.into_iter().map(|rid| blob::id(snap, rid)).collect()
 }
 
 /// How many artifacts wait for a delta source, directly or not, and are not `is_gone`. Shunned ones do not count, private

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use xfer::card::Privacy;
 use xfer::{Card, Message};
 
-use crate::testing::{Fixture, both, cx, fresh, holding, message, pull, step};
+use crate::testing::{Fixture, both, cx, fresh, holding, message, pull, step, versions};
 use crate::{NoFaults, NoObserver, Progress, Session};
 
 /// An artifact of the server.
@@ -172,19 +172,6 @@ proptest! {
         let again = run(Session::sync(both(), [8; 20]), &mut client, &mut server, &quiet());
         prop_assert_eq!(again, 1);
     }
-}
-
-/// A chain of versions as stock stores it: the newest whole, each older one a delta of the next.
-fn versions(count: usize) -> Fixture {
-    let name = |number: usize| format!("{}{number}", "version-of-a-longer-text-number-".repeat(8));
-    let mut server = holding("").with(&name(count));
-    for number in (1..count).rev() {
-        server = server.delta(&name(number), &name(number + 1), Privacy::Public);
-    }
-    // The newest version has rid 1; each is the parent of the next.
-    let parents: Vec<String> = (1..count).map(|child| format!("({}, {child}, 1, 0)", child + 1)).collect();
-    server.sql(&format!("INSERT INTO plink(pid, cid, isprim, mtime) VALUES {}", parents.join(", ")));
-    server
 }
 
 #[test]

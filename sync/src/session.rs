@@ -2,6 +2,7 @@
 
 mod absorb;
 mod ahead;
+pub(crate) mod circles;
 mod cloning;
 mod compose;
 mod configuration;
@@ -24,6 +25,7 @@ use xfer::card::{Codes, Privacy};
 use xfer::{ArtifactId, Message};
 
 use self::ahead::Ahead;
+use self::circles::Circles;
 use self::cloning::Cloning;
 use self::configuration::Configuring;
 use self::inbox::Choice;
@@ -116,6 +118,8 @@ pub struct Session {
     told: Vec<ArtifactId>,
     /// What came in this session, if it is no clone, as a delta of something that was not here.
     waited: BTreeSet<ArtifactId>,
+    /// What came as a delta of something that waits here for it.
+    circles: Circles,
     /// What this peer was asked for and did not send.
     unavailable: BTreeSet<ArtifactId>,
     /// What of that it did not announce either: it may get that while this session goes on, and announce it then.
@@ -250,6 +254,7 @@ impl Session {
             missed: Missed::Untried,
             told: Vec::new(),
             waited: BTreeSet::new(),
+            circles: Circles::new(),
             unavailable: BTreeSet::new(),
             absent: BTreeSet::new(),
             unasked: 0,

@@ -40,6 +40,19 @@ pub(crate) fn holding(names: &str) -> Fixture {
     over(Repo::in_memory(&genesis()).unwrap()).with(names)
 }
 
+/// A chain of versions as stock stores it: the newest whole, each older one a delta of the next.
+pub(crate) fn versions(count: usize) -> Fixture {
+    let name = |number: usize| format!("{}{number}", "version-of-a-longer-text-number-".repeat(8));
+    let mut fixture = holding("").with(&name(count));
+    for number in (1..count).rev() {
+        fixture = fixture.delta(&name(number), &name(number + 1), Privacy::Public);
+    }
+    // The newest version has rid 1; each is the parent of the next.
+    let parents: Vec<String> = (1..count).map(|child| format!("({}, {child}, 1, 0)", child + 1)).collect();
+    fixture.sql(&format!("INSERT INTO plink(pid, cid, isprim, mtime) VALUES {}", parents.join(", ")));
+    fixture
+}
+
 /// A repository of any kind, under the default limits.
 pub(crate) fn over(repo: Repo) -> Fixture {
     Fixture { repo, limits: Limits::default() }
@@ -144,6 +157,16 @@ impl Fixture {
 
     pub(crate) fn limited(mut self, change: impl FnOnce(&mut Limits)) -> Self {
         change(&mut self.limits);
+        self
+    }
+
+    /// Lost the content of what has this rid.
+    pub(crate) fn without(mut self, rid: usize) -> Self {
+        self.sql(&format!(
+            "UPDATE blob SET size=-1, content=NULL, rcvid=0 WHERE rid={rid};
+             DELETE FROM delta WHERE rid={rid};
+             INSERT INTO phantom VALUES({rid})"
+        ));
         self
     }
 

@@ -7,7 +7,7 @@ use xfer::ArtifactId;
 use xfer::card::Privacy;
 use xfer::hash::{sha1, sha3_256};
 
-use super::{Incoming, Stored, apply, delta_children, delta_source, get, size, stored_frame, unpack};
+use super::{Incoming, Stored, apply, circle, delta_children, delta_source, get, size, stored_frame, unpack};
 use crate::blob::{self, Hex};
 use crate::config::{self, HashPolicy};
 use crate::ingest::unsettled::{self, Written};
@@ -52,11 +52,16 @@ pub fn put(
             return Ok(Stored::AlreadyHeld(rid));
         }
     };
+    if let Target::Phantom(_) | Target::Awaited = target
+        && let Some(earlier) = circle::closed_by(tx, id, incoming)?
+    {
+        return Ok(Stored::Circular(earlier));
+    }
     let form = Form::of(tx, id, incoming, privacy)?;
     let rid = write(tx, id, &form, &target, privacy)?;
     match form.source {
         Some(source) if root_is_phantom(tx, source)? => {
-            wait(tx, rid, source, id, &target)?;
+            wait(tx, rid, source, &target)?;
             Ok(Stored::Dangling(rid))
         }
         _ => {
@@ -96,7 +101,7 @@ pub fn add(tx: &Tx<'_>, content: &[u8], privacy: Privacy) -> Result<Option<(Rid,
         }
         Stored::AlreadyHeld(rid) => Ok(Some((rid, id))),
         Stored::Refused => Ok(None),
-        Stored::Dangling(_) => unreachable!("a whole artifact waits for nothing"),
+        Stored::Dangling(_) | Stored::Circular(_) => unreachable!("a whole artifact waits for nothing"),
     }
 }
 
@@ -238,10 +243,7 @@ fn shows(tx: &Tx<'_>, id: &ArtifactId, incoming: &Incoming<'_>) -> Result<bool, 
 
 /// Whether an incoming artifact would have to wait for its delta source.
 fn waits(tx: &Tx<'_>, incoming: &Incoming<'_>) -> Result<bool, RepoError> {
-    let source = match incoming {
-        Incoming::Delta { source, .. } | Incoming::Frame { source: Some(source), .. } => source,
-        Incoming::Whole(_) | Incoming::Frame { source: None, .. } => return Ok(false),
-    };
+    let Some(source) = incoming.source() else { return Ok(false) };
     Ok(!matches!(blob::presence(tx, source)?, Presence::Held(_)))
 }
 
@@ -258,9 +260,7 @@ fn is_another_form(
     rid: Rid,
     incoming: &Incoming<'_>,
 ) -> Result<bool, RepoError> {
-    let (Incoming::Delta { source, .. } | Incoming::Frame { source: Some(source), .. }) = incoming else {
-        return Ok(true);
-    };
+    let Some(source) = incoming.source() else { return Ok(true) };
     let mut at = blob::rid(tx, source)?;
     if at == delta_source(tx, rid)? {
         let brought = match incoming {
@@ -370,21 +370,14 @@ fn write(
 }
 
 /// Notes that `rid` waits for the root of `source`.
-fn wait(tx: &Tx<'_>, rid: Rid, source: Rid, id: &ArtifactId, target: &Target) -> Result<(), RepoError> {
+fn wait(tx: &Tx<'_>, rid: Rid, source: Rid, target: &Target) -> Result<(), RepoError> {
     if let Target::Dangling(_) = target {
         // What waited for it took the short way to its former root. Only what is a phantom is found to be waited for.
         unsettled::await_no_longer(tx)?;
         dangling::forget(tx);
         tx.memory().borrow_mut().unsettled.reformed();
     }
-    let cycle = dangling::with(tx, |dangling| {
-        let cycle = matches!(target, Target::Phantom(_) | Target::Awaited) && dangling.root(source) == rid;
-        dangling.insert(rid, source);
-        cycle
-    })?;
-    if cycle {
-        return Err(RepoError::DeltaCycle { id: *id });
-    }
+    dangling::with(tx, |dangling| dangling.insert(rid, source))?;
     tx.memory().borrow_mut().unsettled.waits(rid);
     Ok(())
 }

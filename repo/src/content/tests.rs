@@ -244,6 +244,57 @@ fn what_waits_is_not_replaced_by_a_delta_of_what_waits_for_it() {
     }
 }
 
+/// `texts[n]` as a delta of `texts[n + 1]`, of the last one none: as a file keeps older versions.
+fn waiting(texts: &[&[u8]]) -> Repo {
+    let mut repo = repo();
+    with_tx(&mut repo, |tx| {
+        for pair in texts.windows(2) {
+            assert!(matches!(put_delta(tx, pair[1], pair[0]).unwrap(), Stored::Dangling(_)));
+        }
+    });
+    repo
+}
+
+const LATEST: &[u8] = b"A text that is long enough to be lost.\n";
+
+#[test]
+fn a_delta_of_what_waits_for_it_counts_as_not_come_and_nothing_is_written() {
+    let mut repo = waiting(&[TEXT, OTHER, LATEST]);
+    let rows = |tx: &Tx<'_>| {
+        let sql =
+            "SELECT group_concat(rid || ',' || rcvid || ',' || size || ',' || quote(content)) FROM blob";
+        let blobs: String = tx.conn().query_row(sql, [], |row| row.get(0)).unwrap();
+        let sql = "SELECT group_concat(rid || ',' || srcid) FROM delta";
+        (blobs, tx.conn().query_row(sql, [], |row| row.get::<_, String>(0)).unwrap())
+    };
+    let before = with_tx(&mut repo, |tx| rows(tx));
+    let circle = |texts: &[&[u8]]| Stored::Circular(texts.iter().map(|text| sha3_256(text)).collect());
+    with_tx(&mut repo, |tx| {
+        assert_eq!(put_delta(tx, TEXT, LATEST).unwrap(), circle(&[TEXT, OTHER]));
+        assert_eq!(put_delta(tx, OTHER, LATEST).unwrap(), circle(&[OTHER]));
+    });
+    assert_eq!(with_tx(&mut repo, |tx| rows(tx)), before);
+    with_tx(&mut repo, |tx| {
+        assert!(matches!(put_public(tx, TEXT).unwrap(), Stored::Accepted(_)));
+        assert!(matches!(put_delta(tx, TEXT, LATEST).unwrap(), Stored::Accepted(_)));
+    });
+    for content in [TEXT, OTHER, LATEST] {
+        with_tx(&mut repo, |tx| assert_eq!(get(tx, held(tx, &sha3_256(content))).unwrap(), content));
+    }
+}
+
+#[test]
+fn a_circle_names_what_was_there_before_and_not_what_came_with_it() {
+    let between = b"A text that is long enough to come between.\n";
+    let mut repo = waiting(&[TEXT, LATEST]);
+    let tx = repo.begin().unwrap();
+    put_delta(&tx, TEXT, between).unwrap();
+    assert_eq!(put_delta(&tx, between, LATEST).unwrap(), Stored::Circular(vec![sha3_256(TEXT)]));
+    put_delta(&tx, OTHER, b"something else").unwrap();
+    let error = put_delta(&tx, b"something else", OTHER).unwrap_err();
+    assert!(matches!(error, RepoError::DeltaCycle { id } if id == sha3_256(OTHER)), "{error}");
+}
+
 #[test]
 #[should_panic(expected = "not settled")]
 fn a_commit_without_settling_is_a_mistake() {

@@ -210,6 +210,12 @@ fn a_delta_of_itself_is_an_error_that_names_it() {
                     tx = repo.begin().unwrap();
                 }
             }
+            if between == "several" && cycle.len() > 1 {
+                // Another peer may have sent the rest.
+                let earlier: Vec<ArtifactId> = cycle[..cycle.len() - 1].to_vec();
+                assert_eq!(last.unwrap().unwrap(), Stored::Circular(earlier));
+                continue;
+            }
             let Some(Err(RepoError::DeltaCycle { id })) = last else {
                 panic!("{last:?} for {} in {between}", cycle.len());
             };

@@ -31,6 +31,8 @@ pub(crate) struct Unsettled {
     rewritten: BTreeSet<Rid>,
     /// Deltas that waited and wait in another form now.
     reformed: usize,
+    /// Steps that were taken along circles.
+    steps: usize,
     awaited: Awaited,
 }
 
@@ -85,7 +87,7 @@ impl Unsettled {
         &self.queue
     }
 
-    pub(super) fn waiting(&self) -> &BTreeSet<Rid> {
+    pub(crate) fn waiting(&self) -> &BTreeSet<Rid> {
         &self.waiting
     }
 
@@ -120,6 +122,12 @@ impl Unsettled {
 
     pub(crate) fn reformed(&mut self) {
         self.reformed += 1;
+    }
+
+    /// Takes one more step along a circle, unless as many as `most` were taken.
+    pub(crate) fn may_step(&mut self, most: usize) -> bool {
+        self.steps += 1;
+        self.steps <= most
     }
 
     /// The rid of an artifact that is awaited, and has no row.

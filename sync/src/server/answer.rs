@@ -10,7 +10,7 @@ use xfer::{ArtifactId, Card, Pragma};
 
 use super::orders::{Mode, Orders, Outcome};
 use crate::outbox::Outbox;
-use crate::session::inbox;
+use crate::session::{circles, inbox};
 use crate::version::{PRIVATE_IGOT_SINCE, SHA3_SINCE};
 use crate::{Cx, RoundStats, Site, SyncError, tables};
 
@@ -218,8 +218,12 @@ impl<'a, 'm> Answer<'a, 'm> {
         let (igots, deepest) = (&self.orders.igots, self.orders.deepest);
         // One more shows that there are others.
         let (most, enough) = (cx.limits.reply_gimmes, cx.limits.reply_gimmes.saturating_add(1));
-        let mut wanted = inbox::choose(self.snap, igots, deepest, enough, enough, |id| !theirs.contains(id))?;
-        wanted.add_waiting(self.snap, igots, enough)?;
+        let is_wanted = |id: &ArtifactId| !theirs.contains(id);
+        let late = circles::choose(self.snap, self.orders.late.keys(), deepest, enough, is_wanted)?;
+        let room = enough - late.len();
+        let mut wanted = inbox::choose(self.snap, igots, deepest, room, room, is_wanted)?;
+        wanted.add_waiting(self.snap, igots, room)?;
+        let wanted = wanted.after(late);
         let gimmes: Vec<ArtifactId> = wanted.iter().take(most).collect();
         self.stats.gimmes_sent = gimmes.len() as u64;
         self.cards.extend(gimmes.iter().copied().map(Card::Gimme));

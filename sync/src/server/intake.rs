@@ -34,6 +34,7 @@ pub(super) fn take_in(repo: &mut Repo, orders: &mut Orders<'_>, cx: &mut Cx<'_>)
         stored => stored?,
     };
     orders.notes.extend(configuration::remarks(&taken));
+    orders.late = intake.late;
     orders.stats.files_received = intake.new;
     orders.stats.config_received = taken.changed;
     for id in intake.refused.iter().chain(&intake.settled.dropped) {
@@ -67,7 +68,8 @@ fn store(repo: &mut Repo, orders: &mut Orders<'_>, cx: &Cx<'_>) -> Result<(Intak
     let tx = repo.begin()?;
     tx.set_origin(orders.origin.clone());
     let taken = orders.configuration.take_in(&tx, &orders.rights)?;
-    let mut intake = inbox::store(&tx, &orders.files, Privacy::Private, cx.now)?;
+    // What waits here came before this request.
+    let mut intake = inbox::store(&tx, &orders.files, Privacy::Private, cx.now, |_| true)?;
     intake.names = inbox::note(&tx, &orders.igots, orders.deepest)?;
     orders.stats.uv_files_received = orders.unversioned.store(&tx, cx.now)?;
     orders.locks.settle(&tx, orders.user, cx.now)?;

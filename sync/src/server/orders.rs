@@ -57,6 +57,8 @@ pub(super) struct Orders<'m> {
     pub(super) lacks: Vec<ArtifactId>,
     /// What it pushes.
     pub(super) files: Vec<&'m FileCard>,
+    /// What of that was not kept, since it is a delta of something that waits here for it: by that delta source.
+    pub(super) late: BTreeMap<ArtifactId, ArtifactId>,
     /// What it says it has.
     pub(super) igots: Vec<&'m Igot>,
     pub(super) unversioned: Unversioned<'m>,
@@ -129,6 +131,7 @@ impl<'m> Orders<'m> {
             gimmes: Vec::new(),
             lacks: Vec::new(),
             files: Vec::new(),
+            late: BTreeMap::new(),
             igots: Vec::new(),
             unversioned: Unversioned::default(),
             locks: Locks::default(),

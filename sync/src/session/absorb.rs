@@ -13,8 +13,9 @@ use repo::wanted::Hope;
 use repo::{Origin, Repo, Snapshot, Tx, config, link, partial, wanted};
 use xfer::{ArtifactId, Message};
 
+use super::circles::Circles;
 use super::cloning::Phase;
-use super::inbox::{self, Intake};
+use super::inbox::{self, Choice, Intake};
 use super::progress::{Asked, Gain};
 use super::reply::Reply;
 use super::{Goal, LoginState, Missed, Progress, Session};
@@ -282,7 +283,11 @@ impl Session {
         let asked: BTreeSet<ArtifactId> = self.wanted.iter().chain(self.told.iter().copied()).collect();
         let came = reply.files.iter().filter(|file| !(asked.contains(&file.id) && inbox::is_hollow(file)));
         let came: Vec<_> = came.copied().collect();
-        let mut intake = inbox::store(tx, &came, self.deepest(), cx.now)?;
+        let is_older = |id: &ArtifactId| match &self.goal {
+            Goal::Clone(cloning) => cloning.found.contains(id),
+            Goal::Sync { .. } | Goal::Preview => !self.waited.contains(id),
+        };
+        let mut intake = inbox::store(tx, &came, self.deepest(), cx.now, is_older)?;
         intake.names = inbox::note(tx, &reply.igots, self.deepest())?;
         // Asking again for what was false would bring the same again, but for what had waited since an earlier session.
         let is_sync = matches!(self.goal, Goal::Sync { .. });
@@ -313,7 +318,12 @@ impl Session {
             matches!(&self.goal, Goal::Clone(cloning) if matches!(cloning.phase, Phase::Batch { .. }));
         let has_asked = !self.wanted.is_empty();
         self.missed = self.find_missed(snap, reply)?;
-        let met = self.give_up(snap, reply, intake)?;
+        let asked: BTreeSet<ArtifactId> = self.wanted.iter().collect();
+        self.circles.hear(intake, reply.igots.iter().any(|igot| asked.contains(&igot.id)));
+        let met = self.give_up(snap, reply, intake, asked)?;
+        for id in self.circles.reopened(snap)? {
+            self.unavailable.remove(&id);
+        }
         let asked = match (has_asked, met) {
             (false, _) => Asked::Nothing,
             (true, 0) => Asked::Artifacts,
@@ -347,7 +357,12 @@ impl Session {
             Missed::Found => limit,
             Missed::Lacking => 0,
         };
-        self.wanted = inbox::choose(snap, &reply.igots, self.deepest(), limit, missed, is_wanted)?;
+        // What came in this session would come as it came.
+        let may_differ = |id: &ArtifactId| is_wanted(id) && !self.waited.contains(id);
+        let late = self.circles.choose(snap, self.deepest(), limit, may_differ)?;
+        let room = limit - late.len();
+        let choice = inbox::choose(snap, &reply.igots, self.deepest(), room, missed, is_wanted)?;
+        self.wanted = choice.after(late);
         if self.wanted.is_empty() {
             self.wanted = inbox::choose_stuck(snap, self.deepest(), cx.limits.gimmes, is_wanted)?;
         }
@@ -387,7 +402,13 @@ impl Session {
     /// Notes what was asked for and did not come. A reply that is full announces the rest again: be it full of what
     /// waits for its delta source as before. Says how much of what was asked for came and is here: what another session
     /// brought meanwhile, too.
-    fn give_up(&mut self, snap: &Snapshot<'_>, reply: &Reply<'_>, intake: &Intake) -> Result<u64, SyncError> {
+    fn give_up(
+        &mut self,
+        snap: &Snapshot<'_>,
+        reply: &Reply<'_>,
+        intake: &Intake,
+        wanted: BTreeSet<ArtifactId>,
+    ) -> Result<u64, SyncError> {
         let announced: BTreeSet<ArtifactId> =
             reply.igots.iter().filter(|igot| igot.privacy <= self.deepest()).map(|igot| igot.id).collect();
         for id in &announced {
@@ -395,7 +416,7 @@ impl Session {
                 self.unavailable.remove(id);
             }
         }
-        let wanted: BTreeSet<ArtifactId> = std::mem::take(&mut self.wanted).iter().collect();
+        self.wanted = Choice::default();
         let came: BTreeSet<ArtifactId> =
             reply.files.iter().map(|file| file.id).filter(|id| wanted.contains(id)).collect();
         let mut postponed = BTreeSet::new();
@@ -463,6 +484,7 @@ impl Session {
             }
             wanted::drop_waiting(&tx)?;
             self.unavailable.clear();
+            self.circles = Circles::new();
             let most = cx.limits.gimmes;
             self.wanted = inbox::choose(&tx, &[], self.deepest(), most, most, |_| true)?;
             if !self.wanted.is_empty() {

@@ -1,7 +1,10 @@
 //! How far a clone is.
 
+use std::collections::BTreeSet;
+
 use repo::partial::{self, Partial};
-use repo::{RepoError, Snapshot, Tx};
+use repo::{RepoError, Snapshot, Tx, wanted};
+use xfer::ArtifactId;
 use xfer::card::Codes;
 
 use crate::SyncError;
@@ -34,6 +37,8 @@ pub(super) struct Cloning {
     batches: u32,
     begun: Begun,
     waiting: Waiting,
+    /// What waited here for its delta source before the first reply, unless it was given up.
+    pub(super) found: BTreeSet<ArtifactId>,
 }
 
 /// What the next request asks for.
@@ -76,7 +81,8 @@ impl Cloning {
             CloneVersion::V2 => (Phase::Batch { seqno: 1 }, 2),
             CloneVersion::V3 => (Phase::Batch { seqno: 1 }, 3),
         };
-        Self { phase, version, server: None, batches: 0, begun: Begun::Now, waiting: Waiting::Its }
+        let (begun, waiting, found) = (Begun::Now, Waiting::Its, BTreeSet::new());
+        Self { phase, version, server: None, batches: 0, begun, waiting, found }
     }
 
     /// Goes on where an earlier clone stopped, if there was one.
@@ -91,6 +97,7 @@ impl Cloning {
         };
         self.server.clone_from(&begun.server);
         self.begun = Begun::Earlier;
+        self.found = wanted::all_waiting(snap)?;
         self.waiting = match begun.seqno {
             // What waits after the last batch hardly gets its source, and there is little of it. Before the first one
             // nothing is lost.
@@ -152,6 +159,9 @@ impl Cloning {
     /// again.
     pub(super) fn drops_waiting(&mut self) -> bool {
         let drops = self.waiting == Waiting::InVain;
+        if drops {
+            self.found.clear();
+        }
         self.waiting = if drops { Waiting::Dropped } else { Waiting::Its };
         drops
     }

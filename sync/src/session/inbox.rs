@@ -1,6 +1,6 @@
 //! Artifacts and announcements on their way in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use repo::content::{self, Incoming, Stored};
 use repo::error::Fault;
@@ -21,6 +21,8 @@ pub(crate) struct Intake {
     pub(crate) bytes: u64,
     /// Those of them that wait for their delta source, unless that came later in the message.
     pub(crate) waiting: BTreeSet<ArtifactId>,
+    /// What came and was not kept, since it is a delta of something that waits for it: by that delta source.
+    pub(crate) late: BTreeMap<ArtifactId, ArtifactId>,
     /// Artifacts that this file does not take: shunned, or named in a way it does not allow.
     pub(crate) refused: Vec<ArtifactId>,
     /// Names that the peer announced and that nobody had told us of.
@@ -30,28 +32,92 @@ pub(crate) struct Intake {
 }
 
 /// Stores, verifies and links artifacts. Private ones are dropped unless `deepest` is private.
+///
+/// Deltas that run in a circle are an error of the peer, unless something of the circle `is_older`: waits here since
+/// before the peer said anything. What closes that counts as not come, as long as nothing else in the message breaks it.
 pub(crate) fn store(
     tx: &Tx<'_>,
     files: &[&FileCard],
     deepest: Privacy,
     now: UnixTime,
+    is_older: impl Fn(&ArtifactId) -> bool,
 ) -> Result<Intake, SyncError> {
     let mut intake = Intake::default();
+    let mut late = BTreeMap::<ArtifactId, Vec<&FileCard>>::new();
     for file in files.iter().filter(|file| file.privacy <= deepest) {
-        match content::put(tx, &file.id, &incoming(file), file.privacy).map_err(blame)? {
-            stored @ (Stored::Accepted(_) | Stored::Dangling(_)) => {
-                intake.new += 1;
-                intake.bytes += payload_bytes(&file.payload);
-                if let Stored::Dangling(_) = stored {
-                    intake.waiting.insert(file.id);
-                }
-            }
-            Stored::AlreadyHeld(_) => {}
-            Stored::Refused => intake.refused.push(file.id),
+        if let Some(source) = intake.take(tx, file, &is_older)? {
+            late.entry(source).or_default().push(file);
         }
     }
+    intake.take_late(tx, late, &is_older)?;
     intake.settled = ingest::settle(tx, now).map_err(blame)?;
     Ok(intake)
+}
+
+impl Intake {
+    /// Stores an artifact. Names its delta source if it is not kept before that is here.
+    fn take(
+        &mut self,
+        tx: &Tx<'_>,
+        file: &FileCard,
+        is_older: impl Fn(&ArtifactId) -> bool,
+    ) -> Result<Option<ArtifactId>, SyncError> {
+        match content::put(tx, &file.id, &incoming(file), file.privacy).map_err(blame)? {
+            stored @ (Stored::Accepted(_) | Stored::Dangling(_)) => {
+                self.new += 1;
+                self.bytes += payload_bytes(&file.payload);
+                if let Stored::Dangling(_) = stored {
+                    self.waiting.insert(file.id);
+                }
+                Ok(None)
+            }
+            Stored::AlreadyHeld(_) => Ok(match (file.delta_source, blob::presence(tx, &file.id)?) {
+                (Some(source), Presence::Dangling(_)) => Some(source),
+                _ => None,
+            }),
+            Stored::Circular(circle) if circle.iter().any(is_older) => Ok(file.delta_source),
+            Stored::Circular(_) => Err(SyncError::BadArtifact(RepoError::DeltaCycle { id: file.id })),
+            Stored::Refused => {
+                self.refused.push(file.id);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Stores what was not kept before, by its delta source, as far as that is here now.
+    fn take_late(
+        &mut self,
+        tx: &Tx<'_>,
+        mut late: BTreeMap<ArtifactId, Vec<&FileCard>>,
+        is_older: impl Fn(&ArtifactId) -> bool,
+    ) -> Result<(), SyncError> {
+        let is_held =
+            |id: &ArtifactId| Ok::<_, RepoError>(matches!(blob::presence(tx, id)?, Presence::Held(_)));
+        let mut here = Vec::new();
+        for source in late.keys() {
+            if is_held(source)? {
+                here.push(*source);
+            }
+        }
+        while let Some(source) = here.pop() {
+            for file in late.remove(&source).unwrap_or_default() {
+                if self.take(tx, file, &is_older)?.is_none() && is_held(&file.id)? {
+                    here.push(file.id);
+                }
+            }
+        }
+        for (source, files) in late {
+            if !matches!(blob::presence(tx, &source)?, Presence::Dangling(_)) {
+                continue;
+            }
+            for file in files {
+                if !is_held(&file.id)? {
+                    self.late.insert(file.id, source);
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether this is how stock says that it has not got the content of an artifact: an empty file under its name, in
@@ -107,6 +173,15 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
+    /// Puts others before all of it.
+    pub(crate) fn after(mut self, mut first: Vec<ArtifactId>) -> Self {
+        let known: BTreeSet<ArtifactId> = first.iter().copied().collect();
+        self.promising.retain(|id| !known.contains(id));
+        first.append(&mut self.promising);
+        self.promising = first;
+        self
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }

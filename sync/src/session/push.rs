@@ -1,8 +1,8 @@
 //! What a session sends (reference: wire.md sections 5.4, 7 and 9).
 //!
 //! What was made here since the last push goes unasked. Everything else is announced, and sent when the peer asks
-//! for it: once a session, however often it asks. Nothing counts as sent before the reply is in, and private
-//! artifacts are not even named before the peer showed that it lets us.
+//! for it: once a session, however often it asks, and once more, whole, if it was a delta. Nothing counts as sent before
+//! the reply is in, and private artifacts are not even named before the peer showed that it lets us.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -31,8 +31,8 @@ pub(super) struct Pushing {
     granted: Privacy,
     /// What the peer asked for and was not sent.
     asked: BTreeSet<ArtifactId>,
-    /// What was sent, with the reply in.
-    sent: BTreeSet<ArtifactId>,
+    /// What was sent, with the reply in, and how. Of a delta the peer may have had no use.
+    sent: BTreeMap<ArtifactId, Form>,
     /// What the peer said that it has, or sent.
     theirs: BTreeSet<Rid>,
     /// Whether the next request is the first one that may name private artifacts, and there are some.
@@ -88,6 +88,7 @@ struct Sent {
     rid: Rid,
     id: ArtifactId,
     bytes: u64,
+    form: Form,
 }
 
 /// What a request announces.
@@ -108,7 +109,7 @@ impl Pushing {
             deepest,
             granted: Privacy::Public,
             asked: BTreeSet::new(),
-            sent: BTreeSet::new(),
+            sent: BTreeMap::new(),
             theirs: BTreeSet::new(),
             names_private: false,
             withheld: BTreeSet::new(),
@@ -148,7 +149,7 @@ impl Pushing {
             return Ok(withheld);
         }
         for id in &self.withheld {
-            if self.sent.contains(id) || !self.may_send(snap, id)? {
+            if self.sent.contains_key(id) || !self.may_send(snap, id)? {
                 withheld.push(*id);
             }
         }
@@ -199,7 +200,7 @@ impl Pushing {
         if !self.is_on() {
             return Ok(Vec::new());
         }
-        (outbox.deepest, outbox.form) = (self.granted, self.form);
+        outbox.deepest = self.granted;
         for &rid in &self.theirs {
             outbox.settle(rid);
         }
@@ -242,7 +243,7 @@ impl Pushing {
     ) -> Result<(), RepoError> {
         for rid in unsent::all(snap)? {
             let Some(outgoing) = outbox.outlet().at(rid)? else { continue };
-            let known = outbox.is_settled(rid) || self.sent.contains(&outgoing.id);
+            let known = outbox.is_settled(rid) || self.sent.contains_key(&outgoing.id);
             if known || outgoing.privacy > self.granted {
                 continue;
             }
@@ -260,13 +261,16 @@ impl Pushing {
         outbox: &mut Outbox<'_>,
         cards: &mut Vec<Card>,
     ) -> Result<bool, RepoError> {
+        outbox.form = if self.sent.contains_key(&outgoing.id) { Form::Whole } else { self.form };
         let Some(card) = outbox.towards_older(outgoing)? else {
             self.request.rest = Some(outgoing.rid);
             return Ok(false);
         };
         let bytes = card.payload_bytes() as u64;
-        self.request.has_deltas |= matches!(&card, Card::File(file) if file.delta_source.is_some());
-        self.request.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes });
+        let is_delta = matches!(&card, Card::File(file) if file.delta_source.is_some());
+        self.request.has_deltas |= is_delta;
+        let form = if is_delta { Form::Delta } else { Form::Whole };
+        self.request.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes, form });
         cards.push(card);
         Ok(true)
     }
@@ -274,7 +278,7 @@ impl Pushing {
     fn announce(&self, outbox: &Outbox<'_>, scope: Scope, cards: &mut Vec<Card>) -> Result<(), RepoError> {
         let mut list = |list: List, privacy: Privacy| {
             outbox.outlet().list(list, |rid, id| {
-                if !outbox.is_settled(rid) && !self.sent.contains(&id) {
+                if !outbox.is_settled(rid) && !self.sent.contains_key(&id) {
                     cards.push(Card::Igot(Igot { id, privacy }));
                 }
                 ControlFlow::Continue(())
@@ -314,7 +318,7 @@ impl Pushing {
             return Ok(());
         }
         for file in &self.request.files {
-            self.sent.insert(file.id);
+            self.sent.insert(file.id, file.form);
             self.asked.remove(&file.id);
         }
         self.names_private = self.granted < self.deepest && private::any(snap)?;
@@ -328,8 +332,8 @@ impl Pushing {
         let known = self.withheld.len();
         let mut is_met = true;
         for &id in &reply.gimmes {
-            let was_sent = self.sent.contains(&id);
-            if !was_sent && self.may_send(snap, &id)? {
+            let was_sent = self.sent.contains_key(&id);
+            if self.sent.get(&id) != Some(&Form::Whole) && self.may_send(snap, &id)? {
                 self.asked.insert(id);
                 continue;
             }
@@ -353,7 +357,7 @@ impl Pushing {
             return Ok(());
         }
         for &id in &reply.gimmes {
-            if !self.sent.contains(&id) && self.may_send(snap, &id)? {
+            if !self.sent.contains_key(&id) && self.may_send(snap, &id)? {
                 self.asked.insert(id);
             }
         }

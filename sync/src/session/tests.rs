@@ -3,6 +3,7 @@
 
 mod absent;
 mod ahead;
+mod circles;
 mod clones;
 mod configuration;
 mod hints;
@@ -18,7 +19,7 @@ use super::*;
 use crate::Limits;
 use crate::testing::{
     Diary, Fixture, PROJECT, SERVER, bob, both, converse, cx, fresh, holding, id, message, printed, pull,
-    script, spelled, step, text,
+    push, script, spelled, step, text,
 };
 
 const SEED: [u8; 20] = [7; 20];

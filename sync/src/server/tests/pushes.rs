@@ -2,7 +2,7 @@
 
 use xfer::card::Privacy;
 
-use crate::testing::{Fixture, check_reply, cx, holding, message, over, signed, spelled};
+use crate::testing::{Fixture, check_reply, cx, holding, message, over, signed, spelled, text};
 use crate::{Event, NoFaults, Observer, handle_sync};
 
 const PUSH: &str = "push {S} {P}\n";
@@ -225,6 +225,40 @@ fn a_delta_whose_source_is_missing_waits_and_its_source_is_asked_for() {
     assert!(!server.holds("B"));
     assert_eq!(server.reply(&by_bob(&format!("{PUSH}{}", file("A")))), "");
     assert!(server.holds("B"));
+}
+
+/// The client may have dropped what it waits for here, or never sent it.
+#[test]
+fn what_waits_here_for_a_delta_of_itself_is_asked_for_in_another_form() {
+    let delta = |name: &str, source: &str| {
+        let delta = repo::delta::create(text(source).as_bytes(), text(name).as_bytes());
+        spelled(&format!(
+            "file {{{name}}} {{{source}}} {}\n{}",
+            delta.len(),
+            String::from_utf8(delta).unwrap()
+        ))
+    };
+    let waiting = || of_bob("", "i").delta("B", "C", Privacy::Public).delta("A", "B", Privacy::Public);
+    let mut server = waiting();
+    let first = by_bob(&format!("{PUSH}{}{}", delta("C", "A"), file("K")));
+    assert_eq!(server.reply(&first), spelled("gimme {A}\ngimme {B}\n"), "that first which others wait with");
+    assert!(server.holds("K") && !server.holds("C"), "the rest is kept");
+    assert_eq!(server.reply(&by_bob(&format!("{PUSH}{}", file("A")))), spelled("gimme {C}\n"));
+    assert_eq!(server.reply(&by_bob(&format!("{PUSH}{}", delta("C", "A")))), "");
+    assert!(["A", "B", "C"].iter().all(|name| server.holds(name)));
+
+    // A circle goes round, and nothing is lost by it.
+    let mut server = waiting();
+    let (before, circle) = (server.all(), delta("C", "A") + &delta("B", "A") + &delta("A", "C"));
+    assert_eq!(server.reply(&by_bob(&format!("{PUSH}{circle}"))), "");
+    assert_eq!(server.reply(&by_bob(&format!("{PUSH}{}{}", delta("C", "A"), file("A")))), "");
+    assert_eq!(server.all().len(), before.len() + 1);
+    assert!(["A", "B", "C"].iter().all(|name| server.holds(name)));
+
+    // What is wholly of one request is an error of its sender.
+    let mut server = of_bob("", "i");
+    let reply = server.reply(&by_bob(&format!("{PUSH}{}{}", delta("A", "B"), delta("B", "A"))));
+    assert!(reply.starts_with("error ") && reply.contains("itself"), "{reply}");
 }
 
 /// 86, 88.
