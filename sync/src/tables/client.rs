@@ -196,6 +196,11 @@ impl TableSync {
         Ok(out.cards)
     }
 
+    /// Notes that the last request said nothing of tables: what was to be said still is.
+    pub(crate) fn was_silent(&mut self) {
+        self.request = Request { rest: self.queue.clone(), ..Request::default() };
+    }
+
     /// Keeps what a reply brings. Gives complaints to be told, too.
     pub(crate) fn store(
         &mut self,
