@@ -157,6 +157,8 @@ put_in() {
         's/> IDLE_ROUNDS + self\.most/> IDLE_ROUNDS + if MUTANT { 0 } else { self.most }/'
     mutant verdicts-without-room-forgotten sync/src/tables/client.rs \
         's/if sent\.iter()\.any(|row| told\.contains(row))/if !MUTANT \&\& sent.iter().any(|row| told.contains(row))/'
+    mutant tables-forgotten-ahead sync/src/session/ahead.rs \
+        's/self\.tables\.was_silent();/if !MUTANT { & }/'
     mutant lock-taken-twice repo/src/lock.rs \
         's/on(snap, &lock\.checkin, lock\.since)?\.is_none()/(MUTANT || &)/'
     mutant rights-of-another-time repo/src/user.rs \

@@ -239,13 +239,14 @@ impl Sim {
         self.nodes[at].limits == Limits::default() && self.plan.budgets[at].named().next().is_none()
     }
 
-    /// A session that is done, while nothing else happened to either side, left no file without history behind.
+    /// A session that is done, while nothing else happened to either side, left no file without history behind, and no row.
     fn check_both(&mut self, talk: &Talk) -> Result<(), Violation> {
         let moves = talk.options.pull || talk.options.push;
         if talk.kind == Kind::Clone || !moves {
             return Ok(());
         }
         let edge = self.plan.edges[talk.edge].clone();
+        self.check_pair(talk.edge, talk.begun)?;
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
         let ends = [&self.nodes[edge.client], &self.nodes[edge.server]];
         let latest = ends.map(|node| node.time(talk.begun).seconds() + FUTURE_SECONDS);

@@ -420,7 +420,9 @@ impl Session {
         let came: BTreeSet<ArtifactId> =
             reply.files.iter().map(|file| file.id).filter(|id| wanted.contains(id)).collect();
         let mut postponed = BTreeSet::new();
-        if intake.new > 0 || !came.is_empty() {
+        // What was named as lacking may take the room, too.
+        let told: BTreeSet<&ArtifactId> = self.told.iter().collect();
+        if intake.new > 0 || !came.is_empty() || reply.files.iter().any(|file| told.contains(&file.id)) {
             postponed.extend(reply.igots.iter().map(|igot| igot.id).filter(|id| !came.contains(id)));
         }
         let mut met = 0;

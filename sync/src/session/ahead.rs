@@ -126,6 +126,7 @@ impl Session {
         self.login = login;
         self.wanted = Choice { promising: asked, missed: Vec::new() };
         self.pushing.was_silent();
+        self.tables.was_silent();
         self.step = Step::Composed;
         cx.tell(|_| Event::RoundStarted { round: self.result.rounds });
         true

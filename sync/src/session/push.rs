@@ -37,7 +37,8 @@ pub(super) struct Pushing {
     theirs: BTreeSet<Rid>,
     /// Whether the next request is the first one that may name private artifacts, and there are some.
     names_private: bool,
-    /// What the peer asked for and does not get from here: it is lacking here too, or may not go, or went before.
+    /// What the peer asked for and does not get from here: it is lacking here too, or may not go, or went before. What went
+    /// since, or the peer has, it does not ask for again.
     withheld: BTreeSet<ArtifactId>,
     /// What the last reply asked for, as far as that shows.
     wishes: Wishes,
@@ -320,11 +321,13 @@ impl Pushing {
         for file in &self.request.files {
             self.sent.insert(file.id, file.form);
             self.asked.remove(&file.id);
+            self.withheld.remove(&file.id);
         }
         self.names_private = self.granted < self.deepest && private::any(snap)?;
         self.granted = self.deepest;
         let announced = reply.igots.iter().map(|igot| igot.id);
         for id in announced.chain(reply.files.iter().map(|file| file.id)) {
+            self.withheld.remove(&id);
             if let Presence::Held(rid) = blob::presence(snap, &id)? {
                 self.theirs.insert(rid);
             }

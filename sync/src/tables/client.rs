@@ -43,9 +43,12 @@ pub(crate) struct TableSync {
     /// Rows that came when they were asked for, and are not kept: one that is dated far ahead, or a deletion that is
     /// forgotten already.
     refused: BTreeSet<(SqlName, ArtifactId)>,
+    /// Parts that are empty here, and of which such a row came.
+    kept_empty: BTreeSet<(SqlName, KeyPrefix)>,
     /// Tables that are left alone.
     blocked: BTreeSet<SqlName>,
-    /// Rounds since one moved a row, and the most that was to be said at the beginning of one of them.
+    /// Rounds since one moved a row, or showed that one is not kept, and the most that was to be said at the beginning of
+    /// one of them.
     idle: usize,
     most: usize,
     begun: Vec<(SqlName, u64)>,
@@ -124,6 +127,7 @@ impl TableSync {
             given: BTreeSet::new(),
             said: BTreeSet::new(),
             refused: BTreeSet::new(),
+            kept_empty: BTreeSet::new(),
             blocked: BTreeSet::new(),
             idle: 0,
             most: 0,
@@ -196,6 +200,11 @@ impl TableSync {
         Ok(out.cards)
     }
 
+    /// Notes that the last request said nothing of tables: what was to be said still is.
+    pub(crate) fn was_silent(&mut self) {
+        self.request = Request { rest: self.queue.clone(), ..Request::default() };
+    }
+
     /// Keeps what a reply brings. Gives complaints to be told, too.
     pub(crate) fn store(
         &mut self,
@@ -246,12 +255,7 @@ impl TableSync {
             sent: news,
             sent_bytes: if news > 0 { bytes } else { 0 },
         };
-        if news == 0 && brought.rows == 0 {
-            (self.idle, self.most) = (self.idle + 1, self.most.max(self.queue.len()));
-        } else {
-            (self.idle, self.most) = (0, 0);
-        }
-        self.queue = rest;
+        let to_say = std::mem::replace(&mut self.queue, rest).len();
         match self.phase {
             Phase::Hello | Phase::Offered if heard.is_known => {
                 self.phase = Phase::Talk;
@@ -260,7 +264,7 @@ impl TableSync {
             Phase::Hello | Phase::Offered => self.phase = Phase::Off,
             Phase::Talk | Phase::Off => {}
         }
-        if self.phase == Phase::Off || self.idle > IDLE_ROUNDS + self.most {
+        if self.phase == Phase::Off {
             self.queue.clear();
             return Ok(Vec::new());
         }
@@ -269,11 +273,17 @@ impl TableSync {
         let complaints = self.hear_schemas(&tables, heard);
         tables.retain(|name, _| !self.blocked.contains(name));
         let told: BTreeSet<_> = heard.rows().collect();
+        let refused_before = self.refused.len();
         for (name, key, version) in &asked {
             let row = (name.clone(), *key);
             if tables.contains_key(name) && told.contains(&row) && lacks(snap, name, key, *version)? {
                 self.refused.insert(row);
             }
+        }
+        let gain = news + brought.rows + (self.refused.len() - refused_before) as u64;
+        if self.is_in_vain(gain, to_say) {
+            self.queue.clear();
+            return Ok(complaints);
         }
         self.hear_parts(snap, &tables, heard)?;
         // A reply has room for one row, which may be one that is not kept: a verdict on what was sent beside the question.
@@ -290,6 +300,13 @@ impl TableSync {
         }
         self.leave_to_answers(snap)?;
         Ok(complaints)
+    }
+
+    /// Counts rounds in a row that gain nothing, at the end of one that had so many things to say. Says whether they are too
+    /// many.
+    fn is_in_vain(&mut self, gain: u64, to_say: usize) -> bool {
+        (self.idle, self.most) = if gain == 0 { (self.idle + 1, self.most.max(to_say)) } else { (0, 0) };
+        self.idle > IDLE_ROUNDS + self.most
     }
 
     /// Does not say on their own the rows that the answer to a list, which is still to be said, brings anyway.
@@ -364,14 +381,17 @@ impl TableSync {
             if ours == theirs {
                 continue;
             }
-            // What was sent of a part that is empty here was refused, and would be sent again.
-            let is_refused = ours.is_none() && heard.brings_rows_under(name, prefix);
             let part = (name.clone(), prefix.clone());
+            // What was sent of a part that is empty here was refused, and would be sent again.
+            if ours.is_none() && heard.brings_rows_under(name, prefix) {
+                self.kept_empty.insert(part.clone());
+            }
+            let is_kept_empty = ours.is_none() && self.kept_empty.contains(&part);
             match theirs {
                 None => self.answer(name, prefix, BTreeMap::new()),
                 // It did not come to an end with our list: perhaps it asks for what it refuses, each time anew. With
                 // its own list we know what is left.
-                Some(_) if self.listed.contains(&part) || is_refused => {
+                Some(_) if self.listed.contains(&part) || is_kept_empty => {
                     self.queue.push_back(Work::Name(part.0, part.1));
                 }
                 theirs => self.queue.push_back(Work::Compare(name.clone(), prefix.clone(), theirs)),

@@ -1,6 +1,7 @@
 mod hostile;
 mod owners;
 mod random;
+mod refused;
 
 use std::collections::BTreeMap;
 
@@ -300,22 +301,6 @@ fn a_row_that_is_asked_for_and_older_in_a_list_too_is_sent_once() {
         let moved = sync(&mut client, &mut server, narrow);
         assert_equal(&mut client, &mut server);
         assert_eq!(moved.rows, 9, "replies of {reply_bytes} bytes: {moved:?}");
-    }
-}
-
-#[test]
-fn a_row_that_is_refused_stands_in_the_way_of_no_other_and_is_asked_for_once() {
-    for (rows, reply_bytes) in [(0, 1), (1, 1), (5, 1), (60, 1), (60, 500), (60, REPLY_BYTES)] {
-        for ahead in 0..12 {
-            let (mut client, mut server) = (many(0), many(rows));
-            let now = server.now;
-            server.now += 2 * 86_400_000;
-            server.put("a", flag(&format!("ahead-{ahead}"), 1));
-            server.now = now;
-            let moved = sync(&mut client, &mut server, Visitor { reply_bytes, ..visitor(Authority::Peer) });
-            assert_eq!(client.rows().len() as i64, rows, "{rows} rows, {reply_bytes} bytes: {moved:?}");
-            assert!(i64::from(moved.rounds) <= 4 * rows + 6, "{rows} rows, {reply_bytes} bytes: {moved:?}");
-        }
     }
 }
 

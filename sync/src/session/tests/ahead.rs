@@ -1,5 +1,8 @@
 //! Requests that are sent before the last reply is taken in.
 
+use repo::table::Rule;
+
+use super::tables::{put, rows, table, with_tables};
 use super::*;
 use crate::{NoFaults, NoObserver};
 
@@ -49,6 +52,28 @@ fn who_has_something_to_push_says_it_before_it_looks_ahead() {
     conversed(Session::sync(both(), [3; 20]), &mut client, &mut server);
     assert_eq!(client.all(), server.all());
     assert!(server.holds("X"));
+}
+
+#[test]
+fn what_a_first_reply_says_of_tables_is_answered_after_a_request_that_looks_ahead() {
+    let lacking = |names: &str| names.split(' ').fold(holding(""), Fixture::phantom);
+    for tables_at in ["both sides", "the client", "the server"] {
+        let make = |side: &str, fixture: Fixture| {
+            if [side, "both sides"].contains(&tables_at) { table(fixture, Rule::LastWriter) } else { fixture }
+        };
+        let mut server = make("the server", holding("A B C D E F").rights("nobody", "io"));
+        let mut client = make("the client", lacking("A B C D E F").limited(|limits| limits.gimmes = 2));
+        let mut expected = Vec::new();
+        for (side, fixture) in [("the client", &mut client), ("the server", &mut server)] {
+            if [side, "both sides"].contains(&tables_at) {
+                put(fixture, side, side, "writing");
+                expected.push(format!("{side} writing"));
+            }
+        }
+        let asked = conversed(Session::sync(with_tables(both()), [6; 20]), &mut client, &mut server);
+        assert_eq!(asked[..2], [(2, false), (4, true)], "{tables_at}");
+        assert_eq!([rows(&mut client), rows(&mut server)], [expected.clone(), expected], "{tables_at}");
+    }
 }
 
 #[test]

@@ -365,3 +365,42 @@ fn what_nobody_asked_for_yet_goes_beside_what_the_peer_cannot_have() {
     assert_eq!((result.stats.files_sent, client.waiting()), (3, 0));
     assert!(["N1", "N2", "N3"].into_iter().all(|name| server.holds(name)));
 }
+
+/// It got that meanwhile, and has room for one artifact.
+#[test]
+fn what_is_named_as_lacking_and_comes_leaves_the_others_their_turn() {
+    let lacking = |names: &str| names.split(' ').fold(holding("A"), Fixture::phantom);
+    let mut client = lacking("C D").shunned("F");
+    let mut asked = Vec::new();
+    let mut server = script(|round, request| {
+        asked.push(gimmes(request).len());
+        let postponed = spelled("igot {C}\nigot {D}\n");
+        match round {
+            1 => file("E") + &postponed + &spelled("gimme {F}\npragma x-more-gimmes\n"),
+            2 => file("F") + &postponed + "pragma x-more-gimmes\n",
+            _ => file("C") + &file("D"),
+        }
+    });
+    run(&both(), &mut client, &mut server).unwrap();
+    assert_eq!(asked, [2, 3, 2]);
+    assert!(client.holds("C") && client.holds("D"));
+}
+
+/// It came here only after the peer had asked for it first.
+#[test]
+fn what_went_is_not_named_as_lacking() {
+    let (mut client, mut requests) = (holding("A"), Vec::new());
+    let mut server = script(|round, request| {
+        requests.push(request.to_owned());
+        match round {
+            1 => spelled("gimme {L}\npragma x-more-gimmes\n"),
+            2 => file("L") + &spelled("gimme {L}\npragma x-more-gimmes\n"),
+            3 => spelled("gimme {M}\npragma x-more-gimmes\n"),
+            _ => String::new(),
+        }
+    });
+    run(&both(), &mut client, &mut server).unwrap();
+    let told = |round: usize| gimmes(&requests[round - 1]);
+    assert!(requests[2].contains(&text("L")));
+    assert_eq!([told(2), told(4)], [[id("L").to_string()], [id("M").to_string()]]);
+}

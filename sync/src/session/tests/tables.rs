@@ -11,7 +11,7 @@ fn name(text: &str) -> SqlName {
 }
 
 /// `state`: what `who` is up to.
-fn table(mut fixture: Fixture, rule: Rule) -> Fixture {
+pub(super) fn table(mut fixture: Fixture, rule: Rule) -> Fixture {
     let column = |column| Column { name: name(column), kind: Type::Text };
     let definition = Definition::new(vec![column("who"), column("what")], &[name("who")], rule).unwrap();
     let tx = fixture.repo.begin().unwrap();
@@ -20,7 +20,7 @@ fn table(mut fixture: Fixture, rule: Rule) -> Fixture {
     fixture
 }
 
-fn put(fixture: &mut Fixture, user: &str, who: &str, what: &str) {
+pub(super) fn put(fixture: &mut Fixture, user: &str, who: &str, what: &str) {
     let text = |text: &str| Value::Text(text.to_owned());
     let row = Values::from([(name("who"), text(who)), (name("what"), text(what))]);
     let tx = fixture.repo.begin().unwrap();
@@ -31,7 +31,7 @@ fn put(fixture: &mut Fixture, user: &str, who: &str, what: &str) {
 }
 
 /// Every row as `who what`; none if there is no table.
-fn rows(fixture: &mut Fixture) -> Vec<String> {
+pub(super) fn rows(fixture: &mut Fixture) -> Vec<String> {
     let snap = fixture.repo.snapshot().unwrap();
     let Some(table) = table::find(&snap, &name("state")).unwrap() else { return Vec::new() };
     let mut rows = Vec::new();
@@ -46,7 +46,7 @@ fn rows(fixture: &mut Fixture) -> Vec<String> {
     rows
 }
 
-fn with_tables(options: SyncOptions) -> SyncOptions {
+pub(super) fn with_tables(options: SyncOptions) -> SyncOptions {
     SyncOptions { tables: true, ..options }
 }
 
