@@ -55,7 +55,7 @@ impl Bench {
         let empty = "SELECT count(*) FROM blob WHERE size=0 AND length(content)>4";
         match rebuild {
             Rebuild::Frond => {
-                drop(self.frond.output([OsStr::new("rebuild"), "-R".as_ref(), file.as_os_str()]))
+                drop(self.frond.output([OsStr::new("rebuild"), "-R".as_ref(), file.as_os_str()]));
             }
             Rebuild::Stock => self.fossil.rebuild(&file),
         }
