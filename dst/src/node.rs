@@ -68,6 +68,9 @@ pub enum Power {
     Off,
 }
 
+/// Pages of a file on a disk that has room.
+const FREE_PAGES: u64 = 1 << 30;
+
 /// Whether a peer has the project yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -113,6 +116,8 @@ pub struct Node {
     pub door: Option<Door>,
     /// An earlier state.
     backup: Option<Backup>,
+    /// As many as the disk has room for.
+    most_pages: u64,
 }
 
 /// What a server keeps in memory of those who log in.
@@ -160,6 +165,7 @@ impl Node {
             written_aside: None,
             door: Dice::of(plan.seed, "doorkeepers", 0).hits(Ratio::new(1, 2)).then(Door::default),
             backup: None,
+            most_pages: FREE_PAGES,
         };
         node.found(plan, index)?;
         Ok(node)
@@ -266,7 +272,7 @@ impl Node {
         }
         (self.written, self.written_aside) = (None, None);
         self.forget_logins();
-        Ok(())
+        self.keep_limit()
     }
 
     /// Nobody has to wait any more who gave a wrong password.
@@ -317,16 +323,23 @@ impl Node {
         (self.written, self.written_aside) = (None, None);
         self.look()?;
         self.commits += 1;
+        self.keep_limit()?;
         Ok(true)
     }
 
+
     /// Lets the database grow by this many pages only; none: as far as it likes.
     pub fn limit_pages(&mut self, more: Option<u64>) -> Result<(), RepoError> {
-        let snap = self.repo.snapshot()?;
-        let pages: i64 = snap.conn().query_row("PRAGMA page_count", [], |row| row.get(0))?;
-        let most = more.map_or(1 << 30, |more| pages.unsigned_abs() + more);
-        snap.conn().query_row(&format!("PRAGMA max_page_count={most}"), [], |_| Ok(()))?;
-        Ok(())
+        let pages: i64 =
+            self.repo.snapshot()?.conn().query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        self.most_pages = more.map_or(FREE_PAGES, |more| pages.unsigned_abs() + more);
+        self.keep_limit()
+    }
+
+    /// A full disk is as full for whoever opens the file next.
+    fn keep_limit(&mut self) -> Result<(), RepoError> {
+        let sql = format!("PRAGMA max_page_count={}", self.most_pages);
+        Ok(self.repo.snapshot()?.conn().query_row(&sql, [], |_| Ok(()))?)
     }
 }
 

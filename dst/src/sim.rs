@@ -228,6 +228,9 @@ struct Sim {
     tally: Tally,
 }
 
+/// No run has as many: the largest ones have some ten thousand.
+const MOST_EVENTS: u64 = 1_000_000;
+
 impl Sim {
     fn new(script: Script, templates: &Templates, kept: usize) -> Result<Self, RepoError> {
         let plan = Plan::of(&script);
@@ -305,7 +308,12 @@ impl Sim {
             self.plan.faults.keys().collect::<Vec<_>>()
         ));
         self.prepare()?;
+        let mut events = 0;
         while let Some((now, event)) = self.queue.pop() {
+            events += 1;
+            if events > MOST_EVENTS {
+                return Err(Violation::new("liveness", "there is no end of what happens"));
+            }
             self.now = self.now.max(now);
             self.happen(event)?;
         }

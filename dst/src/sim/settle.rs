@@ -24,6 +24,9 @@ use crate::talk::{Kind, Soundness, Talk, allowed};
 /// Bytes that fit in any message under the limits that are shipped, also unpacked.
 const LITTLE: usize = 50_000;
 
+/// Rounds that no session takes here: a client ends by itself after as many as its limits say, which are fewer.
+const MOST_ROUNDS: u64 = 10_000;
+
 /// How a session ended in which nothing was to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
@@ -195,8 +198,12 @@ impl Sim {
         let tables = |at: usize| &self.nodes[at].beside.tables;
         let gap = Gap::between(tables(edge.client), tables(edge.server));
         let private = self.nodes[edge.client].known.private.clone();
-        let mut bytes = 0;
+        let (mut bytes, mut rounds) = (0, 0);
         loop {
+            rounds += 1;
+            if rounds > MOST_ROUNDS {
+                return Err(Violation::new("liveness", format!("{} has no end", talk.name())));
+            }
             self.hollow.remove(&at);
             let Some(request) = self.compose(&mut talk)? else { return Ok(End::Failed) };
             self.tell(&format!("peer {} asks, {}", edge.client, shown(&request)));
