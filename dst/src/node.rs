@@ -59,6 +59,27 @@ pub const MINES: [Mine; 16] = [
     Mine { table: "fx_frond_missed", change: "INSERT" },
 ];
 
+/// Further places, of which two more are drawn each time: one alone is seldom come by.
+pub const MORE_MINES: [Mine; 14] = [
+    Mine { table: "blob", change: "INSERT" },
+    Mine { table: "delta", change: "DELETE" },
+    Mine { table: "phantom", change: "INSERT" },
+    Mine { table: "phantom", change: "DELETE" },
+    Mine { table: "plink", change: "INSERT" },
+    Mine { table: "leaf", change: "INSERT" },
+    Mine { table: "unsent", change: "INSERT" },
+    Mine { table: "unclustered", change: "INSERT" },
+    Mine { table: "unversioned", change: "UPDATE" },
+    Mine { table: "private", change: "DELETE" },
+    Mine { table: "config", change: "UPDATE" },
+    Mine { table: "config", change: "DELETE" },
+    Mine { table: "fx_x_notes", change: "UPDATE" },
+    Mine { table: "fx_x_claims", change: "UPDATE" },
+];
+
+/// How many are laid at a time.
+pub const MOST_MINES: usize = 3;
+
 /// Whether a peer runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Power {
@@ -280,24 +301,29 @@ impl Node {
         self.door = self.door.take().map(|_| Door::default());
     }
 
-    /// Lets the peer die as soon as it writes to a table, until [`Node::disarm`]: what it is about to commit then
-    /// is lost, what it committed before is not. False if there is no such table yet.
-    pub fn arm(&mut self, mine: &Mine) -> Result<bool, RepoError> {
+    /// Lets the peer die as soon as it writes to one of these tables, until [`Node::disarm`]: what it is about to commit
+    /// then is lost, what it committed before is not. False if there is no such table yet.
+    pub fn arm(&mut self, mines: &[Mine]) -> Result<bool, RepoError> {
         let sql = "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name=?1";
-        let tables: i64 = self.repo.snapshot()?.conn().query_row(sql, [mine.table], |row| row.get(0))?;
-        if tables == 0 {
-            return Ok(false);
+        let mut armed = false;
+        for (number, mine) in mines.iter().enumerate() {
+            let tables: i64 = self.repo.snapshot()?.conn().query_row(sql, [mine.table], |row| row.get(0))?;
+            if tables == 0 {
+                continue;
+            }
+            self.write_temporary(&format!(
+                "CREATE TEMP TRIGGER mine{number} AFTER {} ON main.{} BEGIN SELECT RAISE(ABORT, '{TRIPPED}'); END",
+                mine.change, mine.table
+            ))?;
+            armed = true;
         }
-        self.write_temporary(&format!(
-            "CREATE TEMP TRIGGER mine AFTER {} ON main.{} BEGIN SELECT RAISE(ABORT, '{TRIPPED}'); END",
-            mine.change, mine.table
-        ))?;
-        Ok(true)
+        Ok(armed)
     }
 
     /// Takes back [`Node::arm`].
     pub fn disarm(&mut self) -> Result<(), RepoError> {
-        self.write_temporary("DROP TRIGGER IF EXISTS temp.mine")
+        let drops = (0..MOST_MINES).map(|number| format!("DROP TRIGGER IF EXISTS temp.mine{number};"));
+        self.write_temporary(&drops.collect::<String>())
     }
 
     fn write_temporary(&mut self, sql: &str) -> Result<(), RepoError> {

@@ -10,7 +10,8 @@ use crate::check::content::Maker;
 use crate::check::tables::Cause;
 use crate::dice::Turn;
 use crate::model::Violation;
-use crate::node::{MINES, TRIPPED, name};
+use crate::node::{MINES, MORE_MINES, MOST_MINES, TRIPPED, name};
+use crate::plan::Edition;
 use crate::rare::Rare;
 use crate::site::Site;
 
@@ -45,8 +46,12 @@ impl Sim {
         if !self.hits(Site::CrashWithin, turn) {
             return Ok(false);
         }
-        let mine = *self.dice("mine", turn).pick(&MINES);
-        self.nodes[at].arm(&mine).map_err(broken)
+        let mut mines = vec![*self.dice("mine", turn).pick(&MINES)];
+        if self.plan.edition != Edition::First {
+            let mut dice = self.dice("more mines", turn);
+            mines.extend((mines.len()..MOST_MINES).map(|_| *dice.pick(&MORE_MINES)));
+        }
+        self.nodes[at].arm(&mines).map_err(broken)
     }
 
     /// The half-round, or the work, is over.
