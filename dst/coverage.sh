@@ -58,10 +58,14 @@ awk -v root="$PWD/" -v unreached="$work/unreached" '
 "$tools/llvm-cxxfilt" <"$work/unreached" | sed 's/::h[0-9a-f]\{16\}$//' | sort -V >"$target/unreached.txt"
 echo "functions that were not reached: $(wc -l <"$target/unreached.txt"), in $target/unreached.txt"
 # The shares are rounded to be read, not to be compared.
-awk -F: -v least="$least" '
-    /^DA:/ { split($2, da, ","); all++; if (da[2] > 0) hit++ }
+awk -F: -v least="$least" -v root="$PWD/" '
+    /^SF:/ { file = substr($0, 4); sub(root, "", file); split(file, part, "/") }
+    /^DA:/ { split($2, da, ","); all[part[1]]++; if (da[2] > 0) hit[part[1]]++ }
     END {
-        if (all > 0 && 100 * hit >= least * all) exit 0
-        printf "%d of %d lines are less than %s %%\n", hit, all, least
-        exit 1
+        for (of in all) {
+            if (100 * hit[of] >= least * all[of]) continue
+            printf "%s: %d of %d lines are less than %s %%\n", of, hit[of], all[of], least
+            few = 1
+        }
+        exit few
     }' "$work/lines"

@@ -353,11 +353,9 @@ impl Node {
         Ok(true)
     }
 
-
     /// Lets the database grow by this many pages only; none: as far as it likes.
     pub fn limit_pages(&mut self, more: Option<u64>) -> Result<(), RepoError> {
-        let pages: i64 =
-            self.repo.snapshot()?.conn().query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        let pages: i64 = self.repo.snapshot()?.conn().query_row("PRAGMA page_count", [], |row| row.get(0))?;
         self.most_pages = more.map_or(FREE_PAGES, |more| pages.unsigned_abs() + more);
         self.keep_limit()
     }

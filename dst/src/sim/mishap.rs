@@ -289,13 +289,20 @@ impl Sim {
         let (client, server) = (self.plan.edges[edge].client, self.plan.edges[edge].server);
         let ways: &[(usize, usize)] = match fault {
             Fault::LinkDown => &[(client, server), (server, client)],
-            // Which way depends on the place alone, so that the same one comes up again.
-            _ if edge.is_multiple_of(2) => &[(server, client)],
+            _ if self.loses_replies(edge) => &[(server, client)],
             _ => &[(client, server)],
         };
         for &way in ways {
             let down = self.down.entry(way).or_default();
             *down = change(*down);
+        }
+    }
+
+    /// Which way a link fails that fails one way. It depends on the place alone, so that the same one comes up again.
+    fn loses_replies(&self, edge: usize) -> bool {
+        match self.plan.edition {
+            Edition::First => edge.is_multiple_of(2),
+            Edition::Second => self.dice("way of a link", edge as u64).below(2) == 0,
         }
     }
 
