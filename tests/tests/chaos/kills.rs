@@ -1,4 +1,5 @@
-//! `kill -9` of the client or the server in the middle of a clone, pull, push or sync, again and again.
+//! `kill -9` of the client or the server in the middle of a clone, pull, push or sync, again and again; and a server whose
+//! machine fails with it.
 //!
 //! The moment is a byte on the line, the beginning of a request or reply, or a byte of the file that grows.
 
@@ -13,6 +14,10 @@ use super::*;
 
 /// Kills of one operation. What is left then is done in peace.
 const KILLS: usize = 3;
+
+/// Logs of one test that are torn, and how often it may try: who is killed early has none.
+const TEARS: usize = 4;
+const TRIES: usize = 12;
 
 /// Where no server is yet.
 const NOWHERE: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 9);
@@ -30,6 +35,15 @@ enum When {
     On(Moment),
     /// Its file would grow beyond so many blocks of 512 bytes.
     File(u64),
+}
+
+/// What a failure of the power makes of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tear {
+    /// It ends somewhere.
+    Cut,
+    /// Its last frame, which is a page with a header, has other bytes in it.
+    Garbled,
 }
 
 fn bytes(file: &Path) -> u64 {
@@ -172,6 +186,38 @@ impl Duel {
     }
 }
 
+/// Tears the log of a file that nobody has open: SQLite's write-ahead log, a header of 32 bytes and frames, each of them
+/// a page with 24 bytes before it. Says whether there was one. Where pages of it are in the file already it is left
+/// alone: they go there once the disk has the log, which is not torn any more.
+fn tear(file: &Path, tear: Tear, rng: &mut Rng) -> bool {
+    let (log, index) = (beside(file, "-wal"), beside(file, "-shm"));
+    let number = |bytes: &[u8], at: usize| Some(<[u8; 4]>::try_from(bytes.get(at..at + 4)?).unwrap());
+    let mut frames = std::fs::read(&log).unwrap_or_default();
+    let Some(page_bytes) = number(&frames, 8).map(u32::from_be_bytes) else { return false };
+    let moved = number(&std::fs::read(&index).unwrap(), 96).map(u32::from_ne_bytes);
+    let frame_bytes = 24 + page_bytes as usize;
+    let count = frames.len().saturating_sub(32) / frame_bytes;
+    if moved != Some(0) || count == 0 {
+        return false;
+    }
+    match tear {
+        Tear::Cut => frames.truncate(rng.below(frames.len())),
+        Tear::Garbled => {
+            let garbage_bytes = rng.between(8, 512);
+            let garbage = rng.bytes(garbage_bytes);
+            let at = 32 + (count - 1) * frame_bytes + rng.below(frame_bytes - garbage_bytes);
+            frames[at..at + garbage_bytes].copy_from_slice(&garbage);
+        }
+    }
+    std::fs::write(&log, frames).unwrap();
+    std::fs::remove_file(&index).unwrap();
+    true
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", file.display()))
+}
+
 /// The same command, ended by the system in the middle of the write that would make a file longer than so many blocks
 /// of 512 bytes.
 fn ended_at(blocks: u64, command: &Command) -> Command {
@@ -180,7 +226,7 @@ fn ended_at(blocks: u64, command: &Command) -> Command {
 
 fn remove(file: &Path) {
     for suffix in ["", "-journal", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{suffix}", file.display()));
+        let _ = std::fs::remove_file(beside(file, suffix));
     }
 }
 
@@ -211,4 +257,41 @@ fn frond_and_a_stock_server_lose_nothing_when_killed() {
 #[test]
 fn stock_and_a_server_of_frond_lose_nothing_when_killed() {
     nothing_is_lost(3, Who::Stock, Who::Frond);
+}
+
+/// The disk forgets more here than one that was waited for would: what clients were told may be gone, but no commit is
+/// there by halves, and a client brings again what it believes there.
+#[test]
+fn a_write_that_was_torn_is_undone() {
+    for mut round in rounds(14) {
+        let (mut torn, mut undone) = (0, 0);
+        for _ in 0..TRIES {
+            let op = if torn < 2 { Op::Push } else { Op::Sync };
+            let (site, proxy) = (Site::new(op, Who::Frond), Proxy::start(NOWHERE.into()));
+            let mut duel = Duel { site, server: Who::Frond, victim: Victim::Server, proxy, kills: 0 };
+            // Beyond the last byte, it is killed once the client was told that all is done.
+            let byte = clean(op, Who::Frond).traffic.up as f64 * round.rng.unit() * 1.25;
+            duel.attempt(When::On(Moment::Byte(Way::Up, byte as u64)));
+            let site = &duel.site;
+            let whole = site.scratch.copy(&site.there, "whole.fossil");
+            let _ = std::fs::copy(beside(&site.there, "-wal"), beside(&whole, "-wal"));
+            let how = if torn % 2 == 0 { Tear::Cut } else { Tear::Garbled };
+            if !tear(&site.there, how, &mut round.rng) {
+                continue;
+            }
+            torn += 1;
+            site.frond.verify(&site.there);
+            let (kept, held) = (compare::artifacts(&site.there), compare::artifacts(&whole));
+            assert!(kept.is_subset(&held), "{op:?}, {how:?}: there is more than before");
+            undone += usize::from(kept != held);
+            let server = site.serve(Who::Frond);
+            site.settles(&server);
+            site.is_sound();
+            site.tables_agree();
+            if torn == TEARS {
+                break;
+            }
+        }
+        assert!(torn > 0 && undone > 0, "{torn} logs were torn, {undone} lost something by it");
+    }
 }
