@@ -683,6 +683,7 @@ impl Sim {
         (talk.life, talk.server_returns) = (self.nodes[client].life, self.nodes[server].returns);
         talk.begun = self.now;
         talk.commits = Some(self.nodes[client].commits);
+        talk.server_commits = Some(self.nodes[server].commits);
         talk.stock = self.stock_session(&talk, number.into());
         if talk.stock.is_some() {
             // Stock asks nothing twice.

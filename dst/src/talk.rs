@@ -73,6 +73,8 @@ pub struct Talk {
     pub end: Outcome,
     /// Commits of the client when this session last did something; none if another came between.
     pub commits: Option<u64>,
+    /// Commits of the server when it last answered this session; none if another came between.
+    pub server_commits: Option<u64>,
 }
 
 /// Clone, or anything else.
@@ -132,6 +134,7 @@ impl Talk {
             soundness: Soundness::Sound,
             end: Outcome::Failed,
             commits: None,
+            server_commits: None,
         }
     }
 

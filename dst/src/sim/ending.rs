@@ -13,7 +13,7 @@ use crate::check::events;
 use crate::known::{self, Known};
 use crate::model::Violation;
 use crate::node::Stage;
-use crate::plan::{self, Fault, Login};
+use crate::plan::{self, Edge, Fault, Login};
 use crate::rights::Right;
 use crate::talk::{Kind, Soundness, Talk, is_refused};
 
@@ -47,9 +47,25 @@ impl Sim {
         };
         completeness::check(talk, &client, &self.nodes[edge.server].known)?;
         completeness::check_released(talk, &node.known, self.still(talk))?;
+        if self.is_undisturbed(talk) {
+            self.check_pair(talk.edge, talk.begun)?;
+        }
         // A clone of nothing new changes something too: what it has, and the server no more, is still to be given.
         self.nodes[edge.client].commits += u64::from(talk.kind == Kind::Clone);
         Ok(())
+    }
+
+    /// Whether a session that moves rows both ways had both its ends for itself, and nothing that it heard was damaged.
+    fn is_undisturbed(&self, talk: &Talk) -> bool {
+        let Edge { client, server, .. } = self.plan.edges[talk.edge];
+        let moves = talk.kind == Kind::Sync && talk.options.tables && talk.options.pull && talk.options.push;
+        moves
+            && !self.side.is_settled
+            && !talk.chances.damaged
+            && !self.is_on(Fault::ClockJump)
+            && talk.server_returns == self.nodes[server].returns
+            && talk.commits == Some(self.nodes[client].commits)
+            && talk.server_commits == Some(self.nodes[server].commits)
     }
 
     /// Where a client lacks something: what it was refused before, and what its deltas wait for.

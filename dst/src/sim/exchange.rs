@@ -78,10 +78,15 @@ impl Sim {
         };
         let dry = self.talks.get(&parcel.talk).is_some_and(|talk| talk.options.dry_run);
         let before = dry.then(|| self.nodes[server].known.clone());
+        let commits = self.nodes[server].commits;
         let reply = self.serve(parcel.edge, body, parcel.soundness)?.map(|(reply, answer)| {
             self.keep_answer(parcel, answer);
             reply
         });
+        if let Some(talk) = self.talks.get_mut(&parcel.talk) {
+            let is_alone = talk.server_commits == Some(commits);
+            talk.server_commits = is_alone.then(|| self.nodes[server].commits);
+        }
         if let Some(before) = before {
             preview::check_server(&before, &self.nodes[server].known, &self.model)?;
         }
