@@ -175,11 +175,15 @@ pub fn check_rounds(
 
 /// What fits in the `gimme` cards of one message under the limits that are shipped.
 const FEW: u64 = 100;
-/// Rounds that a session may have beside the quiet ones, however much it moves, where all fits in any message. What moves
-/// is named by a round and comes with the next one. What came may be a cluster, or one of clusters, or a delta whose
-/// source is to be asked for, each for another round. Rows are found meanwhile: a definition, the digests of parts, smaller
-/// parts, lists, rows. Sessions were seen to take four such rounds.
-const NEWS_ROUNDS: u64 = 6;
+/// What one reply after the other can tell of artifacts: a cluster of clusters comes, a cluster that it names, what that
+/// names as a delta, the source of the delta.
+const STEPS_OF_ARTIFACTS: u64 = 4;
+/// The same of rows, beside those: a definition, the digests of its parts, those of smaller parts, lists, rows.
+const STEPS_OF_ROWS: u64 = 5;
+/// Rounds that a session may have beside the quiet ones, however much it moves, where all fits in any message: one that
+/// names what there is, and one for each step.
+const NEWS_ROUNDS: u64 =
+    { 1 + if STEPS_OF_ROWS > STEPS_OF_ARTIFACTS { STEPS_OF_ROWS } else { STEPS_OF_ARTIFACTS } };
 
 /// Looks at a session in which nothing failed, between peers with the limits that are shipped, whose messages all had room
 /// for everything: `withheld` is as in [`check_rounds`].
