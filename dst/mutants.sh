@@ -9,7 +9,7 @@
 #
 # All are compiled at once, each behind a condition that holds if FROND_MUTANT names it. So it takes one compilation.
 #
-# MUTANT_SECONDS  how long each may take to be found (default 60), on one core
+# MUTANT_SECONDS  how long each may take to be found (default 60), on all processors
 # MUTANT_TARGET   where the copy and all that is built of it goes, and stays for the next time (default: a directory that
 #                 is removed at the end)
 # MUTANT_FIRST    the first seed (default 0)
@@ -220,7 +220,7 @@ endless=60
 # soak FROM SECONDS: runs seeds until one breaks a rule. The status is that of the command, 124 if a run does not end.
 soak() {
     minutes=$(awk "BEGIN { print $2 / 60 }")
-    timeout $(($2 + endless)) "$binary" soak --from "$1" --minutes "$minutes" --jobs 1 >"$work/out" 2>"$work/err"
+    timeout $(($2 + endless)) "$binary" soak --from "$1" --minutes "$minutes" >"$work/out" 2>"$work/err"
 }
 
 # reported N: of the last report, 1 the seed, 2 the level, 3 the rule.
