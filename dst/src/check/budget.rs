@@ -183,7 +183,7 @@ const STEPS_OF_ROWS: u64 = 5;
 /// Rounds that a session may have beside the quiet ones, however much it moves, where all fits in any message: one that
 /// names what there is, and one for each step.
 const NEWS_ROUNDS: u64 =
-    { 1 + if STEPS_OF_ROWS > STEPS_OF_ARTIFACTS { STEPS_OF_ROWS } else { STEPS_OF_ARTIFACTS } };
+    1 + if STEPS_OF_ROWS > STEPS_OF_ARTIFACTS { STEPS_OF_ROWS } else { STEPS_OF_ARTIFACTS };
 
 /// Looks at a session in which nothing failed, between peers with the limits that are shipped, whose messages all had room
 /// for everything: `withheld` is as in [`check_rounds`].
