@@ -20,6 +20,11 @@ impl Violation {
     pub fn new(invariant: &'static str, text: impl fmt::Display) -> Self {
         Self { invariant, text: text.to_string() }
     }
+
+    /// The same, with the peer where it was found.
+    pub fn at(self, peer: usize) -> Self {
+        Self { text: format!("peer {peer}: {}", self.text), ..self }
+    }
 }
 
 impl fmt::Display for Violation {

@@ -475,8 +475,7 @@ impl Sim {
         self.tell(&format!("peer {at} does {}", kept.what));
         self.audit(at, Maker::User)?;
         self.audit_meant(at, &[])?;
-        upkeep::check(&kept, &before, &self.nodes[at].known)
-            .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })
+        upkeep::check(&kept, &before, &self.nodes[at].known).map_err(|violation| violation.at(at))
     }
 
     /// Now and then a name that this peer may never have heard of, to be shunned.
@@ -555,8 +554,7 @@ impl Sim {
         let before = self.nodes[at].known.clone();
         self.audit(at, Maker::User)?;
         let Node { repo, known, .. } = &mut self.nodes[at];
-        meant::check(repo, &before, known, &self.meant)
-            .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })?;
+        meant::check(repo, &before, known, &self.meant).map_err(|violation| violation.at(at))?;
         self.audit_meant(at, &[])?;
         self.may_crash(Site::CrashAfterWork, number.into(), at);
         Ok(())
@@ -579,8 +577,7 @@ impl Sim {
         }
         let Self { nodes, model, meant, .. } = self;
         let node = &mut nodes[at];
-        let place =
-            |violation: Violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation };
+        let place = |violation: Violation| violation.at(at);
         let Node { repo, known, .. } = node;
         let artifacts = content::check(repo, &before, known, maker, meant, model).map_err(place)?;
         kept::check(&before, known).map_err(place)?;

@@ -107,8 +107,7 @@ impl Sim {
     pub(super) fn audit_meant(&mut self, at: usize, meant: &[RecordMeant]) -> Result<(), Violation> {
         let before = self.nodes[at].beside.records.clone();
         self.audit_aside(at, Cause::User(&name(at)))?;
-        records::check(&before, &self.nodes[at].beside.records, meant)
-            .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })
+        records::check(&before, &self.nodes[at].beside.records, meant).map_err(|violation| violation.at(at))
     }
 
     /// Nothing fails any more: sessions carry all configuration that they may, until there is nothing more to carry. In

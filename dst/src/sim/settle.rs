@@ -293,7 +293,7 @@ impl Sim {
     fn check_contents(&mut self) -> Result<(), Violation> {
         let peers = self.nodes.iter_mut().enumerate().filter(|(_, node)| node.stock.is_none());
         for (at, node) in peers {
-            content::check_all(&mut node.repo, &node.known).map_err(|violation| placed(at, &violation))?;
+            content::check_all(&mut node.repo, &node.known).map_err(|violation| violation.at(at))?;
         }
         Ok(())
     }
@@ -328,8 +328,7 @@ impl Sim {
                 continue;
             }
             let time = self.nodes[at].time(self.now);
-            derived::check_rebuild(&mut self.nodes[at].repo, time)
-                .map_err(|violation| placed(at, &violation))?;
+            derived::check_rebuild(&mut self.nodes[at].repo, time).map_err(|violation| violation.at(at))?;
         }
         Ok(())
     }
@@ -343,10 +342,6 @@ fn files(edge: &Edge, letters: &Letters) -> Vec<(usize, usize)> {
     let gives = letters.allow(Right::WriteFiles) && letters.allow(Right::Write);
     let up = gives.then_some((edge.client, edge.server));
     [(edge.server, edge.client)].into_iter().chain(up).collect()
-}
-
-fn placed(at: usize, violation: &Violation) -> Violation {
-    Violation::new(violation.invariant, format!("peer {at}: {}", violation.text))
 }
 
 /// What two peers have to have in common for their derived tables to be the same.

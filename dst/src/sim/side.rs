@@ -211,8 +211,7 @@ impl Sim {
         }
         let before = self.nodes[at].beside.tables.clone();
         self.audit_aside(at, Cause::User(&user))?;
-        rows::check(&before, &self.nodes[at].beside.tables, meant)
-            .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })?;
+        rows::check(&before, &self.nodes[at].beside.tables, meant).map_err(|violation| violation.at(at))?;
         self.may_crash(Site::CrashAfterWork, number.into(), at);
         Ok(())
     }
@@ -227,7 +226,7 @@ impl Sim {
         }
         configuration::check(&before.records, &node.beside.records, &cause)
             .and_then(|()| tables::check(&before.tables, &node.beside.tables, cause, time, &mut side.written))
-            .map_err(|violation| Violation { text: format!("peer {at}: {}", violation.text), ..violation })
+            .map_err(|violation| violation.at(at))
     }
 
     /// Whether something changed since it was looked at last; then it is looked at again.
@@ -281,9 +280,8 @@ impl Sim {
         let (client, rows) = (edge.client, tables::given(reply));
         self.tempt(server, client, &rows);
         if self.has_records() {
-            configuration::check_reply(request, reply, letters, &self.nodes[server].beside.records).map_err(
-                |violation| Violation { text: format!("peer {server}: {}", violation.text), ..violation },
-            )?;
+            configuration::check_reply(request, reply, letters, &self.nodes[server].beside.records)
+                .map_err(|violation| violation.at(server))?;
         }
         if !self.plan.features.contains(&Feature::Locks) {
             return Ok(());
@@ -294,10 +292,7 @@ impl Sim {
             self.census.note("lock in the way");
         }
         let handled = locks::Handled { before: &before, now, request, reply, letters, user, time };
-        handled.check().map_err(|violation| Violation {
-            text: format!("peer {server}: {}", violation.text),
-            ..violation
-        })
+        handled.check().map_err(|violation| violation.at(server))
     }
 
     /// All is the same wherever it may be.

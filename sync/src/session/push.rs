@@ -78,8 +78,6 @@ struct Request {
     offered: Vec<Rid>,
     /// What it has no room for.
     rest: Option<Rid>,
-    /// Whether an artifact in it is a delta.
-    has_deltas: bool,
     /// Whether it said nothing of a push: so its reply does not either.
     is_silent: bool,
 }
@@ -140,7 +138,7 @@ impl Pushing {
     /// Sends no deltas from here on. Says whether the last request has any.
     pub(super) fn expand(&mut self) -> bool {
         self.form = Form::Whole;
-        self.request.has_deltas
+        self.request.files.iter().any(|file| file.form == Form::Delta)
     }
 
     /// What the peer is not to ask for again, if it wants more than it asked for. What came here meanwhile it may have.
@@ -269,7 +267,6 @@ impl Pushing {
         };
         let bytes = card.payload_bytes() as u64;
         let is_delta = matches!(&card, Card::File(file) if file.delta_source.is_some());
-        self.request.has_deltas |= is_delta;
         let form = if is_delta { Form::Delta } else { Form::Whole };
         self.request.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes, form });
         cards.push(card);
