@@ -34,11 +34,15 @@ fn create(file: &Path) {
     Repo::create(file, &genesis).unwrap();
 }
 
-/// Answers with the number of cards, panics at a `cookie panic`.
+/// Answers with the number of cards, after a while to a `cookie slow`; panics at a `cookie panic`.
 fn counting() -> ServeOptions {
     ServeOptions {
         handler: Arc::new(|_, request, _| {
-            assert!(!request.cards.contains(&Card::Cookie("panic".into())), "told to");
+            let is_told = |cookie: &str| request.cards.contains(&Card::Cookie(cookie.into()));
+            assert!(!is_told("panic"), "told to");
+            if is_told("slow") {
+                std::thread::sleep(Duration::from_millis(100));
+            }
             let text = format!(" {} cards", request.cards.len());
             Ok(Message { login: None, cards: vec![Card::Comment(text.into())] })
         }),
@@ -64,6 +68,16 @@ impl Server {
         let mut reply = Vec::new();
         let _ = tokio::time::timeout(Duration::from_secs(2), stream.read_to_end(&mut reply)).await;
         String::from_utf8_lossy(&reply).into_owned()
+    }
+
+    /// Sends bytes, says that no more will come, and reads until the server closes.
+    async fn say_and_hang_up(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await.unwrap();
+        reply
     }
 
     /// Posts cards to a path; HTTP/1.0, as Fossil 2.21 does.
@@ -182,6 +196,16 @@ async fn a_request_that_stalls_is_given_up() {
     assert_eq!(status(&server.say(stalled.as_bytes()).await), "408");
     let head = server.say(b"POST / HTTP/1.0\r\nContent").await;
     assert!(head.is_empty() || status(&head) == "408", "{head}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_that_no_more_will_come_hears_the_answer() {
+    let server = server(false, counting()).await;
+    let cards = "cookie slow\n";
+    let request = format!("POST / HTTP/1.1\r\nHost: h\r\n{PLAIN}\r\nContent-Length: {}\r\n\r\n", cards.len());
+    let reply = server.say_and_hang_up(format!("{request}{cards}").as_bytes()).await;
+    assert!(reply.ends_with("# 1 cards\n"), "{reply}");
+    assert_eq!(status(&server.say_and_hang_up(request.as_bytes()).await), "408", "half a request");
 }
 
 #[tokio::test(flavor = "multi_thread")]

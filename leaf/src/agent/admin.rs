@@ -87,7 +87,12 @@ async fn converse(stream: TcpStream, board: Board, page: Page) {
         async move { Ok::<_, Infallible>(response) }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(16 * 1024);
+    // Who says that no more will come still hears the answer.
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(16 * 1024)
+        .half_close(true);
     if let Err(error) = builder.serve_connection(TokioIo::new(stream), answer).await {
         tracing::debug!(%error, "a connection ended early");
     }

@@ -118,6 +118,8 @@ where
         .header_read_timeout(service.options().header_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
+        // Who says that no more will come still hears the answer.
+        .half_close(true)
         .title_case_headers(true);
     let answer = service_fn(move |mut request: Request<Incoming>| {
         let service = service.clone();
