@@ -51,7 +51,7 @@ fn gather(tx: &Tx<'_>, least: usize) -> Result<usize, RepoError> {
 
 /// Whether [`create`] would make any.
 pub fn are_due(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
-    Ok(unclustered::members(snap)?.len() >= LEAST_MEMBERS)
+    Ok(unclustered::are_at_least(snap, LEAST_MEMBERS)? && unclustered::members(snap)?.len() >= LEAST_MEMBERS)
 }
 
 /// How many members go where; nowhere if there are fewer than `least`.

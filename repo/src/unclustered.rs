@@ -12,6 +12,14 @@ const MEMBERS: &str = "SELECT rid, uuid FROM unclustered CROSS JOIN blob USING(r
    AND NOT EXISTS(SELECT 1 FROM shun WHERE shun.uuid=blob.uuid)
  ORDER BY uuid";
 
+/// Whether the list has so many rows, of whatever kind.
+pub fn are_at_least(snap: &Snapshot<'_>, least: usize) -> Result<bool, RepoError> {
+    let mut statement =
+        snap.conn().prepare_cached("SELECT count(*) FROM (SELECT 1 FROM unclustered LIMIT ?1)")?;
+    let rows: i64 = statement.query_row([least as i64], |row| row.get(0))?;
+    Ok(rows >= least as i64)
+}
+
 /// What may go into a cluster, by name.
 pub fn members(snap: &Snapshot<'_>) -> Result<Vec<(Rid, ArtifactId)>, RepoError> {
     let mut statement = snap.conn().prepare_cached(MEMBERS)?;
