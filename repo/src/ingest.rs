@@ -5,6 +5,7 @@ mod every;
 pub(crate) mod examine;
 pub(crate) mod forest;
 mod inflate;
+mod order;
 pub(crate) mod unsettled;
 pub(crate) mod walk;
 
@@ -133,7 +134,7 @@ impl<'t, 'r> Settling<'t, 'r> {
         Ok(Self {
             tx,
             forest,
-            walk: Walk::helped(forest, crew),
+            walk: Walk::helped(tx, forest, crew),
             crew,
             expanded: Vec::new(),
             expanded_bytes: 0,

@@ -15,7 +15,7 @@ use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use crate::manifest::TagKind;
 use crate::{RepoError, Rid, Snapshot, Text, Tx, UnixTime};
 
-pub(crate) use batch::{Batch, Branches, primary_parent};
+pub(crate) use batch::{Batch, Branches};
 
 /// Row id of a tag in this file. Local, as rids are; those below 12 are fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

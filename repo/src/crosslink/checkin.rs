@@ -36,13 +36,14 @@ fn link(
     content: &Bytes,
     checkin: &Checkin,
 ) -> Result<(), RepoError> {
+    let source = crate::content::delta_source(tx, rid)?;
     let baseline = match &checkin.baseline {
         None => None,
         Some(id) => {
             let baseline = blob::rid_or_phantom(tx, id, mlink::privacy(tx, rid)?)?;
             let Some(baseline) = baseline else { return Ok(()) };
             // The list must be at hand for what is compared with it, linked or not.
-            linker.files.listings.keep(rid, content, checkin, Some(baseline));
+            linker.files.listings.keep(rid, content, checkin, Some(baseline), source);
             if !is_baseline(linker, tx, baseline)? {
                 return wait(tx, rid, baseline);
             }
@@ -73,7 +74,7 @@ fn link(
     }
     linker.fresh.insert(rid);
     linker.touch_neighbours(tx, rid)?;
-    linker.files.listings.keep(rid, content, checkin, baseline);
+    linker.files.listings.keep(rid, content, checkin, baseline, source);
     for compared in linker.files.arrived(tx, rid)? {
         // With its primary parent, a check-in begins to be compared with its other parents. Those of this batch have
         // been looked at.

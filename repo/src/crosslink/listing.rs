@@ -99,14 +99,22 @@ struct Kept {
 }
 
 impl Listings {
-    /// Keeps the list of a check-in that has just been read.
-    pub(super) fn keep(&mut self, rid: Rid, content: &Bytes, checkin: &Checkin, baseline: Option<Rid>) {
+    /// Keeps the list of a check-in that has just been read. What it is stored as a delta of has most in common with it.
+    pub(super) fn keep(
+        &mut self,
+        rid: Rid,
+        content: &Bytes,
+        checkin: &Checkin,
+        baseline: Option<Rid>,
+        source: Option<Rid>,
+    ) {
         if self.lists.contains_key(&rid) {
             return;
         }
         let cards = &content[file_cards(content)];
-        let cards = match self.last.and_then(|last| self.peek(last)) {
-            Some(last) => Cards::new(cards, &last.cards),
+        let like = [source, self.last].into_iter().flatten().find_map(|other| self.peek(other));
+        let cards = match like {
+            Some(like) => Cards::new(cards, &like.cards),
             None => Cards::new(cards, &Cards::default()),
         };
         let listing = Rc::new(Listing::new(cards, checkin, baseline));
@@ -180,7 +188,8 @@ impl Listings {
             Some(baseline) => crate::blob::rid(tx, baseline)?,
             None => None,
         };
-        self.keep(rid, content, &checkin, baseline);
+        let source = content::delta_source(tx, rid)?;
+        self.keep(rid, content, &checkin, baseline, source);
         Ok(self.peek(rid).cloned())
     }
 
@@ -255,7 +264,7 @@ mod tests {
         let mut listings = Listings::default();
         for version in 0..3000 {
             let content = checkin(2000, version * 7 % 2000, version);
-            listings.keep(Rid(version as i64), &content, &Checkin::default(), None);
+            listings.keep(Rid(version as i64), &content, &Checkin::default(), None, None);
             if version % 3 == 0 {
                 listings.hold(Rid(version as i64));
             }
@@ -273,12 +282,12 @@ mod tests {
     fn a_list_that_is_too_long_is_at_hand_until_the_next_comes() {
         let mut listings = Listings::default();
         let (long, short) = (checkin(KEPT_BYTES / 40, 0, 0), checkin(1, 0, 0));
-        listings.keep(Rid(1), &long, &Checkin::default(), None);
+        listings.keep(Rid(1), &long, &Checkin::default(), None, None);
         assert!(listings.has(Rid(1)));
         listings.hold(Rid(1));
-        listings.keep(Rid(2), &short, &Checkin::default(), None);
+        listings.keep(Rid(2), &short, &Checkin::default(), None, None);
         assert!(listings.has(Rid(2)));
-        listings.keep(Rid(3), &short, &Checkin::default(), None);
+        listings.keep(Rid(3), &short, &Checkin::default(), None, None);
         assert!(!listings.has(Rid(1)));
         assert_eq!(listings.bytes, bytes(&listings));
     }

@@ -12,10 +12,10 @@ use xfer::ArtifactId;
 use xfer::card::Privacy;
 
 use super::changes::{self, Change, Tree};
-use super::listing::{self, Listing, Listings};
+use super::listing::{Listing, Listings};
 use crate::ingest::forest::Forest;
 use crate::ingest::walk::Walk;
-use crate::{RepoError, Rid, Tx, blob, content, private, tag};
+use crate::{RepoError, Rid, Tx, blob, private, tag};
 
 /// File names whose ids are remembered.
 const KEPT_NAMES: usize = 50_000;
@@ -25,8 +25,8 @@ const KEPT_NAMES: usize = 50_000;
 pub(super) struct FileLinks {
     pub(super) listings: Listings,
     pending: BTreeSet<Rid>,
-    /// When each check-in of the batch came: near in time, they are near in what they are stored as deltas of.
-    came: BTreeMap<Rid, usize>,
+    /// Check-ins of the batch.
+    came: BTreeSet<Rid>,
     names: BTreeMap<Vec<u8>, i64>,
     /// Check-ins that are linked, as far as anyone asked.
     linked: BTreeSet<Rid>,
@@ -53,13 +53,13 @@ impl FileLinks {
     /// Links what a check-in that has just come completes: itself, and what is compared with it. Says what of that
     /// came in earlier batches.
     pub(super) fn arrived(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
-        self.came.insert(rid, self.came.len());
+        self.came.insert(rid);
         self.attempt(tx, rid)?;
         let mut compared = compared_with(tx, rid)?;
         for &child in &compared {
             self.attempt(tx, child)?;
         }
-        compared.retain(|child| !self.came.contains_key(child));
+        compared.retain(|child| !self.came.contains(child));
         Ok(compared)
     }
 
@@ -68,53 +68,42 @@ impl FileLinks {
         self.pending.insert(rid);
     }
 
-    /// Makes the rows of all check-ins that could not be compared in passing, in the order in which their parents came.
+    /// Makes the rows of all check-ins that could not be compared in passing.
     pub(super) fn finish(&mut self, tx: &Tx<'_>) -> Result<(), RepoError> {
-        let mut pending = Vec::with_capacity(self.pending.len());
+        self.pass_again(tx)?;
+        // Whose lists left memory again, or are not all to be had.
         for rid in std::mem::take(&mut self.pending) {
-            let parent = tag::primary_parent(tx, rid)?.filter(|parent| self.came.contains_key(parent));
-            pending.push((self.came.get(&parent.unwrap_or(rid)).copied(), rid));
-        }
-        pending.sort_unstable();
-        let (mut some, mut bytes) = (Vec::new(), 0);
-        for (_, rid) in pending {
-            some.push(rid);
-            // Lists that are far from each other have little in common.
-            bytes += 2 * content::size(tx, rid)?.unwrap_or(0);
-            if bytes >= listing::KEPT_BYTES as u64 {
-                self.link_together(tx, &some)?;
-                (some, bytes) = (Vec::new(), 0);
-            }
-        }
-        self.link_together(tx, &some)
-    }
-
-    fn link_together(&mut self, tx: &Tx<'_>, checkins: &[Rid]) -> Result<(), RepoError> {
-        self.fetch(tx, checkins)?;
-        for &rid in checkins {
             self.link(tx, rid, None)?;
             self.listings.release(rid);
         }
         Ok(())
     }
 
-    /// Has the lists at hand by which some check-ins are compared. They share chains of deltas, which are gone down once.
-    fn fetch(&mut self, tx: &Tx<'_>, checkins: &[Rid]) -> Result<(), RepoError> {
-        let mut wanted = BTreeSet::new();
-        for &rid in checkins {
-            wanted.insert(rid);
-            wanted.extend(comparing(tx, rid)?);
+    /// Goes once more through the chains of deltas that the lists of what is pending are in.
+    fn pass_again(&mut self, tx: &Tx<'_>) -> Result<(), RepoError> {
+        let mut compared: BTreeMap<Rid, Vec<Rid>> = BTreeMap::new();
+        for &rid in &self.pending {
+            for list in comparing(tx, rid)?.into_iter().chain([rid]) {
+                compared.entry(list).or_default().push(rid);
+            }
         }
-        wanted.retain(|&rid| !self.listings.touch(rid));
-        let forest = Forest::above(tx, &wanted)?;
-        let mut walk = Walk::through(&forest);
+        let forest = Forest::above(tx, &compared.keys().copied().collect(), usize::MAX)?;
+        let mut walk = Walk::through(tx, &forest);
         while let Some((index, expanded)) = walk.step(tx)? {
             let rid = forest.node(index).rid;
-            match expanded {
-                Ok(content) if wanted.contains(&rid) => drop(self.listings.read(tx, rid, &content)?),
-                Ok(_) => {}
+            let Ok(content) = expanded else {
                 // What that means is decided where it is needed.
-                Err(_) => drop(walk.abandon_below(index)),
+                walk.abandon_below(index);
+                continue;
+            };
+            let Some(checkins) = compared.get(&rid) else { continue };
+            if !self.listings.touch(rid) {
+                self.listings.read(tx, rid, &content)?;
+            }
+            for &checkin in checkins {
+                if self.pending.contains(&checkin) {
+                    self.attempt(tx, checkin)?;
+                }
             }
         }
         Ok(())

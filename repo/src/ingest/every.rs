@@ -26,7 +26,7 @@ pub(crate) fn every(
     })?;
     let forest = Forest::load(tx, &queue, |_| None)?;
     drop(queue);
-    let mut walk = Walk::helped(&forest, crew);
+    let mut walk = Walk::helped(tx, &forest, crew);
     for index in forest.without_source() {
         walk.abandon(index);
     }

@@ -1,7 +1,6 @@
 //! Which of some artifacts are deltas of which.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use bytes::Bytes;
 use xfer::ArtifactId;
@@ -9,7 +8,7 @@ use xfer::ArtifactId;
 use super::Arrival;
 use super::unsettled::{Unsettled, Written};
 use crate::blob::Name;
-use crate::{RepoError, Rid, Tx, content};
+use crate::{RepoError, Rid, Snapshot, Tx, content};
 
 /// An artifact to verify.
 pub(crate) struct Node {
@@ -28,10 +27,12 @@ pub(crate) struct Node {
 pub(crate) struct Forest {
     /// By rid.
     nodes: Vec<Node>,
-    /// Indexes of nodes: those of one source together, and among them those with few descendants first. So a
-    /// walk that goes down holds the contents of few ancestors: each of them has a sibling below that is
-    /// at least as heavy as the part still to be walked.
-    order: Vec<usize>,
+    /// Of each node, the index of what it is a delta of, if that is in the forest.
+    sources: Vec<Option<usize>>,
+    /// Indexes of all deltas, those of one source together, by rid.
+    deltas: Vec<usize>,
+    /// Where in `deltas` those of each node start, and where the last ones end.
+    starts: Vec<usize>,
 }
 
 impl Forest {
@@ -42,11 +43,11 @@ impl Forest {
 
     /// The forest of artifacts that are stored. Of those that were just `written`, nothing is read.
     pub(crate) fn load<'w>(
-        tx: &Tx<'_>,
+        snap: &Snapshot<'_>,
         queue: &BTreeMap<Rid, Arrival>,
         written: impl Fn(Rid) -> Option<&'w Written>,
     ) -> Result<Self, RepoError> {
-        let mut statement = tx.conn().prepare_cached(
+        let mut statement = snap.conn().prepare_cached(
             "SELECT uuid, size, (SELECT srcid FROM delta WHERE delta.rid=blob.rid) FROM blob WHERE rid=?1",
         )?;
         let mut nodes = Vec::with_capacity(queue.len());
@@ -57,32 +58,40 @@ impl Forest {
             }
             nodes.push(statement.query_row([rid], |row| {
                 let Name(id) = row.get(0)?;
-                tx.memory().borrow_mut().names.note(id, rid);
+                snap.memory().borrow_mut().names.note(id, rid);
                 Ok(Node { rid, id, size: row.get(1)?, source: row.get(2)?, arrival, frame: None })
             })?);
         }
         Ok(Self::of(nodes))
     }
 
-    /// The forest of some artifacts and of all that they are, in the end, deltas of.
-    pub(crate) fn above(tx: &Tx<'_>, rids: &BTreeSet<Rid>) -> Result<Self, RepoError> {
+    /// The forest of some artifacts and of what they are, in the end, deltas of: up to about `most` artifacts.
+    pub(crate) fn above(snap: &Snapshot<'_>, rids: &BTreeSet<Rid>, most: usize) -> Result<Self, RepoError> {
         let mut nodes = BTreeMap::new();
         for &rid in rids {
             let mut at = Some(rid);
             while let Some(rid) = at.filter(|rid| !nodes.contains_key(rid)) {
                 nodes.insert(rid, Arrival::Earlier);
-                at = content::delta_source(tx, rid)?;
+                at = if nodes.len() < most { content::delta_source(snap, rid)? } else { None };
             }
         }
-        Self::load(tx, &nodes, |_| None)
+        Self::load(snap, &nodes, |_| None)
     }
 
     /// A forest of nodes that are in the order of their rids.
     pub(crate) fn of(nodes: Vec<Node>) -> Self {
-        let weights = weights(&nodes);
-        let mut order: Vec<usize> = (0..nodes.len()).collect();
-        order.sort_by_key(|&index| (nodes[index].source, weights[index], index));
-        Self { nodes, order }
+        let index = |rid| nodes.binary_search_by_key(&rid, |node: &Node| node.rid).ok();
+        let sources: Vec<Option<usize>> = nodes.iter().map(|node| node.source.and_then(index)).collect();
+        let mut starts = vec![0; nodes.len() + 1];
+        for &source in sources.iter().flatten() {
+            starts[source + 1] += 1;
+        }
+        for index in 0..nodes.len() {
+            starts[index + 1] += starts[index];
+        }
+        let mut deltas: Vec<usize> = (0..nodes.len()).filter(|&index| sources[index].is_some()).collect();
+        deltas.sort_by_key(|&index| sources[index]);
+        Self { nodes, sources, deltas, starts }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -100,78 +109,32 @@ impl Forest {
 
     /// Nodes that are deltas of something outside of the forest.
     pub(crate) fn without_source(&self) -> impl Iterator<Item = usize> {
-        let is_outside = |source| find(&self.nodes, source).is_none();
-        (0..self.nodes.len()).filter(move |&index| self.nodes[index].source.is_some_and(is_outside))
+        (0..self.nodes.len()).filter(|&index| self.is_top(index) && self.nodes[index].source.is_some())
     }
 
-    /// The node at a place of the walking order.
-    pub(crate) fn at(&self, place: usize) -> usize {
-        self.order[place]
+    /// Whether a node is whole, or a delta of something outside of the forest.
+    pub(crate) fn is_top(&self, index: usize) -> bool {
+        self.sources[index].is_none()
     }
 
-    /// Places of the nodes that are deltas of `source`; of those that are whole for none.
-    pub(crate) fn deltas_of(&self, source: Option<Rid>) -> Range<usize> {
-        let key = |&index: &usize| self.nodes[index].source;
-        let start = self.order.partition_point(|index| key(index) < source);
-        let end = self.order.partition_point(|index| key(index) <= source);
-        start..end
+    /// The node that a node is a delta of.
+    pub(crate) fn source(&self, index: usize) -> Option<usize> {
+        self.sources[index]
     }
 
-    /// Indexes of nodes in the order in which a walk gets to them.
-    pub(crate) fn walking_order(&self) -> Vec<usize> {
-        let mut order = Vec::with_capacity(self.nodes.len());
-        let (mut branches, mut tops_done) = (Vec::<Range<usize>>::new(), 0);
-        loop {
-            let Some(branch) = branches.last_mut() else {
-                let Some((_, places)) = self.next_top(tops_done) else { return order };
-                tops_done = places.end;
-                branches.push(places);
-                continue;
-            };
-            let Some(place) = branch.next() else {
-                branches.pop();
-                continue;
-            };
-            order.push(self.order[place]);
-            branches.push(self.deltas_of(Some(self.nodes[self.order[place]].rid)));
+    /// The nodes that are deltas of a node, by rid.
+    pub(crate) fn deltas_of(&self, index: usize) -> &[usize] {
+        &self.deltas[self.starts[index]..self.starts[index + 1]]
+    }
+
+    /// Everything that hangs on a node.
+    pub(crate) fn below(&self, index: usize) -> Vec<usize> {
+        let mut below = self.deltas_of(index).to_vec();
+        let mut done = 0;
+        while let Some(&index) = below.get(done) {
+            below.extend_from_slice(self.deltas_of(index));
+            done += 1;
         }
+        below
     }
-
-    /// The first source at or after `place` of the order that is not in the forest itself, if any.
-    pub(crate) fn next_top(&self, mut place: usize) -> Option<(Option<Rid>, Range<usize>)> {
-        while place < self.order.len() {
-            let source = self.nodes[self.order[place]].source;
-            let range = self.deltas_of(source);
-            if source.is_none_or(|source| find(&self.nodes, source).is_none()) {
-                return Some((source, range));
-            }
-            place = range.end;
-        }
-        None
-    }
-}
-
-fn find(nodes: &[Node], rid: Rid) -> Option<usize> {
-    nodes.binary_search_by_key(&rid, |node| node.rid).ok()
-}
-
-/// How many nodes hang on each, itself included.
-fn weights(nodes: &[Node]) -> Vec<usize> {
-    let parents: Vec<Option<usize>> =
-        nodes.iter().map(|node| node.source.and_then(|source| find(nodes, source))).collect();
-    let mut open_children = vec![0_usize; nodes.len()];
-    for &parent in parents.iter().flatten() {
-        open_children[parent] += 1;
-    }
-    let mut weights = vec![1; nodes.len()];
-    let mut ready: Vec<usize> = (0..nodes.len()).filter(|&index| open_children[index] == 0).collect();
-    while let Some(index) = ready.pop() {
-        let Some(parent) = parents[index] else { continue };
-        weights[parent] += weights[index];
-        open_children[parent] -= 1;
-        if open_children[parent] == 0 {
-            ready.push(parent);
-        }
-    }
-    weights
 }

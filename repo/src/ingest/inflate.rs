@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::crew::{self, Begun, Crew, Tools, Work};
 use super::forest::Forest;
+use super::order::Order;
 use crate::zlib::{FrameError, declared_size};
 use crate::{RepoError, Snapshot, content};
 
@@ -21,8 +22,6 @@ const LEAST_BYTES: usize = 64;
 /// The stored forms of a forest, inflated in the order in which a walk gets to them.
 pub(crate) struct Ahead<'c> {
     crew: &'c Crew,
-    /// Indexes of nodes, in that order.
-    order: Vec<usize>,
     /// Where in the order the ones at hand begin, and what they are.
     start: usize,
     at_hand: Vec<Option<Inflated>>,
@@ -41,8 +40,16 @@ struct Inflating {
 }
 
 impl<'c> Ahead<'c> {
-    pub(super) fn of(forest: &Forest, crew: &'c Crew) -> Self {
-        Self { crew, order: forest.walking_order(), start: 0, at_hand: Vec::new(), coming: None }
+    pub(super) fn of(crew: &'c Crew) -> Self {
+        Self { crew, start: 0, at_hand: Vec::new(), coming: None }
+    }
+
+    /// The same for another order.
+    pub(super) fn anew(self) -> Self {
+        if let Some(coming) = &self.coming {
+            drop(self.crew.finish(coming));
+        }
+        Self::of(self.crew)
     }
 
     /// The form at a place of the walk's order. Places are asked for in order; none need be. None if it is large or
@@ -51,24 +58,31 @@ impl<'c> Ahead<'c> {
         &mut self,
         snap: &Snapshot<'_>,
         forest: &Forest,
+        order: &Order,
         place: usize,
     ) -> Result<Option<Inflated>, RepoError> {
         while place >= self.start + self.at_hand.len() {
             self.start += self.at_hand.len();
             self.at_hand = match self.coming.take() {
                 Some(coming) => self.crew.finish(&coming),
-                None => self.crew.finish(&self.crew.begin(self.next(snap, forest, self.start)?)),
+                None => self.crew.finish(&self.crew.begin(self.next(snap, forest, order, self.start)?)),
             };
-            let next = self.next(snap, forest, self.start + self.at_hand.len())?;
+            let next = self.next(snap, forest, order, self.start + self.at_hand.len())?;
             self.coming = Some(self.crew.begin(next));
         }
         Ok(self.at_hand[place - self.start].take())
     }
 
     /// Reads the forms of the order from a place on.
-    fn next(&self, snap: &Snapshot<'_>, forest: &Forest, start: usize) -> Result<Inflating, RepoError> {
+    fn next(
+        &self,
+        snap: &Snapshot<'_>,
+        forest: &Forest,
+        order: &Order,
+        start: usize,
+    ) -> Result<Inflating, RepoError> {
         let (mut frames, mut sizes, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for &index in &self.order[start..] {
+        for &index in &order.nodes()[start..] {
             if bytes >= AHEAD_BYTES {
                 break;
             }

@@ -88,22 +88,26 @@ fn a_chain_of_20_000_deltas_settles_and_expands() {
 }
 
 #[test]
-fn little_memory_for_held_sources_changes_nothing() {
+fn little_memory_for_held_sources_changes_nothing_nor_do_sizes_that_are_wrong() {
     let texts = versions(200);
-    let mut repo = repo();
-    let limits =
-        crate::Limits { held_bytes: 5000, cache_bytes: 3000, threads: 2, ..crate::Limits::default() };
-    repo.set_limits(limits).unwrap();
-    settle_and_commit(&mut repo, |tx| {
-        for (n, text) in texts.iter().enumerate().rev() {
-            match n {
-                0 => put(tx, text).unwrap(),
+    for said in [None, Some(0), Some(1)] {
+        let mut repo = repo();
+        let limits =
+            crate::Limits { held_bytes: 5000, cache_bytes: 3000, threads: 2, ..crate::Limits::default() };
+        repo.set_limits(limits).unwrap();
+        settle_and_commit(&mut repo, |tx| {
+            for (n, text) in texts.iter().enumerate().rev() {
                 // A bushy tree: the parent of n is n / 3.
-                _ => put_delta(tx, &texts[n / 3], text).unwrap(),
-            };
-        }
-    });
-    assert_holds(&mut repo, &texts);
+                let source = (n > 0).then(|| &texts[n / 3]);
+                let plain = source.map_or_else(|| text.clone(), |source| delta(source, text));
+                let (source, frame) = (source.map(|source| sha3_256(source)), frame(&plain));
+                let size = said.unwrap_or(text.len() as u32);
+                let incoming = Incoming::Frame { source: source.as_ref(), frame: &frame, size };
+                content::put(tx, &sha3_256(text), &incoming, Privacy::Public).unwrap();
+            }
+        });
+        assert_holds(&mut repo, &texts);
+    }
 }
 
 #[test]

@@ -1,47 +1,55 @@
 //! Expanding a forest of deltas, each artifact once.
 
-use std::ops::Range;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use super::crew::Crew;
 use super::forest::{Forest, Node};
 use super::inflate::Ahead;
+use super::order::Order;
 use crate::error::Fault;
-use crate::{RepoError, Rid, Snapshot, content};
+use crate::{RepoError, Snapshot, content};
 
 /// Goes through a forest from sources to deltas.
 pub(crate) struct Walk<'f> {
     forest: &'f Forest,
-    branches: Vec<Branch>,
-    /// Place of the order behind the last top branch.
-    tops_done: usize,
-    /// Bytes of contents in `branches`.
-    held: usize,
-    seen: usize,
+    order: Order,
+    /// The next place of the order, and how many were passed in an order before this one.
+    place: u32,
+    passed: usize,
+    /// Contents of sources by the place where they are needed next.
+    held: BTreeMap<u32, Bytes>,
+    held_bytes: usize,
+    /// How many of those bytes there may be.
+    most: usize,
+    /// Whether the order goes on as if recorded sizes were true.
+    is_trusting: bool,
     abandoned: Vec<bool>,
     ahead: Option<Ahead<'f>>,
 }
 
-/// Deltas of one source still to be expanded.
-struct Branch {
-    /// None: whole artifacts.
-    source: Option<Rid>,
-    /// The source's content; none if it has to be fetched again.
-    content: Option<Bytes>,
-    places: Range<usize>,
-}
-
 impl<'f> Walk<'f> {
-    pub(crate) fn through(forest: &'f Forest) -> Self {
-        let abandoned = vec![false; forest.len()];
-        Self { forest, branches: Vec::new(), tops_done: 0, held: 0, seen: 0, abandoned, ahead: None }
+    pub(crate) fn through(snap: &Snapshot<'_>, forest: &'f Forest) -> Self {
+        let most = snap.memory().borrow().limits.held_bytes;
+        Self {
+            forest,
+            order: Order::of(forest, most),
+            place: 0,
+            passed: 0,
+            held: BTreeMap::new(),
+            held_bytes: 0,
+            most,
+            is_trusting: true,
+            abandoned: vec![false; forest.len()],
+            ahead: None,
+        }
     }
 
     /// A walk for which others inflate what it gets to next.
-    pub(crate) fn helped(forest: &'f Forest, crew: &'f Crew) -> Self {
-        let ahead = (!crew.is_alone()).then(|| Ahead::of(forest, crew));
-        Self { ahead, ..Self::through(forest) }
+    pub(crate) fn helped(snap: &Snapshot<'_>, forest: &'f Forest, crew: &'f Crew) -> Self {
+        let ahead = (!crew.is_alone()).then(|| Ahead::of(crew));
+        Self { ahead, ..Self::through(snap, forest) }
     }
 
     /// Expands the next node. The inner error is about that node; an outer one ends the walk.
@@ -51,23 +59,31 @@ impl<'f> Walk<'f> {
         snap: &Snapshot<'_>,
     ) -> Result<Option<(usize, Result<Bytes, RepoError>)>, RepoError> {
         loop {
-            let Some((place, source)) = self.next_place(snap)? else { return Ok(None) };
-            let passed = self.seen;
-            self.seen += 1;
-            let index = self.forest.at(place);
-            let rid = self.forest.node(index).rid;
+            let place = self.place;
+            let Some(&index) = self.order.nodes().get(place as usize) else { return Ok(None) };
+            self.place += 1;
+            let at_hand = self.take(place);
             if self.abandoned[index] {
-                self.go_down(rid, &Bytes::new(), usize::MAX);
+                if let Some(content) = at_hand {
+                    self.hold(self.order.next(place), content);
+                }
                 continue;
             }
-            return match self.expand(snap, passed, index, source.as_ref()) {
+            let source = match (self.forest.node(index).source, at_hand) {
+                (Some(source), None) => Some(content::get(snap, source)?),
+                (_, at_hand) => at_hand,
+            };
+            if let Some(content) = &source {
+                self.hold(self.order.next(place), content.clone());
+            }
+            return match self.expand(snap, place, index, source.as_ref()) {
                 Ok(content) => {
                     drop(source);
-                    self.go_down(rid, &content, snap.memory().borrow().limits.held_bytes);
+                    self.hold(self.order.first(index), content.clone());
+                    self.make_room();
                     Ok(Some((index, Ok(content))))
                 }
                 Err(error) if error.fault() == Fault::Sender || matches!(error, RepoError::NoContent(_)) => {
-                    self.go_down(rid, &Bytes::new(), usize::MAX);
                     Ok(Some((index, Err(error))))
                 }
                 Err(error) => Err(error),
@@ -77,7 +93,7 @@ impl<'f> Walk<'f> {
 
     /// How many nodes were passed. At the end it is all of them, unless there are cycles.
     pub(crate) fn seen(&self) -> usize {
-        self.seen
+        self.passed + self.place as usize
     }
 
     /// Gives up a node and everything that hangs on it.
@@ -88,15 +104,9 @@ impl<'f> Walk<'f> {
 
     /// Gives up everything that hangs on a node, and lists it.
     pub(crate) fn abandon_below(&mut self, index: usize) -> Vec<usize> {
-        let mut below = Vec::new();
-        let mut open = vec![index];
-        while let Some(index) = open.pop() {
-            for place in self.forest.deltas_of(Some(self.forest.node(index).rid)) {
-                let child = self.forest.at(place);
-                self.abandoned[child] = true;
-                below.push(child);
-                open.push(child);
-            }
+        let below = self.forest.below(index);
+        for &index in &below {
+            self.abandoned[index] = true;
         }
         below
     }
@@ -108,13 +118,13 @@ impl<'f> Walk<'f> {
     fn expand(
         &mut self,
         snap: &Snapshot<'_>,
-        passed: usize,
+        place: u32,
         index: usize,
         source: Option<&Bytes>,
     ) -> Result<Bytes, RepoError> {
         let Node { rid, id, frame, .. } = self.forest.node(index);
         let inflated = match &mut self.ahead {
-            Some(ahead) => ahead.take(snap, self.forest, passed)?,
+            Some(ahead) => ahead.take(snap, self.forest, &self.order, place as usize)?,
             None => frame.as_ref().map(|frame| snap.memory().borrow_mut().unpack(frame)),
         };
         match inflated {
@@ -125,47 +135,50 @@ impl<'f> Walk<'f> {
         }
     }
 
-    /// The next place of the order, with the content of the source.
-    fn next_place(&mut self, snap: &Snapshot<'_>) -> Result<Option<(usize, Option<Bytes>)>, RepoError> {
-        if self.branches.is_empty() {
-            let Some((source, places)) = self.forest.next_top(self.tops_done) else { return Ok(None) };
-            self.tops_done = places.end;
-            self.branches.push(Branch { source, content: None, places });
-        }
-        let branch = self.branches.last_mut().expect("one was pushed if there was none");
-        let place = branch.places.next().expect("a branch leaves when it is empty");
-        let index = self.forest.at(place);
-        let content = match (branch.source, &branch.content) {
-            (None, _) => None,
-            (Some(_), Some(content)) => Some(content.clone()),
-            (Some(_), None) if self.abandoned[index] => None,
-            (Some(source), None) => {
-                let content = content::get(snap, source)?;
-                branch.content = Some(content.clone());
-                self.held += content.len();
-                Some(content)
-            }
-        };
-        if branch.places.is_empty() {
-            self.held -= branch.content.as_ref().map_or(0, Bytes::len);
-            self.branches.pop();
-        }
-        Ok(Some((place, content)))
+    fn take(&mut self, place: u32) -> Option<Bytes> {
+        let content = self.held.remove(&place);
+        self.held_bytes -= content.as_ref().map_or(0, Bytes::len);
+        content
     }
 
-    /// Goes on with the deltas of `rid`. Contents farther up are let go if there are too many bytes of them.
-    fn go_down(&mut self, rid: Rid, content: &Bytes, held_bytes: usize) {
-        let places = self.forest.deltas_of(Some(rid));
-        if places.is_empty() {
-            return;
+    /// Keeps the content of a source until it is needed, if it is.
+    fn hold(&mut self, next: Option<u32>, content: Bytes) {
+        if let Some(next) = next {
+            self.held_bytes += content.len();
+            self.held.insert(next, content);
         }
-        for branch in &mut self.branches {
-            if self.held + content.len() <= held_bytes {
-                break;
-            }
-            self.held -= branch.content.take().map_or(0, |content| content.len());
+    }
+
+    /// Lets contents go that are needed last, if there are too many bytes of them: they will be fetched again.
+    fn make_room(&mut self) {
+        if self.held_bytes > self.most && self.is_trusting {
+            self.start_anew();
         }
-        self.held += content.len();
-        self.branches.push(Branch { source: Some(rid), content: Some(content.clone()), places });
+        while self.held_bytes > self.most
+            && self.held.len() > 1
+            && let Some((_, content)) = self.held.pop_last()
+        {
+            self.held_bytes -= content.len();
+        }
+    }
+
+    /// Goes on branch after branch: recorded sizes were wrong, and contents would be fetched again without end. What is held
+    /// stays, and there may be as much again.
+    fn start_anew(&mut self) {
+        self.is_trusting = false;
+        self.most = self.most.saturating_add(self.held_bytes);
+        let mut is_left = vec![false; self.forest.len()];
+        for &index in &self.order.nodes()[self.place as usize..] {
+            is_left[index] = true;
+        }
+        self.passed += self.place as usize;
+        let order = Order::of_rest(self.forest, &is_left);
+        let held = std::mem::take(&mut self.held);
+        self.held_bytes = 0;
+        for (place, content) in held {
+            self.hold(order.first_beside(self.forest, &self.order, place), content);
+        }
+        (self.order, self.place) = (order, 0);
+        self.ahead = self.ahead.take().map(Ahead::anew);
     }
 }

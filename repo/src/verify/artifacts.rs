@@ -1,6 +1,6 @@
 //! Every artifact against its name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use xfer::ArtifactId;
 
@@ -79,7 +79,7 @@ struct Check<'s, 'r> {
 
 impl Check<'_, '_> {
     fn contents(&mut self) -> Result<(), RepoError> {
-        let mut walk = Walk::helped(self.forest, self.crew);
+        let mut walk = Walk::helped(self.snap, self.forest, self.crew);
         self.sourceless(&mut walk);
         let mut expanded = Vec::new();
         let mut bytes = 0;
@@ -135,13 +135,11 @@ impl Check<'_, '_> {
 
     /// What no walk from a whole artifact reaches: each cycle, with what hangs on it.
     fn cycles(&mut self) {
-        let of_rid: BTreeMap<Rid, usize> =
-            self.left().map(|index| (self.forest.node(index).rid, index)).collect();
         for index in self.left().collect::<Vec<_>>() {
             if self.passed[index] {
                 continue;
             }
-            let root = self.in_cycle(index, &of_rid);
+            let root = self.in_cycle(index);
             self.passed[root] = true;
             let id = self.forest.node(root).id;
             let below = self.pass_below(root);
@@ -154,10 +152,8 @@ impl Check<'_, '_> {
     }
 
     /// The first member of the cycle above a node.
-    fn in_cycle(&self, index: usize, of_rid: &BTreeMap<Rid, usize>) -> usize {
-        let up = |index: usize| {
-            self.forest.node(index).source.and_then(|source| of_rid.get(&source).copied()).unwrap_or(index)
-        };
+    fn in_cycle(&self, index: usize) -> usize {
+        let up = |index: usize| self.forest.source(index).unwrap_or(index);
         let mut seen = BTreeSet::new();
         let mut at = index;
         while seen.insert(at) {
@@ -176,8 +172,7 @@ impl Check<'_, '_> {
         let mut below = 0;
         let mut open = vec![index];
         while let Some(index) = open.pop() {
-            for place in self.forest.deltas_of(Some(self.forest.node(index).rid)) {
-                let child = self.forest.at(place);
+            for &child in self.forest.deltas_of(index) {
                 if !std::mem::replace(&mut self.passed[child], true) {
                     below += 1;
                     open.push(child);
