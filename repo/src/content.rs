@@ -2,6 +2,7 @@
 
 mod circle;
 mod store;
+mod together;
 
 use std::io::Read as _;
 
@@ -13,6 +14,7 @@ use xfer::ArtifactId;
 
 pub(crate) use self::store::rcvid;
 pub use self::store::{add, name, put};
+pub use self::together::{Visit, together};
 use crate::blob::{self, PHANTOM_SIZE};
 use crate::zlib::FrameError;
 use crate::{RepoError, Rid, Snapshot, Tx, dangling, delta, private};

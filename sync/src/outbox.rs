@@ -5,7 +5,8 @@
 //! repository's own, which its settings say: `max-download` and `max-download-time` for a reply, `max-upload`
 //! for a request.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use repo::outgoing::{Outgoing, Outlet, Source};
@@ -44,8 +45,22 @@ pub(crate) struct Outbox<'a> {
     settled: BTreeSet<Rid>,
     /// What may be seen by who asks.
     pub(crate) deepest: Privacy,
-    /// What [`Outbox::towards_older`] gives.
-    pub(crate) form: Form,
+}
+
+/// What is asked for, by rid, and how it is to be sent.
+pub(crate) type Asked = BTreeMap<Rid, (Outgoing, Form)>;
+
+/// Hears of an artifact, and of its card if there was room.
+type Told<'t> = dyn FnMut(&Outgoing, Option<Card>) -> ControlFlow<()> + 't;
+
+/// How an artifact gets into a card.
+enum Way {
+    /// In its stored form, which is a delta of the version before.
+    Native,
+    /// Whole, and too large to be held beside others.
+    Alone,
+    /// Expanded, with the version before if there is one to make a delta of.
+    Expanded(Option<Outgoing>),
 }
 
 /// How artifacts are sent.
@@ -88,7 +103,6 @@ impl<'a> Outbox<'a> {
             uv_files: 0,
             settled: BTreeSet::new(),
             deepest: Privacy::Public,
-            form: Form::default(),
         }
     }
 
@@ -152,33 +166,78 @@ impl<'a> Outbox<'a> {
         Ok(Some(self.card(outgoing, Some(source.id), Payload::Plain(delta.into()))))
     }
 
-    /// A `file` card of a delta against the version before, or of the artifact. None if there is no room left.
+    /// Makes `file` cards of deltas against the versions before, or of the artifacts themselves, in the order in which
+    /// expanding them takes the least work. `told` hears of each with its card, or without if there is no room left, and may
+    /// break.
     ///
     /// A peer that lacks the source asks for it in a later request. So that it never meets a cycle, all
     /// deltas of all pulls go one way, towards older versions; most stored ones go the other way.
-    pub(crate) fn towards_older(&mut self, outgoing: &Outgoing) -> Result<Option<Card>, RepoError> {
-        if !self.has_room(1) {
-            return Ok(None);
+    pub(crate) fn towards_older(&mut self, asked: Asked, told: &mut Told<'_>) -> Result<(), RepoError> {
+        let (mut wanted, mut open) = (BTreeMap::new(), BTreeMap::new());
+        for (rid, (outgoing, form)) in asked.into_iter().rev() {
+            let card = match self.way(&outgoing, form)? {
+                Way::Native => self.native(&outgoing)?,
+                Way::Alone => self.whole(&outgoing)?,
+                Way::Expanded(before) => {
+                    wanted.insert(rid, before.as_ref().map(|before| before.rid));
+                    open.insert(rid, (outgoing, before));
+                    continue;
+                }
+            };
+            if told(&outgoing, card).is_break() {
+                return Ok(());
+            }
         }
-        if self.form == Form::Whole || !(SMALL_BYTES + 1..=LARGE_BYTES).contains(&outgoing.size) {
-            return self.whole(outgoing);
+        let mut flow = ControlFlow::Continue(());
+        content::together(self.snap, &wanted, &mut |rid, target, source| {
+            if !self.has_room(1) {
+                return Ok(ControlFlow::Break(()));
+            }
+            let Some((outgoing, before)) = open.remove(&rid) else { return Ok(ControlFlow::Continue(())) };
+            let source = before.as_ref().zip(source).map(|(before, source)| (before.id, source));
+            flow = told(&outgoing, self.delta(&outgoing, target, source));
+            Ok(flow)
+        })?;
+        for (outgoing, _) in open.into_values().rev() {
+            if flow.is_continue() {
+                flow = told(&outgoing, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// How an artifact is sent to who may lack the version before.
+    fn way(&self, outgoing: &Outgoing, form: Form) -> Result<Way, RepoError> {
+        if outgoing.size > LARGE_BYTES {
+            return Ok(Way::Alone);
+        }
+        if form == Form::Whole || outgoing.size <= SMALL_BYTES {
+            return Ok(Way::Expanded(None));
         }
         let deepest = outgoing.privacy.min(self.deepest);
         let usable = |before: &Outgoing| before.privacy <= deepest && before.size <= LARGE_BYTES;
-        let Some(before) = self.outlet.version_before(outgoing.rid)?.filter(usable) else {
-            return self.whole(outgoing);
+        let before = self.outlet.version_before(outgoing.rid)?.filter(usable);
+        let is_source = |before: &Outgoing| outgoing.source.is_some_and(|source| source.rid == before.rid);
+        Ok(if before.as_ref().is_some_and(is_source) { Way::Native } else { Way::Expanded(before) })
+    }
+
+    /// A delta against the source, if that saves something. None if there is no room left.
+    fn delta(
+        &mut self,
+        outgoing: &Outgoing,
+        target: &Bytes,
+        source: Option<(ArtifactId, &Bytes)>,
+    ) -> Option<Card> {
+        let delta = source.map(|(id, source)| (id, delta::create(source, target)));
+        let worth = |delta: &(ArtifactId, Vec<u8>)| {
+            delta.1.len() + WORTH_BYTES <= target.len() && !self.fires(Site::Whole)
         };
-        if outgoing.source.is_some_and(|source| source.rid == before.rid) {
-            return self.native(outgoing);
-        }
-        let target = content::get(self.snap, outgoing.rid)?;
-        let delta = delta::create(&content::get(self.snap, before.rid)?, &target);
-        let worth = delta.len() + WORTH_BYTES <= target.len() && !self.fires(Site::Whole);
-        let (source, bytes) = if worth { (Some(before.id), delta.into()) } else { (None, target) };
-        if !self.has_room(bytes.len() as u64) {
-            return Ok(None);
-        }
-        Ok(Some(self.card(outgoing, source, Payload::Plain(bytes))))
+        let (source, bytes) = match delta.filter(worth) {
+            Some((id, delta)) => (Some(id), delta.into()),
+            None => (None, target.clone()),
+        };
+        let has_room = self.has_room(bytes.len() as u64);
+        has_room.then(|| self.card(outgoing, source, Payload::Plain(bytes)))
     }
 
     /// Whether there is room for an unversioned file, which is then one of those for [`Outbox::unversioned`].

@@ -1,5 +1,7 @@
 //! What is taken in, under which name, and for whom.
 
+use std::ops::ControlFlow;
+
 use xfer::card::Privacy::{self, Private, Public};
 use xfer::hash::{sha1, sha3_256};
 
@@ -321,5 +323,51 @@ fn who_knows_but_the_name_of_a_private_artifact_does_not_make_it_public() {
         with_tx(&mut repo, |tx| put_as(tx, OTHER, Private));
         with_tx(&mut repo, |tx| drop(put(tx, &id, &incoming, Public)));
         assert_eq!(listed(&mut repo, OTHER), expected, "{incoming:?}");
+    }
+}
+
+#[test]
+fn what_is_expanded_together_is_shown_once_with_what_it_was_wanted_with() {
+    let texts: Vec<Vec<u8>> =
+        (0..40).map(|n| format!("{}{n}\n", "The same. ".repeat(20)).into_bytes()).collect();
+    for held_bytes in [100_000, 1000, 0] {
+        let mut repo = repo();
+        repo.set_limits(crate::Limits { held_bytes, cache_bytes: 0, ..crate::Limits::default() }).unwrap();
+        let rids: Vec<Rid> = with_tx(&mut repo, |tx| {
+            for (n, text) in texts.iter().enumerate() {
+                // Two chains, whose newest ones are whole.
+                match texts.get(n + 2) {
+                    Some(newer) => drop(put_delta(tx, newer, text).unwrap()),
+                    None => drop(put_public(tx, text).unwrap()),
+                }
+            }
+            ingest::settle(tx, NOW).unwrap();
+            texts.iter().map(|text| held(tx, &sha3_256(text))).collect()
+        });
+        // Alone, with its delta source, with one of the other chain, with itself, and each with the other.
+        let pairs = [(0, None), (3, Some(5)), (10, Some(31)), (20, Some(20)), (38, Some(1)), (1, Some(38))];
+        let wanted =
+            pairs.iter().map(|&(one, with)| (rids[one], with.map(|with: usize| rids[with]))).collect();
+        let snap = repo.snapshot().unwrap();
+        let mut shown = Vec::new();
+        together(&snap, &wanted, &mut |rid, content, with| {
+            let place = |bytes: &Bytes| texts.iter().position(|text| text == bytes).unwrap();
+            assert_eq!(rid, rids[place(content)]);
+            shown.push((place(content), with.map(place)));
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        shown.sort_unstable();
+        let mut expected = pairs.to_vec();
+        expected.sort_unstable();
+        assert_eq!(shown, expected, "{held_bytes}");
+
+        let mut count = 0;
+        together(&snap, &wanted, &mut |_, _, _| {
+            count += 1;
+            Ok(if count == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
+        .unwrap();
+        assert_eq!(count, 2, "whoever has enough is shown no more");
     }
 }

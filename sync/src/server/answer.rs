@@ -1,6 +1,6 @@
 //! The content of a reply: what was asked for, then the lists at its end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use repo::outgoing::{List, Outgoing};
@@ -9,7 +9,7 @@ use xfer::card::{CloneRequest, Igot, Privacy};
 use xfer::{ArtifactId, Card, Pragma};
 
 use super::orders::{Mode, Orders, Outcome};
-use crate::outbox::Outbox;
+use crate::outbox::{Asked, Form, Outbox};
 use crate::session::{circles, inbox};
 use crate::version::{PRIVATE_IGOT_SINCE, SHA3_SINCE};
 use crate::{Cx, RoundStats, Site, SyncError, tables};
@@ -118,7 +118,7 @@ impl<'a, 'm> Answer<'a, 'm> {
         let records = self.orders.configuration.answer(self.snap, &self.orders.rights)?;
         self.stats.config_sent = records.len() as u64;
         self.cards.extend(records.into_iter().map(Card::Config));
-        let mut asked = BTreeMap::new();
+        let mut asked = Asked::new();
         for id in &self.orders.gimmes {
             let Some(outgoing) = self.outbox.outlet().find(id)? else { continue };
             if self.outbox.is_settled(outgoing.rid) || self.outbox.fires(Site::Unanswered) {
@@ -126,7 +126,7 @@ impl<'a, 'm> Answer<'a, 'm> {
             }
             if outgoing.privacy <= self.outbox.deepest {
                 check_client(self.orders.client.0, &outgoing)?;
-                asked.insert(outgoing.rid, outgoing);
+                asked.insert(outgoing.rid, (outgoing, Form::Delta));
                 continue;
             }
             self.outbox.settle(outgoing.rid);
@@ -143,21 +143,31 @@ impl<'a, 'm> Answer<'a, 'm> {
         Ok(orders.unversioned.answer(snap, outbox, cards, stats)?)
     }
 
-    /// Answers the `gimme` cards, newest first: neighbours in time share most of their content, so they are
-    /// expanded together. What finds no room is announced, so that the client asks again.
-    fn send_asked(&mut self, asked: BTreeMap<Rid, Outgoing>) -> Result<(), Stop> {
-        for outgoing in asked.into_values().rev() {
-            let card = match self.orders.pull {
-                Mode::On => self.outbox.towards_older(&outgoing)?,
-                Mode::Off => self.outbox.native(&outgoing)?,
-            };
-            if let Some(card) = card {
-                self.cards.push(card);
-                continue;
+    /// Answers the `gimme` cards. What finds no room is announced, so that the client asks again.
+    fn send_asked(&mut self, asked: Asked) -> Result<(), Stop> {
+        let mut postponed = Vec::new();
+        let cards = &mut self.cards;
+        let mut told = |outgoing: &Outgoing, card: Option<Card>| {
+            match card {
+                Some(card) => cards.push(card),
+                None => postponed.push((outgoing.rid, Igot { id: outgoing.id, privacy: outgoing.privacy })),
             }
+            ControlFlow::Continue(())
+        };
+        match self.orders.pull {
+            Mode::On => self.outbox.towards_older(asked, &mut told)?,
+            // Newest first, as deltas are stored.
+            Mode::Off => {
+                for (outgoing, _) in asked.into_values().rev() {
+                    let card = self.outbox.native(&outgoing)?;
+                    let _ = told(&outgoing, card);
+                }
+            }
+        }
+        for (rid, igot) in postponed {
             // Once is enough: the list at the end leaves it out.
-            self.outbox.settle(outgoing.rid);
-            self.cards.push(Card::Igot(Igot { id: outgoing.id, privacy: outgoing.privacy }));
+            self.outbox.settle(rid);
+            self.cards.push(Card::Igot(igot));
             self.stats.igots_sent += 1;
         }
         Ok(())
@@ -170,14 +180,18 @@ impl<'a, 'm> Answer<'a, 'm> {
             newest.push(rid);
             if newest.len() < UNASKED { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
+        let mut unasked = Asked::new();
         for rid in newest {
             let Some(outgoing) = self.outbox.outlet().at(rid)? else { continue };
             check_client(self.orders.client.0, &outgoing)?;
             if !self.outbox.is_settled(rid) {
-                self.cards.extend(self.outbox.towards_older(&outgoing)?);
+                unasked.insert(rid, (outgoing, Form::Delta));
             }
         }
-        Ok(())
+        Ok(self.outbox.towards_older(unasked, &mut |_, card| {
+            self.cards.extend(card);
+            ControlFlow::Continue(())
+        })?)
     }
 
     /// Sends artifacts from rid `seqno` on, and says where the next batch starts; 0 if there is none.

@@ -14,7 +14,7 @@ use xfer::{ArtifactId, Card};
 
 use super::locking::Rest;
 use super::reply::Reply;
-use crate::outbox::{Form, Outbox};
+use crate::outbox::{Asked, Form, Outbox};
 use crate::{RoundStats, Site};
 
 /// Stock servers that let us pull and not push say so in a message that begins so.
@@ -216,21 +216,15 @@ impl Pushing {
 
     /// Sends what the peer asked for. Says whether there is room for more.
     fn answer(&mut self, outbox: &mut Outbox<'_>, cards: &mut Vec<Card>) -> Result<bool, RepoError> {
-        let mut asked = BTreeMap::new();
+        let mut asked = Asked::new();
         for id in self.asked.clone() {
             let found = outbox.outlet().find(&id)?.filter(|found| found.privacy <= self.granted);
             match found {
-                Some(outgoing) => drop(asked.insert(outgoing.rid, outgoing)),
+                Some(outgoing) => self.add(outgoing, &mut asked),
                 None => drop(self.asked.remove(&id)),
             }
         }
-        // Newest first: neighbours in time share most of their content, so they are expanded together.
-        for outgoing in asked.into_values().rev() {
-            if !self.send(&outgoing, outbox, cards)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        self.send(asked, outbox, cards)
     }
 
     /// Sends what was made here, as far as there is room: the rest is announced.
@@ -240,37 +234,42 @@ impl Pushing {
         outbox: &mut Outbox<'_>,
         cards: &mut Vec<Card>,
     ) -> Result<(), RepoError> {
+        let mut unsent = Asked::new();
         for rid in unsent::all(snap)? {
             let Some(outgoing) = outbox.outlet().at(rid)? else { continue };
             let known = outbox.is_settled(rid) || self.sent.contains_key(&outgoing.id);
-            if known || outgoing.privacy > self.granted {
-                continue;
-            }
-            if !self.send(&outgoing, outbox, cards)? {
-                break;
+            if !known && outgoing.privacy <= self.granted {
+                self.add(outgoing, &mut unsent);
             }
         }
-        Ok(())
+        self.send(unsent, outbox, cards).map(drop)
     }
 
-    /// Says whether there was room.
+    fn add(&self, outgoing: Outgoing, asked: &mut Asked) {
+        let form = if self.sent.contains_key(&outgoing.id) { Form::Whole } else { self.form };
+        asked.insert(outgoing.rid, (outgoing, form));
+    }
+
+    /// Says whether there was room for all.
     fn send(
         &mut self,
-        outgoing: &Outgoing,
+        asked: Asked,
         outbox: &mut Outbox<'_>,
         cards: &mut Vec<Card>,
     ) -> Result<bool, RepoError> {
-        outbox.form = if self.sent.contains_key(&outgoing.id) { Form::Whole } else { self.form };
-        let Some(card) = outbox.towards_older(outgoing)? else {
-            self.request.rest = Some(outgoing.rid);
-            return Ok(false);
-        };
-        let bytes = card.payload_bytes() as u64;
-        let is_delta = matches!(&card, Card::File(file) if file.delta_source.is_some());
-        let form = if is_delta { Form::Delta } else { Form::Whole };
-        self.request.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes, form });
-        cards.push(card);
-        Ok(true)
+        outbox.towards_older(asked, &mut |outgoing, card| {
+            let Some(card) = card else {
+                self.request.rest = Some(outgoing.rid);
+                return ControlFlow::Break(());
+            };
+            let bytes = card.payload_bytes() as u64;
+            let is_delta = matches!(&card, Card::File(file) if file.delta_source.is_some());
+            let form = if is_delta { Form::Delta } else { Form::Whole };
+            self.request.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes, form });
+            cards.push(card);
+            ControlFlow::Continue(())
+        })?;
+        Ok(self.request.rest.is_none())
     }
 
     fn announce(&self, outbox: &Outbox<'_>, scope: Scope, cards: &mut Vec<Card>) -> Result<(), RepoError> {
