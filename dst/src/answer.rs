@@ -97,11 +97,13 @@ impl Chances {
         self.answers.push(answer);
     }
 
-    /// Notes whether the round brought anything.
-    pub fn brought(&mut self, artifacts: usize) {
+    /// Notes how many artifacts the round brought. `came` are those that were in it and are here: what was asked for and
+    /// another session brought before counts as brought, too.
+    pub fn brought(&mut self, artifacts: usize, came: impl IntoIterator<Item = ArtifactId>) {
+        let is_answered = || came.into_iter().any(|id| self.asking.contains(&id));
         self.idle = match (artifacts, self.asking.is_empty()) {
             (0, true) => self.idle,
-            (0, false) => self.idle + 1,
+            (0, false) if !is_answered() => self.idle + 1,
             _ => 0,
         };
     }

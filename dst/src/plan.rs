@@ -152,6 +152,8 @@ pub struct Plan {
     pub more_bulk: u64,
     /// How often two peers go on from one check-in at once, while they cannot reach each other.
     pub forks: u64,
+    /// How often two peers write the same rows, or the same file, at once, while they cannot reach each other.
+    pub quarrels: u64,
     /// How requests are framed, and with them replies. What is not compressed is not protected from damage, so that
     /// only calm runs have it; most of them do: compressing takes a fifth of their time.
     pub framing: ContentType,
@@ -234,7 +236,7 @@ impl Plan {
             limits,
             budgets: match edition {
                 Edition::First => vec![Budgets::default(); nodes],
-                Edition::Second => Budgets::draw(seed, nodes, are_shipped),
+                Edition::Second | Edition::Third => Budgets::draw(seed, nodes, are_shipped),
             },
             step: step(seed, level, edition),
             skews: skews(seed, level, nodes, edition),
@@ -249,6 +251,7 @@ impl Plan {
             bulk: bulk(draws.on("bulk", 0), level, edition),
             more_bulk: 0,
             forks: 0,
+            quarrels: 0,
             framing: framing(seed, level),
             span: 60_000,
         };
@@ -263,6 +266,9 @@ impl Plan {
         if edition != Edition::First {
             plan.draw_forks();
             plan.draw_more_bulk();
+        }
+        if edition >= Edition::Third {
+            plan.draw_quarrels();
         }
         // What stock knows nothing of. Nor does it say what it withholds, so that who asks it for one artifact at a time
         // would ask for the same for ever.
@@ -286,6 +292,13 @@ impl Plan {
         let dice = &mut Dice::of(self.seed, "forks", 0);
         let chance = if self.level == Level::Calm { Ratio::new(1, 12) } else { Ratio::new(1, 3) };
         self.forks = if dice.hits(chance) { dice.between(1, 2) } else { 0 };
+    }
+
+    /// In some runs two users write the same.
+    fn draw_quarrels(&mut self) {
+        let dice = &mut Dice::of(self.seed, "quarrels", 0);
+        let chance = if self.level == Level::Calm { Ratio::new(1, 12) } else { Ratio::new(1, 2) };
+        self.quarrels = if dice.hits(chance) { dice.between(1, 3) } else { 0 };
     }
 
     /// In half of the runs with many files there are some more later. Where they make several clusters, limits are those that
@@ -450,7 +463,9 @@ fn step(seed: u64, level: Level, edition: Edition) -> Option<u64> {
     match (level, edition) {
         (Level::Calm, _) => None,
         (_, Edition::First) => Some(1),
-        (_, Edition::Second) => Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400])),
+        (_, Edition::Second | Edition::Third) => {
+            Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400]))
+        }
     }
 }
 
@@ -459,12 +474,12 @@ fn bulk(dice: &mut Dice, level: Level, edition: Edition) -> u64 {
     // Calm runs are to be many.
     let (chance, several) = match (edition, level) {
         (Edition::First, _) => (Ratio::new(1, 20), Ratio::NEVER),
-        (Edition::Second, Level::Calm) => (Ratio::new(1, 14), Ratio::new(1, 40)),
-        (Edition::Second, _) => (Ratio::new(1, 20), Ratio::new(1, 12)),
+        (Edition::Second | Edition::Third, Level::Calm) => (Ratio::new(1, 14), Ratio::new(1, 40)),
+        (Edition::Second | Edition::Third, _) => (Ratio::new(1, 20), Ratio::new(1, 12)),
     };
     if !dice.hits(chance) {
         0
-    } else if edition == Edition::Second && dice.hits(several) {
+    } else if edition != Edition::First && dice.hits(several) {
         dice.between(SEVERAL_CLUSTERS + 1, SEVERAL_CLUSTERS + 100)
     } else {
         dice.between(100, 130)

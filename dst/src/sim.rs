@@ -8,6 +8,7 @@ mod exchange;
 mod forgery;
 mod forks;
 mod mishap;
+mod quarrels;
 mod rivals;
 mod settle;
 mod side;
@@ -147,6 +148,8 @@ enum Event {
     Rival(Rival),
     /// Users of two peers go on from one check-in at once.
     Fork { number: u64, edge: usize },
+    /// Users of two peers write the same.
+    Quarrel { number: u64, edge: usize },
     /// A user checks in many files.
     Bulk(usize),
     /// A session begins over an edge.
@@ -339,6 +342,7 @@ impl Sim {
         }
         self.plan_actions();
         self.plan_forks();
+        self.plan_quarrels();
         self.plan_more_bulk();
         self.plan_sessions();
         self.plan_visits();
@@ -398,6 +402,7 @@ impl Sim {
             Event::Announced(edge) => self.hear_announcement(edge),
             Event::Act { number, at } => self.act(number, at),
             Event::Fork { number, edge } => self.fork(number, edge),
+            Event::Quarrel { number, edge } => self.quarrel(number, edge),
             Event::Bulk(at) => self.bulk_again(at),
             Event::Begin { number, edge } => self.begin(number, edge),
             Event::Side { feature, at, number } => self.act_aside(feature, at, number),

@@ -386,7 +386,8 @@ impl Sim {
             talk.released.extend(unsent.difference(&node.known.unsent));
         }
         let stored_now = node.known.held.len() + node.known.waiting.len();
-        talk.chances.brought(stored_now.saturating_sub(stored));
+        let came = files(&reply).filter(|id| node.known.held.contains_key(id));
+        talk.chances.brought(stored_now.saturating_sub(stored), came);
         match progress {
             Ok(progress) => {
                 talk.hear(&reply);
@@ -463,7 +464,12 @@ pub(super) fn unreasonable(talk: &Talk, error: &SyncError) -> Violation {
 }
 
 fn brings(message: &Message, id: &ArtifactId) -> bool {
-    message.cards.iter().any(|card| matches!(card, Card::File(file) if file.id == *id))
+    files(message).any(|file| file == *id)
+}
+
+/// What a message brings.
+fn files(message: &Message) -> impl Iterator<Item = ArtifactId> + '_ {
+    message.cards.iter().filter_map(|card| if let Card::File(file) = card { Some(file.id) } else { None })
 }
 
 fn read(body: &Body) -> Result<Message, String> {
