@@ -62,6 +62,10 @@ pub struct Chances {
     pub open: BTreeSet<ArtifactId>,
     /// Whether any round was damaged on its way.
     pub damaged: bool,
+    /// What was asked for in vain, and was not announced then.
+    pub absent: BTreeSet<ArtifactId>,
+    /// What of that was announced afterwards, and was not asked for since.
+    pub late: BTreeSet<ArtifactId>,
     /// Rounds in a row that asked for something and brought nothing.
     pub idle: u32,
 }
@@ -95,6 +99,16 @@ impl Chances {
         self.spoilt.extend(self.asking.intersection(&answer.evaded));
         self.open = std::mem::take(&mut answer.open);
         self.answers.push(answer);
+    }
+
+    /// Notes what a reply that was taken in brings and announces.
+    pub fn compare(&mut self, came: &BTreeSet<ArtifactId>, announced: &BTreeSet<ArtifactId>) {
+        self.late.retain(|id| !self.asking.contains(id));
+        let is_late = |id: &&ArtifactId| self.absent.contains(*id) && !self.asking.contains(*id);
+        self.late.extend(announced.iter().filter(is_late));
+        self.absent.retain(|id| !announced.contains(id));
+        let is_absent = |id: &&ArtifactId| !came.contains(*id) && !announced.contains(*id);
+        self.absent.extend(self.asking.iter().filter(is_absent));
     }
 
     /// Notes how many artifacts the round brought. `came` are those that were in it and are here: what was asked for and

@@ -92,6 +92,12 @@ fn left_behind(
         let others = || chances.asked.intersection(client.missed).any(|other| !is_here(other));
         !client.missed.contains(id) || !others()
     };
+    let is_late = |id: &&ArtifactId| {
+        chances.open.contains(*id) && !is_here(id) && !known.waiting.contains(*id) && !is_excused(id)
+    };
+    if let Some(id) = chances.late.iter().find(is_late) {
+        return Some((*id, "was announced after it was asked for in vain, and nobody asked again"));
+    }
     let unasked = lacking.iter().find(|id| {
         chances.open.contains(id) && !chances.asked.contains(id) && has_turn(id) && !is_excused(id)
     });
