@@ -154,6 +154,8 @@ pub struct Plan {
     pub forks: u64,
     /// How often two peers write the same rows, or the same file, at once, while they cannot reach each other.
     pub quarrels: u64,
+    /// The edge over which two sessions at once pull the same, an artifact a reply.
+    pub race: Option<usize>,
     /// How requests are framed, and with them replies. What is not compressed is not protected from damage, so that
     /// only calm runs have it; most of them do: compressing takes a fifth of their time.
     pub framing: ContentType,
@@ -252,6 +254,7 @@ impl Plan {
             more_bulk: 0,
             forks: 0,
             quarrels: 0,
+            race: None,
             framing: framing(seed, level),
             span: 60_000,
         };
@@ -269,6 +272,7 @@ impl Plan {
         }
         if edition >= Edition::Third {
             plan.draw_quarrels();
+            plan.draw_race();
         }
         // What stock knows nothing of. Nor does it say what it withholds, so that who asks it for one artifact at a time
         // would ask for the same for ever.
@@ -299,6 +303,19 @@ impl Plan {
         let dice = &mut Dice::of(self.seed, "quarrels", 0);
         let chance = if self.level == Level::Calm { Ratio::new(1, 12) } else { Ratio::new(1, 2) };
         self.quarrels = if dice.hits(chance) { dice.between(1, 3) } else { 0 };
+    }
+
+    /// Where two sessions at once are a fault that is on, some servers have room for one artifact a reply.
+    fn draw_race(&mut self) {
+        let dice = &mut Dice::of(self.seed, "race", 0);
+        let at = dice.place(self.edges.len());
+        let Edge { client, server, .. } = self.edges[at];
+        let are_frond = self.stock[client].is_none() && self.stock[server].is_none();
+        let may_race = self.faults.contains_key(&Fault::Crowd) && are_frond && !self.makes_several_clusters();
+        if may_race && dice.hits(Ratio::new(1, 6)) {
+            self.race = Some(at);
+            self.limits[server] = limits::narrow();
+        }
     }
 
     /// In half of the runs with many files there are some more later. Where they make several clusters, limits are those that

@@ -9,6 +9,7 @@ mod forgery;
 mod forks;
 mod mishap;
 mod quarrels;
+mod race;
 mod rivals;
 mod settle;
 mod side;
@@ -150,6 +151,8 @@ enum Event {
     Fork { number: u64, edge: usize },
     /// Users of two peers write the same.
     Quarrel { number: u64, edge: usize },
+    /// A user makes what two sessions are about to pull.
+    Race(usize),
     /// A user checks in many files.
     Bulk(usize),
     /// A session begins over an edge.
@@ -346,6 +349,7 @@ impl Sim {
         self.plan_actions();
         self.plan_forks();
         self.plan_quarrels();
+        self.plan_race();
         self.plan_more_bulk();
         self.plan_sessions();
         self.plan_visits();
@@ -424,6 +428,7 @@ impl Sim {
             Event::Announced(edge) => self.hear_announcement(edge),
             Event::Act { number, at } => self.act(number, at),
             Event::Fork { number, edge } => self.fork(number, edge),
+            Event::Race(edge) => self.race(edge),
             Event::Quarrel { number, edge } => self.quarrel(number, edge),
             Event::Bulk(at) => self.bulk_again(at),
             Event::Begin { number, edge } => self.begin(number, edge),

@@ -89,6 +89,11 @@ pub fn unbounded(limits: &Limits) -> Limits {
     }
 }
 
+/// Usual ones, with room for one artifact a reply.
+pub(super) fn narrow() -> Limits {
+    Limits { reply_bytes: 1, ..usual() }
+}
+
 /// Those that are shipped, under which sessions may have more rounds.
 pub(super) fn usual() -> Limits {
     // Under small ones a row of a table takes two rounds.
