@@ -156,6 +156,8 @@ pub struct Plan {
     pub quarrels: u64,
     /// The edge over which two sessions at once pull the same, an artifact a reply.
     pub race: Option<usize>,
+    /// The edge whose server loses a cluster and all that it lists, and whose client shuns some of that.
+    pub loss: Option<usize>,
     /// How requests are framed, and with them replies. What is not compressed is not protected from damage, so that
     /// only calm runs have it; most of them do: compressing takes a fifth of their time.
     pub framing: ContentType,
@@ -255,6 +257,7 @@ impl Plan {
             forks: 0,
             quarrels: 0,
             race: None,
+            loss: None,
             framing: framing(seed, level),
             span: 60_000,
         };
@@ -273,6 +276,7 @@ impl Plan {
         if edition >= Edition::Third {
             plan.draw_quarrels();
             plan.draw_race();
+            plan.draw_loss();
         }
         // What stock knows nothing of. Nor does it say what it withholds, so that who asks it for one artifact at a time
         // would ask for the same for ever.
@@ -318,6 +322,22 @@ impl Plan {
         }
     }
 
+    /// Where backups come back, some servers begin anew with one that is as old as the run, and ask for one artifact a reply.
+    fn draw_loss(&mut self) {
+        let dice = &mut Dice::of(self.seed, "loss", 0);
+        let at = dice.place(self.edges.len());
+        let Edge { client, server, login, letters, .. } = self.edges[at];
+        let are_frond = self.stock[client].is_none() && self.stock[server].is_none();
+        let is_new = self.births[server] == Birth::Empty;
+        let may_push = login == Login::Password && !LESS.contains(&letters);
+        let may_lose = self.faults.contains_key(&Fault::Restore) && !self.makes_several_clusters();
+        if may_lose && are_frond && is_new && may_push && dice.hits(Ratio::new(1, 4)) {
+            self.loss = Some(at);
+            self.bulk = self.bulk.max(dice.between(100, 110));
+            self.limits[server] = limits::shy();
+        }
+    }
+
     /// In half of the runs with many files there are some more later. Where they make several clusters, limits are those that
     /// are shipped: one artifact a round would take all the time that there is.
     fn draw_more_bulk(&mut self) {
@@ -350,7 +370,11 @@ impl Plan {
 
     fn leave_out(&mut self, item: &Item) {
         match *item {
-            Item::Fault(fault) => drop(self.faults.remove(&fault)),
+            Item::Fault(fault) => {
+                self.faults.remove(&fault);
+                self.race = self.race.filter(|_| fault != Fault::Crowd);
+                self.loss = self.loss.filter(|_| fault != Fault::Restore);
+            }
             Item::Peer(peer) => {
                 let peer = peer as usize;
                 let edges = self.edges.iter().enumerate();

@@ -7,6 +7,7 @@ mod ending;
 mod exchange;
 mod forgery;
 mod forks;
+mod loss;
 mod mishap;
 mod quarrels;
 mod race;
@@ -153,6 +154,8 @@ enum Event {
     Quarrel { number: u64, edge: usize },
     /// A user makes what two sessions are about to pull.
     Race(usize),
+    /// A server loses what a cluster lists.
+    Loss(usize),
     /// A user checks in many files.
     Bulk(usize),
     /// A session begins over an edge.
@@ -340,6 +343,7 @@ impl Sim {
         for at in 0..self.nodes.len() {
             self.restored_aside(at)?;
         }
+        self.plan_loss()?;
         if !self.script.lacks(&Item::Action(0)) {
             self.act(0, 0)?;
         }
@@ -429,6 +433,7 @@ impl Sim {
             Event::Act { number, at } => self.act(number, at),
             Event::Fork { number, edge } => self.fork(number, edge),
             Event::Race(edge) => self.race(edge),
+            Event::Loss(edge) => self.lose(edge),
             Event::Quarrel { number, edge } => self.quarrel(number, edge),
             Event::Bulk(at) => self.bulk_again(at),
             Event::Begin { number, edge } => self.begin(number, edge),

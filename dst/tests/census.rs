@@ -36,7 +36,7 @@ const WORK: &str = "
     lost, reply overtaken, request cut to nothing, request doubled, request late, request lost, request overtaken, rights
     changed, row define, row denied, row extend, row nothing, row put, row putmany, row
     quarrel, row quarrelled, row remove, row rival, row toolong, setting changed, several clusters, shun, tag, technote, ticket, time
-    was up, two sessions at once, user changed, verify, went back to a backup, wiki, write links
+    was up, two sessions at once, user changed, verify, went back to a backup, went back to the beginning, wiki, write links
 ";
 
 /// What happened in some runs.

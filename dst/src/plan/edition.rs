@@ -10,8 +10,8 @@ pub enum Edition {
     First,
     /// Each concern has a generator of its own for each peer or edge.
     Second,
-    /// Two users write the same at once, some by clocks that are days ahead; backups are as old as a run; slow are such peers
-    /// as others ask.
+    /// Two users write the same at once, some by clocks that are days ahead; two sessions race for the same; backups are as old
+    /// as a run; slow are such peers as others ask.
     #[default]
     Third,
 }

@@ -89,6 +89,11 @@ pub fn unbounded(limits: &Limits) -> Limits {
     }
 }
 
+/// Usual ones, that ask for one artifact a reply.
+pub(super) fn shy() -> Limits {
+    Limits { reply_gimmes: 1, ..usual() }
+}
+
 /// Usual ones, with room for one artifact a reply.
 pub(super) fn narrow() -> Limits {
     Limits { reply_bytes: 1, ..usual() }
