@@ -318,7 +318,7 @@ impl Plan {
         let may_race = self.faults.contains_key(&Fault::Crowd) && are_frond && !self.makes_several_clusters();
         if may_race && dice.hits(Ratio::new(1, 6)) {
             self.race = Some(at);
-            self.limits[server] = limits::narrow();
+            limits::replace(&mut self.limits, server, limits::narrow());
         }
     }
 
@@ -334,7 +334,7 @@ impl Plan {
         if may_lose && are_frond && is_new && may_push && dice.hits(Ratio::new(1, 4)) {
             self.loss = Some(at);
             self.bulk = self.bulk.max(dice.between(100, 110));
-            self.limits[server] = limits::shy();
+            limits::replace(&mut self.limits, server, limits::shy());
         }
     }
 

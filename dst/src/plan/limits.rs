@@ -89,6 +89,14 @@ pub fn unbounded(limits: &Limits) -> Limits {
     }
 }
 
+/// Gives one peer others, which take more rounds than those that are shipped leave room for.
+pub(super) fn replace(limits: &mut [Limits], peer: usize, others: Limits) {
+    for limits in limits.iter_mut().filter(|limits| **limits == Limits::default()) {
+        *limits = usual();
+    }
+    limits[peer] = others;
+}
+
 /// Usual ones, that ask for one artifact a reply.
 pub(super) fn shy() -> Limits {
     Limits { reply_gimmes: 1, ..usual() }

@@ -56,7 +56,11 @@ impl Sim {
         if !ends.into_iter().all(can) || !(has_tables || self.plan.edges[edge].unversioned) {
             return Ok(());
         }
-        let quarrel = Quarrel::draw(number, has_tables, &mut self.dice("kind of quarrel", number));
+        let mut quarrel = Quarrel::draw(number, has_tables, &mut self.dice("kind of quarrel", number));
+        if quarrel.table.is_none() && self.nodes.len() > 2 {
+            // Where others pass them on, two versions that are dated far ahead take each other's place until their time is near.
+            quarrel.ahead = [0, 0];
+        }
         if self.plan.level != Level::Calm {
             self.tell(&format!("peers {} and {} are parted", ends[0], ends[1]));
             self.switch(Fault::LinkDown, edge, |down| down + 1);
