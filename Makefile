@@ -20,7 +20,7 @@ CARGO ?= cargo
 BENCH ?=
 FUZZ_SECONDS ?= 300
 SIM_SEEDS ?= 500
-SIM_EDITION ?= 2
+SIM_EDITION ?= 3
 SOAK_MINUTES ?= 10
 # Milliseconds, so that two runs a second apart have no seed in common. Read once: all that runs has the same seeds.
 ifndef SIM_FIRST
@@ -69,7 +69,7 @@ sim:
 	$(CARGO) build --locked --release -p frond-dst
 	@echo "$(SIM_SEEDS) seeds from $(SIM_FIRST) on; again: make sim SIM_FIRST=$(SIM_FIRST) SIM_SEEDS=$(SIM_SEEDS)"
 	$(SIM) sweep --edition $(SIM_EDITION) --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + $(SIM_SEEDS))
-	$(SIM) meta --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + 50)
+	$(SIM) meta --edition $(SIM_EDITION) --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + 50)
 
 mutants:
 	sh dst/mutants.sh

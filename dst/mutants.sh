@@ -237,7 +237,7 @@ fail() {
 
 # play SEED LEVEL [EDITION]: one run. The status is that of the command, 124 if it does not end.
 play() {
-    timeout "$endless" "$binary" run --seed "$1" --level "$2" --edition "${3:-2}" >"$work/out" 2>"$work/err"
+    timeout "$endless" "$binary" run --seed "$1" --level "$2" --edition "${3:-3}" >"$work/out" 2>"$work/err"
 }
 
 # find_endless NAME FROM: of a soak that did not end, which run it was: sets seed and level. Every ten seconds the soak
@@ -261,7 +261,7 @@ find_endless() {
 hunt_kept() {
     start=$(date +%s)
     played=0
-    edition=2
+    edition=3
     while read -r seed level _; do
         case $seed in '' | '#'*) continue ;; esac
         [ "$seed" = edition ] && edition=$level && continue

@@ -62,6 +62,10 @@ pub struct Chances {
     pub open: BTreeSet<ArtifactId>,
     /// Whether any round was damaged on its way.
     pub damaged: bool,
+    /// What was asked for in vain, and was not announced then.
+    pub absent: BTreeSet<ArtifactId>,
+    /// What of that was announced afterwards, and was not asked for since.
+    pub late: BTreeSet<ArtifactId>,
     /// Rounds in a row that asked for something and brought nothing.
     pub idle: u32,
 }
@@ -97,11 +101,23 @@ impl Chances {
         self.answers.push(answer);
     }
 
-    /// Notes whether the round brought anything.
-    pub fn brought(&mut self, artifacts: usize) {
+    /// Notes what a reply that was taken in brings and announces.
+    pub fn compare(&mut self, came: &BTreeSet<ArtifactId>, announced: &BTreeSet<ArtifactId>) {
+        self.late.retain(|id| !self.asking.contains(id));
+        let is_late = |id: &&ArtifactId| self.absent.contains(*id) && !self.asking.contains(*id);
+        self.late.extend(announced.iter().filter(is_late));
+        self.absent.retain(|id| !announced.contains(id));
+        let is_absent = |id: &&ArtifactId| !came.contains(*id) && !announced.contains(*id);
+        self.absent.extend(self.asking.iter().filter(is_absent));
+    }
+
+    /// Notes how many artifacts the round brought. `came` are those that were in it and are here: what was asked for and
+    /// another session brought before counts as brought, too.
+    pub fn brought(&mut self, artifacts: usize, came: impl IntoIterator<Item = ArtifactId>) {
+        let is_answered = || came.into_iter().any(|id| self.asking.contains(&id));
         self.idle = match (artifacts, self.asking.is_empty()) {
             (0, true) => self.idle,
-            (0, false) => self.idle + 1,
+            (0, false) if !is_answered() => self.idle + 1,
             _ => 0,
         };
     }

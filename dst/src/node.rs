@@ -137,6 +137,7 @@ pub struct Node {
     pub door: Option<Door>,
     /// An earlier state.
     backup: Option<Backup>,
+    beginning: Option<Backup>,
     /// As many as the disk has room for.
     most_pages: u64,
 }
@@ -186,6 +187,7 @@ impl Node {
             written_aside: None,
             door: Dice::of(plan.seed, "doorkeepers", 0).hits(Ratio::new(1, 2)).then(Door::default),
             backup: None,
+            beginning: None,
             most_pages: FREE_PAGES,
         };
         node.found(plan, index)?;
@@ -337,6 +339,20 @@ impl Node {
         let (repo, stage, accounts) = (self.repo.copy_in_memory()?, self.stage, self.accounts.clone());
         self.backup = Some(Backup { repo, stage, accounts, stock: self.stock.clone() });
         Ok(())
+    }
+
+    /// Keeps a copy that no later one takes the place of.
+    pub fn keep_beginning(&mut self) -> Result<(), RepoError> {
+        let backup = self.backup.take();
+        self.back_up()?;
+        self.beginning = std::mem::replace(&mut self.backup, backup);
+        Ok(())
+    }
+
+    /// Goes back to that one.
+    pub fn begin_anew(&mut self) -> Result<bool, RepoError> {
+        self.backup = self.beginning.take();
+        self.restore()
     }
 
     /// Goes back to the copy, if there is one. Says whether there was.

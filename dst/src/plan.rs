@@ -152,6 +152,12 @@ pub struct Plan {
     pub more_bulk: u64,
     /// How often two peers go on from one check-in at once, while they cannot reach each other.
     pub forks: u64,
+    /// How often two peers write the same rows, or the same file, at once, while they cannot reach each other.
+    pub quarrels: u64,
+    /// The edge over which two sessions at once pull the same, an artifact a reply.
+    pub race: Option<usize>,
+    /// The edge whose server loses a cluster and all that it lists, and whose client shuns some of that.
+    pub loss: Option<usize>,
     /// How requests are framed, and with them replies. What is not compressed is not protected from damage, so that
     /// only calm runs have it; most of them do: compressing takes a fifth of their time.
     pub framing: ContentType,
@@ -234,7 +240,7 @@ impl Plan {
             limits,
             budgets: match edition {
                 Edition::First => vec![Budgets::default(); nodes],
-                Edition::Second => Budgets::draw(seed, nodes, are_shipped),
+                Edition::Second | Edition::Third => Budgets::draw(seed, nodes, are_shipped),
             },
             step: step(seed, level, edition),
             skews: skews(seed, level, nodes, edition),
@@ -249,6 +255,9 @@ impl Plan {
             bulk: bulk(draws.on("bulk", 0), level, edition),
             more_bulk: 0,
             forks: 0,
+            quarrels: 0,
+            race: None,
+            loss: None,
             framing: framing(seed, level),
             span: 60_000,
         };
@@ -263,6 +272,11 @@ impl Plan {
         if edition != Edition::First {
             plan.draw_forks();
             plan.draw_more_bulk();
+        }
+        if edition >= Edition::Third {
+            plan.draw_quarrels();
+            plan.draw_race();
+            plan.draw_loss();
         }
         // What stock knows nothing of. Nor does it say what it withholds, so that who asks it for one artifact at a time
         // would ask for the same for ever.
@@ -286,6 +300,42 @@ impl Plan {
         let dice = &mut Dice::of(self.seed, "forks", 0);
         let chance = if self.level == Level::Calm { Ratio::new(1, 12) } else { Ratio::new(1, 3) };
         self.forks = if dice.hits(chance) { dice.between(1, 2) } else { 0 };
+    }
+
+    /// In some runs two users write the same.
+    fn draw_quarrels(&mut self) {
+        let dice = &mut Dice::of(self.seed, "quarrels", 0);
+        let chance = if self.level == Level::Calm { Ratio::new(1, 12) } else { Ratio::new(1, 2) };
+        self.quarrels = if dice.hits(chance) { dice.between(1, 3) } else { 0 };
+    }
+
+    /// Where two sessions at once are a fault that is on, some servers have room for one artifact a reply.
+    fn draw_race(&mut self) {
+        let dice = &mut Dice::of(self.seed, "race", 0);
+        let at = dice.place(self.edges.len());
+        let Edge { client, server, .. } = self.edges[at];
+        let are_frond = self.stock[client].is_none() && self.stock[server].is_none();
+        let may_race = self.faults.contains_key(&Fault::Crowd) && are_frond && !self.makes_several_clusters();
+        if may_race && dice.hits(Ratio::new(1, 6)) {
+            self.race = Some(at);
+            limits::replace(&mut self.limits, server, limits::narrow());
+        }
+    }
+
+    /// Where backups come back, some servers begin anew with one that is as old as the run, and ask for one artifact a reply.
+    fn draw_loss(&mut self) {
+        let dice = &mut Dice::of(self.seed, "loss", 0);
+        let at = dice.place(self.edges.len());
+        let Edge { client, server, login, letters, .. } = self.edges[at];
+        let are_frond = self.stock[client].is_none() && self.stock[server].is_none();
+        let is_new = self.births[server] == Birth::Empty;
+        let may_push = login == Login::Password && !LESS.contains(&letters);
+        let may_lose = self.faults.contains_key(&Fault::Restore) && !self.makes_several_clusters();
+        if may_lose && are_frond && is_new && may_push && dice.hits(Ratio::new(1, 4)) {
+            self.loss = Some(at);
+            self.bulk = self.bulk.max(dice.between(100, 110));
+            limits::replace(&mut self.limits, server, limits::shy());
+        }
     }
 
     /// In half of the runs with many files there are some more later. Where they make several clusters, limits are those that
@@ -320,7 +370,11 @@ impl Plan {
 
     fn leave_out(&mut self, item: &Item) {
         match *item {
-            Item::Fault(fault) => drop(self.faults.remove(&fault)),
+            Item::Fault(fault) => {
+                self.faults.remove(&fault);
+                self.race = self.race.filter(|_| fault != Fault::Crowd);
+                self.loss = self.loss.filter(|_| fault != Fault::Restore);
+            }
             Item::Peer(peer) => {
                 let peer = peer as usize;
                 let edges = self.edges.iter().enumerate();
@@ -450,7 +504,9 @@ fn step(seed: u64, level: Level, edition: Edition) -> Option<u64> {
     match (level, edition) {
         (Level::Calm, _) => None,
         (_, Edition::First) => Some(1),
-        (_, Edition::Second) => Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400])),
+        (_, Edition::Second | Edition::Third) => {
+            Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400]))
+        }
     }
 }
 
@@ -459,12 +515,12 @@ fn bulk(dice: &mut Dice, level: Level, edition: Edition) -> u64 {
     // Calm runs are to be many.
     let (chance, several) = match (edition, level) {
         (Edition::First, _) => (Ratio::new(1, 20), Ratio::NEVER),
-        (Edition::Second, Level::Calm) => (Ratio::new(1, 14), Ratio::new(1, 40)),
-        (Edition::Second, _) => (Ratio::new(1, 20), Ratio::new(1, 12)),
+        (Edition::Second | Edition::Third, Level::Calm) => (Ratio::new(1, 14), Ratio::new(1, 40)),
+        (Edition::Second | Edition::Third, _) => (Ratio::new(1, 20), Ratio::new(1, 12)),
     };
     if !dice.hits(chance) {
         0
-    } else if edition == Edition::Second && dice.hits(several) {
+    } else if edition != Edition::First && dice.hits(several) {
         dice.between(SEVERAL_CLUSTERS + 1, SEVERAL_CLUSTERS + 100)
     } else {
         dice.between(100, 130)

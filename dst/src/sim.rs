@@ -7,7 +7,10 @@ mod ending;
 mod exchange;
 mod forgery;
 mod forks;
+mod loss;
 mod mishap;
+mod quarrels;
+mod race;
 mod rivals;
 mod settle;
 mod side;
@@ -35,7 +38,7 @@ use crate::feature::Feature;
 use crate::meant::Meant;
 use crate::model::{Model, Violation};
 use crate::node::{Node, Power, Stage, Templates, name};
-use crate::plan::{Fault, Level, Plan};
+use crate::plan::{Edition, Fault, Level, Plan};
 use crate::queue::{Moment, Queue};
 use crate::script::{Item, Script};
 use crate::shape::Shape;
@@ -147,6 +150,12 @@ enum Event {
     Rival(Rival),
     /// Users of two peers go on from one check-in at once.
     Fork { number: u64, edge: usize },
+    /// Users of two peers write the same.
+    Quarrel { number: u64, edge: usize },
+    /// A user makes what two sessions are about to pull.
+    Race(usize),
+    /// A server loses what a cluster lists.
+    Loss(usize),
     /// A user checks in many files.
     Bulk(usize),
     /// A session begins over an edge.
@@ -227,6 +236,9 @@ struct Sim {
     trace: Trace,
     tally: Tally,
 }
+
+/// Numbers of sessions that begin soon after another one of their client are from here on, below twice as many.
+const TWINS: u64 = 500_000;
 
 /// No run has as many: the largest ones have some ten thousand.
 const MOST_EVENTS: u64 = 1_000_000;
@@ -331,6 +343,7 @@ impl Sim {
         for at in 0..self.nodes.len() {
             self.restored_aside(at)?;
         }
+        self.plan_loss()?;
         if !self.script.lacks(&Item::Action(0)) {
             self.act(0, 0)?;
         }
@@ -339,6 +352,8 @@ impl Sim {
         }
         self.plan_actions();
         self.plan_forks();
+        self.plan_quarrels();
+        self.plan_race();
         self.plan_more_bulk();
         self.plan_sessions();
         self.plan_visits();
@@ -366,10 +381,29 @@ impl Sim {
                 true => (dice.below(1_000) as Moment, number as usize),
                 false => (self.moment(&mut dice), dice.place(edges)),
             };
-            if !self.script.lacks(&Item::Session(number)) && !self.plan.unused.contains(&edge) {
-                self.queue.plan(when, Event::Begin { number, edge });
+            self.plan_session(number, edge, when);
+            if self.has_twin(number) {
+                let mut dice = self.dice("twin of a session", number);
+                let client = self.plan.edges[edge].client;
+                let others: Vec<usize> =
+                    (0..edges).filter(|&at| self.plan.edges[at].client == client).collect();
+                let (later, edge) = (dice.below(2_000) as Moment, *dice.pick(&others));
+                self.plan_session(TWINS + number, edge, when + later);
             }
         }
+    }
+
+    fn plan_session(&mut self, number: u64, edge: usize, when: Moment) {
+        if !self.script.lacks(&Item::Session(number)) && !self.plan.unused.contains(&edge) {
+            self.queue.plan(when, Event::Begin { number, edge });
+        }
+    }
+
+    /// Whether another session of the same client begins soon after this one, where two at once are a fault that is on.
+    fn has_twin(&self, number: u64) -> bool {
+        self.plan.edition >= Edition::Third
+            && self.is_on(Fault::Crowd)
+            && self.dice("has a twin", number).hits(Ratio::new(1, 3))
     }
 
     fn plan_visits(&mut self) {
@@ -398,6 +432,9 @@ impl Sim {
             Event::Announced(edge) => self.hear_announcement(edge),
             Event::Act { number, at } => self.act(number, at),
             Event::Fork { number, edge } => self.fork(number, edge),
+            Event::Race(edge) => self.race(edge),
+            Event::Loss(edge) => self.lose(edge),
+            Event::Quarrel { number, edge } => self.quarrel(number, edge),
             Event::Bulk(at) => self.bulk_again(at),
             Event::Begin { number, edge } => self.begin(number, edge),
             Event::Side { feature, at, number } => self.act_aside(feature, at, number),
@@ -621,7 +658,9 @@ impl Sim {
             return self.ask_daemon(edge);
         }
         let busy = self.talks.values().any(|talk| self.plan.edges[talk.edge].client == client);
-        if busy && (self.nodes[client].stage == Stage::Unborn || !self.hits(Site::Crowd, number.into())) {
+        let is_twin = (TWINS..2 * TWINS).contains(&number);
+        let may_crowd = |sim: &mut Self| is_twin || sim.hits(Site::Crowd, number.into());
+        if busy && (self.nodes[client].stage == Stage::Unborn || !may_crowd(self)) {
             return Ok(());
         }
         let kind = match self.nodes[client].stage {

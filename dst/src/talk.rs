@@ -47,6 +47,8 @@ pub struct Talk {
     pub watch: Watch,
     /// What the peer offered in replies that were taken in.
     pub offered: BTreeSet<ArtifactId>,
+    /// What came in such replies, be it false.
+    pub came: BTreeSet<ArtifactId>,
     /// What the peer asked for in such replies.
     pub wishes: BTreeSet<ArtifactId>,
     /// Versions of files without history that it named: a later one in place of an earlier one.
@@ -121,6 +123,7 @@ impl Talk {
             patience: dice.below(4) as u32,
             watch: Watch::default(),
             offered: BTreeSet::new(),
+            came: BTreeSet::new(),
             wishes: BTreeSet::new(),
             files: BTreeMap::new(),
             hollow: BTreeSet::new(),
@@ -150,7 +153,10 @@ impl Talk {
         self.hollow.extend(stock::hollow_files(reply));
         for card in &reply.cards {
             match card {
-                Card::File(file) if file.privacy <= self.deepest() => drop(self.offered.insert(file.id)),
+                Card::File(file) if file.privacy <= self.deepest() => {
+                    self.offered.insert(file.id);
+                    self.came.insert(file.id);
+                }
                 Card::Gimme(id) => drop(self.wishes.insert(*id)),
                 Card::Pragma(Pragma::CiLockFail { .. }) => self.is_barred = true,
                 Card::Igot(igot) if igot.privacy <= self.deepest() => drop(self.offered.insert(igot.id)),

@@ -357,6 +357,17 @@ impl Worker<'_> {
         Ok(format!("puts {name} at {}", entry.version.mtime))
     }
 
+    /// Writes the file that others write too.
+    pub fn put_one(&mut self, repo: &mut Repo) -> Result<String, AuthorError> {
+        let tx = repo.begin()?;
+        let name = UvName::new("one").expect("a name that all peers take");
+        let content = self.content(Privacy::Public);
+        self.mean_file(name.as_str(), Change::Put(content.clone()));
+        let entry = unversioned::put(&tx, &name, &content, self.coarse_time())?;
+        tx.commit()?;
+        Ok(format!("puts {name} at {}", entry.version.mtime))
+    }
+
     fn remove_file(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
         let live = unversioned::list(tx)?.into_iter().filter(|entry| entry.version.hash.is_some());
         let names: Vec<Text> = live.map(|entry| entry.name).collect();

@@ -32,11 +32,11 @@ const WORK: &str = "
     forged message, forged pragma, forged pull, forged push, forged reqconfig, forged table, forged uvfile, forged uvgimme,
     forged uvigot, fork, fork across peers, forum post, link down, link down one way, lock asked for, lock given up, lock in the way, look around, merge, message cut,
     message flipped, no room to write, noise, pack, pick, private
-    check-in, rearrange, rebuild, reply by a slow peer, reply cut to nothing, reply late, reply
+    check-in, quarrel over a file, quarrel over a file by a clock ahead, quarrel over rows, quarrel over rows by a clock ahead, race, rearrange, rebuild, reply by a slow peer, reply cut to nothing, reply late, reply
     lost, reply overtaken, request cut to nothing, request doubled, request late, request lost, request overtaken, rights
     changed, row define, row denied, row extend, row nothing, row put, row putmany, row
-    quarrel, row remove, row rival, row toolong, setting changed, several clusters, shun, tag, technote, ticket, time
-    was up, two sessions at once, user changed, verify, went back to a backup, wiki, write links
+    quarrel, row quarrelled, row remove, row rival, row toolong, setting changed, several clusters, shun, tag, technote, ticket, time
+    was up, two sessions at once, user changed, verify, went back to a backup, went back to the beginning, wiki, write links
 ";
 
 /// What happened in some runs.

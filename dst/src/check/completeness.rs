@@ -92,6 +92,12 @@ fn left_behind(
         let others = || chances.asked.intersection(client.missed).any(|other| !is_here(other));
         !client.missed.contains(id) || !others()
     };
+    let is_late = |id: &&ArtifactId| {
+        chances.open.contains(*id) && !is_here(id) && !known.waiting.contains(*id) && !is_excused(id)
+    };
+    if let Some(id) = chances.late.iter().find(is_late) {
+        return Some((*id, "was announced after it was asked for in vain, and nobody asked again"));
+    }
     let unasked = lacking.iter().find(|id| {
         chances.open.contains(id) && !chances.asked.contains(id) && has_turn(id) && !is_excused(id)
     });
@@ -101,11 +107,16 @@ fn left_behind(
 /// Whether this cannot come, or not in this session: it was damaged on its way or passed over, refused, sent as a file
 /// without content, or is a delta of what is shunned here.
 fn is_let_go(talk: &Talk, client: &Known, id: &ArtifactId) -> bool {
-    // A delta that was damaged on its way shows that only when its source comes; then it is not asked for again at once.
     client.barred.contains(id)
-        || talk.watch.dropped.contains(id)
+        || has_come_false(talk, id)
         || talk.hollow.contains(id)
         || talk.chances.spoilt.contains(id)
+}
+
+/// Whether it came and was refused. A delta that was damaged on its way shows that only when its source comes; what came in
+/// this session, or for a clone, is not asked for again at once, and what waited since an earlier session is.
+fn has_come_false(talk: &Talk, id: &ArtifactId) -> bool {
+    talk.watch.dropped.contains(id) && (talk.kind == Kind::Clone || talk.came.contains(id))
 }
 
 /// What has to come so that a delta can be expanded; itself if it is none that waits, one of them if they run in a circle.

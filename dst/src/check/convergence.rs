@@ -23,7 +23,7 @@ pub struct Flows {
 }
 
 /// When a file was changed, and to what; none: it was deleted.
-type Version = (i64, Option<ArtifactId>);
+pub(super) type Version = (i64, Option<ArtifactId>);
 
 /// Compares all peers.
 pub fn check(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {

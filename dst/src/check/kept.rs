@@ -3,6 +3,7 @@
 
 use xfer::ArtifactId;
 
+use super::convergence::Version;
 use crate::known::Known;
 use crate::model::Violation;
 
@@ -15,6 +16,9 @@ pub fn check(before: &Known, now: &Known) -> Result<(), Violation> {
     for (name, version) in &before.files {
         match now.files.get(name) {
             Some(later) if later >= version => {}
+            // Of two that are dated too far ahead what was said of them decides, and the one that is taken is kept as of an
+            // earlier time.
+            Some(later) if said(now, name, later) >= said(before, name, version) => {}
             later => {
                 let text = format!("{name} was {version:?} and is {later:?}");
                 return Err(Violation::new("kept", text));
@@ -22,4 +26,9 @@ pub fn check(before: &Known, now: &Known) -> Result<(), Violation> {
         }
     }
     Ok(())
+}
+
+/// A version as of the time that was said of it.
+fn said(known: &Known, name: &str, version: &Version) -> Version {
+    (known.ahead.get(name).copied().unwrap_or(version.0).max(version.0), version.1)
 }

@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 
 use clap::Args;
 use dst::plan::Level;
+use dst::script::Script;
 use dst::sim;
 
 use super::report;
-use super::{Failure, Many, Verdict};
+use super::{Editions, Failure, Many, Verdict};
 
 /// Run many seeds twice each, and compare the traces.
 ///
@@ -17,21 +18,24 @@ use super::{Failure, Many, Verdict};
 pub(super) struct Meta {
     #[command(flatten)]
     many: Many,
+    #[command(flatten)]
+    editions: Editions,
 }
 
 impl Meta {
     pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
         let mut differs = false;
+        let script = |seed, level| Script::new(seed, level).of_edition(self.editions.edition);
         for level in self.many.levels.all() {
             let job = |(seed, level): (u64, Level), templates: &_| {
-                let one = sim::run(seed, level, templates, usize::MAX)?.trace;
-                let other = sim::run(seed, level, templates, usize::MAX)?.trace;
+                let one = sim::play(&script(seed, level), templates, usize::MAX)?.trace;
+                let other = sim::play(&script(seed, level), templates, usize::MAX)?.trace;
                 Ok(first_difference(&one.last(), &other.last()))
             };
             self.many.run(level, job, |(seed, level), difference| {
                 let Some(difference) = difference else { return Ok(ControlFlow::Continue(())) };
                 differs = true;
-                report::seed_differs(out, seed, level, &difference)?;
+                report::seed_differs(out, &script(seed, level), &difference)?;
                 Ok(ControlFlow::Break(()))
             })?;
             if differs {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use dst::plan::{self, Edition, Level, Plan};
-use dst::script::Item;
+use dst::plan::{self, Edition, Plan};
+use dst::script::{Item, Script};
 use dst::sim::Outcome;
 use sync::Limits;
 
@@ -30,10 +30,7 @@ pub(super) fn broken(out: &mut impl Write, outcome: Outcome, again: &str) -> io:
 /// The same of a seed of which nothing is left out.
 pub(super) fn seed_broken(out: &mut impl Write, outcome: Outcome) -> io::Result<()> {
     let (seed, level) = (outcome.seed, outcome.level.name());
-    let edition = match outcome.plan.edition {
-        edition if edition == Edition::default() => String::new(),
-        edition => format!(" --edition {}", edition.number()),
-    };
+    let edition = words(outcome.plan.edition);
     broken(out, outcome, &format!("run --seed {seed} --level {level}{edition}"))?;
     writeln!(
         out,
@@ -41,26 +38,26 @@ pub(super) fn seed_broken(out: &mut impl Write, outcome: Outcome) -> io::Result<
     )
 }
 
+/// What a command line has to say of an edition.
+fn words(edition: Edition) -> String {
+    if edition == Edition::default() { String::new() } else { format!(" --edition {}", edition.number()) }
+}
+
 /// Writes where two runs of a seed differ, and the words that compare them again.
-pub(super) fn seed_differs(
-    out: &mut impl Write,
-    seed: u64,
-    level: Level,
-    difference: &str,
-) -> io::Result<()> {
-    let level = level.name();
+pub(super) fn seed_differs(out: &mut impl Write, script: &Script, difference: &str) -> io::Result<()> {
+    let (seed, level, edition) = (script.seed, script.level.name(), words(script.edition));
     writeln!(out, "seed {seed} {level} is not the same twice:\n{difference}")?;
-    writeln!(out, "again: {CALL} meta --seeds {seed}..{} --level {level}", seed.saturating_add(1))
+    writeln!(out, "again: {CALL} meta --seeds {seed}..{} --level {level}{edition}", seed.saturating_add(1))
 }
 
 /// What was decided beforehand, a line each.
 pub(super) fn options(plan: &Plan) -> String {
     let mut text = String::new();
-    let Plan { shape, births, sessions, actions, forks, framing, .. } = plan;
+    let Plan { shape, births, sessions, actions, forks, quarrels, framing, .. } = plan;
     let peers = births.len();
     let _ = writeln!(
         text,
-        "{shape:?} of {peers} peers, {sessions} sessions, {actions} changes, {forks} forks, {framing:?}"
+        "{shape:?} of {peers} peers, {sessions} sessions, {actions} changes, {forks} forks, {quarrels} quarrels, {framing:?}"
     );
     for (at, edge) in plan.edges.iter().enumerate().filter(|(at, _)| !plan.unused.contains(at)) {
         let private = if edge.private { ", private" } else { "" };
@@ -127,7 +124,7 @@ fn bounds(limits: &Limits) -> String {
 mod tests {
     use super::*;
     use dst::node::Templates;
-    use dst::script::Script;
+    use dst::plan::Level;
     use dst::sim;
 
     /// A run that breaks the rule for trials, with lines to spare.

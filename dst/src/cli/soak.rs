@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use clap::Args;
 use dst::plan::Level;
+use dst::script::Script;
 use dst::sim::{self, Tally};
 
 use super::clock::{Clock, fresh_seed};
 use super::pool::Pool;
 use super::report::SHOWN;
 use super::sweep::{After, Found};
-use super::{Failure, Levels, Verdict};
+use super::{Editions, Failure, Levels, Verdict};
 
 /// Run fresh seeds for a time, until one breaks a rule.
 ///
@@ -24,6 +25,8 @@ pub(super) struct Soak {
     minutes: Duration,
     #[command(flatten)]
     levels: Levels,
+    #[command(flatten)]
+    editions: Editions,
     /// The first seed; without it, one from the clock.
     #[arg(long, value_name = "N")]
     from: Option<u64>,
@@ -45,7 +48,9 @@ impl Soak {
         let clock = Clock::start();
         let seeds = (first..=u64::MAX).flat_map(|seed| levels.iter().map(move |&level| (seed, level)));
         let tasks = seeds.take_while(|_| clock.passed() < self.minutes);
-        let job = |(seed, level): (u64, Level), templates: &_| sim::run(seed, level, templates, SHOWN);
+        let script = |seed, level| Script::new(seed, level).of_edition(self.editions.edition);
+        let job =
+            |(seed, level): (u64, Level), templates: &_| sim::play(&script(seed, level), templates, SHOWN);
         let (mut found, mut told) = (Found::new(self.after), Duration::ZERO);
         let (mut runs, mut last, mut tally) = (0_u64, first, Tally::default());
         self.pool.run(tasks, job, |(seed, _), outcome| {

@@ -16,7 +16,7 @@ pub(super) fn draw(seed: u64, level: Level, nodes: usize, edition: Edition) -> V
         Level::Rough => Ratio::new(1, 2),
         Level::Hostile => Ratio::new(3, 4),
     };
-    if edition == Edition::Second && Dice::of(seed, "shipped limits", 0).hits(Ratio::new(1, 3)) {
+    if edition != Edition::First && Dice::of(seed, "shipped limits", 0).hits(Ratio::new(1, 3)) {
         return vec![Limits::default(); nodes];
     }
     let mut draw = |node: usize| {
@@ -39,7 +39,7 @@ fn extreme(dice: &mut Dice, slow: &mut Dice, edition: Edition) -> Limits {
     let usual = usual();
     let (most_sent, most_replied) = match edition {
         Edition::First => (250_000, 5_000_000),
-        Edition::Second => (20_000, 20_000),
+        Edition::Second | Edition::Third => (20_000, 20_000),
     };
     let limits = Limits {
         send_bytes: *dice.pick(&[0, 1, 300, 2_000, most_sent]),
@@ -51,7 +51,7 @@ fn extreme(dice: &mut Dice, slow: &mut Dice, edition: Edition) -> Limits {
     };
     match edition {
         Edition::First => limits,
-        Edition::Second => {
+        Edition::Second | Edition::Third => {
             Limits { first_send_bytes: *dice.pick(&[300, 300, limits.first_send_bytes]), ..limits }
         }
     }
@@ -87,6 +87,24 @@ pub fn unbounded(limits: &Limits) -> Limits {
         session_bytes: usual.session_bytes,
         ..limits.clone()
     }
+}
+
+/// Gives one peer others, which take more rounds than those that are shipped leave room for.
+pub(super) fn replace(limits: &mut [Limits], peer: usize, others: Limits) {
+    for limits in limits.iter_mut().filter(|limits| **limits == Limits::default()) {
+        *limits = usual();
+    }
+    limits[peer] = others;
+}
+
+/// Usual ones, that ask for one artifact a reply.
+pub(super) fn shy() -> Limits {
+    Limits { reply_gimmes: 1, ..usual() }
+}
+
+/// Usual ones, with room for one artifact a reply.
+pub(super) fn narrow() -> Limits {
+    Limits { reply_bytes: 1, ..usual() }
 }
 
 /// Those that are shipped, under which sessions may have more rounds.

@@ -5,6 +5,7 @@
 //! # Whatever follows a # is for people.
 //! seed 876
 //! level hostile
+//! edition 3
 //! expect convergence 0123456789abcdef
 //! without fault delay crash
 //! without action 1-4 6
@@ -70,9 +71,7 @@ impl Script {
             text.push('\n');
         }
         let _ = writeln!(text, "seed {}\nlevel {}", self.seed, self.level.name());
-        if self.edition != Edition::default() {
-            let _ = writeln!(text, "edition {}", self.edition.number());
-        }
+        let _ = writeln!(text, "edition {}", self.edition.number());
         if let Some(Expected { invariant, hash }) = &self.expected {
             let _ = writeln!(text, "expect {invariant} {hash:016x}");
         }
@@ -309,7 +308,7 @@ fn parse_turn(text: &str) -> Result<Turn, String> {
 }
 
 fn parse_edition(text: &str) -> Result<Edition, String> {
-    Edition::of(parse_number(text)?).ok_or_else(|| format!("'{text}' is none of 1, 2"))
+    Edition::of(parse_number(text)?).ok_or_else(|| format!("'{text}' is none of 1, 2, 3"))
 }
 
 fn parse_feature(name: &str) -> Result<Feature, String> {
@@ -347,6 +346,7 @@ mod tests {
     const WHOLE: &str = "frond-dst script 1
 seed 876
 level hostile
+edition 3
 expect convergence 00000000000000ff
 planted action 3
 planted hit lose-reply 5.1
@@ -413,7 +413,7 @@ without hit crash-after-work 5
             ("frond-dst script 1\nseed -1", 2, "'-1' is no number"),
             ("frond-dst script 1\nseed 18446744073709551616", 2, "too large"),
             ("frond-dst script 1\nseed", 2, "one word"),
-            ("frond-dst script 1\nedition 3", 2, "'3' is none of 1, 2"),
+            ("frond-dst script 1\nedition 4", 2, "'4' is none of 1, 2, 3"),
             ("frond-dst script 1\nwithout choice Full", 2, "'Full' is none of full, whole"),
             ("frond-dst script 1\nwithout feature", 2, "which feature?"),
             ("frond-dst script 1\nlevel mild", 2, "'mild' is none of calm"),

@@ -6,7 +6,7 @@ use repo::unversioned::FUTURE_SECONDS;
 use sync::schedule::Outcome;
 use sync::{Cx, Guard, Limits, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
 use xfer::body::{Body, pack, unpack};
-use xfer::card::Igot;
+use xfer::card::{Igot, Privacy};
 use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
 
 use super::mishap::Way;
@@ -386,9 +386,12 @@ impl Sim {
             talk.released.extend(unsent.difference(&node.known.unsent));
         }
         let stored_now = node.known.held.len() + node.known.waiting.len();
-        talk.chances.brought(stored_now.saturating_sub(stored));
+        let came = files(&reply).filter(|id| node.known.held.contains_key(id));
+        talk.chances.brought(stored_now.saturating_sub(stored), came);
         match progress {
             Ok(progress) => {
+                let announced = announced(&reply, talk.deepest()).collect();
+                talk.chances.compare(&files(&reply).collect(), &announced);
                 talk.hear(&reply);
                 if progress == Progress::Done {
                     self.pass_over_files_ahead(talk);
@@ -463,7 +466,20 @@ pub(super) fn unreasonable(talk: &Talk, error: &SyncError) -> Violation {
 }
 
 fn brings(message: &Message, id: &ArtifactId) -> bool {
-    message.cards.iter().any(|card| matches!(card, Card::File(file) if file.id == *id))
+    files(message).any(|file| file == *id)
+}
+
+/// What a message announces to who wants nothing that is more private.
+fn announced(message: &Message, deepest: Privacy) -> impl Iterator<Item = ArtifactId> + '_ {
+    message.cards.iter().filter_map(move |card| match card {
+        Card::Igot(igot) if igot.privacy <= deepest => Some(igot.id),
+        _ => None,
+    })
+}
+
+/// What a message brings.
+fn files(message: &Message) -> impl Iterator<Item = ArtifactId> + '_ {
+    message.cards.iter().filter_map(|card| if let Card::File(file) = card { Some(file.id) } else { None })
 }
 
 fn read(body: &Body) -> Result<Message, String> {

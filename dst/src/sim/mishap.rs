@@ -5,7 +5,7 @@ use xfer::body::{Body, ContentType};
 
 use super::forgery::{Forged, forge_card, forge_content};
 use super::{Event, Parcel, Sim, broken};
-use crate::dice::Turn;
+use crate::dice::{Ratio, Turn};
 use crate::model::Violation;
 use crate::node::{Power, Stage};
 use crate::plan::{Edge, Edition, Fault, Level};
@@ -196,6 +196,7 @@ impl Sim {
         for fault in faults {
             let places = match fault {
                 Fault::LinkDown | Fault::OneWay | Fault::Rights => edges,
+                Fault::Slow if self.plan.edition >= Edition::Third => edges,
                 Fault::Crash | Fault::DiskFull | Fault::ClockJump | Fault::Restore | Fault::Slow => nodes,
                 _ => continue,
             };
@@ -207,6 +208,11 @@ impl Sim {
                 // A copy may be much older than a link is down.
                 let longest = if fault == Fault::Restore { 45_000 } else { 15_000 };
                 let until = when + dice.between(1_000, longest) as Moment;
+                let (when, until) = match fault {
+                    Fault::Restore => self.age_of_backup(number, (when, until)),
+                    _ => (when, until),
+                };
+                let place = self.struck(fault, place);
                 if self.script.lacks(&Item::Strike(fault, number)) {
                     continue;
                 }
@@ -219,6 +225,25 @@ impl Sim {
                     self.queue.plan(until, Event::Heal(fault, place));
                 }
             }
+        }
+    }
+
+    /// When a copy is made and comes back: some are as old as the run.
+    fn age_of_backup(&self, number: u64, drawn: (Moment, Moment)) -> (Moment, Moment) {
+        let mut dice = self.dice("age of a backup", number);
+        if self.plan.edition < Edition::Third || dice.hits(Ratio::new(1, 2)) {
+            return drawn;
+        }
+        let span = self.plan.span as u64;
+        (dice.below(span / 12) as Moment, dice.between(span / 2, span) as Moment)
+    }
+
+    /// Whom a strike at this place is for. Only who is asked can be slow to answer.
+    fn struck(&self, fault: Fault, place: usize) -> usize {
+        if fault == Fault::Slow && self.plan.edition >= Edition::Third {
+            self.plan.edges[place].server
+        } else {
+            place
         }
     }
 
@@ -302,7 +327,7 @@ impl Sim {
     fn loses_replies(&self, edge: usize) -> bool {
         match self.plan.edition {
             Edition::First => edge.is_multiple_of(2),
-            Edition::Second => self.dice("way of a link", edge as u64).below(2) == 0,
+            Edition::Second | Edition::Third => self.dice("way of a link", edge as u64).below(2) == 0,
         }
     }
 

@@ -57,6 +57,8 @@ pub enum Kind {
     PutMany,
     /// A row is written that is on its way here.
     Rival,
+    /// Rows are written that somebody else writes at once.
+    Quarrelled,
     /// A row is deleted.
     Remove,
     /// A row was another user's.
@@ -191,6 +193,38 @@ impl Scribe<'_> {
         Ok(self.done(&user, Kind::Rival, what))
     }
 
+    /// Writes the rows that have these keys, all or none.
+    pub fn quarrel(
+        &mut self,
+        repo: &mut Repo,
+        name: &SqlName,
+        keys: Vec<Values>,
+    ) -> Result<Done, TableError> {
+        let tx = repo.begin()?;
+        let user = node::name(self.peer);
+        let what = format!("writes {} of {name}, as {user}", keys.len());
+        if !self.tables.contains_key(name.as_str()) {
+            return Ok(self.done(&user, Kind::Nothing, what));
+        }
+        let mut writer = Writer::open(&tx, name, self.now)?;
+        for key in keys {
+            let expected = self.is_allowed(name.as_str(), &key, &user);
+            let row = self.filled(key, &writer, 2);
+            self.mean(name, &row, &user, writer.table());
+            match writer.put(row, &user) {
+                Ok(_) => {}
+                Err(TableError::NotTheOwner(_)) => {
+                    self.meant.clear();
+                    return Ok(self.denied(&user, what, expected));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        writer.finish()?;
+        tx.commit()?;
+        Ok(self.done(&user, Kind::Quarrelled, what))
+    }
+
     /// A row with this key and something in its other columns; `count` rows are to be written at once.
     fn filled(&mut self, mut row: Values, writer: &Writer<'_>, count: u64) -> Values {
         let columns = writer.table().definition.columns();
@@ -312,6 +346,14 @@ impl Scribe<'_> {
             }),
         })
     }
+}
+
+/// The key of one of the rows that a quarrel is about.
+pub fn quarrel_key(number: u64, slot: i64) -> Values {
+    Values::from([
+        (sql("who"), Value::Text(format!("quarrel {number}"))),
+        (sql("slot"), Value::Integer(slot)),
+    ])
 }
 
 fn sql(name: &str) -> SqlName {

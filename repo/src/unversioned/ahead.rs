@@ -33,12 +33,13 @@ pub(super) fn note(tx: &Tx<'_>, name: &str, kept: &Version, said: i64) -> Result
     Ok(())
 }
 
-/// Has a change that is made here count as later than what was said of the version that it replaces.
+/// Has a change that is made here count as later than what was said of the version that it replaces, and as of no earlier
+/// time than its own: the clock here may be ahead, too.
 pub(super) fn go_on(tx: &Tx<'_>, here: Option<&Entry>, version: &Version) -> Result<(), RepoError> {
     let Some(here) = here else { return Ok(()) };
     let name = here.name.to_str_lossy();
     match said(tx, &name, &here.version)? {
-        Some(said) => note(tx, &name, version, said.saturating_add(1)),
+        Some(said) => note(tx, &name, version, said.saturating_add(1).max(claimed(version.mtime))),
         None => Ok(()),
     }
 }

@@ -302,3 +302,21 @@ fn a_change_made_here_stays_though_what_it_replaces_was_dated_far_ahead() {
         });
     }
 }
+
+#[test]
+fn a_change_made_here_by_a_clock_that_is_ahead_too_gives_way_to_later_ones_only() {
+    let soon = NOW.seconds() + FUTURE_SECONDS;
+    let changes: [fn(&Tx<'_>, UnixTime); 3] = [
+        |tx, time| drop(put(tx, &name("a"), b"2", time).unwrap()),
+        |tx, time| drop(touch(tx, "a", time).unwrap().unwrap()),
+        |tx, time| drop(remove(tx, "a", time).unwrap().unwrap()),
+    ];
+    for change in changes {
+        with(|tx| {
+            assert_eq!(take_file(tx, &file("a", soon + 100, b"1"), NOW).unwrap(), Taken::Stored);
+            change(tx, at(soon + 500));
+            assert_eq!(take_file(tx, &file("a", soon + 400, b"3"), NOW).unwrap(), Taken::Ignored);
+            assert_eq!(take_file(tx, &file("a", soon + 600, b"3"), NOW).unwrap(), Taken::Stored);
+        });
+    }
+}

@@ -1,0 +1,40 @@
+//! Races: two sessions of one client pull the same at once, an artifact a round, and either is behind the other one now and
+//! then.
+
+use super::{Event, Sim, TWINS};
+use crate::model::Violation;
+use crate::node::{Power, Stage};
+use crate::queue::Moment;
+use crate::script::Item;
+
+/// The number of what the user makes.
+const NUMBER: u64 = 900;
+/// Numbers of the files that it makes, such as nobody else does.
+const FILES: std::ops::Range<u64> = 90_000..90_012;
+/// Numbers of the sessions.
+const SESSIONS: std::ops::Range<u64> = TWINS + 10_000..TWINS + 10_002;
+
+impl Sim {
+    pub(super) fn plan_race(&mut self) {
+        let Some(edge) = self.plan.race else { return };
+        let mut dice = self.dice("race", 1);
+        let when = self.moment(&mut dice);
+        self.queue.plan(when, Event::Race(edge));
+    }
+
+    pub(super) fn race(&mut self, edge: usize) -> Result<(), Violation> {
+        let server = self.plan.edges[edge].server;
+        let is_there = self.nodes[server].power == Power::On && self.nodes[server].stage == Stage::Whole;
+        if !is_there || self.script.lacks(&Item::Action(NUMBER)) {
+            return Ok(());
+        }
+        self.done.insert(Item::Action(NUMBER));
+        self.census.note("race");
+        self.work(NUMBER, server, |mut worker, repo| worker.bulk(repo, FILES))?;
+        for number in SESSIONS {
+            let later = self.dice("start of a race", number).below(100) as Moment;
+            self.plan_session(number, edge, self.now + later);
+        }
+        Ok(())
+    }
+}
