@@ -14,7 +14,7 @@ use xfer::ArtifactId;
 
 pub(crate) use self::store::rcvid;
 pub use self::store::{add, name, put};
-pub use self::together::{Visit, together};
+pub use self::together::{Shown, Visit, together};
 use crate::blob::{self, PHANTOM_SIZE};
 use crate::zlib::FrameError;
 use crate::{RepoError, Rid, Snapshot, Tx, dangling, delta, private};

@@ -68,7 +68,8 @@ pub struct Limits {
     pub cache_bytes: usize,
     /// Bytes of the file's pages that are kept for the next reader.
     pub page_bytes: usize,
-    /// Bytes of delta sources held while artifacts are verified, besides the largest of them.
+    /// Bytes of delta sources held while artifacts are expanded, besides the largest of them; about twice as many where
+    /// sizes that the file records prove wrong.
     pub held_bytes: usize,
     /// Threads that hash artifacts. What comes out does not depend on it.
     pub threads: usize,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use repo::content::Shown;
 use repo::outgoing::{Outgoing, Outlet, Source};
 use repo::unversioned::{self, Entry, Version};
 use repo::zlib::Codec;
@@ -22,6 +23,8 @@ use crate::{Buggify, Cx, Site};
 const WORTH_BYTES: usize = 50;
 /// Artifacts up to this size are not worth a delta.
 const SMALL_BYTES: u32 = 100;
+/// So many artifacts are expanded together.
+const MOST_TOGETHER: usize = 5000;
 /// Artifacts above this size are not worth the memory that making a delta takes.
 const LARGE_BYTES: u32 = 8 << 20;
 
@@ -47,8 +50,8 @@ pub(crate) struct Outbox<'a> {
     pub(crate) deepest: Privacy,
 }
 
-/// What is asked for, by rid, and how it is to be sent.
-pub(crate) type Asked = BTreeMap<Rid, (Outgoing, Form)>;
+/// What is asked for, each once, and how it is to be sent.
+pub(crate) type Asked<'i> = &'i mut dyn Iterator<Item = Result<(Outgoing, Form), RepoError>>;
 
 /// Hears of an artifact, and of its card if there was room.
 type Told<'t> = dyn FnMut(&Outgoing, Option<Card>) -> ControlFlow<()> + 't;
@@ -166,36 +169,64 @@ impl<'a> Outbox<'a> {
         Ok(Some(self.card(outgoing, Some(source.id), Payload::Plain(delta.into()))))
     }
 
-    /// Makes `file` cards of deltas against the versions before, or of the artifacts themselves, in the order in which
-    /// expanding them takes the least work. `told` hears of each with its card, or without if there is no room left, and may
-    /// break.
+    /// Makes `file` cards of deltas against the versions before, or of the artifacts themselves. `told` hears of each with
+    /// its card, or without if there is no room left, and may break. As many as may fill the message are taken from `asked`
+    /// at a time, and expanded together; so they are told of in about its order.
     ///
     /// A peer that lacks the source asks for it in a later request. So that it never meets a cycle, all
     /// deltas of all pulls go one way, towards older versions; most stored ones go the other way.
-    pub(crate) fn towards_older(&mut self, asked: Asked, told: &mut Told<'_>) -> Result<(), RepoError> {
-        let (mut wanted, mut open) = (BTreeMap::new(), BTreeMap::new());
-        for (rid, (outgoing, form)) in asked.into_iter().rev() {
-            let card = match self.way(&outgoing, form)? {
-                Way::Native => self.native(&outgoing)?,
-                Way::Alone => self.whole(&outgoing)?,
-                Way::Expanded(before) => {
-                    wanted.insert(rid, before.as_ref().map(|before| before.rid));
-                    open.insert(rid, (outgoing, before));
-                    continue;
+    pub(crate) fn towards_older(&mut self, asked: Asked<'_>, told: &mut Told<'_>) -> Result<(), RepoError> {
+        let mut is_done = false;
+        while !is_done {
+            let (mut wanted, mut open, mut bytes) = (BTreeMap::new(), BTreeMap::new(), 0);
+            is_done = true;
+            for next in &mut *asked {
+                let (outgoing, form) = next?;
+                let way = if self.has_room(1) { Some(self.way(&outgoing, form)?) } else { None };
+                let card = match way {
+                    None => None,
+                    Some(Way::Native) => self.native(&outgoing)?,
+                    Some(Way::Alone) => self.whole(&outgoing)?,
+                    Some(Way::Expanded(before)) => {
+                        bytes += u64::from(outgoing.frame_size);
+                        wanted.insert(outgoing.rid, before.as_ref().map(|before| before.rid));
+                        open.insert(outgoing.rid, (outgoing, before));
+                        is_done = open.len() < MOST_TOGETHER && bytes < self.room();
+                        if is_done {
+                            continue;
+                        }
+                        break;
+                    }
+                };
+                if told(&outgoing, card).is_break() {
+                    return Ok(());
                 }
-            };
-            if told(&outgoing, card).is_break() {
+            }
+            if self.expand(&wanted, open, told)?.is_break() {
                 return Ok(());
             }
         }
+        Ok(())
+    }
+
+    /// Sends what is `wanted` with the versions before, or tells of what finds no room.
+    fn expand(
+        &mut self,
+        wanted: &BTreeMap<Rid, Option<Rid>>,
+        mut open: BTreeMap<Rid, (Outgoing, Option<Outgoing>)>,
+        told: &mut Told<'_>,
+    ) -> Result<ControlFlow<()>, RepoError> {
         let mut flow = ControlFlow::Continue(());
-        content::together(self.snap, &wanted, &mut |rid, target, source| {
+        content::together(self.snap, wanted, &mut |shown| {
+            let Some(Shown { rid, content, with }) = shown else {
+                return Ok(if self.is_late() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+            };
             if !self.has_room(1) {
                 return Ok(ControlFlow::Break(()));
             }
             let Some((outgoing, before)) = open.remove(&rid) else { return Ok(ControlFlow::Continue(())) };
-            let source = before.as_ref().zip(source).map(|(before, source)| (before.id, source));
-            flow = told(&outgoing, self.delta(&outgoing, target, source));
+            let source = before.as_ref().zip(with).map(|(before, with)| (before.id, with));
+            flow = told(&outgoing, self.delta(&outgoing, content, source));
             Ok(flow)
         })?;
         for (outgoing, _) in open.into_values().rev() {
@@ -203,7 +234,7 @@ impl<'a> Outbox<'a> {
                 flow = told(&outgoing, None);
             }
         }
-        Ok(())
+        Ok(flow)
     }
 
     /// How an artifact is sent to who may lack the version before.
@@ -292,9 +323,12 @@ impl<'a> Outbox<'a> {
 
     fn has_room(&self, bytes: u64) -> bool {
         self.files + self.uv_files == 0
-            || (self.bytes.saturating_add(bytes) <= self.budget
-                && self.clock.is_none_or(|clock| clock() < self.deadline)
-                && !self.fires(Site::Full))
+            || (self.bytes.saturating_add(bytes) <= self.budget && !self.is_late() && !self.fires(Site::Full))
+    }
+
+    /// Whether this message is to take up no more, and has something.
+    fn is_late(&self) -> bool {
+        self.files + self.uv_files > 0 && self.clock.is_some_and(|clock| clock() >= self.deadline)
     }
 
     fn card(&mut self, outgoing: &Outgoing, delta_source: Option<ArtifactId>, payload: Payload) -> Card {

@@ -350,7 +350,8 @@ fn what_is_expanded_together_is_shown_once_with_what_it_was_wanted_with() {
             pairs.iter().map(|&(one, with)| (rids[one], with.map(|with: usize| rids[with]))).collect();
         let snap = repo.snapshot().unwrap();
         let mut shown = Vec::new();
-        together(&snap, &wanted, &mut |rid, content, with| {
+        together(&snap, &wanted, &mut |found| {
+            let Some(Shown { rid, content, with }) = found else { return Ok(ControlFlow::Continue(())) };
             let place = |bytes: &Bytes| texts.iter().position(|text| text == bytes).unwrap();
             assert_eq!(rid, rids[place(content)]);
             shown.push((place(content), with.map(place)));
@@ -363,11 +364,18 @@ fn what_is_expanded_together_is_shown_once_with_what_it_was_wanted_with() {
         assert_eq!(shown, expected, "{held_bytes}");
 
         let mut count = 0;
-        together(&snap, &wanted, &mut |_, _, _| {
-            count += 1;
+        let mut steps = 0;
+        together(&snap, &wanted, &mut |found| {
+            count += usize::from(found.is_some());
             Ok(if count == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })
         .unwrap();
         assert_eq!(count, 2, "whoever has enough is shown no more");
+        together(&snap, &wanted, &mut |found| {
+            steps += usize::from(found.is_none());
+            Ok(if steps == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
+        .unwrap();
+        assert_eq!(steps, 3, "nor does it go on to the next");
     }
 }

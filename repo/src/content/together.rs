@@ -13,12 +13,24 @@ use crate::{RepoError, Rid, Snapshot};
 /// Artifacts that are looked at together, with those on the way to them. Whatever lies beyond is expanded on its own.
 const MOST_NODES: usize = 100_000;
 
-/// Told of what is expanded: its rid, its content, and the content of what it was wanted with.
-pub type Visit<'v> = dyn FnMut(Rid, &Bytes, Option<&Bytes>) -> Result<ControlFlow<()>, RepoError> + 'v;
+/// An artifact that was wanted, and the content of what it was wanted with.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'c> {
+    /// Where it is.
+    pub rid: Rid,
+    /// Its bytes.
+    pub content: &'c Bytes,
+    /// The bytes of the other one.
+    pub with: Option<&'c Bytes>,
+}
+
+/// Hears of each artifact that was wanted, and before each step of the way, of nothing. It may break.
+pub type Visit<'v> = dyn FnMut(Option<Shown<'_>>) -> Result<ControlFlow<()>, RepoError> + 'v;
 
 /// Expands what is `wanted`, and shows each with the content of another one, if it is wanted with one. Chains of deltas that
 /// share a part are gone down once, which takes about one step for each artifact on them; so the order is not that of
-/// `wanted`. Contents that have to wait take [`crate::Limits::held_bytes`], twice; what finds no room is expanded anew.
+/// `wanted`. Contents that have to wait take [`crate::Limits::held_bytes`] in the walk, and as much until they meet; what
+/// finds no room is expanded anew.
 pub fn together(
     snap: &Snapshot<'_>,
     wanted: &BTreeMap<Rid, Option<Rid>>,
@@ -28,14 +40,16 @@ pub fn together(
     let forest = Forest::above(snap, &needed, MOST_NODES)?;
     let mut walk = Walk::through(snap, &forest);
     let mut meeting = Meeting::of(wanted, snap.memory().borrow().limits.held_bytes);
-    while let Some((index, content)) = walk.step(snap)? {
+    while visit(None)?.is_continue()
+        && let Some((index, content)) = walk.step(snap)?
+    {
         if meeting.comes(snap, forest.node(index).rid, &content?, visit)?.is_break() {
             return Ok(());
         }
     }
     // What no walk gets to is a delta of itself: an error.
-    for &rid in &needed {
-        if !meeting.seen.contains(&rid) {
+    if walk.is_over() {
+        for &rid in needed.difference(&meeting.seen) {
             get(snap, rid)?;
         }
     }
@@ -47,6 +61,8 @@ struct Meeting<'w> {
     wanted: &'w BTreeMap<Rid, Option<Rid>>,
     /// Who is wanted with an artifact.
     guests: BTreeMap<Rid, Vec<Rid>>,
+    /// How many others each is still to meet.
+    unmet: BTreeMap<Rid, usize>,
     seen: BTreeSet<Rid>,
     /// Contents that are still to meet another.
     waiting: BTreeMap<Rid, Bytes>,
@@ -56,13 +72,15 @@ struct Meeting<'w> {
 
 impl<'w> Meeting<'w> {
     fn of(wanted: &'w BTreeMap<Rid, Option<Rid>>, most: usize) -> Self {
-        let mut guests: BTreeMap<Rid, Vec<Rid>> = BTreeMap::new();
+        let (mut guests, mut unmet) = (BTreeMap::<Rid, Vec<Rid>>::new(), BTreeMap::new());
         for (&rid, &with) in wanted {
             if let Some(with) = with {
                 guests.entry(with).or_default().push(rid);
+                *unmet.entry(with).or_default() += 1;
+                *unmet.entry(rid).or_default() += 1;
             }
         }
-        Self { wanted, guests, seen: BTreeSet::new(), waiting: BTreeMap::new(), held: 0, most }
+        Self { wanted, guests, unmet, seen: BTreeSet::new(), waiting: BTreeMap::new(), held: 0, most }
     }
 
     /// Takes a content, and shows what it meets.
@@ -75,42 +93,43 @@ impl<'w> Meeting<'w> {
     ) -> Result<ControlFlow<()>, RepoError> {
         self.seen.insert(rid);
         let with = self.wanted.get(&rid).copied();
-        let host = with.flatten();
-        if with == Some(None) && visit(rid, content, None)?.is_break() {
+        if with == Some(None) && visit(Some(Shown { rid, content, with: None }))?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        if let Some(host) = host.filter(|host| self.seen.contains(host)) {
-            let other = self.content(snap, host)?;
-            if visit(rid, content, Some(&other))?.is_break() {
+        if let Some(host) = with.flatten().filter(|host| self.seen.contains(host)) {
+            let other = if host == rid { content.clone() } else { self.content(snap, host)? };
+            if visit(Some(Shown { rid, content, with: Some(&other) }))?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
+            self.met(rid, host);
         }
-        for guest in self.guests_of(rid).filter(|guest| *guest != rid && self.seen.contains(guest)) {
+        for guest in self.guests.remove(&rid).unwrap_or_default() {
+            if guest == rid || !self.seen.contains(&guest) {
+                continue;
+            }
             let other = self.content(snap, guest)?;
-            if visit(guest, &other, Some(content))?.is_break() {
+            if visit(Some(Shown { rid: guest, content: &other, with: Some(content) }))?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
+            self.met(guest, rid);
         }
-        let met: Vec<Rid> =
-            self.guests_of(rid).chain(host).filter(|&other| !self.is_awaited(other)).collect();
-        for other in met {
-            self.held -= self.waiting.remove(&other).map_or(0, |content| content.len());
-        }
-        if self.is_awaited(rid) && self.held + content.len() <= self.most {
+        if self.unmet.contains_key(&rid) && self.held + content.len() <= self.most {
             self.held += content.len();
             self.waiting.insert(rid, content.clone());
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    fn guests_of(&self, rid: Rid) -> impl Iterator<Item = Rid> + use<'_> {
-        self.guests.get(&rid).into_iter().flatten().copied()
-    }
-
-    /// Whether an artifact is still to meet another.
-    fn is_awaited(&self, rid: Rid) -> bool {
-        let host = self.wanted.get(&rid).copied().flatten();
-        self.guests_of(rid).chain(host).any(|other| !self.seen.contains(&other))
+    /// Notes that two have met. Who is to meet no other waits no more.
+    fn met(&mut self, guest: Rid, host: Rid) {
+        for rid in [guest, host] {
+            let Some(unmet) = self.unmet.get_mut(&rid) else { continue };
+            *unmet -= 1;
+            if *unmet == 0 {
+                self.unmet.remove(&rid);
+                self.held -= self.waiting.remove(&rid).map_or(0, |content| content.len());
+            }
+        }
     }
 
     fn content(&self, snap: &Snapshot<'_>, rid: Rid) -> Result<Bytes, RepoError> {

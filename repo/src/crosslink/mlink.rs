@@ -70,8 +70,12 @@ impl FileLinks {
 
     /// Makes the rows of all check-ins that could not be compared in passing.
     pub(super) fn finish(&mut self, tx: &Tx<'_>) -> Result<(), RepoError> {
-        self.pass_again(tx)?;
-        // Whose lists left memory again, or are not all to be had.
+        let mut left = usize::MAX;
+        while !self.pending.is_empty() && self.pending.len() < left {
+            left = self.pending.len();
+            self.pass_again(tx)?;
+        }
+        // Whose lists are not all to be had, or not at once.
         for rid in std::mem::take(&mut self.pending) {
             self.link(tx, rid, None)?;
             self.listings.release(rid);

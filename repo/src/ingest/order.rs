@@ -89,12 +89,13 @@ impl Order {
     }
 }
 
-/// Tops of trees: those of one source together, what is whole alone.
+/// Tops of trees, the newest first: those of one source together, what is whole alone.
 fn groups(forest: &Forest, is_top: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
     let mut tops: Vec<usize> = (0..forest.len()).filter(|&index| is_top(index)).collect();
     tops.sort_by_key(|&index| forest.node(index).source);
     let source = |index: &usize| forest.node(*index).source;
     tops.chunk_by(|one, other| source(one).is_some() && source(one) == source(other))
+        .rev()
         .map(<[usize]>::to_vec)
         .collect()
 }
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn what_is_a_delta_of_itself_is_in_no_order() {
         let forest = forest(&[Some(1), Some(0), Some(1), None, Some(99)]);
-        assert_eq!(Order::of(&forest, 1000).nodes(), [3, 4]);
+        assert_eq!(Order::of(&forest, 1000).nodes(), [4, 3]);
     }
 
     proptest! {

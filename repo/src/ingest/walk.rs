@@ -96,6 +96,11 @@ impl<'f> Walk<'f> {
         self.passed + self.place as usize
     }
 
+    /// Whether there is no next node.
+    pub(crate) fn is_over(&self) -> bool {
+        self.place as usize >= self.order.nodes().len()
+    }
+
     /// Gives up a node and everything that hangs on it.
     pub(crate) fn abandon(&mut self, index: usize) {
         self.abandoned[index] = true;
@@ -163,7 +168,7 @@ impl<'f> Walk<'f> {
     }
 
     /// Goes on branch after branch: recorded sizes were wrong, and contents would be fetched again without end. What is held
-    /// stays, and there may be as much again.
+    /// may stay, and there may be `most` bytes more.
     fn start_anew(&mut self) {
         self.is_trusting = false;
         self.most = self.most.saturating_add(self.held_bytes);

@@ -1,6 +1,6 @@
 //! The content of a reply: what was asked for, then the lists at its end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use repo::outgoing::{List, Outgoing};
@@ -9,7 +9,7 @@ use xfer::card::{CloneRequest, Igot, Privacy};
 use xfer::{ArtifactId, Card, Pragma};
 
 use super::orders::{Mode, Orders, Outcome};
-use crate::outbox::{Asked, Form, Outbox};
+use crate::outbox::{Form, Outbox};
 use crate::session::{circles, inbox};
 use crate::version::{PRIVATE_IGOT_SINCE, SHA3_SINCE};
 use crate::{Cx, RoundStats, Site, SyncError, tables};
@@ -118,7 +118,7 @@ impl<'a, 'm> Answer<'a, 'm> {
         let records = self.orders.configuration.answer(self.snap, &self.orders.rights)?;
         self.stats.config_sent = records.len() as u64;
         self.cards.extend(records.into_iter().map(Card::Config));
-        let mut asked = Asked::new();
+        let mut asked = BTreeMap::new();
         for id in &self.orders.gimmes {
             let Some(outgoing) = self.outbox.outlet().find(id)? else { continue };
             if self.outbox.is_settled(outgoing.rid) || self.outbox.fires(Site::Unanswered) {
@@ -126,7 +126,7 @@ impl<'a, 'm> Answer<'a, 'm> {
             }
             if outgoing.privacy <= self.outbox.deepest {
                 check_client(self.orders.client.0, &outgoing)?;
-                asked.insert(outgoing.rid, (outgoing, Form::Delta));
+                asked.insert(outgoing.rid, outgoing);
                 continue;
             }
             self.outbox.settle(outgoing.rid);
@@ -144,7 +144,7 @@ impl<'a, 'm> Answer<'a, 'm> {
     }
 
     /// Answers the `gimme` cards. What finds no room is announced, so that the client asks again.
-    fn send_asked(&mut self, asked: Asked) -> Result<(), Stop> {
+    fn send_asked(&mut self, asked: BTreeMap<Rid, Outgoing>) -> Result<(), Stop> {
         let mut postponed = Vec::new();
         let cards = &mut self.cards;
         let mut told = |outgoing: &Outgoing, card: Option<Card>| {
@@ -154,11 +154,12 @@ impl<'a, 'm> Answer<'a, 'm> {
             }
             ControlFlow::Continue(())
         };
+        // Newest first.
+        let asked = asked.into_values().rev();
         match self.orders.pull {
-            Mode::On => self.outbox.towards_older(asked, &mut told)?,
-            // Newest first, as deltas are stored.
+            Mode::On => self.outbox.towards_older(&mut asked.map(as_delta), &mut told)?,
             Mode::Off => {
-                for (outgoing, _) in asked.into_values().rev() {
+                for outgoing in asked {
                     let card = self.outbox.native(&outgoing)?;
                     let _ = told(&outgoing, card);
                 }
@@ -180,15 +181,15 @@ impl<'a, 'm> Answer<'a, 'm> {
             newest.push(rid);
             if newest.len() < UNASKED { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        let mut unasked = Asked::new();
+        let mut unasked = Vec::new();
         for rid in newest {
             let Some(outgoing) = self.outbox.outlet().at(rid)? else { continue };
             check_client(self.orders.client.0, &outgoing)?;
             if !self.outbox.is_settled(rid) {
-                unasked.insert(rid, (outgoing, Form::Delta));
+                unasked.push(outgoing);
             }
         }
-        Ok(self.outbox.towards_older(unasked, &mut |_, card| {
+        Ok(self.outbox.towards_older(&mut unasked.into_iter().map(as_delta), &mut |_, card| {
             self.cards.extend(card);
             ControlFlow::Continue(())
         })?)
@@ -293,6 +294,11 @@ impl<'a, 'm> Answer<'a, 'm> {
             ControlFlow::Continue(())
         })
     }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "what is asked for elsewhere is looked up meanwhile")]
+fn as_delta(outgoing: Outgoing) -> Result<(Outgoing, Form), RepoError> {
+    Ok((outgoing, Form::Delta))
 }
 
 fn check_client(version: u32, outgoing: &Outgoing) -> Result<(), Stop> {

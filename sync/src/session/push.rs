@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use repo::outgoing::{List, Outgoing};
+use repo::outgoing::{List, Outgoing, Outlet};
 use repo::{Presence, RepoError, Rid, Snapshot, Tx, blob, private, shun, unsent};
 use xfer::card::{Igot, Privacy};
 use xfer::{ArtifactId, Card};
 
 use super::locking::Rest;
 use super::reply::Reply;
-use crate::outbox::{Asked, Form, Outbox};
+use crate::outbox::{Form, Outbox};
 use crate::{RoundStats, Site};
 
 /// Stock servers that let us pull and not push say so in a message that begins so.
@@ -214,62 +214,64 @@ impl Pushing {
         Ok(cards)
     }
 
-    /// Sends what the peer asked for. Says whether there is room for more.
+    /// Sends what the peer asked for, the newest first. Says whether there is room for more.
     fn answer(&mut self, outbox: &mut Outbox<'_>, cards: &mut Vec<Card>) -> Result<bool, RepoError> {
-        let mut asked = Asked::new();
+        let mut asked = BTreeMap::new();
         for id in self.asked.clone() {
             let found = outbox.outlet().find(&id)?.filter(|found| found.privacy <= self.granted);
             match found {
-                Some(outgoing) => self.add(outgoing, &mut asked),
+                Some(outgoing) => drop(asked.insert(outgoing.rid, outgoing)),
                 None => drop(self.asked.remove(&id)),
             }
         }
-        self.send(asked, outbox, cards)
+        self.send(&mut asked.into_values().rev().map(Ok), outbox, cards)
     }
 
-    /// Sends what was made here, as far as there is room: the rest is announced.
+    /// Sends what was made here, the oldest first, as far as there is room: the rest is announced.
     fn send_unsent(
         &mut self,
         snap: &Snapshot<'_>,
         outbox: &mut Outbox<'_>,
         cards: &mut Vec<Card>,
     ) -> Result<(), RepoError> {
-        let mut unsent = Asked::new();
-        for rid in unsent::all(snap)? {
-            let Some(outgoing) = outbox.outlet().at(rid)? else { continue };
-            let known = outbox.is_settled(rid) || self.sent.contains_key(&outgoing.id);
-            if !known && outgoing.privacy <= self.granted {
-                self.add(outgoing, &mut unsent);
-            }
-        }
-        self.send(unsent, outbox, cards).map(drop)
-    }
-
-    fn add(&self, outgoing: Outgoing, asked: &mut Asked) {
-        let form = if self.sent.contains_key(&outgoing.id) { Form::Whole } else { self.form };
-        asked.insert(outgoing.rid, (outgoing, form));
+        let (outlet, granted) = (Outlet::new(snap), self.granted);
+        let sent: BTreeSet<ArtifactId> = self.sent.keys().copied().collect();
+        let mut unsent = unsent::all(snap)?;
+        unsent.retain(|&rid| !outbox.is_settled(rid));
+        let may_go = |found: &Outgoing| !sent.contains(&found.id) && found.privacy <= granted;
+        let mut unsent =
+            unsent.into_iter().filter_map(|rid| outlet.at(rid).map(|found| found.filter(may_go)).transpose());
+        self.send(&mut unsent, outbox, cards).map(drop)
     }
 
     /// Says whether there was room for all.
     fn send(
         &mut self,
-        asked: Asked,
+        asked: &mut dyn Iterator<Item = Result<Outgoing, RepoError>>,
         outbox: &mut Outbox<'_>,
         cards: &mut Vec<Card>,
     ) -> Result<bool, RepoError> {
-        outbox.towards_older(asked, &mut |outgoing, card| {
+        let Self { sent, form, request, .. } = self;
+        let form_of = |outgoing: &Outgoing| if sent.contains_key(&outgoing.id) { Form::Whole } else { *form };
+        let mut asked = asked.map(|found| {
+            found.map(|outgoing| {
+                let form = form_of(&outgoing);
+                (outgoing, form)
+            })
+        });
+        outbox.towards_older(&mut asked, &mut |outgoing, card| {
             let Some(card) = card else {
-                self.request.rest = Some(outgoing.rid);
+                request.rest = Some(outgoing.rid);
                 return ControlFlow::Break(());
             };
             let bytes = card.payload_bytes() as u64;
             let is_delta = matches!(&card, Card::File(file) if file.delta_source.is_some());
             let form = if is_delta { Form::Delta } else { Form::Whole };
-            self.request.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes, form });
+            request.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes, form });
             cards.push(card);
             ControlFlow::Continue(())
         })?;
-        Ok(self.request.rest.is_none())
+        Ok(request.rest.is_none())
     }
 
     fn announce(&self, outbox: &Outbox<'_>, scope: Scope, cards: &mut Vec<Card>) -> Result<(), RepoError> {

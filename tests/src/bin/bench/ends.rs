@@ -140,20 +140,18 @@ impl Bench {
         let us = std::process::id();
         let server_id = server.as_ref().map_or(us, Server::id);
         let mut commands = self.commands(work, side, &url, &files);
-        let said = commands.iter_mut().map(|command| {
-            let ((said, client), peaks) = cost::peaks(&[server_id], || frond_tests::memory::run(command));
-            went_well(&said);
-            (client.resident, peaks[0])
+        let (said, peaks) = cost::peaks(&[server_id], || {
+            std::thread::scope(|scope| {
+                let run = |command| scope.spawn(move || frond_tests::memory::run(command));
+                let clients: Vec<_> = commands.iter_mut().map(run).collect();
+                clients.into_iter().map(|client| client.join().expect("a client")).collect::<Vec<_>>()
+            })
         });
-        let peaks: Vec<(u64, u64)> = said.collect();
+        said.iter().for_each(|(said, _)| went_well(said));
         let traffic = proxy.map(|proxy| proxy.traffic());
         Observed {
-            client_bytes: peaks.iter().map(|peak| peak.0).max().unwrap_or(0),
-            server_bytes: if server.is_some() {
-                peaks.iter().map(|peak| peak.1).max().unwrap_or(0)
-            } else {
-                0
-            },
+            client_bytes: said.iter().map(|(_, client)| client.resident).max().unwrap_or(0),
+            server_bytes: if server.is_some() { peaks[0] } else { 0 },
             rounds: traffic.map_or(0, |traffic| traffic.turns / 2),
             travelled: traffic.map_or(0, |traffic| traffic.up + traffic.down),
         }

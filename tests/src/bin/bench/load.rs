@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use frond_tests::cost;
+use frond_tests::{cost, sql};
 use repo::{Repo, UnixTime};
 use sync::{Cx, Limits, NoFaults, NoGuard, NoObserver, Session, SyncOptions};
 use xfer::body::{ContentType, pack};
@@ -17,6 +17,9 @@ use crate::table::median;
 pub(crate) const NAME: &str = "no-op requests of 32 clients";
 
 const CLIENTS: usize = 32;
+
+/// Artifacts that are in no cluster, and so named in each reply. How many an import leaves is chance.
+const NAMED: usize = 50;
 
 /// How long they ask.
 const TIME: Duration = Duration::from_secs(3);
@@ -108,6 +111,14 @@ fn load(bench: &Bench, program: Program, request: &[u8]) -> Load {
     let file = bench.scratch.file(&format!("load-{program:?}.fossil"));
     if !file.exists() {
         std::fs::copy(&bench.corpus, &file).expect("a copy");
+        sql::execute(
+            &file,
+            &format!(
+                "INSERT INTO unclustered SELECT rid FROM blob
+                  WHERE size>=0 AND rid NOT IN (SELECT rid FROM unclustered)
+                  ORDER BY rid DESC LIMIT max(0, {NAMED}-(SELECT count(*) FROM unclustered))"
+            ),
+        );
     }
     let server = bench.serve(program, &file);
     let (id, address) = (server.id(), server.address);
