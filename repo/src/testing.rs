@@ -16,14 +16,18 @@ pub(crate) const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
 
 /// A repository in memory.
 pub(crate) fn repo() -> Repo {
-    let genesis = Genesis {
+    Repo::in_memory(&genesis()).unwrap()
+}
+
+/// What the repositories of tests begin with.
+pub(crate) fn genesis() -> Genesis {
+    Genesis {
         project: "d8a2890475e7bf98e6bcde61975ee4dc71542449".into(),
         server: "e878e0cd265beed9e4a3b7bc4cc66b6b6a32e1df".into(),
         user: "alice".into(),
         now: NOW,
         ..Genesis::default()
-    };
-    Repo::in_memory(&genesis).unwrap()
+    }
 }
 
 thread_local! {

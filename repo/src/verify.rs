@@ -5,11 +5,14 @@ mod derived_rows;
 mod file;
 mod finding;
 
-pub use artifacts::artifacts;
 pub use file::{FileReport, file};
 pub use finding::Finding;
 
-use crate::{Repo, RepoError, UnixTime, table};
+use crate::error::Fault;
+use crate::{Repo, RepoError, Snapshot, UnixTime, table};
+
+/// Damaged pages that are told: more of them say no more.
+const MOST_PAGES: usize = 50;
 
 /// What a verification saw.
 #[derive(Debug, Default)]
@@ -23,18 +26,28 @@ pub struct Report {
     pub waiting: u64,
     /// Artifacts that are named and not held, but for shunned ones. No fault of the file either.
     pub phantoms: u64,
+    /// Whether the derived tables were compared with a rebuild.
+    pub derived: bool,
 }
 
-/// Everything that can be checked: [`artifacts`], unversioned files and synced tables, then the derived tables against what a rebuild makes of the
-/// artifacts. The rebuild happens in a transaction that is rolled back: other writers wait meanwhile.
+/// Everything that can be checked: [`artifacts`] and synced tables, then the derived tables against what a rebuild makes of the
+/// artifacts. The rebuild happens in a transaction that is rolled back: other writers wait meanwhile. In a file with
+/// damaged pages it does not happen: it would write there.
 ///
 /// Left out is what is unsent, which does not follow from the artifacts.
 pub fn all(repo: &mut Repo, now: UnixTime) -> Result<Report, RepoError> {
     let snap = repo.snapshot()?;
     let mut report = artifacts(&snap)?;
     let mut tables = Vec::new();
-    table::audit(&snap, &mut |reason| tables.push(Finding::Table { reason }))?;
+    let audited = table::audit(&snap, &mut |reason| tables.push(Finding::Table { reason }));
+    if report.has_damaged_pages() {
+        report.findings.append(&mut tables);
+        report.go_on_after(audited)?;
+        return Ok(report);
+    }
+    audited?;
     drop(snap);
+    report.derived = true;
     let rows = derived_rows::compare(&repo.begin()?, now)?;
     let is_cause = |finding: &Finding| finding.is_damage() && !matches!(finding, Finding::Unversioned { .. });
     if report.findings.iter().any(is_cause) {
@@ -48,10 +61,41 @@ pub fn all(repo: &mut Repo, now: UnixTime) -> Result<Report, RepoError> {
     Ok(report)
 }
 
+/// The pages of the file, each artifact against its name, deltas, and unversioned files; of a file with damaged
+/// pages as much as can be read.
+pub fn artifacts(snap: &Snapshot<'_>) -> Result<Report, RepoError> {
+    let pages = file::pages(snap, MOST_PAGES)?;
+    let findings = pages.into_iter().map(|reason| Finding::Page { reason }).collect();
+    let mut report = Report { findings, ..Report::default() };
+    let checked = artifacts::check(snap, &mut report);
+    if report.has_damaged_pages() {
+        report.go_on_after(checked)?;
+    } else {
+        checked?;
+    }
+    Ok(report)
+}
+
+impl Report {
+    fn has_damaged_pages(&self) -> bool {
+        self.findings.iter().any(|finding| matches!(finding, Finding::Page { .. }))
+    }
+
+    /// Takes an error that the damage explains for a finding.
+    fn go_on_after(&mut self, checked: Result<(), RepoError>) -> Result<(), RepoError> {
+        match checked {
+            Err(reason) if reason.fault() == Fault::Machine => return Err(reason),
+            Err(reason) => self.findings.push(Finding::Unchecked { reason }),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{NOW, hold, repo};
+    use crate::testing::{NOW, genesis, hold, repo};
 
     #[track_caller]
     fn check(sql: &str, expected: &[&str]) {
@@ -118,5 +162,38 @@ mod tests {
             "UPDATE blob SET content=x'00'; INSERT INTO leaf VALUES(1)",
             &[&format!("{}: unreadable", xfer::hash::sha3_256(b"an artifact")), "1 row"],
         );
+    }
+
+    /// What is found in a file after the root page of a table was overwritten.
+    fn damaged(table: &str) -> Report {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.fossil");
+        let mut repo = Repo::create(&path, &genesis()).unwrap();
+        hold(&mut repo, b"an artifact");
+        assert!(all(&mut repo, NOW).unwrap().findings.is_empty());
+        let place = "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name=?1";
+        let (root, size) = (repo.snapshot().unwrap().conn())
+            .query_row(place, [table], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?)))
+            .unwrap();
+        drop(repo);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let page = (root - 1) * size..root * size;
+        bytes[page.start as usize..page.end as usize].fill(0x99);
+        std::fs::write(&path, &bytes).unwrap();
+        let report = all(&mut Repo::open(&path).unwrap(), NOW).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "changed");
+        report
+    }
+
+    #[test]
+    fn damaged_pages_are_found_whatever_table_they_are_of() {
+        for table in ["user", "reportfmt", "event", "unclustered", "delta", "blob"] {
+            let report = damaged(table);
+            assert!(matches!(report.findings[0], Finding::Page { .. }), "{table}: {:?}", report.findings);
+            assert!(report.findings.iter().all(Finding::is_damage) && !report.derived, "{table}");
+            assert!(report.findings.len() <= MOST_PAGES + 5, "{table}");
+            let unchecked = matches!(report.findings.last(), Some(Finding::Unchecked { .. }));
+            assert_eq!(unchecked, ["delta", "blob"].contains(&table), "{table}: {:?}", report.findings);
+        }
     }
 }

@@ -42,13 +42,15 @@ struct Answer {
 
 impl Verify {
     pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
-        let (report, derived) = match Repo::open(&self.repository.file) {
+        let report = match Repo::open(&self.repository.file) {
             Err(RepoError::ReadOnly { .. }) => {
                 output.note("the file cannot be written: its derived tables are not compared");
-                (verify::artifacts(&self.repository.read()?.snapshot()?)?, false)
+                let mut repo = self.repository.read()?;
+                repo.snapshot().and_then(|snap| verify::artifacts(&snap))
             }
-            opened => (verify::all(&mut opened?, now())?, true),
+            opened => opened.and_then(|mut repo| verify::all(&mut repo, now())),
         };
+        let report = report.map_err(failure)?;
         for finding in &report.findings {
             output.answer(&line(finding), || finding.to_string());
         }
@@ -58,7 +60,7 @@ impl Verify {
             phantoms: report.phantoms,
             waiting: report.waiting,
             findings: report.findings.len(),
-            derived,
+            derived: report.derived,
         };
         output.answer(&answer, || answer.text());
         if report.findings.is_empty() {
@@ -96,7 +98,20 @@ fn line(finding: &Finding) -> Line {
     Line { r#type: "finding", artifact, message: finding.to_string() }
 }
 
+/// Why nothing can be said of a file, without the advice to run the same command.
+fn failure(error: RepoError) -> Failure {
+    let mut failure = Failure::from(error);
+    if failure.hint.contains("frond verify") {
+        "restore the file from a backup or another clone".clone_into(&mut failure.hint);
+    }
+    failure
+}
+
 fn advice(findings: &[Finding]) -> &'static str {
+    if findings.iter().any(|finding| matches!(finding, Finding::Page { .. })) {
+        return "frond: the file itself is damaged, which `frond rebuild` does not cure, and its derived tables are not \
+                compared; restore it from a backup or another clone";
+    }
     if findings.iter().any(Finding::is_damage) {
         return "frond: artifacts are damaged; get them from another clone, then run `frond rebuild`";
     }

@@ -13,11 +13,11 @@ use crate::ingest::{Arrival, BATCH_BYTES};
 use crate::{RepoError, Rid, Snapshot, blob, content, dangling, unversioned};
 
 /// Expands every artifact once and compares it with its name and size; looks at every delta, and at
-/// unversioned files. Contents are held as when they arrive, so the memory it takes is bounded by
+/// unversioned files. What it found before an error stays in the report. Contents are held as when they arrive, so the memory it takes is bounded by
 /// [`crate::Limits`] and the number of rows.
-pub fn artifacts(snap: &Snapshot<'_>) -> Result<Report, RepoError> {
-    let mut report = Report { phantoms: phantoms(snap)?, ..Report::default() };
-    let forest = Forest::of(nodes(snap, &mut report)?);
+pub(super) fn check(snap: &Snapshot<'_>, report: &mut Report) -> Result<(), RepoError> {
+    report.phantoms = phantoms(snap)?;
+    let forest = Forest::of(nodes(snap, report)?);
     let threads = snap.memory().borrow().limits.threads;
     crew::with_crew(threads, forest.bytes(), |crew| {
         let passed = vec![false; forest.len()];
@@ -28,8 +28,7 @@ pub fn artifacts(snap: &Snapshot<'_>) -> Result<Report, RepoError> {
         Ok::<_, RepoError>(())
     })?;
     private_sources(snap, &mut report.findings)?;
-    unversioned_files(snap, &mut report.findings)?;
-    Ok(report)
+    unversioned_files(snap, &mut report.findings)
 }
 
 /// Everything that is stored and should be expandable.
@@ -213,8 +212,8 @@ fn unversioned_files(snap: &Snapshot<'_>, findings: &mut Vec<Finding>) -> Result
 mod tests {
     use xfer::hash::{sha1, sha3_256};
 
-    use super::*;
     use crate::testing::{NOW, frame, hold, put_delta, repo};
+    use crate::verify::{Report, artifacts};
     use crate::{Repo, ingest};
 
     const TEXTS: [&str; 4] = [

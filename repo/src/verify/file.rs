@@ -2,8 +2,8 @@
 
 use crate::{RepoError, Snapshot, UnixTime};
 
-/// Findings that are told at most: more of them say no more.
-const MOST_FINDINGS: u32 = 5;
+/// Findings that are told at most at a glance: more of them say no more.
+const MOST_AT_A_GLANCE: usize = 5;
 
 /// What is known of a file at a glance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,21 +12,50 @@ pub struct FileReport {
     pub findings: Vec<String>,
     /// How SQLite keeps changes apart: `delete`, or `wal` while a daemon has the file.
     pub journal_mode: String,
-    /// The newest time of an event, if there is one.
+    /// The newest time of an event, if there is one. Not looked for in a damaged file.
     pub newest: Option<UnixTime>,
 }
 
 /// Checks the pages of a file, and what its times say; not what its artifacts hold, nor its indexes.
 pub fn file(snap: &Snapshot<'_>) -> Result<FileReport, RepoError> {
     let conn = snap.conn();
-    let mut check = conn.prepare(&format!("PRAGMA quick_check({MOST_FINDINGS})"))?;
-    let findings = check.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-    let newest: Option<f64> = conn.query_row("SELECT max(mtime) FROM event", [], |row| row.get(0))?;
+    let findings = pages(snap, MOST_AT_A_GLANCE)?;
+    let newest: Option<f64> = if findings.is_empty() {
+        conn.query_row("SELECT max(mtime) FROM event", [], |row| row.get(0))?
+    } else {
+        None
+    };
     Ok(FileReport {
-        findings: findings.into_iter().filter(|finding| finding != "ok").collect(),
+        findings,
         journal_mode: conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?,
         newest: newest.map(UnixTime::from_julian_day),
     })
+}
+
+/// What SQLite finds wrong with the pages of a file, in its words: at most so many findings.
+pub(super) fn pages(snap: &Snapshot<'_>, most: usize) -> Result<Vec<String>, RepoError> {
+    let mut check = snap.conn().prepare(&format!("PRAGMA quick_check({most})"))?;
+    let mut rows = check.query([])?;
+    let mut findings = Vec::new();
+    loop {
+        match rows.next().map_err(RepoError::from) {
+            Ok(Some(row)) => findings.extend(lines(&row.get::<_, String>(0)?)),
+            Ok(None) => break,
+            // The check itself gave up.
+            Err(RepoError::Corrupt { reason, .. }) => {
+                findings.push(reason);
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    findings.truncate(most);
+    Ok(findings)
+}
+
+/// The findings in a row of the check, which begins some with a title.
+fn lines(row: &str) -> impl Iterator<Item = String> {
+    row.lines().filter(|line| *line != "ok" && !line.starts_with("***")).map(str::to_owned)
 }
 
 #[cfg(test)]

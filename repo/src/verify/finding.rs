@@ -9,6 +9,16 @@ use crate::{RepoError, Rid};
 /// One thing that is wrong.
 #[derive(Debug)]
 pub enum Finding {
+    /// A page of the file is damaged, or a row does not fit its table. No rebuild cures it.
+    Page {
+        /// What SQLite says.
+        reason: String,
+    },
+    /// What is left of a file with damaged pages cannot be checked.
+    Unchecked {
+        /// Why.
+        reason: RepoError,
+    },
     /// A row of `blob` has no name that an artifact can have.
     BadName {
         /// The row.
@@ -110,7 +120,9 @@ impl Finding {
             | Self::WrongHash { id, .. }
             | Self::WrongSize { id, .. }
             | Self::PrivateSource { id, .. } => Some(id),
-            Self::BadName { .. }
+            Self::Page { .. }
+            | Self::Unchecked { .. }
+            | Self::BadName { .. }
             | Self::Unversioned { .. }
             | Self::Table { .. }
             | Self::ExtraRow { .. }
@@ -123,7 +135,9 @@ impl Finding {
     /// Whether content is lost in this file: no rebuild brings it back.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::BadName { .. }
+            Self::Page { .. }
+            | Self::Unchecked { .. }
+            | Self::BadName { .. }
             | Self::Unreadable { .. }
             | Self::SourceMissing { .. }
             | Self::DeltaCycle { .. }
@@ -152,6 +166,8 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Page { reason } => write!(f, "the file is damaged: {reason}"),
+            Self::Unchecked { reason } => write!(f, "not everything can be checked: {reason}"),
             Self::BadName { rid } => write!(f, "row {} of blob has no name of an artifact", rid.0),
             Self::Unreadable { id, reason, below } => {
                 write!(f, "{id}: unreadable: {reason}{}", Below(*below))
