@@ -11,12 +11,12 @@ use xfer::{ArtifactId, Secret};
 use crate::beside::Beside;
 use crate::dice::{Dice, Ratio};
 use crate::known::Known;
-use crate::plan::{Birth, Edge, Login, Plan};
+use crate::plan::{Birth, Edge, Edition, Login, Plan};
 use crate::queue::Moment;
 use crate::rights::Letters;
 use crate::stock::{Store, Version};
-use crate::templates::Model;
 pub use crate::templates::Templates;
+use crate::templates::{self, Model};
 
 /// The project of every run.
 pub const PROJECT: &str = "abababababababababababababababababababab";
@@ -142,6 +142,17 @@ pub struct Node {
     most_pages: u64,
 }
 
+/// What a repository may keep in memory: too little for the contents here, for some.
+fn memory(plan: &Plan, index: usize) -> repo::Limits {
+    let usual = templates::limits();
+    if plan.edition < Edition::Third {
+        return usual;
+    }
+    let mut dice = Dice::of(plan.seed, "memory of a repository", index as u64);
+    let held_bytes = *dice.pick(&[0, 2_000, usual.held_bytes]);
+    repo::Limits { held_bytes, cache_bytes: *dice.pick(&[0, usual.cache_bytes]), ..usual }
+}
+
 /// What a server keeps in memory of those who log in.
 #[derive(Default)]
 pub struct Door {
@@ -190,6 +201,7 @@ impl Node {
             beginning: None,
             most_pages: FREE_PAGES,
         };
+        node.repo.set_limits(memory(plan, index))?;
         node.found(plan, index)?;
         Ok(node)
     }

@@ -188,6 +188,11 @@ pub(crate) fn make(project: &str) -> Result<Repo, RepoError> {
         ..Genesis::default()
     };
     let mut repo = Repo::in_memory(&genesis)?;
-    repo.set_limits(repo::Limits { threads: 1, cache_bytes: 1 << 20, ..repo::Limits::default() })?;
+    repo.set_limits(limits())?;
     Ok(repo)
+}
+
+/// What a repository may cost. Threads would end in another order each time.
+pub(crate) fn limits() -> repo::Limits {
+    repo::Limits { threads: 1, cache_bytes: 1 << 20, ..repo::Limits::default() }
 }

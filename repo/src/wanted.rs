@@ -274,7 +274,8 @@ pub fn drop_waiting(tx: &Tx<'_>) -> Result<(), RepoError> {
     Ok(())
 }
 
-fn is_missed(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
+/// Whether other sessions asked for an artifact in vain.
+pub fn is_missed(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
     if !has_missed(snap)? {
         return Ok(false);
     }

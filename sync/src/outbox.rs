@@ -176,7 +176,8 @@ impl<'a> Outbox<'a> {
     /// A peer that lacks the source asks for it in a later request. So that it never meets a cycle, all
     /// deltas of all pulls go one way, towards older versions; most stored ones go the other way.
     pub(crate) fn towards_older(&mut self, asked: Asked<'_>, told: &mut Told<'_>) -> Result<(), RepoError> {
-        let mut is_done = false;
+        // Most get shorter as deltas.
+        let (enough, mut is_done) = (self.budget.saturating_mul(4), false);
         while !is_done {
             let (mut wanted, mut open, mut bytes) = (BTreeMap::new(), BTreeMap::new(), 0);
             is_done = true;
@@ -191,7 +192,7 @@ impl<'a> Outbox<'a> {
                         bytes += u64::from(outgoing.frame_size);
                         wanted.insert(outgoing.rid, before.as_ref().map(|before| before.rid));
                         open.insert(outgoing.rid, (outgoing, before));
-                        is_done = open.len() < MOST_TOGETHER && bytes < self.room();
+                        is_done = open.len() < MOST_TOGETHER && bytes < enough;
                         if is_done {
                             continue;
                         }

@@ -17,7 +17,7 @@ mod reply;
 mod tables;
 mod unversioned;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 use repo::{Repo, UnixTime};
@@ -114,6 +114,8 @@ pub struct Session {
     ahead: Option<Ahead>,
     /// What became of asking for what other sessions had asked for in vain.
     missed: Missed,
+    /// Of that, what the peer announced and there was no room to ask for yet.
+    promised: BTreeMap<ArtifactId, Privacy>,
     /// What the last request named as lacking here, since the peer does not get it and is to ask for something else.
     told: Vec<ArtifactId>,
     /// What came in this session, if it is no clone, as a delta of something that was not here.
@@ -252,6 +254,7 @@ impl Session {
             wanted: Choice::default(),
             ahead: None,
             missed: Missed::Untried,
+            promised: BTreeMap::new(),
             told: Vec::new(),
             waited: BTreeSet::new(),
             circles: Circles::new(),

@@ -11,7 +11,8 @@ pub enum Edition {
     /// Each concern has a generator of its own for each peer or edge.
     Second,
     /// Two users write the same at once, some by clocks that are days ahead; two sessions race for the same; backups are as old
-    /// as a run; slow are such peers as others ask.
+    /// as a run; slow are such peers as others ask; a server loses what a cluster lists; sessions of one client are twins; some
+    /// repositories keep next to nothing in memory.
     #[default]
     Third,
 }

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use repo::wanted::Hope;
 use repo::{Origin, Repo, Snapshot, Tx, config, link, partial, wanted};
+use xfer::card::Igot;
 use xfer::{ArtifactId, Message};
 
 use super::circles::Circles;
@@ -361,8 +362,13 @@ impl Session {
         let may_differ = |id: &ArtifactId| is_wanted(id) && !self.waited.contains(id);
         let late = self.circles.choose(snap, self.deepest(), limit, may_differ)?;
         let room = limit - late.len();
-        let choice = inbox::choose(snap, &reply.igots, self.deepest(), room, missed, is_wanted)?;
+        let promised = self.promised.iter().map(|(&id, &privacy)| Igot { id, privacy });
+        let announced: Vec<Igot> = reply.igots.iter().map(|&&igot| igot).chain(promised).collect();
+        let igots: Vec<&Igot> = announced.iter().collect();
+        let choice = inbox::choose(snap, &igots, self.deepest(), room, missed, is_wanted)?;
+        let promised = inbox::left_over(snap, &igots, &choice, room, is_wanted)?;
         self.wanted = choice.after(late);
+        self.promised = promised;
         if self.wanted.is_empty() {
             self.wanted = inbox::choose_stuck(snap, self.deepest(), cx.limits.gimmes, is_wanted)?;
         }

@@ -228,6 +228,29 @@ pub(crate) fn choose(
     Ok(Choice { promising, missed })
 }
 
+/// What of the announced found no room in a choice of up to `limit`, and would be forgotten: what was asked for in vain before
+/// comes after all else.
+pub(crate) fn left_over(
+    snap: &Snapshot<'_>,
+    igots: &[&Igot],
+    choice: &Choice,
+    limit: usize,
+    is_wanted: impl Fn(&ArtifactId) -> bool,
+) -> Result<BTreeMap<ArtifactId, Privacy>, RepoError> {
+    let mut left = BTreeMap::new();
+    if choice.len() < limit {
+        return Ok(left);
+    }
+    let chosen: BTreeSet<ArtifactId> = choice.iter().collect();
+    for &&Igot { id, privacy } in igots {
+        let may_come = !chosen.contains(&id) && is_wanted(&id);
+        if may_come && wanted::is_missed(snap, &id)? && wanted::lacks(snap, &id)? {
+            left.insert(id, privacy);
+        }
+    }
+    Ok(left)
+}
+
 /// Whether an artifact is held here as private, and not shunned.
 pub(crate) fn is_kept_private(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<bool, RepoError> {
     let Presence::Held(rid) = blob::presence(snap, id)? else { return Ok(false) };

@@ -301,6 +301,25 @@ fn a_disk_that_is_full_when_all_is_there_is_no_failure() {
     assert_eq!(missed(&mut client), 100);
 }
 
+/// It is announced once, with more than there is room to ask for, and what is asked for beside it is not there.
+#[test]
+fn what_is_announced_and_was_asked_for_in_vain_before_is_not_forgotten() {
+    let names = ["B", "C", "D", "E", "F", "G", "H", "I"];
+    let mut client = ["W", "X", "Y", "Z"].into_iter().chain(names).fold(holding("A"), Fixture::phantom);
+    pulled(&mut client, &mut holding("A")).unwrap();
+    client.limits.gimmes = 2;
+    // All are announced once; one is sent in each reply.
+    let mut server = script(|round, request| {
+        let asked = gimmes(request);
+        let is_asked = |name: &&str| asked.contains(&&*id(name).to_string());
+        let sent = names.into_iter().find(is_asked);
+        let named = names.into_iter().filter(|name| sent != Some(*name) && (round == 1 || is_asked(name)));
+        sent.map(file).into_iter().chain(named.map(|name| format!("igot {{{name}}}\n"))).collect()
+    });
+    pulled(&mut client, &mut server).unwrap();
+    assert!(names.into_iter().all(|name| client.holds(name)));
+}
+
 /// It is announced with every reply, for ever.
 #[test]
 fn the_name_of_something_shunned_is_no_news() {
