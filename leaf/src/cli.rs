@@ -61,7 +61,7 @@ pub(crate) struct Global {
     /// How log lines on stderr are written
     #[arg(long, global = true, value_name = "FORM", env = "FROND_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogForm,
-    /// Show only errors: no progress, no notes, no warnings
+    /// Show no progress, notes or warnings; the answer stays
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 }

@@ -24,7 +24,7 @@ pub(crate) use self::hours::Hours;
 pub(crate) use self::reference::reference;
 pub(crate) use self::resolve::{load, load_or_all_wrong, socket_of_broken};
 pub(crate) use self::shown::Shown;
-pub(crate) use self::value::{BasePath, ProxyHeader, RequestBytes, TrustedProxy};
+pub(crate) use self::value::{BasePath, ProxyHeader, RequestBytes, TrustedProxy, listen_address};
 use crate::measure::Place;
 use crate::remote::Remote;
 

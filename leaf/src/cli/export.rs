@@ -80,6 +80,10 @@ impl Export {
         let files = ls::files_of(&snap, checkin, &name)?;
         let items = items(&snap, &files)?;
         let failed = |error: io::Error| from_io(&self.directory, &error);
+        if self.directory.is_file() {
+            let what = format!("{} is a file", self.directory.display());
+            return Err(Failure::new(Code::Failed, what, "name a directory"));
+        }
         std::fs::create_dir_all(&self.directory).map_err(failed)?;
         let mut export = Running {
             root: Root::open(&self.directory).map_err(failed)?,

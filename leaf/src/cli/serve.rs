@@ -11,7 +11,7 @@ use sync::nats::{Address, ConnectOptions, Connection, NatsServeOptions, NatsServ
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
-use crate::agent::config::{BasePath, ProxyHeader, RequestBytes, TrustedProxy};
+use crate::agent::config::{BasePath, ProxyHeader, RequestBytes, TrustedProxy, listen_address};
 use crate::agent::serving::watch as watch_certificate;
 use crate::exit::{Code, Failure};
 use crate::measure;
@@ -28,7 +28,7 @@ pub(crate) struct Serve {
     #[arg(value_name = "FILE|DIRECTORY")]
     pub(super) path: PathBuf,
     /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     listen: SocketAddr,
     /// Serve everything under this path
     #[arg(long, value_name = "/PATH", default_value = "")]

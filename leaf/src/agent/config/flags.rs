@@ -7,7 +7,9 @@ use clap::Args;
 
 use super::file::Defaults;
 use super::hours::Hours;
-use super::value::{AdminAddress, BasePath, Every, ProxyHeader, RequestBytes, Span, TrustedProxy};
+use super::value::{
+    AdminAddress, BasePath, Every, ProxyHeader, RequestBytes, Span, TrustedProxy, listen_address,
+};
 
 /// Which leaf is meant.
 #[derive(Debug, Clone, Default, Args)]
@@ -46,7 +48,7 @@ pub(crate) struct Flags {
     )]
     pub(crate) peers: Vec<String>,
     /// Serve the repositories here; port 0 picks a free one
-    #[arg(long, value_name = "ADDR:PORT", env = "FROND_LEAF_LISTEN")]
+    #[arg(long, value_name = "ADDR:PORT", env = "FROND_LEAF_LISTEN", value_parser = listen_address)]
     pub(super) listen: Option<SocketAddr>,
     /// Serve everything under this path
     #[arg(long, value_name = "/PATH", env = "FROND_LEAF_BASE_PATH")]

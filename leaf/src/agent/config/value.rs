@@ -93,6 +93,13 @@ impl FromStr for AdminAddress {
     }
 }
 
+/// Where to listen for others.
+pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let wrong =
+        |_| format!("{text:?} is no address; write it as 127.0.0.1:8080, or 0.0.0.0:8080 for other machines");
+    text.parse().map_err(wrong)
+}
+
 impl FromStr for BasePath {
     type Err = String;
 

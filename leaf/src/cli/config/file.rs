@@ -14,7 +14,7 @@ use xfer::{Card, DecodeLimits, Message};
 
 use super::super::Repository;
 use super::{group, warn_of_unusable};
-use crate::exit::{Code, Failure, from_io};
+use crate::exit::{Code, Failure, from_io, from_reading};
 use crate::output::Output;
 
 /// Longest file that is read, in bytes.
@@ -105,11 +105,11 @@ fn read(
     output: &Output,
 ) -> Result<Code, Failure> {
     let mut repo = repository.write()?;
-    let size = std::fs::metadata(file).map_err(|error| from_io(file, &error))?.len();
+    let size = std::fs::metadata(file).map_err(|error| from_reading(file, &error))?.len();
     if size > LONGEST_BYTES {
         return Err(not_configuration(file, &format!("it has {size} bytes")));
     }
-    let content = std::fs::read(file).map_err(|error| from_io(file, &error))?;
+    let content = std::fs::read(file).map_err(|error| from_reading(file, &error))?;
     let message = xfer::decode(&content.into(), &DecodeLimits::default())
         .map_err(|error| not_configuration(file, &error.to_string()))?;
     let mut configs = Vec::new();
