@@ -41,7 +41,7 @@ fn counting() -> ServeOptions {
             let is_told = |cookie: &str| request.cards.contains(&Card::Cookie(cookie.into()));
             assert!(!is_told("panic"), "told to");
             if is_told("slow") {
-                std::thread::sleep(Duration::from_millis(100));
+                std::thread::park_timeout(Duration::from_millis(100));
             }
             let text = format!(" {} cards", request.cards.len());
             Ok(Message { login: None, cards: vec![Card::Comment(text.into())] })
