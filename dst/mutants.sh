@@ -62,7 +62,7 @@ END
 # sent (what_stock_did_not_come_to_ask_for_does_not_count_as_sent).
 put_in() {
     mutant sent-before-the-reply sync/src/session/push.rs \
-        's/^ *self\.request\.files\.push(Sent {/if MUTANT { self.sent.insert(outgoing.id, self.form); }\n&/'
+        's/^ *stats\.files_sent = cards\.len() as u64;/if MUTANT { for file in \&self.request.files { self.sent.insert(file.id, file.form); } }\n&/'
     mutant unsent-lost-on-refusal sync/src/session/push.rs \
         '/pub(super) fn give_up/,/^    }/s/self\.request = Request::default();/if !MUTANT { & }/' \
         's/(Stance::Off | Stance::Refused(_), _) => Vec::new()/(Stance::Off | Stance::Refused(_), _) if MUTANT => self.request.offered.clone(),\n&/'
