@@ -170,39 +170,31 @@ impl Scribe<'_> {
 
     /// Writes the row that has this key, as another peer did that did not tell yet.
     pub fn rival(&mut self, repo: &mut Repo, name: &SqlName, key: Values) -> Result<Done, TableError> {
-        let tx = repo.begin()?;
-        let user = node::name(self.peer);
-        let what = format!("writes {} of {name} too, as {user}", key_shown(&key));
-        if !self.tables.contains_key(name.as_str()) {
-            return Ok(self.done(&user, Kind::Nothing, what));
-        }
-        let mut writer = Writer::open(&tx, name, self.now)?;
-        let expected = self.is_allowed(name.as_str(), &key, &user);
-        let row = self.filled(key, &writer, 2);
-        self.mean(name, &row, &user, writer.table());
-        match writer.put(row, &user) {
-            Ok(_) => {}
-            Err(TableError::NotTheOwner(_)) => {
-                self.meant.clear();
-                return Ok(self.denied(&user, what, expected));
-            }
-            Err(error) => return Err(error),
-        }
-        writer.finish()?;
-        tx.commit()?;
-        Ok(self.done(&user, Kind::Rival, what))
+        let what = format!("writes {} of {name} too, as {}", key_shown(&key), node::name(self.peer));
+        self.write(repo, name, vec![key], (Kind::Rival, what))
     }
 
-    /// Writes the rows that have these keys, all or none.
+    /// Writes the rows that have these keys, while somebody else does.
     pub fn quarrel(
         &mut self,
         repo: &mut Repo,
         name: &SqlName,
         keys: Vec<Values>,
     ) -> Result<Done, TableError> {
+        let what = format!("writes {} of {name}, as {}", keys.len(), node::name(self.peer));
+        self.write(repo, name, keys, (Kind::Quarrelled, what))
+    }
+
+    /// Writes the rows that have these keys, all or none.
+    fn write(
+        &mut self,
+        repo: &mut Repo,
+        name: &SqlName,
+        keys: Vec<Values>,
+        (kind, what): (Kind, String),
+    ) -> Result<Done, TableError> {
         let tx = repo.begin()?;
         let user = node::name(self.peer);
-        let what = format!("writes {} of {name}, as {user}", keys.len());
         if !self.tables.contains_key(name.as_str()) {
             return Ok(self.done(&user, Kind::Nothing, what));
         }
@@ -222,7 +214,7 @@ impl Scribe<'_> {
         }
         writer.finish()?;
         tx.commit()?;
-        Ok(self.done(&user, Kind::Quarrelled, what))
+        Ok(self.done(&user, kind, what))
     }
 
     /// A row with this key and something in its other columns; `count` rows are to be written at once.
