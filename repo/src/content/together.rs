@@ -36,14 +36,27 @@ pub fn together(
     wanted: &BTreeMap<Rid, Option<Rid>>,
     visit: &mut Visit<'_>,
 ) -> Result<(), RepoError> {
-    let needed: BTreeSet<Rid> = wanted.iter().flat_map(|(&rid, &with)| [Some(rid), with]).flatten().collect();
+    let mut needed: BTreeSet<Rid> =
+        wanted.iter().flat_map(|(&rid, &with)| [Some(rid), with]).flatten().collect();
+    let mut meeting = Meeting::of(wanted, snap.memory().borrow().limits.held_bytes);
+    for rid in needed.clone() {
+        let Some(content) = snap.memory().borrow_mut().cache.get(rid) else { continue };
+        if meeting.comes(snap, rid, &content, visit)?.is_break() {
+            return Ok(());
+        }
+        needed.remove(&rid);
+    }
     let forest = Forest::above(snap, &needed, MOST_NODES)?;
     let mut walk = Walk::through(snap, &forest);
-    let mut meeting = Meeting::of(wanted, snap.memory().borrow().limits.held_bytes);
     while visit(None)?.is_continue()
         && let Some((index, content)) = walk.step(snap)?
     {
-        if meeting.comes(snap, forest.node(index).rid, &content?, visit)?.is_break() {
+        let (rid, content) = (forest.node(index).rid, content?);
+        if !needed.contains(&rid) {
+            continue;
+        }
+        snap.memory().borrow_mut().cache.put(rid, &content);
+        if meeting.comes(snap, rid, &content, visit)?.is_break() {
             return Ok(());
         }
     }
