@@ -157,7 +157,9 @@ impl<'a, 'm> Answer<'a, 'm> {
         // Newest first.
         let asked = asked.into_values().rev();
         match self.orders.pull {
-            Mode::On => self.outbox.towards_older(&mut asked.map(as_delta), &mut told)?,
+            Mode::On => self
+                .outbox
+                .towards_older(&mut asked.map(|outgoing| Ok((outgoing, Form::Delta))), &mut told)?,
             Mode::Off => {
                 for outgoing in asked {
                     let card = self.outbox.native(&outgoing)?;
@@ -189,7 +191,8 @@ impl<'a, 'm> Answer<'a, 'm> {
                 unasked.push(outgoing);
             }
         }
-        Ok(self.outbox.towards_older(&mut unasked.into_iter().map(as_delta), &mut |_, card| {
+        let mut unasked = unasked.into_iter().map(|outgoing| Ok((outgoing, Form::Delta)));
+        Ok(self.outbox.towards_older(&mut unasked, &mut |_, card| {
             self.cards.extend(card);
             ControlFlow::Continue(())
         })?)
@@ -294,11 +297,6 @@ impl<'a, 'm> Answer<'a, 'm> {
             ControlFlow::Continue(())
         })
     }
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "what is asked for elsewhere is looked up meanwhile")]
-fn as_delta(outgoing: Outgoing) -> Result<(Outgoing, Form), RepoError> {
-    Ok((outgoing, Form::Delta))
 }
 
 fn check_client(version: u32, outgoing: &Outgoing) -> Result<(), Stop> {

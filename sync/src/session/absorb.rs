@@ -362,9 +362,8 @@ impl Session {
         let may_differ = |id: &ArtifactId| is_wanted(id) && !self.waited.contains(id);
         let late = self.circles.choose(snap, self.deepest(), limit, may_differ)?;
         let room = limit - late.len();
-        let promised = self.promised.iter().map(|(&id, &privacy)| Igot { id, privacy });
-        let announced: Vec<Igot> = reply.igots.iter().map(|&&igot| igot).chain(promised).collect();
-        let igots: Vec<&Igot> = announced.iter().collect();
+        let promised: Vec<Igot> = self.promised.iter().map(|(&id, &privacy)| Igot { id, privacy }).collect();
+        let igots: Vec<&Igot> = reply.igots.iter().copied().chain(&promised).collect();
         let choice = inbox::choose(snap, &igots, self.deepest(), room, missed, is_wanted)?;
         let promised = inbox::left_over(snap, &igots, &choice, room, is_wanted)?;
         self.wanted = choice.after(late);

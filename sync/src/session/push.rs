@@ -14,7 +14,7 @@ use xfer::{ArtifactId, Card};
 
 use super::locking::Rest;
 use super::reply::Reply;
-use crate::outbox::{Form, Outbox};
+use crate::outbox::{Asked, Form, Outbox};
 use crate::{RoundStats, Site};
 
 /// Stock servers that let us pull and not push say so in a message that begins so.
@@ -99,6 +99,30 @@ pub(super) enum Scope {
     Clusters,
     /// Everything.
     All,
+}
+
+impl Request {
+    /// Takes up artifacts, and says whether there was room for all.
+    fn fill(
+        &mut self,
+        asked: Asked<'_>,
+        outbox: &mut Outbox<'_>,
+        cards: &mut Vec<Card>,
+    ) -> Result<bool, RepoError> {
+        outbox.towards_older(asked, &mut |outgoing, card| {
+            let Some(card) = card else {
+                self.rest = Some(outgoing.rid);
+                return ControlFlow::Break(());
+            };
+            let bytes = card.payload_bytes() as u64;
+            let is_delta = matches!(&card, Card::File(file) if file.delta_source.is_some());
+            let form = if is_delta { Form::Delta } else { Form::Whole };
+            self.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes, form });
+            cards.push(card);
+            ControlFlow::Continue(())
+        })?;
+        Ok(self.rest.is_none())
+    }
 }
 
 impl Pushing {
@@ -219,12 +243,13 @@ impl Pushing {
         let mut asked = BTreeMap::new();
         for id in self.asked.clone() {
             let found = outbox.outlet().find(&id)?.filter(|found| found.privacy <= self.granted);
+            let form = if self.sent.contains_key(&id) { Form::Whole } else { self.form };
             match found {
-                Some(outgoing) => drop(asked.insert(outgoing.rid, outgoing)),
+                Some(outgoing) => drop(asked.insert(outgoing.rid, (outgoing, form))),
                 None => drop(self.asked.remove(&id)),
             }
         }
-        self.send(&mut asked.into_values().rev().map(Ok), outbox, cards)
+        self.request.fill(&mut asked.into_values().rev().map(Ok), outbox, cards)
     }
 
     /// Sends what was made here, the oldest first, as far as there is room: the rest is announced.
@@ -234,44 +259,16 @@ impl Pushing {
         outbox: &mut Outbox<'_>,
         cards: &mut Vec<Card>,
     ) -> Result<(), RepoError> {
-        let (outlet, granted) = (Outlet::new(snap), self.granted);
-        let sent: BTreeSet<ArtifactId> = self.sent.keys().copied().collect();
+        let Self { sent, form, granted, request, .. } = self;
+        let outlet = Outlet::new(snap);
         let mut unsent = unsent::all(snap)?;
         unsent.retain(|&rid| !outbox.is_settled(rid));
-        let may_go = |found: &Outgoing| !sent.contains(&found.id) && found.privacy <= granted;
-        let mut unsent =
-            unsent.into_iter().filter_map(|rid| outlet.at(rid).map(|found| found.filter(may_go)).transpose());
-        self.send(&mut unsent, outbox, cards).map(drop)
-    }
-
-    /// Says whether there was room for all.
-    fn send(
-        &mut self,
-        asked: &mut dyn Iterator<Item = Result<Outgoing, RepoError>>,
-        outbox: &mut Outbox<'_>,
-        cards: &mut Vec<Card>,
-    ) -> Result<bool, RepoError> {
-        let Self { sent, form, request, .. } = self;
-        let form_of = |outgoing: &Outgoing| if sent.contains_key(&outgoing.id) { Form::Whole } else { *form };
-        let mut asked = asked.map(|found| {
-            found.map(|outgoing| {
-                let form = form_of(&outgoing);
-                (outgoing, form)
-            })
+        let may_go = |found: &Outgoing| !sent.contains_key(&found.id) && found.privacy <= *granted;
+        let mut unsent = unsent.into_iter().filter_map(|rid| {
+            let found = outlet.at(rid).map(|found| found.filter(may_go)).transpose()?;
+            Some(found.map(|outgoing| (outgoing, *form)))
         });
-        outbox.towards_older(&mut asked, &mut |outgoing, card| {
-            let Some(card) = card else {
-                request.rest = Some(outgoing.rid);
-                return ControlFlow::Break(());
-            };
-            let bytes = card.payload_bytes() as u64;
-            let is_delta = matches!(&card, Card::File(file) if file.delta_source.is_some());
-            let form = if is_delta { Form::Delta } else { Form::Whole };
-            request.files.push(Sent { rid: outgoing.rid, id: outgoing.id, bytes, form });
-            cards.push(card);
-            ControlFlow::Continue(())
-        })?;
-        Ok(request.rest.is_none())
+        request.fill(&mut unsent, outbox, cards).map(drop)
     }
 
     fn announce(&self, outbox: &Outbox<'_>, scope: Scope, cards: &mut Vec<Card>) -> Result<(), RepoError> {
