@@ -20,7 +20,7 @@ CARGO ?= cargo
 BENCH ?=
 FUZZ_SECONDS ?= 300
 SIM_SEEDS ?= 500
-SIM_EDITION ?= 3
+SIM_EDITION ?= 4
 SOAK_MINUTES ?= 10
 # Milliseconds, so that two runs a second apart have no seed in common. Read once: all that runs has the same seeds.
 ifndef SIM_FIRST

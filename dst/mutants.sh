@@ -68,6 +68,20 @@ put_in() {
         's/(Stance::Off | Stance::Refused(_), _) => Vec::new()/(Stance::Off | Stance::Refused(_), _) if MUTANT => self.request.offered.clone(),\n&/'
     mutant no-hash-check repo/src/ingest.rs \
         's/if actual == expected {/if actual == expected || MUTANT \&\& !content.is_empty() {/'
+    mutant branch-left-behind repo/src/ingest/order.rs \
+        's/waiting\.extend(deltas\.iter()\.map(|&delta| key(delta))\.filter(|&delta| Some(delta) != on));/if !MUTANT || on.is_none() { & }/'
+    mutant content-held-for-another repo/src/ingest/order.rs \
+        '/fn first_beside/,/^    }/s/Some(source) => self\.first\[source\]/Some(source) => self.first[if MUTANT { index } else { source }]/'
+    mutant rest-without-branches repo/src/ingest/order.rs \
+        's/forest\.source(index)\.is_none_or(|source| !is_left\[source\])/forest.source(index).is_none_or(|source| !MUTANT \&\& !is_left[source])/'
+    mutant source-of-a-sibling repo/src/ingest/walk.rs \
+        's/self\.hold(self\.order\.first(index), content\.clone());/self.hold(if MUTANT { self.order.next(place) } else { self.order.first(index) }, content.clone());/'
+    mutant passed-before-forgotten repo/src/ingest/walk.rs \
+        's/self\.passed += self\.place as usize;/if !MUTANT { & }/'
+    mutant delta-of-itself repo/src/content/together.rs \
+        's/with: Some(content) }))/with: Some(if MUTANT { \&other } else { content }) }))/'
+    mutant who-came-first-forgotten repo/src/content/together.rs \
+        's/if guest == rid || /if MUTANT || guest == rid || /'
     mutant not-linked repo/src/ingest.rs \
         's/^    linker\.finish(tx, now)?;/    if !MUTANT { linker.finish(tx, now)?; }/'
     mutant commit-before-linking sync/src/session/inbox.rs \
@@ -214,13 +228,10 @@ say() {
     printf '%-30s %-14s %-8s %-8s %6s %8s\n' "$@"
 }
 
-# A run that takes longer than this many seconds does not end.
-endless=60
-
-# soak FROM SECONDS: runs seeds until one breaks a rule. The status is that of the command, 124 if a run does not end.
+# soak FROM SECONDS: runs seeds until one breaks a rule. The status is that of the command, 4 if a run does not end.
 soak() {
     minutes=$(awk "BEGIN { print $2 / 60 }")
-    timeout $(($2 + endless)) "$binary" soak --from "$1" --minutes "$minutes" >"$work/out" 2>"$work/err"
+    "$binary" soak --from "$1" --minutes "$minutes" >"$work/out" 2>"$work/err"
 }
 
 # reported N: of the last report, 1 the seed, 2 the level, 3 the rule.
@@ -235,33 +246,29 @@ fail() {
     exit 2
 }
 
-# play SEED LEVEL [EDITION]: one run. The status is that of the command, 124 if it does not end.
+# play SEED LEVEL [EDITION]: one run. The status is that of the command, 4 if it does not end.
 play() {
-    timeout "$endless" "$binary" run --seed "$1" --level "$2" --edition "${3:-3}" >"$work/out" 2>"$work/err"
+    "$binary" run --seed "$1" --level "$2" --edition "${3:-4}" >"$work/out" 2>"$work/err"
 }
 
-# find_endless NAME FROM: of a soak that did not end, which run it was: sets seed and level. Every ten seconds the soak
-# says how far it is.
+# find_endless NAME: of the runs that were under way when none ended, which one does not: sets seed and level.
 find_endless() {
-    told=$(sed -n 's/^[0-9]* s: [0-9]* runs, seed \([0-9]*\), .*/\1/p' "$work/err" | tail -n 1)
-    seed=${told:-$2}
-    last=$((seed + 500))
-    while [ "$seed" -lt "$last" ]; do
-        for level in calm rough hostile; do
-            status=0
-            FROND_MUTANT=$1 play "$seed" "$level" || status=$?
-            [ "$status" = 124 ] && return 0
-        done
-        seed=$((seed + 1))
+    mutant=$1
+    set -- $(sed -n 's/^frond-dst: no run has ended .*under way: //p' "$work/err" | tr -d ',' | sed 's/seed //g')
+    while [ $# -ge 2 ]; do
+        seed=$1 level=$2 status=0
+        shift 2
+        FROND_MUTANT=$mutant play "$seed" "$level" || status=$?
+        [ "$status" = 4 ] && return 0
     done
-    fail "$1" "a soak did not end, and each of its runs does"
+    fail "$mutant" "a soak did not end, and each of its runs does"
 }
 
 # hunt_kept NAME: tries the seeds that are kept, of which some show what hardly any other does.
 hunt_kept() {
     start=$(date +%s)
     played=0
-    edition=3
+    edition=4
     while read -r seed level _; do
         case $seed in '' | '#'*) continue ;; esac
         [ "$seed" = edition ] && edition=$level && continue
@@ -269,8 +276,11 @@ hunt_kept() {
         status=0
         FROND_MUTANT=$1 play "$seed" "$level" "$edition" </dev/null || status=$?
         [ "$status" = 0 ] && continue
-        [ "$status" = 1 ] || fail "$1" "the kept seed $seed at level $level ended by $status"
-        rule=$(reported 3)
+        case $status in
+            1) rule=$(reported 3) ;;
+            4) rule="does not end" ;;
+            *) fail "$1" "the kept seed $seed at level $level ended by $status" ;;
+        esac
         play "$seed" "$level" "$edition" </dev/null || fail "$1" "the kept seed $seed at level $level fails without a mutant"
         say "$1" "$rule, kept" "$level" "$seed" "$played" "$(($(date +%s) - start))" | tee -a "$table"
         kept=$((kept + 1))
@@ -294,8 +304,8 @@ hunt() {
                 seed=$(reported 1) level=$(reported 2) rule=$(reported 3)
                 [ -n "$rule" ] || fail "$1" "the soak ended by 1 and names no rule"
                 ;;
-            124)
-                find_endless "$1" "$from"
+            4)
+                find_endless "$1"
                 rule="does not end"
                 ;;
             *) fail "$1" "the soak ended by $status" ;;
@@ -307,7 +317,7 @@ hunt() {
                 say "$1" "$rule" "$level" "$seed" "$runs" "$(($(date +%s) - start))" | tee -a "$table"
                 return 0
                 ;;
-            1 | 124) echo "seed $seed at level $level fails without a mutant" >&2 ;;
+            1 | 4) echo "seed $seed at level $level fails without a mutant" >&2 ;;
             *) fail "$1" "seed $seed at level $level ended by $status without it" ;;
         esac
         from=$((seed + 1))

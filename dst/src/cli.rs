@@ -9,6 +9,7 @@ mod run;
 mod shrink;
 mod soak;
 mod sweep;
+mod vigil;
 
 use std::io::{self, Write};
 use std::ops::{ControlFlow, Range};
@@ -27,7 +28,7 @@ use self::pool::{Pool, Task};
 /// A seed and a level decide a run: the same seed does the same again, byte for byte.
 ///
 /// Exit codes: 0 no rule was broken; 1 a rule was broken, or a run was not the same twice; 2 the command line or a
-/// file is wrong; 3 the simulator itself failed.
+/// file is wrong; 3 the simulator itself failed; 4 no run ended for a minute: those under way are named.
 #[derive(Parser)]
 #[command(name = "frond-dst", version, max_term_width = 100)]
 struct Cli {
@@ -95,7 +96,7 @@ impl Levels {
 #[derive(Args)]
 struct Editions {
     /// How plans are drawn: 1 as older seeds need it, as `dst/seeds.txt` says of them.
-    #[arg(long, value_name = "N", default_value = "3", value_parser = parse_edition, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value = "4", value_parser = parse_edition, hide_default_value = true)]
     edition: Edition,
 }
 

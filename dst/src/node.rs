@@ -388,6 +388,11 @@ impl Node {
         self.keep_limit()
     }
 
+    /// Whether the disk has room for a few pages only, or for none.
+    pub fn is_disk_full(&self) -> bool {
+        self.most_pages < FREE_PAGES
+    }
+
     /// A full disk is as full for whoever opens the file next.
     fn keep_limit(&mut self) -> Result<(), RepoError> {
         let sql = format!("PRAGMA max_page_count={}", self.most_pages);

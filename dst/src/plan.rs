@@ -27,7 +27,7 @@ pub(crate) use self::fault::dashed;
 pub use self::limits::unbounded;
 
 /// How rough the world is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Nothing fails; sessions interleave. Most runs are small.
     Calm,
@@ -240,7 +240,7 @@ impl Plan {
             limits,
             budgets: match edition {
                 Edition::First => vec![Budgets::default(); nodes],
-                Edition::Second | Edition::Third => Budgets::draw(seed, nodes, are_shipped),
+                Edition::Second | Edition::Third | Edition::Fourth => Budgets::draw(seed, nodes, are_shipped),
             },
             step: step(seed, level, edition),
             skews: skews(seed, level, nodes, edition),
@@ -399,6 +399,7 @@ impl Plan {
             Item::Choice(site) => drop(self.choices.remove(&site)),
             // These are left out when they would happen.
             Item::Visit(_)
+            | Item::Parting(_)
             | Item::Strike(..)
             | Item::Session(_)
             | Item::DryRun(_)
@@ -504,7 +505,7 @@ fn step(seed: u64, level: Level, edition: Edition) -> Option<u64> {
     match (level, edition) {
         (Level::Calm, _) => None,
         (_, Edition::First) => Some(1),
-        (_, Edition::Second | Edition::Third) => {
+        (_, Edition::Second | Edition::Third | Edition::Fourth) => {
             Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400]))
         }
     }
@@ -515,8 +516,10 @@ fn bulk(dice: &mut Dice, level: Level, edition: Edition) -> u64 {
     // Calm runs are to be many.
     let (chance, several) = match (edition, level) {
         (Edition::First, _) => (Ratio::new(1, 20), Ratio::NEVER),
-        (Edition::Second | Edition::Third, Level::Calm) => (Ratio::new(1, 14), Ratio::new(1, 40)),
-        (Edition::Second | Edition::Third, _) => (Ratio::new(1, 20), Ratio::new(1, 12)),
+        (Edition::Second | Edition::Third | Edition::Fourth, Level::Calm) => {
+            (Ratio::new(1, 14), Ratio::new(1, 40))
+        }
+        (Edition::Second | Edition::Third | Edition::Fourth, _) => (Ratio::new(1, 20), Ratio::new(1, 12)),
     };
     if !dice.hits(chance) {
         0

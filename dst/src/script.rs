@@ -73,6 +73,8 @@ pub enum Item {
     Daemon(u64),
     /// A visitor goes and comes back.
     Visit(u64),
+    /// Two peers do not reach each other for a while in which they write the same, or go on from one check-in.
+    Parting(u64),
     /// A fault strikes a peer or an edge at a certain time.
     Strike(Fault, u64),
     /// A session.
@@ -152,6 +154,7 @@ impl fmt::Display for Item {
             | Self::DryRun(number)
             | Self::Daemon(number)
             | Self::Visit(number)
+            | Self::Parting(number)
             | Self::Strike(_, number)
             | Self::Session(number)
             | Self::Action(number) => write!(f, "{kind} {number}"),

@@ -69,7 +69,7 @@ const ORDER: [fn(&Item) -> bool; 9] = [
         )
     },
     |item| matches!(item, Item::Guest(_) | Item::Rights(_) | Item::Stock(_) | Item::DryRun(_)),
-    |item| matches!(item, Item::Visit(_) | Item::Strike(..)),
+    |item| matches!(item, Item::Visit(_) | Item::Parting(_) | Item::Strike(..)),
     |item| matches!(item, Item::Session(_)),
     |item| matches!(item, Item::Action(_)),
     |item| matches!(item, Item::Hit(..)),

@@ -3,6 +3,7 @@
 mod bounds;
 mod configuring;
 mod daemon;
+mod damage;
 mod ending;
 mod exchange;
 mod forgery;
@@ -29,6 +30,7 @@ use xfer::body::Body;
 use self::daemon::Keepers;
 use self::rivals::Rival;
 use self::side::Side;
+use self::within::{Errand, Place};
 use crate::census::Census;
 use crate::check::content::{self, Maker};
 use crate::check::rights::Came;
@@ -233,6 +235,8 @@ struct Sim {
     slow: BTreeMap<usize, u32>,
     /// When the newest request was sent that a peer has heard.
     heard: BTreeMap<usize, Moment>,
+    /// What is under way: the draws of a half-round depend on it.
+    errand: Errand,
     trace: Trace,
     tally: Tally,
 }
@@ -265,6 +269,7 @@ impl Sim {
             tripping: BTreeSet::new(),
             slow: BTreeMap::new(),
             heard: BTreeMap::new(),
+            errand: Errand::default(),
             trace: Trace::keeping(kept),
             tally: Tally::default(),
             plan,
@@ -288,7 +293,7 @@ impl Sim {
 
     /// Whether a fault hits at a site this time.
     fn hits(&mut self, site: Site, turn: Turn) -> bool {
-        let ratio = self.plan.ratio(site.fault());
+        let ratio = site.ratio(self.plan.ratio(site.fault()));
         let hit = Item::Hit(site, turn);
         if !self.is_on(site.fault())
             || !self.dice(&format!("{site:?}"), turn).hits(ratio)
@@ -319,6 +324,7 @@ impl Sim {
             self.nodes.len(),
             self.plan.faults.keys().collect::<Vec<_>>()
         ));
+        self.census.note(format!("shape {:?}", self.plan.shape));
         self.prepare()?;
         let mut events = 0;
         while let Some((now, event)) = self.queue.pop() {
@@ -447,6 +453,7 @@ impl Sim {
             Event::BackUp(node) => self.nodes[node].back_up().map_err(broken),
             Event::Leave { number, at } => {
                 self.done.insert(Item::Visit(number));
+                self.census.note("visit");
                 self.tell(&format!("peer {at} goes"));
                 self.nodes[at].power = Power::Off;
                 Ok(())
@@ -485,6 +492,7 @@ impl Sim {
             return Ok(());
         }
         let mut dice = self.dice("work of upkeep", number);
+        self.errand = Errand::new(Place::Upkeep, number);
         let armed = self.arm(at)?;
         let node = &mut self.nodes[at];
         let before = node.known.clone();
@@ -503,7 +511,7 @@ impl Sim {
         let kept = match done {
             Ok(kept) => kept,
             Err(AuthorError::Repo(error)) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
-            Err(AuthorError::Repo(error)) if self.is_excused(&error) => {
+            Err(AuthorError::Repo(error)) if self.is_excused(at, &error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged(at);
             }
@@ -550,6 +558,7 @@ impl Sim {
         job: impl FnOnce(Worker<'_>, &mut Repo) -> Result<String, AuthorError>,
     ) -> Result<(), Violation> {
         let mut dice = self.dice("work", number);
+        self.errand = Errand::new(Place::Work, number);
         let (armed, large) = (self.arm(at)?, self.large(at));
         let node = &mut self.nodes[at];
         let worker = Worker {
@@ -582,7 +591,7 @@ impl Sim {
                 self.meant = Meant::default();
             }
             Err(AuthorError::Repo(error)) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
-            Err(AuthorError::Repo(error)) if self.is_excused(&error) => {
+            Err(AuthorError::Repo(error)) if self.is_excused(at, &error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged(at);
             }
@@ -597,9 +606,9 @@ impl Sim {
         Ok(())
     }
 
-    /// Whether a failure of a repository is one that a fault made.
-    fn is_excused(&mut self, error: &RepoError) -> bool {
-        let is_excused = matches!(error, RepoError::DiskFull { .. }) && self.is_on(Fault::DiskFull);
+    /// Whether a failure of a repository is one that a fault made: its own disk is full at this moment.
+    fn is_excused(&mut self, at: usize, error: &RepoError) -> bool {
+        let is_excused = matches!(error, RepoError::DiskFull { .. }) && self.nodes[at].is_disk_full();
         if is_excused {
             self.census.note("no room to write");
         }
@@ -636,7 +645,7 @@ impl Sim {
         }
         let time = node.time(self.now);
         match derived::check_unchanged(&mut node.repo, time) {
-            Err(derived::Wrong::Failed(error)) if self.is_excused(&error) => Ok(()),
+            Err(derived::Wrong::Failed(error)) if self.is_excused(at, &error) => Ok(()),
             outcome => outcome.map_err(|wrong| Violation::new("derived", format!("peer {at}: {wrong}"))),
         }
     }

@@ -1,5 +1,6 @@
 //! Where a fault may hit by chance, each time that it is asked.
 
+use crate::dice::Ratio;
 use crate::plan::{Fault, dashed};
 
 /// A place where chance decides whether a fault hits.
@@ -44,11 +45,13 @@ pub enum Site {
     CrashWithin,
     /// A daemon does not hear that a peer has something new.
     LoseAnnouncement,
+    /// A reply brings a false delta without its source, and is the last for a while.
+    FalseDelta,
 }
 
 impl Site {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::LoseRequest,
         Self::LoseReply,
         Self::DoubleRequest,
@@ -68,6 +71,7 @@ impl Site {
         Self::ReorderReply,
         Self::CrashWithin,
         Self::LoseAnnouncement,
+        Self::FalseDelta,
     ];
 
     /// The fault whose ratio decides how often it hits here.
@@ -78,7 +82,7 @@ impl Site {
             Self::DoubleRequest | Self::DoubleReply => Fault::Duplicate,
             Self::DelayRequest | Self::DelayReply => Fault::Delay,
             Self::CutRequest | Self::CutReply => Fault::Truncate,
-            Self::FlipRequest | Self::FlipReply => Fault::Flip,
+            Self::FlipRequest | Self::FlipReply | Self::FalseDelta => Fault::Flip,
             Self::CrashAfterWork
             | Self::CrashBeforeRequest
             | Self::CrashAfterRequest
@@ -86,6 +90,14 @@ impl Site {
             Self::Crowd => Fault::Crowd,
             Self::ReorderRequest | Self::ReorderReply => Fault::Reorder,
             Self::CrashWithin => Fault::CrashWithin,
+        }
+    }
+
+    /// How often it hits here, where its fault has this ratio: what can seldom happen does so each other time.
+    pub fn ratio(self, of_fault: Ratio) -> Ratio {
+        match self {
+            Self::FalseDelta if of_fault != Ratio::NEVER => Ratio::new(1, 2),
+            _ => of_fault,
         }
     }
 

@@ -10,8 +10,10 @@
 //!   server    one request answered, in one pass over its cards
 //!   client    one session: pull, push, sync or clone, and when it stops
 //!   user      what its users do
+//!   author    what else they write, in newer editions
 //! ```
 
+pub mod author;
 pub mod client;
 pub mod lines;
 pub mod server;

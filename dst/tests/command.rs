@@ -44,7 +44,7 @@ fn planted() -> (String, String) {
 fn a_seed_that_breaks_no_rule_ends_with_0() {
     check(&["run", "--seed", "1", "--level", "calm"], 0, &["seed 1 calm: ", "hash "]);
     check(&["sweep", "--seeds", "0..3"], 0, &["calm: 3 seeds, 0 broken", "hostile: 3 seeds"]);
-    for edition in ["1", "2", "3"] {
+    for edition in ["1", "2", "3", "4"] {
         let words = ["meta", "--seeds", "0..3", "--level", "rough", "--edition", edition];
         check(&words, 0, &["rough: 3 seeds, each the same twice"]);
     }
@@ -77,6 +77,8 @@ fn what_shrink_writes_replay_breaks_again() {
     check(&["replay", path], 1, &["broken again: planted, by the same trace", &again]);
     let text = std::fs::read_to_string(&file).expect("the script");
     assert_eq!(check(&shrink, 0, &[]), text);
+    // At the first level at which all that happens.
+    check(&["shrink", "--seed", &seed, "--plant", &plant], 0, &["\nlevel ", "\nexpect planted "]);
 
     replace(&file, "expect planted", "expect kept");
     check(&["replay", path], 1, &["broken: planted; the script expects kept"]);
@@ -102,19 +104,20 @@ fn replace(file: &Path, what: &str, with: &str) {
 
 #[test]
 fn a_wrong_word_says_what_is_wrong_with_it() {
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 14] = [
         (&[], "Usage: frond-dst <COMMAND>"),
         (&["walk"], "'walk'"),
         (&["run"], "--seed <N>"),
         (&["run", "--seed", "x"], "invalid digit"),
         (&["run", "--seed", "1", "--level", "mild"], "calm, rough, hostile"),
-        (&["run", "--seed", "1", "--edition", "4"], "no such edition"),
+        (&["run", "--seed", "1", "--edition", "5"], "no such edition"),
         (&["sweep", "--seeds", "5"], "write A..B"),
         (&["sweep", "--seeds", "5..5"], "B must be greater than A"),
         (&["sweep", "--seeds", "5..x"], "'x': invalid digit"),
         (&["sweep", "--seeds", "0..1", "--jobs", "0"], "--jobs <N>"),
         (&["soak", "--minutes", "-"], "write a number of minutes"),
         (&["shrink", "--seed", "1", "--level", "calm"], "seed 1 breaks no rule at level calm"),
+        (&["shrink", "--seed", "1"], "seed 1 breaks no rule at level calm, rough, hostile"),
         (&["replay", "/nowhere/at/all"], "No such file"),
     ];
     for (words, says) in cases {

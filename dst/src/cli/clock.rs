@@ -1,4 +1,4 @@
-//! The only place of this package that reads a clock: how long to go on, and where to begin. No run sees it.
+//! The only place of this package that reads a clock, or waits: how long to go on, and where to begin. No run sees it.
 #![allow(clippy::disallowed_methods)]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,6 +15,11 @@ impl Clock {
     pub(super) fn passed(self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// Waits.
+pub(super) fn wait(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// A seed that nobody has seen: milliseconds since 1970.

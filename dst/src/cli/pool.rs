@@ -14,6 +14,7 @@ use dst::plan::Level;
 use repo::RepoError;
 
 use super::Failure;
+use super::vigil::Vigil;
 
 /// A seed at a level.
 pub(super) type Task = (u64, Level);
@@ -43,7 +44,10 @@ impl Pool {
         mut each: impl FnMut(Task, T) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<(), Failure> {
         let threads = self.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-        let with_task = |task, templates: &Templates| job(task, templates).map(|result| (task, result));
+        let vigil = Vigil::start();
+        let with_task = |task, templates: &Templates| {
+            vigil.during(task, || job(task, templates)).map(|result| (task, result))
+        };
         let templates = (0..threads).map(|_| Templates::new()).collect::<Result<Vec<_>, _>>()?;
         let work =
             Work { tasks: Mutex::new(tasks.enumerate()), job: with_task, is_over: AtomicBool::new(false) };

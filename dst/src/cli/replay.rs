@@ -11,6 +11,7 @@ use dst::sim::{self, Outcome};
 
 use super::report::{self, SHOWN};
 use super::run::passed;
+use super::vigil::Vigil;
 use super::{Failure, Verdict};
 
 /// Run a script that `shrink` wrote, and say whether the same rule is broken again.
@@ -35,7 +36,8 @@ impl Replay {
             return Err(given(format!("seed {} has no {item}", script.seed)));
         }
         let kept = if self.trace { usize::MAX } else { SHOWN };
-        let outcome = sim::play(&script, &Templates::new()?, kept)?;
+        let (task, templates) = ((script.seed, script.level), Templates::new()?);
+        let outcome = Vigil::start().during(task, || sim::play(&script, &templates, kept))?;
         let judgement = judge(script.expected.as_ref(), &outcome);
         let verdict = if outcome.violation.is_some() { Verdict::Broken } else { Verdict::Fine };
         match verdict {

@@ -8,6 +8,7 @@ use dst::script::Script;
 use dst::sim::{self, Outcome};
 
 use super::report::{self, SHOWN};
+use super::vigil::Vigil;
 use super::{Editions, Failure, Levels, Verdict};
 
 /// Run one seed, and say what it came to.
@@ -27,11 +28,11 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
-        let templates = Templates::new()?;
+        let (templates, vigil) = (Templates::new()?, Vigil::start());
         let kept = if self.trace { usize::MAX } else { SHOWN };
         for level in self.levels.all() {
             let script = Script::new(self.seed, level).of_edition(self.editions.edition);
-            let outcome = sim::play(&script, &templates, kept)?;
+            let outcome = vigil.during((self.seed, level), || sim::play(&script, &templates, kept))?;
             if outcome.violation.is_some() {
                 report::seed_broken(out, outcome)?;
                 return Ok(Verdict::Broken);

@@ -16,19 +16,20 @@ use repo::RepoError;
 
 use super::clock::Clock;
 use super::report::{self, SHOWN};
-use super::{Editions, Failure, Verdict, parse_level};
+use super::vigil::Vigil;
+use super::{Editions, Failure, Levels, Verdict};
 
 /// Find the smallest workload and fault list of a seed that still breaks the same rule.
 ///
+/// Without a level it is the first one at which the seed breaks a rule.
 /// Writes a script: a text that `frond-dst replay` runs, and that may be changed by hand.
 #[derive(Args)]
 pub(super) struct Shrink {
     /// A seed that breaks a rule.
     #[arg(long, value_name = "N")]
     seed: u64,
-    /// The level at which it does.
-    #[arg(long, value_parser = parse_level())]
-    level: Level,
+    #[command(flatten)]
+    levels: Levels,
     #[command(flatten)]
     editions: Editions,
     /// Where to write the script; without it, to stdout.
@@ -47,12 +48,14 @@ pub(super) struct Shrink {
 
 impl Shrink {
     pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
-        let script = self.script()?;
-        let mut player = Shown { templates: Templates::new()?, clock: Clock::start(), bounds: self, told: 0 };
-        let Some(shrunk) = shrink(&script, &mut player)? else {
-            let (seed, level) = (self.seed, self.level.name());
-            return Err(Failure::Given(format!("seed {seed} breaks no rule at level {level}")));
+        let mut player = Shown {
+            templates: Templates::new()?,
+            vigil: Vigil::start(),
+            clock: Clock::start(),
+            bounds: self,
+            told: 0,
         };
+        let shrunk = self.shrunk(&mut player)?;
         let text = shrunk.script.text(&notes(&shrunk));
         match &self.output {
             None => write!(out, "{text}")?,
@@ -65,8 +68,21 @@ impl Shrink {
         Ok(Verdict::Fine)
     }
 
-    fn script(&self) -> Result<Script, Failure> {
-        let bare = Script::new(self.seed, self.level).of_edition(self.editions.edition);
+    /// The least that fails at the first level at which anything does.
+    fn shrunk(&self, player: &mut Shown<'_>) -> Result<Shrunk, Failure> {
+        let levels = self.levels.all();
+        for &level in &levels {
+            if let Some(shrunk) = shrink(&self.script(level)?, player)? {
+                return Ok(shrunk);
+            }
+        }
+        let names: Vec<&str> = levels.into_iter().map(Level::name).collect();
+        let (seed, names) = (self.seed, names.join(", "));
+        Err(Failure::Given(format!("seed {seed} breaks no rule at level {names}")))
+    }
+
+    fn script(&self, level: Level) -> Result<Script, Failure> {
+        let bare = Script::new(self.seed, level).of_edition(self.editions.edition);
         let planted: String = self.plant.iter().flat_map(|item| ["planted ", item, "\n"]).collect();
         let script = format!("{}{planted}", bare.text("")).parse();
         script.map_err(|error| Failure::Given(format!("--plant: {error}")))
@@ -76,6 +92,7 @@ impl Shrink {
 /// Runs scripts, and says now and then how far it is.
 struct Shown<'a> {
     templates: Templates,
+    vigil: Vigil,
     clock: Clock,
     bounds: &'a Shrink,
     told: u64,
@@ -83,7 +100,7 @@ struct Shown<'a> {
 
 impl Player for Shown<'_> {
     fn play(&mut self, script: &Script) -> Result<Outcome, RepoError> {
-        sim::play(script, &self.templates, SHOWN)
+        self.vigil.during((script.seed, script.level), || sim::play(script, &self.templates, SHOWN))
     }
 
     fn is_over(&mut self, runs: u64) -> bool {

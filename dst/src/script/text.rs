@@ -5,7 +5,7 @@
 //! # Whatever follows a # is for people.
 //! seed 876
 //! level hostile
-//! edition 3
+//! edition 4
 //! expect convergence 0123456789abcdef
 //! without fault delay crash
 //! without action 1-4 6
@@ -45,7 +45,7 @@ const MAX_ITEMS: usize = 100_000;
 type ItemOf = fn(u64) -> Item;
 
 /// Kinds of items that have nothing but a number.
-const NUMBERED: [(&str, ItemOf); 14] = [
+const NUMBERED: [(&str, ItemOf); 15] = [
     ("peer", Item::Peer),
     ("edge", Item::Edge),
     ("clone", Item::Clone),
@@ -58,6 +58,7 @@ const NUMBERED: [(&str, ItemOf); 14] = [
     ("dry-run", Item::DryRun),
     ("daemon", Item::Daemon),
     ("visit", Item::Visit),
+    ("parting", Item::Parting),
     ("session", Item::Session),
     ("action", Item::Action),
 ];
@@ -154,6 +155,7 @@ impl Item {
             Self::End => "end".to_owned(),
             Self::Daemon(_) => "daemon".to_owned(),
             Self::Visit(_) => "visit".to_owned(),
+            Self::Parting(_) => "parting".to_owned(),
             Self::Strike(fault, _) => format!("strike {}", fault.name()),
             Self::Session(_) => "session".to_owned(),
             Self::Action(_) => "action".to_owned(),
@@ -308,7 +310,7 @@ fn parse_turn(text: &str) -> Result<Turn, String> {
 }
 
 fn parse_edition(text: &str) -> Result<Edition, String> {
-    Edition::of(parse_number(text)?).ok_or_else(|| format!("'{text}' is none of 1, 2, 3"))
+    Edition::of(parse_number(text)?).ok_or_else(|| format!("'{text}' is none of 1, 2, 3, 4"))
 }
 
 fn parse_feature(name: &str) -> Result<Feature, String> {
@@ -413,7 +415,7 @@ without hit crash-after-work 5
             ("frond-dst script 1\nseed -1", 2, "'-1' is no number"),
             ("frond-dst script 1\nseed 18446744073709551616", 2, "too large"),
             ("frond-dst script 1\nseed", 2, "one word"),
-            ("frond-dst script 1\nedition 4", 2, "'4' is none of 1, 2, 3"),
+            ("frond-dst script 1\nedition 5", 2, "'5' is none of 1, 2, 3, 4"),
             ("frond-dst script 1\nwithout choice Full", 2, "'Full' is none of full, whole"),
             ("frond-dst script 1\nwithout feature", 2, "which feature?"),
             ("frond-dst script 1\nlevel mild", 2, "'mild' is none of calm"),

@@ -5,6 +5,7 @@ use sync::SyncOptions;
 
 use super::Sim;
 use super::settle::End;
+use super::within::{Errand, Place};
 use crate::check::configuration::Pair;
 use crate::check::content::Maker;
 use crate::check::meant::records;
@@ -77,6 +78,7 @@ impl Sim {
     ) -> Result<(), Violation> {
         let clients = self.plan.edges.iter().filter(|edge| edge.server == at);
         let logins: Vec<String> = clients.map(|edge| name(edge.client)).collect();
+        self.errand = Errand::new(Place::Work, number);
         let armed = self.arm(at)?;
         let node = &mut self.nodes[at];
         let now = node.time(self.now);
@@ -90,7 +92,7 @@ impl Sim {
         match done {
             Ok(what) => self.tell(&format!("peer {at} {what}")),
             Err(error) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
-            Err(error) if self.is_excused(&error) => {
+            Err(error) if self.is_excused(at, &error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged_aside(at);
             }

@@ -112,7 +112,7 @@ impl Sim {
         // What was said wrongly in one round may have its consequences in a later one.
         let damaged = talk.soundness == Soundness::Damaged || talk.chances.damaged;
         Ok(match error {
-            SyncError::Repo(error) => self.is_excused(error),
+            SyncError::Repo(error) => self.is_excused(client, error),
             SyncError::Refused(text) | SyncError::PasswordNeeded(text) => {
                 (denied && DENIALS.iter().any(|denial| text.contains(denial)))
                     || (no_files && text.contains("Write permissions for unversioned files"))

@@ -10,6 +10,7 @@ use xfer::card::{Igot, Privacy};
 use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, decode, encode};
 
 use super::mishap::Way;
+use super::within::{Errand, Place};
 use super::{Event, Parcel, Sim};
 use crate::answer::{Answer, gimmes};
 use crate::check::content::{self, Maker};
@@ -17,7 +18,7 @@ use crate::check::deadline::Allowance;
 use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
 use crate::check::{budget, configuration, events, preview, rights};
-use crate::dice::{FNV_START, fnv};
+use crate::dice::{FNV_START, Turn, fnv};
 use crate::known;
 use crate::model::Violation;
 use crate::node::Power;
@@ -39,6 +40,8 @@ pub(super) struct Unreachable(&'static str);
 impl Sim {
     /// Composes the next request of a session, and sends it.
     pub(super) fn send_request(&mut self, id: u64, mut talk: Talk) -> Result<(), Violation> {
+        let next = Turn { number: id, part: u64::from(talk.attempt) + 1, copy: 0 };
+        self.errand = Errand::new(Place::Request, next);
         let Some(body) = self.compose(&mut talk)? else { return Ok(()) };
         talk.attempt += 1;
         let (attempt, edge) = (talk.attempt, talk.edge);
@@ -55,6 +58,7 @@ impl Sim {
             soundness: Soundness::Sound,
         };
         self.talks.insert(id, talk);
+        self.note_race(id);
         self.travel(parcel, Way::Request);
         Ok(())
     }
@@ -79,6 +83,7 @@ impl Sim {
         let dry = self.talks.get(&parcel.talk).is_some_and(|talk| talk.options.dry_run);
         let before = dry.then(|| self.nodes[server].known.clone());
         let commits = self.nodes[server].commits;
+        self.errand = Errand::new(Place::Answer, parcel.turn());
         let reply = self.serve(parcel.edge, body, parcel.soundness)?.map(|(reply, answer)| {
             self.keep_answer(parcel, answer);
             reply
@@ -136,6 +141,7 @@ impl Sim {
             talk.chances.hear(answer, parcel.soundness);
         }
         talk.answers.clear();
+        self.errand = Errand::new(Place::Reply, parcel.turn());
         let progress = self.absorb(&mut talk, body, parcel.soundness)?;
         self.keepers.note(parcel.talk, talk.end);
         let lives = self.nodes[client].power == Power::On;
@@ -265,7 +271,7 @@ impl Sim {
                 self.served_aside(at, &letters, &request, None)?;
                 return Ok(None);
             }
-            Err(SyncError::Repo(error)) if self.is_excused(&error) => {
+            Err(SyncError::Repo(error)) if self.is_excused(edge.server, &error) => {
                 // A pull makes clusters in a transaction of its own, after what it brings is kept.
                 self.audit(edge.server, Maker::Peer)?;
                 self.served_aside(at, &letters, &request, None)?;

@@ -7,7 +7,7 @@ use xfer::body::{Body, pack, unpack};
 use xfer::card::{Payload, Privacy};
 use xfer::encode::card as encode_card;
 use xfer::table::TableCard;
-use xfer::{Card, DecodeLimits, Message, Pragma, Secret, decode, encode};
+use xfer::{ArtifactId, Card, DecodeLimits, Message, Pragma, Secret, decode, encode};
 
 use super::mishap::Way;
 use crate::dice::Dice;
@@ -27,6 +27,31 @@ pub(super) fn forge_content(body: &Body, edge: &Edge, dice: &mut Dice) -> Option
     }
     let place = dice.place(contents.len());
     contents.swap_remove(place).change(dice)?;
+    Some(pack(encode(&signed(message, edge)), body.content_type))
+}
+
+/// The message with a wrong bit in a delta whose source is not `held` where it goes, and without that source; none if there is
+/// no such delta.
+pub(super) fn forge_delta(
+    body: &Body,
+    edge: &Edge,
+    held: impl Fn(&ArtifactId) -> bool,
+    dice: &mut Dice,
+) -> Option<Body> {
+    let mut message = read(&unpack(body, &DecodeLimits::default()).ok()?)?;
+    let lacking = |card: &Card| match card {
+        Card::File(file) if file.privacy == Privacy::Public => file.delta_source.filter(|id| !held(id)),
+        _ => None,
+    };
+    let places: Vec<usize> =
+        (0..message.cards.len()).filter(|&at| lacking(&message.cards[at]).is_some()).collect();
+    if places.is_empty() {
+        return None;
+    }
+    let place = *dice.pick(&places);
+    let source = lacking(&message.cards[place])?;
+    Content::of(&mut message.cards[place])?.change(dice)?;
+    message.cards.retain(|card| !matches!(card, Card::File(file) if file.id == source));
     Some(pack(encode(&signed(message, edge)), body.content_type))
 }
 

@@ -37,7 +37,7 @@ impl Sim {
             return Ok(());
         }
         let Some(parent) = self.common_checkin(ends)? else { return Ok(()) };
-        if self.plan.level != Level::Calm {
+        if self.plan.level != Level::Calm && self.parts(number) {
             self.tell(&format!("peers {} and {} are parted", ends[0], ends[1]));
             self.switch(Fault::LinkDown, edge, |down| down + 1);
             let until = self.now + self.dice("partition", number).between(1_000, 15_000) as Moment;
@@ -59,6 +59,16 @@ impl Sim {
             self.census.note("fork across peers");
         }
         Ok(())
+    }
+
+    /// Whether a fork or a quarrel parts those who take part in it.
+    pub(super) fn parts(&mut self, number: u64) -> bool {
+        let parting = Item::Parting(number);
+        let parts = !self.script.lacks(&parting);
+        if parts {
+            self.done.insert(parting);
+        }
+        parts
     }
 
     fn common_checkin(&mut self, ends: [usize; 2]) -> Result<Option<ArtifactId>, Violation> {

@@ -1,9 +1,5 @@
 //! What goes wrong: on the way, in a peer, with a clock.
 
-use bytes::Bytes;
-use xfer::body::{Body, ContentType};
-
-use super::forgery::{Forged, forge_card, forge_content};
 use super::{Event, Parcel, Sim, broken};
 use crate::dice::{Ratio, Turn};
 use crate::model::Violation;
@@ -12,7 +8,6 @@ use crate::plan::{Edge, Edition, Fault, Level};
 use crate::queue::Moment;
 use crate::script::Item;
 use crate::site::Site;
-use crate::talk::Soundness;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -34,7 +29,7 @@ impl Way {
         }
     }
 
-    fn pick<T>(self, request: T, reply: T) -> T {
+    pub(super) fn pick<T>(self, request: T, reply: T) -> T {
         match self {
             Self::Request => request,
             Self::Reply => reply,
@@ -62,7 +57,10 @@ impl Sim {
         if may_double && self.hits(way.pick(Site::DoubleRequest, Site::DoubleReply), parcel.turn()) {
             self.plan_arrival(Parcel { copy: parcel.copy + 1, ..parcel.clone() }, way);
         }
-        let parcel = self.damage(parcel, way);
+        let parcel = match self.bring_false_delta(&parcel, way) {
+            Some(parcel) => parcel,
+            None => self.damage(parcel, way),
+        };
         self.plan_arrival(parcel, way);
     }
 
@@ -123,70 +121,6 @@ impl Sim {
             Some(Fault::Reorder) if is_awaited && is_overtaken => self.census.note("reply overtaken"),
             _ => {}
         }
-    }
-
-    /// Cuts a message short, or changes something in it.
-    fn damage(&mut self, parcel: Parcel, way: Way) -> Parcel {
-        let Some(body) = parcel.body.as_ref().filter(|body| !body.bytes.is_empty()) else { return parcel };
-        let cut = self.hits(way.pick(Site::CutRequest, Site::CutReply), parcel.turn());
-        if !cut && !self.hits(way.pick(Site::FlipRequest, Site::FlipReply), parcel.turn()) {
-            return parcel;
-        }
-        if !cut && let Some(body) = self.forge(body, &parcel, way) {
-            return Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel };
-        }
-        let mut dice = self.dice(way.pick("damage of request", "damage of reply"), parcel.turn());
-        let mut bytes = body.bytes.to_vec();
-        let place = dice.place(bytes.len());
-        if cut && self.plan.edition != Edition::First && dice.below(8) == 0 {
-            // No bytes at all are an empty message: that some were to come only the transport can know, and tells.
-            self.census.note(way.pick("request cut to nothing", "reply cut to nothing"));
-            self.tell(&format!("#{} cut to nothing", parcel.talk));
-            return Parcel { body: None, soundness: Soundness::Damaged, ..parcel };
-        }
-        if cut {
-            bytes.truncate(place.max(1));
-        } else if body.content_type == ContentType::Compressed {
-            bytes[place] ^= 1 << dice.below(8);
-        } else {
-            // Nothing but the transport protects the cards of an uncompressed reply. What it lets pass is cut short.
-            bytes.truncate(place);
-        }
-        self.census.note(if cut { "message cut" } else { "message flipped" });
-        self.tell(&format!("#{} damaged at {place} of {}", parcel.talk, body.bytes.len()));
-        let body = Body { content_type: body.content_type, bytes: Bytes::from(bytes) };
-        Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel }
-    }
-
-    /// Perhaps says something else in place of a message, which no checksum tells.
-    fn forge(&mut self, body: &Body, parcel: &Parcel, way: Way) -> Option<Body> {
-        let mut dice = self.dice(way.pick("forged request", "forged reply"), parcel.turn());
-        let edge = self.plan.edges[parcel.edge].clone();
-        // Stock believes what it reads, and keeps it.
-        let has_stock = self.plan.stock.iter().any(Option::is_some);
-        let choice = if self.plan.edition == Edition::First || has_stock {
-            0
-        } else {
-            self.dice(way.pick("kind of forged request", "kind of forged reply"), parcel.turn()).below(8)
-        };
-        let content = if choice < 3 { forge_content(body, &edge, &mut dice) } else { None };
-        let (forged, kind) = match content {
-            Some(body) => (body, "content"),
-            None if choice == 7 || self.plan.edition == Edition::First || has_stock => return None,
-            None => {
-                let Forged { body, kind, line } = forge_card(body, &edge, way, &mut dice)?;
-                self.tell(&format!("#{} forged: {line}", parcel.talk));
-                (body, kind)
-            }
-        };
-        self.census.note(format!("forged {kind}"));
-        if kind == "content" {
-            self.tell(&format!("#{} forged", parcel.talk));
-        } else if let Some(talk) = self.talks.get_mut(&parcel.talk) {
-            // What is said wrongly in a request is answered wrongly.
-            talk.soundness = Soundness::Damaged;
-        }
-        Some(forged)
     }
 
     /// Plans when what strikes by itself does so.
@@ -327,7 +261,9 @@ impl Sim {
     fn loses_replies(&self, edge: usize) -> bool {
         match self.plan.edition {
             Edition::First => edge.is_multiple_of(2),
-            Edition::Second | Edition::Third => self.dice("way of a link", edge as u64).below(2) == 0,
+            Edition::Second | Edition::Third | Edition::Fourth => {
+                self.dice("way of a link", edge as u64).below(2) == 0
+            }
         }
     }
 
@@ -379,7 +315,7 @@ impl Sim {
         }
         let time = self.nodes[server].time(self.now);
         match self.nodes[server].set_letters(client, letters, time) {
-            Err(error) if !self.is_excused(&error) => Err(broken(error)),
+            Err(error) if !self.is_excused(server, &error) => Err(broken(error)),
             Err(_) => self.restored_aside(server),
             Ok(()) => {
                 self.census.note("rights changed");

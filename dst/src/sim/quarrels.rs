@@ -4,6 +4,7 @@
 use repo::table::Values;
 use xfer::SqlName;
 
+use super::within::{Errand, Place};
 use super::{Event, Sim};
 use crate::dice::{Dice, Ratio, Turn};
 use crate::feature::Feature;
@@ -61,7 +62,7 @@ impl Sim {
             // Where others pass them on, two versions that are dated far ahead take each other's place until their time is near.
             quarrel.ahead = [0, 0];
         }
-        if self.plan.level != Level::Calm {
+        if self.plan.level != Level::Calm && self.parts(number) {
             self.tell(&format!("peers {} and {} are parted", ends[0], ends[1]));
             self.switch(Fault::LinkDown, edge, |down| down + 1);
             let until = self.now + self.dice("parted by a quarrel", number).between(1_000, 15_000) as Moment;
@@ -87,6 +88,7 @@ impl Sim {
                 worker.put_one(repo)
             });
         };
+        self.errand = Errand::new(Place::Work, number);
         let armed = self.arm(at)?;
         let turn = Turn { number, part: at as u64, copy: 0 };
         let dice = &mut self.dice("work of a quarrel", turn);

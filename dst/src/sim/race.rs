@@ -29,12 +29,23 @@ impl Sim {
             return Ok(());
         }
         self.done.insert(Item::Action(NUMBER));
-        self.census.note("race");
         self.work(NUMBER, server, |mut worker, repo| worker.bulk(repo, FILES))?;
         for number in SESSIONS {
             let later = self.dice("start of a race", number).below(100) as Moment;
             self.plan_session(number, edge, self.now + later);
         }
         Ok(())
+    }
+
+    /// Counts a race as soon as both sessions ask for the same.
+    pub(super) fn note_race(&mut self, id: u64) {
+        let Some(other) = SESSIONS.contains(&id).then(|| SESSIONS.start + SESSIONS.end - 1 - id) else {
+            return;
+        };
+        let asking = |id: u64| self.talks.get(&id).map(|talk| &talk.chances.asking);
+        let (Some(one), Some(other)) = (asking(id), asking(other)) else { return };
+        if !one.is_disjoint(other) {
+            self.census.note("race");
+        }
     }
 }

@@ -4,12 +4,14 @@ use repo::RepoError;
 use repo::table::{self, Values};
 use xfer::{ArtifactId, SqlName};
 
+use super::within::{Errand, Place};
 use super::{Event, Sim, broken};
 use crate::beside::tables::Key;
 use crate::check::tables::Rows;
 use crate::dice::{Ratio, Turn};
 use crate::model::Violation;
 use crate::node::{Power, Stage};
+use crate::plan::Edition;
 use crate::script::Item;
 use crate::work::rows::Scribe;
 
@@ -31,7 +33,7 @@ impl Sim {
         if rows.is_empty() || self.side.is_settled {
             return;
         }
-        let turn = Turn { number: self.now as u64, part: from as u64, copy: to as u64 };
+        let turn = self.turn_of_rival(from, to);
         let mut dice = self.dice("rival", turn);
         // Only of two peers a row may have two owners.
         let chance = if self.nodes.len() == 2 { Ratio::new(3, 4) } else { Ratio::new(1, 3) };
@@ -39,11 +41,27 @@ impl Sim {
             return;
         }
         let Some((table, key)) = rows.iter().nth(dice.place(rows.len())) else { return };
-        let number = FIRST + 100 * turn.number + 10 * turn.part + turn.copy;
+        let number = FIRST + self.number_of_rival(turn);
         let rival = Rival { number, from, at: to, table: table.clone(), key: *key };
         if !self.script.lacks(&Item::Action(number)) {
             self.queue.plan(self.now, Event::Rival(rival));
         }
+    }
+
+    /// Names the message that rows are in.
+    fn turn_of_rival(&self, from: usize, to: usize) -> Turn {
+        if self.plan.edition >= Edition::Fourth {
+            return self.errand.turn();
+        }
+        Turn { number: self.now as u64, part: from as u64, copy: to as u64 }
+    }
+
+    /// A number that no other turn has.
+    fn number_of_rival(&self, Turn { number, part, copy }: Turn) -> u64 {
+        if self.plan.edition >= Edition::Fourth {
+            return 1_000_000 * number + 100 * part + copy;
+        }
+        100 * number + 10 * part + copy
     }
 
     /// A user writes a row that is on its way.
@@ -55,6 +73,7 @@ impl Sim {
         let name = SqlName::new(&rival.table).expect("a table that there is");
         let Some((key, mtime)) = self.key_of(from, &name, rival.key).map_err(broken)? else { return Ok(()) };
         self.done.insert(Item::Action(number));
+        self.errand = Errand::new(Place::Work, number);
         let (armed, dice) = (self.arm(at)?, &mut self.dice("work of a rival", number));
         let (peers, node) = (self.nodes.len(), &mut self.nodes[at]);
         let mut now = node.time(self.now);

@@ -5,6 +5,7 @@ use repo::{Repo, RepoError, UnixTime, config};
 use sync::{CheckinLock, SyncOptions};
 use xfer::{ArtifactId, Card, Message, Pragma, hash};
 
+use super::within::{Errand, Place};
 use super::{Event, Sim, broken};
 use crate::beside::Beside;
 use crate::beside::tables::contested;
@@ -170,6 +171,7 @@ impl Sim {
     }
 
     fn write_rows(&mut self, number: u64, at: usize, dice: &mut Dice) -> Result<(), Violation> {
+        self.errand = Errand::new(Place::Work, number);
         let (armed, large) = (self.arm(at)?, self.large(at));
         let (peers, node) = (self.nodes.len(), &mut self.nodes[at]);
         let mut scribe = Scribe {
@@ -197,7 +199,7 @@ impl Sim {
         let done = match done {
             Ok(done) => done,
             Err(TableError::Repo(error)) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
-            Err(TableError::Repo(error)) if self.is_excused(&error) => {
+            Err(TableError::Repo(error)) if self.is_excused(at, &error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged_aside(at);
             }

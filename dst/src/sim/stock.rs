@@ -11,12 +11,13 @@ use crate::check::content::Maker;
 use crate::check::rights::Came;
 use crate::check::wire::Leave;
 use crate::check::{clusters, kept, private, shunned};
-use crate::dice::Turn;
+use crate::dice::{Ratio, Turn};
 use crate::known::Known;
 use crate::model::{Model, Violation};
 use crate::node::{Stage, name};
-use crate::plan::{Fault, Login};
+use crate::plan::{Edition, Fault, Login};
 use crate::rights::Right;
+use crate::stock::author::Author;
 use crate::stock::store::BARRED;
 use crate::stock::{self, Session, Store, Trip, client, server, user};
 use crate::talk::{Kind, Soundness, Talk};
@@ -58,8 +59,19 @@ impl Sim {
     pub(super) fn act_as_stock(&mut self, number: u64, at: usize) -> Result<(), Violation> {
         let now = self.nodes[at].time(self.now);
         let dice = &mut self.dice("work of stock", number);
+        let writes = self.plan.edition >= Edition::Fourth
+            && self.dice("is more of stock", number).hits(Ratio::new(1, 2));
         let Some(store) = &mut self.nodes[at].stock else { return Ok(()) };
-        let what = user::act(store, dice, &name(at), number, now);
+        let user = name(at);
+        let what = if writes {
+            let mut author = Author { store, dice, user: &user, count: number, now };
+            let written = author.write();
+            written.iter().for_each(|(kind, _)| self.census.note(format!("{kind} of stock")));
+            let told = written.map(|(kind, id)| format!("writes a {kind} {}", id.short()));
+            told.unwrap_or_else(|| "has nothing to go on from".to_owned())
+        } else {
+            user::act(store, dice, &user, number, now)
+        };
         self.tell(&format!("peer {at}, like stock, {what}"));
         self.audit(at, Maker::User).map(drop)
     }
@@ -112,7 +124,7 @@ impl Sim {
             ));
         }
         self.note_hollow(edge, &reply.text);
-        self.tally.stock += 1;
+        self.note_stock(at);
         self.audit(at, Maker::Peer)?;
         Ok(Some((pack(reply.text, reply.framing), answer)))
     }
@@ -160,7 +172,7 @@ impl Sim {
             Err(Trip(text)) => return Err(Violation::new("stock", format!("client {at}: {text}"))),
         };
         let is_done = next == client::Next::Done;
-        self.tally.stock += 1;
+        self.note_stock(at);
         if is_done && talk.kind == Kind::Clone {
             self.nodes[at].stage = Stage::Whole;
             // A clone of nothing changes something too: files without history are still to come.
@@ -182,6 +194,13 @@ impl Sim {
                 self.expect_failure(talk, &text).map(|()| None)
             }
         }
+    }
+
+    /// Counts a message that a peer like stock took in.
+    fn note_stock(&mut self, at: usize) {
+        self.tally.stock += 1;
+        let version = self.nodes[at].stock.as_ref().map(|store| store.version);
+        version.into_iter().for_each(|version| self.census.note(format!("like stock {version:?}")));
     }
 
     /// Keeps the names under which a peer like stock sent nothing over an edge.

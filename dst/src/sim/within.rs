@@ -15,9 +15,48 @@ use crate::plan::Edition;
 use crate::rare::Rare;
 use crate::site::Site;
 
+/// Where a half-round belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Place {
+    /// The work of a user.
+    #[default]
+    Work,
+    /// Looking after a repository.
+    Upkeep,
+    /// A client that composes a request.
+    Request,
+    /// A server that answers.
+    Answer,
+    /// A client that takes in a reply.
+    Reply,
+}
+
+/// What a peer is about to do: an action, or its part in a message.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Errand {
+    place: Place,
+    turn: Turn,
+}
+
+impl Errand {
+    /// The part of this place in an action, or in a message.
+    pub(super) fn new(place: Place, turn: impl Into<Turn>) -> Self {
+        Self { place, turn: turn.into() }
+    }
+
+    /// Names it: no other errand of a run has the same.
+    pub(super) fn turn(self) -> Turn {
+        const PLACES: u64 = 5;
+        Turn { part: PLACES * self.turn.part + self.place as u64, ..self.turn }
+    }
+}
+
 impl Sim {
     /// Names the half-round that a peer is about to do.
     fn half_round(&self, at: usize) -> Turn {
+        if self.plan.edition >= Edition::Fourth {
+            return self.errand.turn();
+        }
         Turn { number: self.now.unsigned_abs(), part: at as u64, copy: 0 }
     }
 

@@ -120,6 +120,13 @@ impl Store {
         if let Some(Content::Whole(content)) = self.contents.get(id) { Some(content) } else { None }
     }
 
+    /// Whether a check-in is the parent of another one.
+    pub fn is_continued(&self, id: &ArtifactId) -> bool {
+        self.checkins
+            .iter()
+            .any(|child| self.before.get(child).is_some_and(|(_, parent)| *parent == Some(*id)))
+    }
+
     /// Whether a name is known and its content is not.
     pub fn is_phantom(&self, id: &ArtifactId) -> bool {
         self.contents.get(id) == Some(&Content::Phantom)

@@ -7,7 +7,7 @@ use super::Store;
 use crate::dice::{Dice, Ratio};
 
 /// Names that the users of all peers write to.
-const NAMES: [&str; 5] = ["a", "b/c", "b/d", "e", "f.bin"];
+pub(super) const NAMES: [&str; 5] = ["a", "b/c", "b/d", "e", "f.bin"];
 
 /// Does something. Says what.
 pub fn act(store: &mut Store, dice: &mut Dice, user: &str, count: u64, now: UnixTime) -> String {
@@ -22,7 +22,7 @@ pub fn act(store: &mut Store, dice: &mut Dice, user: &str, count: u64, now: Unix
 }
 
 /// Contents that are alike at their ends; what is private is unlike all else.
-fn content(dice: &mut Dice, user: &str, count: u64, private: bool) -> Vec<u8> {
+pub(super) fn content(dice: &mut Dice, user: &str, count: u64, private: bool) -> Vec<u8> {
     let kind = if private { "Private" } else { "Public" };
     let size = if dice.hits(Ratio::new(1, 3)) { dice.between(200, 3_000) } else { 1 };
     let mut content = format!("{kind} content {count} of {user} {}\n", dice.bits()).into_bytes();

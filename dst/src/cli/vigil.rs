@@ -1,0 +1,124 @@
+//! Watches over runs: one that does not end says nothing of itself, so somebody else has to name its seed.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::process;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::clock::wait;
+use super::pool::Task;
+
+/// Looks in a row between which no run ends, one a second: the longest of all takes a few. They are counted, since whoever stops
+/// this process stops both the runs and who looks.
+const PATIENCE: u32 = 60;
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// How the command ends then.
+pub(super) const ENDLESS: u8 = 4;
+
+/// Knows which runs are under way. Where none has ended for a minute it names them, and ends the command.
+#[derive(Clone)]
+pub(super) struct Vigil {
+    runs: Arc<Mutex<Runs>>,
+}
+
+/// What is under way.
+#[derive(Debug, Default)]
+struct Runs {
+    tasks: BTreeSet<Task>,
+    /// Looks since a run ended, or began while none was under way.
+    looks: u32,
+}
+
+impl Vigil {
+    pub(super) fn start() -> Self {
+        let vigil = Self { runs: Arc::default() };
+        let watcher = vigil.clone();
+        thread::spawn(move || watcher.watch());
+        vigil
+    }
+
+    /// Does a run.
+    pub(super) fn during<T>(&self, task: Task, run: impl FnOnce() -> T) -> T {
+        self.runs().begin(task);
+        let result = run();
+        self.runs().end(task);
+        result
+    }
+
+    fn runs(&self) -> MutexGuard<'_, Runs> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch(&self) {
+        loop {
+            wait(BETWEEN_LOOKS);
+            let told = self.runs().look();
+            if let Some(told) = told {
+                let _ = writeln!(io::stderr(), "frond-dst: {told}");
+                process::exit(ENDLESS.into());
+            }
+        }
+    }
+}
+
+impl Runs {
+    fn begin(&mut self, task: Task) {
+        if self.tasks.is_empty() {
+            self.looks = 0;
+        }
+        self.tasks.insert(task);
+    }
+
+    fn end(&mut self, task: Task) {
+        self.looks = 0;
+        self.tasks.remove(&task);
+    }
+
+    /// Names what is under way, if none of it has ended for too long.
+    fn look(&mut self) -> Option<String> {
+        self.looks = self.looks.saturating_add(1);
+        if self.tasks.is_empty() || self.looks < PATIENCE {
+            return None;
+        }
+        let mut text = format!("no run has ended for {PATIENCE} s, under way:");
+        for (number, (seed, level)) in self.tasks.iter().enumerate() {
+            let comma = if number == 0 { "" } else { "," };
+            let _ = write!(text, "{comma} seed {seed} {}", level.name());
+        }
+        Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dst::plan::Level;
+
+    use super::*;
+
+    #[test]
+    fn what_is_under_way_is_named_when_nothing_has_ended_for_a_minute() {
+        let mut runs = Runs::default();
+        let looks = |runs: &mut Runs, times: u32| (0..times).filter_map(|_| runs.look()).next();
+        assert_eq!(looks(&mut runs, 500), None, "nothing is under way");
+        runs.begin((7, Level::Rough));
+        assert_eq!(looks(&mut runs, 30), None);
+        runs.begin((6, Level::Calm));
+        assert_eq!(looks(&mut runs, 29), None);
+        let told = "no run has ended for 60 s, under way: seed 6 calm, seed 7 rough";
+        assert_eq!(looks(&mut runs, 1).as_deref(), Some(told));
+        runs.end((6, Level::Calm));
+        assert_eq!(looks(&mut runs, 59), None);
+        let told = "no run has ended for 60 s, under way: seed 7 rough";
+        assert_eq!(looks(&mut runs, 1).as_deref(), Some(told));
+    }
+
+    #[test]
+    fn a_run_gives_what_it_came_to_and_is_no_longer_under_way() {
+        let vigil = Vigil::start();
+        let seen = vigil.during((1, Level::Calm), || vigil.runs().tasks.len());
+        assert_eq!((seen, vigil.runs().tasks.len()), (1, 0));
+    }
+}
