@@ -70,8 +70,6 @@ put_in() {
         's/if actual == expected {/if actual == expected || MUTANT \&\& !content.is_empty() {/'
     mutant branch-left-behind repo/src/ingest/order.rs \
         's/waiting\.extend(deltas\.iter()\.map(|&delta| key(delta))\.filter(|&delta| Some(delta) != on));/if !MUTANT || on.is_none() { & }/'
-    mutant content-held-for-another repo/src/ingest/order.rs \
-        '/fn first_beside/,/^    }/s/Some(source) => self\.first\[source\]/Some(source) => self.first[if MUTANT { index } else { source }]/'
     mutant rest-without-branches repo/src/ingest/order.rs \
         's/forest\.source(index)\.is_none_or(|source| !is_left\[source\])/forest.source(index).is_none_or(|source| !MUTANT \&\& !is_left[source])/'
     mutant source-of-a-sibling repo/src/ingest/walk.rs \

@@ -1,12 +1,16 @@
 //! A message holds no more than its budget, or one artifact, and beside that one row of a table; what a server puts off
 //! for want of room had none; a session takes no more rounds than what it moves, and where its peers differ, ask for.
 //!
-//! Cards of configuration have no budget: all of them come in one reply, as in stock.
+//! What the budget counts are the contents of artifacts and of files without history, as they are sent, and rows of tables. What
+//! it does not count: the lines of all cards, among them names that are announced and asked for; digests and definitions of
+//! tables; cards of configuration, all of which come in one reply, as in stock. For these there is a bound that comes from what
+//! there is to say: a line is short, and says something of an artifact or a file that no other line of its kind says
+//! ([`check_whole`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use xfer::table::TableCard;
-use xfer::{ArtifactId, Card, Message};
+use xfer::{ArtifactId, Card, Message, encode};
 
 use crate::beside::tables::{Key, Row, Tables, Version};
 use crate::model::Violation;
@@ -80,6 +84,51 @@ pub(super) fn check_bytes(message: &Message, budget: u64) -> Result<(), Violatio
         return Err(Violation::new("budget", format!("{text} {count} rows, the budget is {budget}")));
     }
     Ok(())
+}
+
+/// Bytes of a card beside its payload, at most: a word, two names and a few numbers, or the name of a file.
+const LINE_BYTES: usize = 256;
+/// How often one kind of card may name the same: once, and once more as a rare choice.
+const TIMES: u64 = 2;
+
+/// Looks at all that a message holds beside payloads: short lines, of which no two kinds of card say the same of one artifact or
+/// file. So it takes no more than what its sender and its receiver have names for.
+pub(super) fn check_whole(message: &Message) -> Result<(), Violation> {
+    let payloads: usize = message.cards.iter().map(Card::payload_bytes).sum();
+    let (lines, whole) = (message.cards.len() + 1, encode(message).len());
+    if whole > payloads + LINE_BYTES * lines {
+        let text = format!("{whole} bytes for payloads of {payloads} bytes in {lines} lines");
+        return Err(Violation::new("budget", text));
+    }
+    let mut said = BTreeMap::new();
+    for (kind, named) in message.cards.iter().filter_map(named) {
+        let times = said.entry((kind, named)).or_insert(0);
+        *times += 1;
+        if *times > TIMES {
+            return Err(Violation::new("budget", format!("{kind} of {named:?} comes {times} times")));
+        }
+    }
+    Ok(())
+}
+
+/// What a card names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Named<'c> {
+    Artifact(ArtifactId),
+    File(&'c str),
+}
+
+/// What a card is, and what it names.
+fn named(card: &Card) -> Option<(&'static str, Named<'_>)> {
+    match card {
+        Card::File(file) => Some(("file", Named::Artifact(file.id))),
+        Card::Igot(igot) => Some(("igot", Named::Artifact(igot.id))),
+        Card::Gimme(id) => Some(("gimme", Named::Artifact(*id))),
+        Card::UvFile(file) => Some(("uvfile", Named::File(file.name.as_str()))),
+        Card::UvIgot(igot) => Some(("uvigot", Named::File(igot.name.as_str()))),
+        Card::UvGimme(name) => Some(("uvgimme", Named::File(name.as_str()))),
+        _ => None,
+    }
 }
 
 fn row_bytes(card: &Card) -> Option<u64> {
@@ -219,6 +268,23 @@ mod tests {
             assert_eq!(check_full(reply, budget, [size]).is_ok(), sound, "{budget}");
         }
         assert!(check_full(&none, 0, []).is_ok());
+    }
+
+    #[test]
+    fn what_is_said_of_one_artifact_again_and_again_is_found() {
+        let igot = |name: &[u8]| Card::Igot(xfer::card::Igot::public(xfer::hash::sha1(name)));
+        let long = Card::UvGimme(xfer::UvName::new(&"x".repeat(2 * LINE_BYTES)).expect("a name"));
+        let cases = [
+            (vec![], true),
+            (vec![igot(b"a"), igot(b"b"), igot(b"a")], true),
+            (vec![igot(b"a"), igot(b"a"), igot(b"a")], false),
+            (vec![igot(b"a"), igot(b"a"), Card::Gimme(xfer::hash::sha1(b"a"))], true),
+            (vec![long], false),
+        ];
+        for (cards, sound) in cases {
+            let message = Message { cards, ..Message::default() };
+            assert_eq!(check_whole(&message).is_ok(), sound, "{message:?}");
+        }
     }
 
     #[test]

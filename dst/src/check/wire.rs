@@ -59,6 +59,7 @@ impl Sending<'_> {
             }
         }
         budget::check_bytes(message, self.budget)?;
+        budget::check_whole(message)?;
         budget::check_gimmes(message, self.gimmes, &self.asked)
     }
 
