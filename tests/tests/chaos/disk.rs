@@ -179,6 +179,10 @@ fn stock_clones_and_pulls_from_a_full_disk() {
         assert_eq!(said.code, Some(0), "{said}");
         place.site.did_what_it_said();
         compare::are_sound(&place.site.fossil, [&place.site.here]);
+        place.site.frond.verify(&place.site.here);
+        place.disk.leave(PLENTY_KIB);
+        server.terminate();
+        place.works(&["verify", "-R", place.disk.file("there.fossil").to_str().unwrap()]);
     }
 }
 
