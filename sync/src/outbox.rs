@@ -345,3 +345,6 @@ impl<'a> Outbox<'a> {
 fn setting(snap: &Snapshot<'_>, name: &str) -> Result<Option<u64>, RepoError> {
     Ok(config::get(snap, name)?.and_then(|value| value.trim().parse().ok()))
 }
+
+#[cfg(test)]
+mod tests;
