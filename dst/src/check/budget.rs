@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn what_is_said_of_one_artifact_again_and_again_is_found() {
         let igot = |name: &[u8]| Card::Igot(xfer::card::Igot::public(xfer::hash::sha1(name)));
-        let long = Card::UvGimme(xfer::UvName::new(&"x".repeat(2 * LINE_BYTES)).expect("a name"));
+        let long = Card::UvGimme(xfer::UvName::new("x".repeat(2 * LINE_BYTES)).expect("a name"));
         let cases = [
             (vec![], true),
             (vec![igot(b"a"), igot(b"b"), igot(b"a")], true),
