@@ -226,7 +226,11 @@ fn missing(repository: &Repository, about: &str, findings: &mut Findings<'_>) {
     }
     if repository.project.is_none() && repository.peers.iter().all(is_meeting) {
         let what = format!("{file}: is not there, and it is not known which project to ask the broker for");
-        return findings.fail(about, what, "give its project code with --project or the key project, or a peer");
+        return findings.fail(
+            about,
+            what,
+            "give its project code with --project or the key project, or a peer",
+        );
     }
     findings.well(about, format!("{file}: is not there yet; the leaf will clone it from its peers"));
 }

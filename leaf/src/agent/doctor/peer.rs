@@ -92,7 +92,8 @@ async fn ask(
             Ok(format!("is reached, and lets us do what we want; {moves}"))
         }
         Err(ClientError::Sync(SyncError::PushRefused { .. })) if fetches_for_itself(peer) => {
-            Ok("is reached, and lets us pull; it takes no push, and fetches for itself what is new here".to_owned())
+            Ok("is reached, and lets us pull; it takes no push, and fetches for itself what is new here"
+                .to_owned())
         }
         // Who is at a meeting comes and goes.
         Err(error) if meets(peer) && is_nobody(&error) => {
