@@ -225,7 +225,7 @@ mod tests {
         let page = place(&mut repo, "config");
         drop(repo);
         overwrite(&path, &page);
-        let reason = Repo::open(&path).unwrap_err();
+        let reason = Repo::open(&path).err().unwrap();
         assert!(matches!(reason, RepoError::Corrupt { .. }), "{reason}");
         let report = unopened(&path, reason).unwrap();
         assert!(matches!(report.findings[0], Finding::Page { .. }), "{:?}", report.findings);
