@@ -233,19 +233,6 @@ mod tests {
     }
 
     #[test]
-    fn where_no_room_is_left_the_derived_tables_alone_are_not_compared() {
-        let mut repo = repo();
-        hold(&mut repo, b"an artifact");
-        repo.begin().unwrap().conn().execute_batch("PRAGMA max_page_count=1").unwrap();
-        let fill = "CREATE TABLE fill(x); INSERT INTO fill VALUES(1)";
-        let is_full = repo.begin().unwrap().conn().execute_batch(fill).is_err();
-        assert!(is_full, "there is no room");
-        let report = all(&mut repo, NOW).unwrap();
-        assert!(report.lacks_room && !report.derived && report.findings.is_empty(), "{report:?}");
-        assert_eq!(report.checked, 1);
-    }
-
-    #[test]
     fn damaged_pages_are_found_whatever_table_they_are_of() {
         for table in ["user", "reportfmt", "event", "unclustered", "delta", "blob"] {
             let report = damaged(table);
