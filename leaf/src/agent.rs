@@ -65,7 +65,7 @@ use self::watch::Watcher;
 use crate::chance;
 use crate::exit::{Code, Failure};
 use crate::measure;
-use crate::output::{self, Output};
+use crate::output::{self, Output, counted};
 
 /// Wakes of a repository that wait for its task: more of them say nothing new.
 const WAITING_WAKES: usize = 64;
@@ -441,9 +441,10 @@ async fn stop_all(keepers: Vec<Kept>, patience: Duration) {
 
 impl Started {
     fn text(&self) -> String {
-        let mut text = format!("Leaf of {} repositories", self.repositories);
+        let repositories = if self.repositories == 1 { "repository" } else { "repositories" };
+        let mut text = format!("Leaf of {} {repositories}", self.repositories);
         if self.bridges > 0 {
-            text += &format!(" and {} bridges", self.bridges);
+            text += &format!(" and {}", counted(self.bridges as u64, "bridge"));
         }
         text += &format!(", socket {}", self.socket);
         for (what, url) in [("serving at", &self.url), ("probes at", &self.admin_url)] {

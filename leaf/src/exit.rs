@@ -385,6 +385,14 @@ pub(crate) fn from_io(file: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Code::Failed, what, hint)
 }
 
+/// What the system said, without the name of a file that was to be there for a moment only.
+pub(crate) fn without_temporary(error: std::io::Error) -> std::io::Error {
+    match error.to_string().rsplit_once(" at path ") {
+        Some((said, _)) => std::io::Error::new(error.kind(), said),
+        None => error,
+    }
+}
+
 /// The first directory on the way to a file that is not there.
 fn missing_directory(file: &Path) -> Option<&Path> {
     let above = file.ancestors().skip(1).filter(|directory| !directory.as_os_str().is_empty());
@@ -431,6 +439,16 @@ mod tests {
         }
         let failure = from_io(&directory.path().join("x"), &not_found);
         assert!(!failure.what.contains("no directory"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_file_that_was_to_be_there_for_a_moment_only_is_not_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = tempfile::NamedTempFile::new_in(directory.path().join("none")).unwrap_err();
+        assert!(error.to_string().contains(".tmp"), "{error}");
+        let told = without_temporary(error);
+        assert_eq!(told.kind(), std::io::ErrorKind::NotFound);
+        assert!(!told.to_string().contains(".tmp") && told.to_string().contains("os error"), "{told}");
     }
 
     #[test]

@@ -140,6 +140,11 @@ impl Output {
     }
 }
 
+/// `1 file`, `2 files`.
+pub(crate) fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Nobody reads on (`frond timeline | head`): that is the reader's choice. Anything else is a failure.
 fn stop_writing(error: &io::Error) -> ! {
     if error.kind() == io::ErrorKind::BrokenPipe {
@@ -172,4 +177,14 @@ pub(crate) fn start_logs(global: &Global) {
         LogForm::Json => logs::Form::Json,
     };
     logs::start(filter, form, colour);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_a_kind_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|number| counted(number, "file")), ["0 files", "1 file", "2 files"]);
+    }
 }

@@ -129,6 +129,11 @@ impl Repo {
         opened.map_err(|error| error.at(path))
     }
 
+    /// Opens a file whose pages are to be looked at, whatever they hold.
+    pub(crate) fn open_unchecked(path: &Path) -> Result<Self, RepoError> {
+        connect(path, Access::Read.flags()).map_err(|error| error.at(path))
+    }
+
     /// The file; none for a repository in memory.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()

@@ -67,7 +67,13 @@ pub enum Taken {
 }
 
 /// How far in the future a peer's time may lie. What claims to be later would win for ever, so it counts as this
-/// late; of two such versions that of which the later time was said stays.
+/// late, here and at those that take it from here; of two such versions that of which the later time was said stays.
+///
+/// What was said is known here as long as that version stays, and nowhere else: others are told the time that it counts as.
+/// So where peers are between the makers of two such versions, each takes the other's place there whenever its maker is heard
+/// again, until the time of one is near; and so does one that was changed at a peer that had not heard it from its maker.
+/// Nobody can order all of them alike and let them not win for ever: an order by what is said has them win, and what they count
+/// as depends on when who heard of them.
 pub const FUTURE_SECONDS: i64 = 86_400;
 
 /// Compares the version here with a peer's. The later one wins; of two at one time that with the greater hash,
@@ -85,6 +91,10 @@ pub fn status(snap: &Snapshot<'_>, name: &str, peer: &Version, now: UnixTime) ->
         Some(said) if (said, here.hash) < (ahead::claimed(peer.mtime), peer.hash) => Status::Take,
         // Nor does the peer take what is dated earlier here.
         Some(_) => Status::Same,
+        // Made here by a clock that was ahead, too: then the later of the two stays.
+        None if here.mtime > capped(peer.mtime, now) => {
+            compare(&here, &Version { mtime: ahead::claimed(peer.mtime), ..*peer })
+        }
         None => compare(&here, &Version { mtime: capped(peer.mtime, now), ..*peer }),
     })
 }

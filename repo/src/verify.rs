@@ -5,6 +5,8 @@ mod derived_rows;
 mod file;
 mod finding;
 
+use std::path::Path;
+
 pub use file::{FileReport, file};
 pub use finding::Finding;
 
@@ -28,6 +30,8 @@ pub struct Report {
     pub phantoms: u64,
     /// Whether the derived tables were compared with a rebuild.
     pub derived: bool,
+    /// Whether they were not since the disk is full, which such a comparison takes room of for a while.
+    pub lacks_room: bool,
 }
 
 /// Everything that can be checked: [`artifacts`] and synced tables, then the derived tables against what a rebuild makes of the
@@ -47,8 +51,16 @@ pub fn all(repo: &mut Repo, now: UnixTime) -> Result<Report, RepoError> {
     }
     audited?;
     drop(snap);
+    let compared = repo.begin().and_then(|tx| derived_rows::compare(&tx, now));
+    let rows = match compared {
+        Err(RepoError::DiskFull { .. }) => {
+            report.lacks_room = true;
+            report.findings.append(&mut tables);
+            return Ok(report);
+        }
+        compared => compared?,
+    };
     report.derived = true;
-    let rows = derived_rows::compare(&repo.begin()?, now)?;
     let is_cause = |finding: &Finding| finding.is_damage() && !matches!(finding, Finding::Unversioned { .. });
     if report.findings.iter().any(is_cause) {
         // Which of the rows are wrong for another reason shows once the artifacts are sound.
@@ -74,6 +86,15 @@ pub fn artifacts(snap: &Snapshot<'_>) -> Result<Report, RepoError> {
         checked?;
     }
     Ok(report)
+}
+
+/// The pages of a file that is so damaged that it does not open as a repository.
+pub fn unopened(path: &Path, reason: RepoError) -> Result<Report, RepoError> {
+    let mut repo = Repo::open_unchecked(path)?;
+    let pages = repo.snapshot().and_then(|snap| file::pages(&snap, MOST_PAGES));
+    let mut findings: Vec<Finding> = pages?.into_iter().map(|reason| Finding::Page { reason }).collect();
+    findings.push(Finding::Unchecked { reason });
+    Ok(Report { findings, ..Report::default() })
 }
 
 impl Report {
@@ -164,6 +185,23 @@ mod tests {
         );
     }
 
+    /// The root page of a table.
+    fn place(repo: &mut Repo, table: &str) -> std::ops::Range<usize> {
+        let place = "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name=?1";
+        let (root, size) = (repo.snapshot().unwrap().conn())
+            .query_row(place, [table], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?)))
+            .unwrap();
+        ((root - 1) * size) as usize..(root * size) as usize
+    }
+
+    /// What the file holds when a part of it was overwritten.
+    fn overwrite(path: &Path, part: &std::ops::Range<usize>) -> Vec<u8> {
+        let mut bytes = std::fs::read(path).unwrap();
+        bytes[part.clone()].fill(0x99);
+        std::fs::write(path, &bytes).unwrap();
+        bytes
+    }
+
     /// What is found in a file after the root page of a table was overwritten.
     fn damaged(table: &str) -> Report {
         let dir = tempfile::tempdir().unwrap();
@@ -171,18 +209,27 @@ mod tests {
         let mut repo = Repo::create(&path, &genesis()).unwrap();
         hold(&mut repo, b"an artifact");
         assert!(all(&mut repo, NOW).unwrap().findings.is_empty());
-        let place = "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name=?1";
-        let (root, size) = (repo.snapshot().unwrap().conn())
-            .query_row(place, [table], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?)))
-            .unwrap();
+        let page = place(&mut repo, table);
         drop(repo);
-        let mut bytes = std::fs::read(&path).unwrap();
-        let page = (root - 1) * size..root * size;
-        bytes[page.start as usize..page.end as usize].fill(0x99);
-        std::fs::write(&path, &bytes).unwrap();
+        let bytes = overwrite(&path, &page);
         let report = all(&mut Repo::open(&path).unwrap(), NOW).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "changed");
         report
+    }
+
+    #[test]
+    fn of_a_file_that_does_not_open_the_pages_are_checked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.fossil");
+        let mut repo = Repo::create(&path, &genesis()).unwrap();
+        let page = place(&mut repo, "config");
+        drop(repo);
+        overwrite(&path, &page);
+        let reason = Repo::open(&path).err().unwrap();
+        assert!(matches!(reason, RepoError::Corrupt { .. }), "{reason}");
+        let report = unopened(&path, reason).unwrap();
+        assert!(matches!(report.findings[0], Finding::Page { .. }), "{:?}", report.findings);
+        assert!(matches!(report.findings.last(), Some(Finding::Unchecked { .. })), "{:?}", report.findings);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod again;
 mod clone;
 mod obscured;
+mod offer;
 mod remembered;
 mod workplace;
 
@@ -22,6 +23,7 @@ use crate::{
 
 use self::again::{Again, Way};
 pub use self::clone::{CloneOptions, CloneResult, Guest, clone};
+pub use self::offer::try_clone;
 pub use self::remembered::{Remember, remembered_password, remembered_url};
 pub use self::workplace::{FileError, work_file};
 

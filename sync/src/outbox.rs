@@ -66,6 +66,40 @@ enum Way {
     Expanded(Option<Outgoing>),
 }
 
+/// What is expanded together.
+#[derive(Default)]
+struct Part {
+    /// Each with the version before it, if that is of use.
+    wanted: BTreeMap<Rid, Option<Rid>>,
+    /// The same, as long as nobody was told of it.
+    open: BTreeMap<Rid, (Outgoing, Option<Outgoing>)>,
+    /// Bytes of the stored forms.
+    bytes: u64,
+}
+
+impl Part {
+    fn add(&mut self, outgoing: Outgoing, before: Option<Outgoing>) {
+        self.bytes += u64::from(outgoing.frame_size);
+        self.wanted.insert(outgoing.rid, before.as_ref().map(|before| before.rid));
+        self.open.insert(outgoing.rid, (outgoing, before));
+    }
+
+    fn is_full(&self, enough: u64) -> bool {
+        !self.open.is_empty() && (self.open.len() >= MOST_TOGETHER || self.bytes >= enough)
+    }
+}
+
+/// What is to be done after a part was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// It is expanded, and the next one is taken.
+    More,
+    /// It is expanded; there is no other.
+    End,
+    /// Nobody wants to hear more.
+    Nothing,
+}
+
 /// How artifacts are sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -176,49 +210,43 @@ impl<'a> Outbox<'a> {
     /// A peer that lacks the source asks for it in a later request. So that it never meets a cycle, all
     /// deltas of all pulls go one way, towards older versions; most stored ones go the other way.
     pub(crate) fn towards_older(&mut self, asked: Asked<'_>, told: &mut Told<'_>) -> Result<(), RepoError> {
-        // Most get shorter as deltas.
-        let (enough, mut is_done) = (self.budget.saturating_mul(4), false);
-        while !is_done {
-            let (mut wanted, mut open, mut bytes) = (BTreeMap::new(), BTreeMap::new(), 0);
-            is_done = true;
-            for next in &mut *asked {
-                let (outgoing, form) = next?;
-                let way = if self.has_room(1) { Some(self.way(&outgoing, form)?) } else { None };
-                let card = match way {
-                    None => None,
-                    Some(Way::Native) => self.native(&outgoing)?,
-                    Some(Way::Alone) => self.whole(&outgoing)?,
-                    Some(Way::Expanded(before)) => {
-                        bytes += u64::from(outgoing.frame_size);
-                        wanted.insert(outgoing.rid, before.as_ref().map(|before| before.rid));
-                        open.insert(outgoing.rid, (outgoing, before));
-                        is_done = open.len() < MOST_TOGETHER && bytes < enough;
-                        if is_done {
-                            continue;
-                        }
-                        break;
-                    }
-                };
-                if told(&outgoing, card).is_break() {
-                    return Ok(());
-                }
-            }
-            if self.expand(&wanted, open, told)?.is_break() {
+        loop {
+            let (part, next) = self.take_part(asked, told)?;
+            if next == Next::Nothing || self.expand(part, told)?.is_break() || next == Next::End {
                 return Ok(());
             }
         }
-        Ok(())
     }
 
-    /// Sends what is `wanted` with the versions before, or tells of what finds no room.
-    fn expand(
-        &mut self,
-        wanted: &BTreeMap<Rid, Option<Rid>>,
-        mut open: BTreeMap<Rid, (Outgoing, Option<Outgoing>)>,
-        told: &mut Told<'_>,
-    ) -> Result<ControlFlow<()>, RepoError> {
+    /// Takes from `asked` what may fill the message and has to be expanded first; what does not is told of at once.
+    fn take_part(&mut self, asked: Asked<'_>, told: &mut Told<'_>) -> Result<(Part, Next), RepoError> {
+        // Most get shorter as deltas.
+        let (enough, mut part) = (self.budget.saturating_mul(4), Part::default());
+        while !part.is_full(enough) {
+            let Some(next) = asked.next() else { return Ok((part, Next::End)) };
+            let (outgoing, form) = next?;
+            let way = if self.has_room(1) { Some(self.way(&outgoing, form)?) } else { None };
+            let card = match way {
+                None => None,
+                Some(Way::Native) => self.native(&outgoing)?,
+                Some(Way::Alone) => self.whole(&outgoing)?,
+                Some(Way::Expanded(before)) => {
+                    part.add(outgoing, before);
+                    continue;
+                }
+            };
+            if told(&outgoing, card).is_break() {
+                return Ok((part, Next::Nothing));
+            }
+        }
+        Ok((part, Next::More))
+    }
+
+    /// Sends a part with the versions before, or tells of what finds no room.
+    fn expand(&mut self, part: Part, told: &mut Told<'_>) -> Result<ControlFlow<()>, RepoError> {
+        let Part { wanted, mut open, .. } = part;
         let mut flow = ControlFlow::Continue(());
-        content::together(self.snap, wanted, &mut |shown| {
+        content::together(self.snap, &wanted, &mut |shown| {
             let Some(Shown { rid, content, with }) = shown else {
                 return Ok(if self.is_late() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
             };

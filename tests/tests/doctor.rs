@@ -89,7 +89,7 @@ fn where_all_is_well_it_says_so_in_words_and_in_json() {
     let said = patient.frond.try_run(["doctor", "--json"].iter().chain(&args));
     assert!(findings(&said).iter().all(|finding| finding["level"] == "ok"), "{said}");
     for (about, words) in [
-        ("configuration", "1 repositories"),
+        ("configuration", "repositories: 1, peers: 1"),
         ("leaf", "none runs"),
         ("repository copy", "its pages are sound"),
         ("repository copy", "MiB free"),
@@ -173,6 +173,43 @@ fn what_is_wrong_with_a_peer_is_found() {
     patient.frond.output(["user", "capabilities", "nobody", "go", "-R", &patient.file.to_string_lossy()]);
     copy.finds(&["--peer", &server.url()], "error", "peer", "capability i");
     copy.finds(&["--peer", &server.url(), "--no-push"], "ok", "peer", "lets us do what we want");
+}
+
+#[test]
+fn whether_peers_let_a_repository_be_cloned_that_is_not_there_yet_is_tried() {
+    let patient = Patient::new();
+    let server = patient.frond.server(&patient.file);
+    let copy =
+        Patient { file: patient.scratch.file("copy.fossil"), scratch: Scratch::new(), frond: Frond::new() };
+    let nobody = format!("http://127.0.0.1:{}/", free_port());
+    copy.finds(&["--peer", &nobody], "error", "peer", "cannot connect");
+    let to_be_cloned = "is not there yet; the leaf will clone it";
+    copy.finds(&["--peer", &server.url()], "ok", "repository copy", to_be_cloned);
+    copy.finds(&["--peer", &server.url()], "ok", "peer", "lets us clone project");
+    copy.finds(&["--peer", &patient.file.to_string_lossy()], "ok", "peer", "lets us clone project");
+    let file = patient.file.to_string_lossy().into_owned();
+    let secret = patient.scratch.write("secret", "secret\n");
+    let mut user = patient.frond.command(["user", "new", "bob", "--capabilities", "go", "-R", &file]);
+    frond::run(user.env("FROND_NEW_PASSWORD_FILE", &secret));
+    patient.frond.output(["user", "capabilities", "nobody", "", "-R", &file]);
+    copy.finds(&["--peer", &server.url()], "error", "peer", "not authorized to clone");
+    let bob = format!("http://bob@{}/", server.address);
+    copy.finds(&["--peer", &bob], "error", "peer", "there is no password");
+    for (password, level, words) in
+        [("guess", "error", "login failed"), ("secret", "ok", "lets us clone project")]
+    {
+        let toml = format!(
+            "[[repository]]\nfile = {:?}\n[[repository.peer]]\nurl = {bob:?}\npassword = {password:?}\n",
+            copy.file
+        );
+        copy.finds_of(&toml, level, "peer", words);
+    }
+    let broker = Nats::start();
+    copy.finds(&["--nats", &broker.url()], "error", "repository copy", "which project to ask the broker for");
+    let project = sql::column(&patient.file, "SELECT value FROM config WHERE name='project-code'").remove(0);
+    let at_broker = ["--nats", &broker.url(), "--project", &project];
+    copy.finds(&at_broker, "ok", "peer", "nobody is there just now from whom");
+    assert!(!copy.file.exists(), "the doctor changes nothing");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use frond_tests::corpus::{Extras, Shape, by_stock};
-use frond_tests::frond::PARTIAL;
+use frond_tests::frond::{FAILED, PARTIAL};
 use frond_tests::{Fossil, Frond, Said, Scratch, sql};
 use serde_json::Value;
 
@@ -61,4 +61,21 @@ fn content_missing() {
 #[test]
 fn delta_cycle() {
     rebuilds_without(&format!("REPLACE INTO delta(rid, srcid) VALUES({}, {})", checkin(5), checkin(7)));
+}
+
+#[test]
+fn nothing_is_rebuilt_in_a_file_with_damaged_pages() {
+    let (frond, scratch) = (Frond::new(), Scratch::new());
+    let file = scratch.file("file.fossil");
+    frond.output(["new", &file.to_string_lossy()]);
+    let number = |sql: &str| usize::try_from(sql::number(&file, sql)).unwrap();
+    let page = number("SELECT rootpage FROM sqlite_schema WHERE name='user'");
+    let size = number("SELECT page_size FROM pragma_page_size");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[(page - 1) * size..page * size].fill(0xee);
+    std::fs::write(&file, &bytes).unwrap();
+    let said = rebuild(&frond, &file, "--quiet");
+    assert_eq!(said.code, Some(FAILED), "{said}");
+    assert!(said.stderr.contains("pages of the file are damaged, nothing was changed"), "{said}");
+    assert_eq!(std::fs::read(&file).unwrap(), bytes);
 }

@@ -15,9 +15,9 @@ use sync::client::now;
 use sync::http::{HttpOptions, Proxies};
 
 use self::repository::Known;
-use super::config::{self, Config, Flags, Peer, Secret};
+use super::config::{self, Address, Config, Flags, Peer, Repository, Secret};
 use super::control::{self, Request};
-use crate::exit::{Code, Failure};
+use crate::exit::Failure;
 
 /// How long anybody may take to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -116,7 +116,7 @@ fn configuration(config: &Config, findings: &mut Findings<'_>) {
     let from =
         config.file.as_ref().map_or("flags and environment".to_owned(), |file| file.display().to_string());
     let peers: usize = config.repositories.iter().map(|repository| repository.peers.len()).sum();
-    findings.well(about, format!("{from}: {} repositories, {peers} peers", config.repositories.len()));
+    findings.well(about, format!("{from}; repositories: {}, peers: {peers}", config.repositories.len()));
     let mut peers = config.repositories.iter().flat_map(|repository| &repository.peers);
     let is_in_file =
         |peer: &Peer| matches!(peer.password, Secret::Found { origin: "its url" | "the key password", .. });
@@ -205,16 +205,8 @@ fn repositories(config: &Config, findings: &mut Findings<'_>) -> Vec<String> {
         let about = format!("repository {}", repository.name);
         files::directory(&repository.file, &about, findings);
         if !repository.file.exists() {
-            if repository.peers.is_empty() {
-                let failure = Failure::new(
-                    Code::NoRepository,
-                    format!("{}: is not there, and no peer to clone it from", repository.file.display()),
-                    "make it with `frond new`, or give a peer",
-                );
-                findings.failure(&about, &failure);
-            } else {
-                findings.well(&about, format!("{}: to be cloned", repository.file.display()));
-            }
+            missing(repository, &about, findings);
+            projects.extend(repository.project.clone());
             continue;
         }
         if let Some(Known { project }) = repository::examine(&repository.file, &about, findings) {
@@ -222,4 +214,23 @@ fn repositories(config: &Config, findings: &mut Findings<'_>) -> Vec<String> {
         }
     }
     projects
+}
+
+/// A repository that is not there has to have somebody to be cloned from; whether they let us, is asked later.
+fn missing(repository: &Repository, about: &str, findings: &mut Findings<'_>) {
+    let file = repository.file.display();
+    let is_meeting = |peer: &Peer| matches!(peer.address, Address::Meeting { .. });
+    if repository.peers.is_empty() {
+        let what = format!("{file}: is not there, and no peer to clone it from");
+        return findings.fail(about, what, "make it with `frond new`, or give a peer");
+    }
+    if repository.project.is_none() && repository.peers.iter().all(is_meeting) {
+        let what = format!("{file}: is not there, and it is not known which project to ask the broker for");
+        return findings.fail(
+            about,
+            what,
+            "give its project code with --project or the key project, or a peer",
+        );
+    }
+    findings.well(about, format!("{file}: is not there yet; the leaf will clone it from its peers"));
 }

@@ -10,6 +10,7 @@ const STUCK_SECONDS: u64 = 120;
 /// An answer to a probe.
 #[derive(Debug, Serialize)]
 pub(crate) struct Verdict {
+    pub(crate) r#type: &'static str,
     /// `ok`, or that of which `problems` tells.
     pub(crate) status: &'static str,
     pub(crate) problems: Vec<Problem>,
@@ -27,7 +28,7 @@ pub(crate) struct Problem {
 
 impl Verdict {
     fn of(problems: Vec<Problem>, otherwise: &'static str) -> Self {
-        Self { status: if problems.is_empty() { "ok" } else { otherwise }, problems }
+        Self { r#type: "verdict", status: if problems.is_empty() { "ok" } else { otherwise }, problems }
     }
 
     pub(crate) fn is_good(&self) -> bool {

@@ -22,6 +22,7 @@ pub(crate) struct Artifact {
 /// Content that is not UTF-8 is given as hex.
 #[derive(Serialize)]
 struct Answer<'a> {
+    r#type: &'static str,
     hash: String,
     size: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +50,6 @@ pub(crate) fn write(output: &Output, id: &ArtifactId, bytes: &[u8]) {
     }
     let text = std::str::from_utf8(bytes).ok();
     let hex = text.is_none().then(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect());
-    let answer = Answer { hash: id.to_string(), size: bytes.len(), text, hex };
+    let answer = Answer { r#type: "artifact", hash: id.to_string(), size: bytes.len(), text, hex };
     output.answer(&answer, String::new);
 }

@@ -1,6 +1,6 @@
 //! `frond clone URL FILE`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -81,7 +81,8 @@ impl Clone {
         let mut transport = transport.inspect_err(|failure| tell(Some(&url), failure))?;
         let (mut setting, span) = network::setting(&self.file, &url, output)?;
         let cloned = client::clone(&self.file, &mut transport, options, &mut setting);
-        let (_, result) = network::run(within(span, cloned))?.map_err(|error| url.failure(error))?;
+        let cloned = network::run(within(span, cloned))?;
+        let (_, result) = cloned.map_err(|error| told_of_rest(url.failure(error), &self.file))?;
         let session = SyncResult { resumed: result.is_resumed, ..result.sync.clone() };
         let summary = Summary::new("clone", &session, End::Done, begun);
         warn_of_unusable(&result.sync.unusable_settings, output);
@@ -105,6 +106,22 @@ impl Clone {
         });
         Ok(Code::Ok)
     }
+}
+
+/// Says of a failed clone what is left of it, and how to go on from that.
+fn told_of_rest(mut failure: Failure, file: &Path) -> Failure {
+    let is_of_file = matches!(failure.code, Code::Locked | Code::Usage);
+    let Some(rest) = client::work_file(file).filter(|rest| rest.exists() && !is_of_file) else {
+        return failure;
+    };
+    if failure.hint.contains("is kept") || failure.hint.contains(&*rest.to_string_lossy()) {
+        return failure;
+    }
+    failure.hint += &format!(
+        "; what came so far is kept in {}: run the same command again to go on from there, or delete that file",
+        rest.display()
+    );
+    failure
 }
 
 /// The first user of a new repository: `given`, else who works here.
@@ -136,6 +153,23 @@ pub(crate) fn local_user() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_of_a_failed_clone_is_told_where_it_helps() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.fossil");
+        let hint = |code, hint: &str| told_of_rest(Failure::new(code, "it failed", hint), &file).hint;
+        assert_eq!(hint(Code::Refused, "log in"), "log in", "nothing is left");
+        std::fs::write(client::work_file(&file).unwrap(), "").unwrap();
+        let told = hint(Code::Refused, "log in");
+        assert!(
+            told.starts_with("log in; what came so far is kept in ") && told.contains(".a.fossil"),
+            "{told}"
+        );
+        for (code, said) in [(Code::Locked, "wait"), (Code::Partial, "what came is kept; try again")] {
+            assert_eq!(hint(code, said), said);
+        }
+    }
 
     #[test]
     fn who_stands_for_others_is_no_first_user() {

@@ -23,7 +23,7 @@ use self::target::Targets;
 pub(crate) use self::who::{known_user, local_users};
 use super::Repository;
 use crate::exit::{Code, Failure, from_reading};
-use crate::output::{Form, Output};
+use crate::output::{Form, Output, counted};
 use crate::tree::{Content, Reading, Root, shown};
 
 /// Make a check-in of files, without a checkout
@@ -40,9 +40,6 @@ pub(crate) struct Commit {
     /// The directory that stands for the root of the tree [default: the current directory]
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
-    /// Take new names that Windows keeps for itself, such as `aux.c`
-    #[arg(long)]
-    allow_reserved: bool,
     #[command(flatten)]
     pub(super) manner: Manner,
 }
@@ -86,6 +83,9 @@ pub(crate) struct Manner {
     /// Let the check-in be older than its parent
     #[arg(long)]
     allow_older: bool,
+    /// Take new names that Windows keeps for itself, such as `aux.c`
+    #[arg(long)]
+    allow_reserved: bool,
     /// Only list what would change
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -159,7 +159,7 @@ impl Commit {
             base: target::base(self.base)?,
             paths: if everything { vec![PathBuf::from(".")] } else { self.paths },
             gone: if self.all { Gone::Deleted } else { Gone::Kept },
-            windows: if self.allow_reserved { Windows::Taken } else { Windows::Refused },
+            windows: self.manner.windows(),
         };
         self.manner.make(&work, output)
     }
@@ -183,6 +183,11 @@ impl Manner {
                 Err(failure)
             }
         }
+    }
+
+    /// The same rule holds however files are named.
+    pub(crate) fn windows(&self) -> Windows {
+        if self.allow_reserved { Windows::Taken } else { Windows::Refused }
     }
 
     /// What is to be built on, of what is here.
@@ -219,7 +224,7 @@ impl Manner {
             }
             if self.dry_run {
                 tell(&plan, output);
-                output.answer(&Answer::new(&plan, None), || format!("{} changes", plan.changes.len()));
+                output.answer(&Answer::new(&plan, None), || counted(plan.changes.len() as u64, "change"));
                 return Ok(Code::Ok);
             }
             if let Some(id) = self.write(repo, root, &plan, comment)? {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{Repository, ls, name};
 use crate::exit::{Code, Failure, from_io};
-use crate::output::{Form, Output};
+use crate::output::{Form, Output, counted};
 use crate::progress::Counter;
 use crate::tree::{Existing, Found, Put, Reading, Root, is_foreign, shown};
 
@@ -240,7 +240,7 @@ fn is_bad_name(error: &io::Error) -> bool {
 impl Answer {
     fn text(&self) -> String {
         let Self { written, unchanged, skipped, .. } = self;
-        let mut text = format!("{written} files written");
+        let mut text = format!("{} written", counted(*written as u64, "file"));
         for (count, word) in [(unchanged, "unchanged"), (skipped, "not written")] {
             if *count > 0 {
                 text.push_str(&format!(", {count} {word}"));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::commit::{Gone, Manner, Windows, Work};
+use super::commit::{Gone, Manner, Work};
 use crate::exit::{Code, Failure};
 use crate::output::Output;
 
@@ -27,7 +27,7 @@ impl Import {
             base: self.directory,
             paths: vec![PathBuf::from(".")],
             gone: Gone::Deleted,
-            windows: Windows::Taken,
+            windows: self.manner.windows(),
         };
         self.manner.make(&work, output)
     }

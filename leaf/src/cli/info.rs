@@ -19,6 +19,7 @@ pub(crate) struct Info {
 
 #[derive(Serialize)]
 struct Answer {
+    r#type: &'static str,
     project_name: Option<String>,
     repository: PathBuf,
     project_code: Option<String>,
@@ -40,6 +41,7 @@ impl Info {
         let snap = repo.snapshot()?;
         let census = census::count(&snap)?;
         let answer = Answer {
+            r#type: "repository",
             project_name: config::get(&snap, "project-name")?,
             repository: std::path::absolute(&self.repository.file).unwrap_or(self.repository.file),
             project_code: config::project_code(&snap)?,

@@ -30,6 +30,7 @@ pub(crate) struct New {
 
 #[derive(Serialize)]
 struct Answer {
+    r#type: &'static str,
     file: PathBuf,
     project_code: String,
     server_code: String,
@@ -40,6 +41,7 @@ struct Answer {
 impl New {
     pub(crate) fn run(self, output: &Output) -> Result<Code, Failure> {
         let answer = Answer {
+            r#type: "new",
             project_code: chance::code()?,
             server_code: chance::code()?,
             admin_user: first_user(self.admin_user)?,

@@ -3,16 +3,19 @@
 use std::time::Instant;
 
 use clap::Args;
+use repo::{Snapshot, verify};
 use serde::Serialize;
 use sync::client::now;
 use xfer::ArtifactId;
 
 use super::Repository;
 use crate::exit::{Code, Failure};
-use crate::output::Output;
+use crate::output::{Output, counted};
 use crate::progress::Counter;
 
 /// Make every derived table anew from the artifacts
+///
+/// Does nothing in a file whose pages are damaged, which no rebuild cures.
 #[derive(Debug, Args)]
 pub(crate) struct Rebuild {
     #[command(flatten)]
@@ -21,6 +24,7 @@ pub(crate) struct Rebuild {
 
 #[derive(Serialize)]
 struct Answer {
+    r#type: &'static str,
     artifacts: u64,
     structural: u64,
     /// Artifacts that cannot be read.
@@ -33,6 +37,7 @@ impl Rebuild {
         let begun = Instant::now();
         let mut repo = self.repository.write()?;
         let tx = repo.begin()?;
+        self.check_pages(&tx)?;
         let mut counter = Counter::new(*output, "artifacts");
         let rebuilt =
             repo::rebuild::run(&tx, now(), &mut |progress| counter.show(progress.done, progress.total))?;
@@ -40,6 +45,7 @@ impl Rebuild {
         drop(counter);
         let seconds = (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
         let answer = Answer {
+            r#type: "rebuilt",
             artifacts: rebuilt.artifacts,
             structural: rebuilt.structural,
             damaged: rebuilt.damaged.len(),
@@ -47,8 +53,9 @@ impl Rebuild {
         };
         output.answer(&answer, || {
             format!(
-                "{} artifacts, {} of them structural, in {seconds} s",
-                answer.artifacts, answer.structural
+                "{}, {} of them structural, in {seconds} s",
+                counted(answer.artifacts, "artifact"),
+                answer.structural
             )
         });
         if rebuilt.damaged.is_empty() {
@@ -59,6 +66,24 @@ impl Rebuild {
             Code::Partial,
             format!("{file}: {}", without(&rebuilt.damaged)),
             format!("`frond verify -R {file}` tells what is wrong; get them from another clone"),
+        ))
+    }
+}
+
+impl Rebuild {
+    /// Writes nothing into a file with damaged pages: what is read there is not what was written.
+    fn check_pages(&self, snap: &Snapshot<'_>) -> Result<(), Failure> {
+        let found = verify::file(snap)?.findings;
+        let Some(first) = found.first() else { return Ok(()) };
+        let file = self.repository.file.display();
+        let more = if found.len() > 1 { ", and more" } else { "" };
+        Err(Failure::new(
+            Code::Failed,
+            format!("{file}: pages of the file are damaged, nothing was changed: {first}{more}"),
+            format!(
+                "no rebuild cures that: restore the file from a backup or another clone; `frond verify -R {file}` \
+                 lists the damage"
+            ),
         ))
     }
 }

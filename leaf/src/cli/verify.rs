@@ -8,7 +8,7 @@ use sync::client::now;
 
 use super::Repository;
 use crate::exit::{Code, Failure};
-use crate::output::{Form, Output};
+use crate::output::{Form, Output, counted};
 
 /// Check every artifact, and the derived tables against a rebuild
 ///
@@ -48,6 +48,7 @@ impl Verify {
                 let mut repo = self.repository.read()?;
                 repo.snapshot().and_then(|snap| verify::artifacts(&snap))
             }
+            Err(error @ RepoError::Corrupt { .. }) => verify::unopened(&self.repository.file, error),
             opened => opened.and_then(|mut repo| verify::all(&mut repo, now())),
         };
         let report = report.map_err(failure)?;
@@ -63,13 +64,23 @@ impl Verify {
             derived: report.derived,
         };
         output.answer(&answer, || answer.text());
-        if report.findings.is_empty() {
-            return Ok(Code::Ok);
-        }
-        if output.form() == Form::Text {
+        if output.form() == Form::Text && !report.findings.is_empty() {
             output.note(advice(&report.findings));
         }
-        Ok(Code::Failed)
+        if report.lacks_room {
+            return Err(self.without_room(&report.findings));
+        }
+        Ok(if report.findings.is_empty() { Code::Ok } else { Code::Failed })
+    }
+
+    /// Why the derived tables were not compared.
+    fn without_room(&self, findings: &[Finding]) -> Failure {
+        let file = self.repository.file.display();
+        let what = format!(
+            "{file}: its derived tables are not compared: that takes room for a while, and the disk is full"
+        );
+        let code = if findings.is_empty() { Code::Partial } else { Code::Failed };
+        Failure::new(code, what, "free some room, then run the same command again")
     }
 }
 
@@ -77,10 +88,9 @@ impl Answer {
     fn text(&self) -> String {
         let found = match self.findings {
             0 => "nothing wrong".to_owned(),
-            1 => "1 finding".to_owned(),
-            more => format!("{more} findings"),
+            some => counted(some as u64, "finding"),
         };
-        let mut text = format!("{} artifacts checked: {found}", self.artifacts);
+        let mut text = format!("{} checked: {found}", counted(self.artifacts, "artifact"));
         if self.phantoms > 0 {
             text.push_str(&format!("\n{} more are named and not held", self.phantoms));
         }

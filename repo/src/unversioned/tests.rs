@@ -284,6 +284,26 @@ proptest! {
 }
 
 #[test]
+fn what_was_made_here_by_a_clock_that_was_ahead_gives_way_to_what_is_further_ahead_only() {
+    let soon = NOW.seconds() + FUTURE_SECONDS;
+    for (said, status, taken) in
+        [(soon + 499, Status::Give, Taken::Ignored), (soon + 501, Status::Take, Taken::Stored)]
+    {
+        with(|tx| {
+            put(tx, &name("a"), b"1", at(soon + 500)).unwrap();
+            let theirs = file("a", said, b"2");
+            assert_eq!(
+                super::status(tx, "a", &Version { mtime: said, hash: theirs.hash }, NOW).unwrap(),
+                status
+            );
+            assert_eq!(take_file(tx, &theirs, NOW).unwrap(), taken);
+            // Nor does the other one come back.
+            assert_eq!(take_file(tx, &file("a", soon + 500, b"1"), NOW).unwrap(), Taken::Ignored);
+        });
+    }
+}
+
+#[test]
 fn a_change_made_here_stays_though_what_it_replaces_was_dated_far_ahead() {
     for said in [NOW.seconds() + 10 * FUTURE_SECONDS, i64::MAX] {
         with(|tx| {

@@ -59,6 +59,9 @@ fn files_that_cannot_be_meant() {
     ] {
         refused(&site, &dir, words, code, expected);
     }
+    let reserved = site.scratch.dir("reserved");
+    std::fs::write(reserved.join("aux.c"), "").unwrap();
+    refused(&site, &reserved, &["import", ".", "-m", "x"], FAILED, "Windows");
     let odd = site.scratch.dir("odd");
     std::fs::write(odd.join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
     refused(&site, &odd, &["import", ".", "-m", "x"], FAILED, "UTF-8");

@@ -228,7 +228,7 @@ fn an_import_leaves_out_what_is_no_part_of_the_tree() {
     std::fs::rename(&site.file, &inside).unwrap();
     let site = Site { file: inside, ..site };
     site.set("ignore-glob", "*.o, build");
-    let said = site.try_run(&dir, &["import", ".", "-m", "first"]);
+    let said = site.try_run(&dir, &["import", ".", "--allow-reserved", "-m", "first"]);
     assert_eq!(said.code, Some(0), "{said}");
     assert!(said.stderr.contains("socket"), "what is left out by its kind is told\n{said}");
     let listed = || site.frond.output(["ls", "-R", &site.file.to_string_lossy()]);

@@ -2,21 +2,25 @@
 
 use repo::{Repo, config as settings};
 use sync::TransportError;
-use sync::nats::{ConnectOptions, Connection, Durability, Topic, announcements};
+use sync::nats::{ConnectOptions, Connection, Durability, PeerId, Topic, announcements};
 
 use super::{Findings, PATIENCE};
 use crate::agent::config::{Config, Repository};
 use crate::agent::meeting::Meeting;
-use crate::remote;
+use crate::{chance, remote};
 
 /// Messages shorter than this make every round many of them.
 const SMALL_PAYLOAD: usize = 64 << 10;
 
-/// Where the peers of a repository meet, if it is there and of a project.
+/// Where the peers of a repository meet, if it is of a project, or to be cloned and of a project that is named.
 pub(super) fn meeting(config: &Config, repository: &Repository, connection: &Connection) -> Option<Meeting> {
-    let mut repo = Repo::open_read_only(&repository.file).ok()?;
-    let own = remote::own_name(&mut repo).ok()??;
-    let project = settings::project_code(&repo.snapshot().ok()?).ok()??;
+    let (project, own) = if repository.file.exists() {
+        let mut repo = Repo::open_read_only(&repository.file).ok()?;
+        let own = remote::own_name(&mut repo).ok()??;
+        (settings::project_code(&repo.snapshot().ok()?).ok()??, own)
+    } else {
+        (repository.project.clone()?, PeerId::new(&chance::code().ok()?).ok()?)
+    };
     let topic = Topic::new(&config.prefix, &project).ok()?;
     Some(Meeting::new(connection.clone(), topic, own))
 }

@@ -9,6 +9,7 @@ use sync::http::serve::Certificate;
 
 use super::Findings;
 use crate::agent::config::{Config, TlsFiles};
+use crate::exit::without_temporary;
 
 /// Room below which nothing goes on.
 const LEAST_ROOM: u64 = 16 << 20;
@@ -46,7 +47,7 @@ pub(super) fn directory(file: &Path, about: &str, findings: &mut Findings<'_>) {
     if let Err(error) = tempfile::tempfile_in(directory) {
         findings.fail(
             about,
-            format!("{}: no file can be made there: {error}", directory.display()),
+            format!("{}: no file can be made there: {}", directory.display(), without_temporary(error)),
             "SQLite keeps its journal beside the file: make the directory writable for this user",
         );
     }

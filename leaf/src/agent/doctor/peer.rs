@@ -5,17 +5,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use repo::Repo;
 use sync::client::{self, ClientError, Remember, Setting, now};
 use sync::http::HttpOptions;
-use sync::{SyncOptions, TransportError};
+use sync::{SyncError, SyncOptions, TransportError};
 use tokio::time::timeout;
 
 use super::{CLOCK, Findings, PATIENCE};
-use crate::agent::config::{Address, Peer, Repository};
+use crate::agent::config::{Address, Peer, Repository, Secret};
 use crate::agent::meeting::Meeting;
 use crate::agent::rate::Rates;
-use crate::agent::session::{credentials, options, told_of_login};
+use crate::agent::session::{
+    credentials, fetches_for_itself, needs_password, no_password, options, told_of_login,
+};
 use crate::agent::stop;
 use crate::agent::wire::Wire;
-use crate::exit::Failure;
+use crate::exit::{Code, Failure};
 use crate::remote;
 
 /// How long a session that changes nothing may take.
@@ -31,11 +33,17 @@ pub(super) async fn examine(
 ) {
     let about = format!("peer {} of {}", peer.address, repository.name);
     // Where there is no meeting, what was found of the broker or of the repository says why.
-    if !repository.file.exists() || (meets(peer) && meeting.is_none()) {
+    if meets(peer) && meeting.is_none() {
         return;
     }
     let peer = Peer { timeout: peer.timeout.min(PATIENCE), ..peer.clone() };
-    let heard = match timeout(SESSION, ask(repository, &peer, meeting, http)).await {
+    let asked = async {
+        match repository.file.exists() {
+            true => ask(repository, &peer, meeting, http).await,
+            false => ask_for_clone(repository, &peer, meeting, http).await,
+        }
+    };
+    let heard = match timeout(SESSION, asked).await {
         Ok(Ok(heard)) => heard,
         Ok(Err(failure)) => return findings.failure(&about, &failure),
         Err(_) => {
@@ -83,13 +91,52 @@ async fn ask(
             let moves = format!("artifacts to send: {send}, to receive: {receive}");
             Ok(format!("is reached, and lets us do what we want; {moves}"))
         }
+        Err(ClientError::Sync(SyncError::PushRefused { .. })) if fetches_for_itself(peer) => {
+            Ok("is reached, and lets us pull; it takes no push, and fetches for itself what is new here"
+                .to_owned())
+        }
         // Who is at a meeting comes and goes.
-        Err(ClientError::Transport(TransportError::NobodyAnswers { .. })) if meets(peer) => {
+        Err(error) if meets(peer) && is_nobody(&error) => {
             Ok("nobody else is there just now who could say what we may".to_owned())
         }
         Err(error) => Err(told_of_login(error.into(), peer, wire.peer())),
     };
     Ok(Heard { outcome, time: wire.peer_time() })
+}
+
+/// The same for a repository that is not there yet: whether it can be had from this peer.
+async fn ask_for_clone(
+    repository: &Repository,
+    peer: &Peer,
+    meeting: Option<&Meeting>,
+    http: &HttpOptions,
+) -> Result<Heard, Failure> {
+    let (_stopper, stop) = stop::pair();
+    let meeting = meeting.map(|meeting| (meeting, None));
+    let mut wire = Wire::new(peer, http, None, meeting, stop, &Rates::default())?;
+    let password = match &peer.password {
+        Secret::Found { password, .. } => Some(password),
+        Secret::None if needs_password(peer) => return Err(no_password(&peer.address)),
+        Secret::None => None,
+    };
+    let (user, password) = wire.login(peer, password);
+    let options = SyncOptions { user, password, push: false, pull: true, ..options(peer) };
+    let outcome = match client::try_clone(&mut wire, options, &mut Setting::new()?).await {
+        Ok(project) if repository.project.as_ref().is_some_and(|wanted| *wanted != project) => {
+            let what = format!("it has project {project}, and another one is wanted");
+            Err(Failure::new(Code::Failed, what, "mend the key project (--project), or the peer's address"))
+        }
+        Ok(project) => Ok(format!("is reached, and lets us clone project {project}, as a leaf will do")),
+        Err(error) if meets(peer) && is_nobody(&error) => {
+            Ok("nobody is there just now from whom it could be cloned".to_owned())
+        }
+        Err(error) => Err(told_of_login(error.into(), peer, wire.peer())),
+    };
+    Ok(Heard { outcome, time: wire.peer_time() })
+}
+
+fn is_nobody(error: &ClientError) -> bool {
+    matches!(error, ClientError::Transport(TransportError::NobodyAnswers { .. }))
 }
 
 fn meets(peer: &Peer) -> bool {

@@ -87,7 +87,10 @@ pub(super) fn check_new(name: &[u8], windows: Windows) -> Result<(), Failure> {
         return refuse("Fossil keeps a file of its own under that name", "leave it out");
     }
     if windows == Windows::Refused && name.split(|byte| *byte == b'/').any(is_windows) {
-        return refuse("Windows takes no such name", "rename it, or give --allow-reserved");
+        return refuse(
+            "Windows takes no such name",
+            "rename it, name it in the setting ignore-glob, or give --allow-reserved",
+        );
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use xfer::{Card, DecodeLimits, Message};
 use super::super::Repository;
 use super::{group, warn_of_unusable};
 use crate::exit::{Code, Failure, from_io, from_reading};
-use crate::output::Output;
+use crate::output::{Output, counted};
 
 /// Longest file that is read, in bytes.
 const LONGEST_BYTES: u64 = 256 << 20;
@@ -57,6 +57,7 @@ pub(super) struct Merge {
 
 #[derive(Serialize)]
 struct Answer {
+    r#type: &'static str,
     records: u64,
 }
 
@@ -64,14 +65,18 @@ impl Export {
     pub(super) fn run(self, output: &Output) -> Result<Code, Failure> {
         let mut repo = self.repository.read()?;
         let records = configuration::export(&repo.snapshot()?, self.group.into(), &Authority::full())?;
-        let answer = Answer { records: records.len() as u64 };
+        let answer = Answer { r#type: "exported", records: records.len() as u64 };
         let mut cards = self.title();
         cards.extend(records.into_iter().map(Card::Config));
         let mut options = OpenOptions::new();
         let made = options.write(true).create_new(true).mode(0o600).open(&self.out);
-        made.and_then(|mut file| file.write_all(&xfer::encode(&Message::from(cards))))
-            .map_err(|error| from_io(&self.out, &error))?;
-        output.answer(&answer, || format!("{} records\n", answer.records));
+        let mut file = made.map_err(|error| from_io(&self.out, &error))?;
+        file.write_all(&xfer::encode(&Message::from(cards))).map_err(|error| {
+            // Half a file says less than none.
+            let _ = std::fs::remove_file(&self.out);
+            from_io(&self.out, &error)
+        })?;
+        output.answer(&answer, || format!("{}\n", counted(answer.records, "record")));
         Ok(Code::Ok)
     }
 
@@ -125,8 +130,10 @@ fn read(
     let taken = configuration::take(&tx, &configs, &policy)?;
     tx.commit()?;
     warn_of_unusable(&taken.unusable, output);
-    let answer = Answer { records: taken.changed };
-    output.answer(&answer, || format!("{} of {} records taken\n", taken.changed, configs.len()));
+    let answer = Answer { r#type: "taken", records: taken.changed };
+    output.answer(&answer, || {
+        format!("{} of {} taken\n", taken.changed, counted(configs.len() as u64, "record"))
+    });
     Ok(Code::Ok)
 }
 

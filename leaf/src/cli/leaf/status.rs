@@ -159,7 +159,7 @@ fn fleet(text: &mut String, repositories: &Value) {
                 word(&leaf["platform"]).to_owned(),
                 format!("{} ago", seconds("written_seconds")),
                 seconds("lag_seconds"),
-                word(&leaf["addresses"]).to_owned(),
+                leaf["addresses"].as_str().filter(|text| !text.is_empty()).unwrap_or("-").to_owned(),
             ]);
         }
     }

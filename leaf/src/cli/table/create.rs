@@ -31,6 +31,7 @@ pub(super) struct Create {
 
 #[derive(Serialize)]
 struct Answer {
+    r#type: &'static str,
     table: String,
     change: &'static str,
 }
@@ -48,7 +49,7 @@ impl Create {
             Defined::Unchanged => "unchanged",
         };
         tx.commit()?;
-        let answer = Answer { table: self.name.to_string(), change };
+        let answer = Answer { r#type: "table-change", table: self.name.to_string(), change };
         output.answer(&answer, || format!("table {} {change}", answer.table));
         Ok(Code::Ok)
     }

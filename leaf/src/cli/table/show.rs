@@ -10,7 +10,7 @@ use xfer::{SqlName, token};
 use super::{Cells, find, no_such_row};
 use crate::cli::Repository;
 use crate::exit::{Code, Failure};
-use crate::output::Output;
+use crate::output::{Output, counted};
 
 /// Show the row with this key
 #[derive(Debug, Args)]
@@ -113,7 +113,7 @@ fn text_of_table(table: &TableLine) -> String {
         .iter()
         .map(|column| format!("{}:{}{}", column.name, column.r#type, if column.key { " (key)" } else { "" }))
         .collect();
-    format!("{}: {} rows, {}, {}", table.name, table.rows, table.conflict, columns.join(", "))
+    format!("{}: {}, {}, {}", table.name, counted(table.rows, "row"), table.conflict, columns.join(", "))
 }
 
 /// A row as one line. In text, blanks and line feeds are escaped as in a card.

@@ -53,6 +53,7 @@ impl Who {
 
 #[derive(Serialize)]
 struct Answer {
+    r#type: &'static str,
     table: String,
     changed: bool,
 }
@@ -67,7 +68,7 @@ impl Put {
         let changed = writer.put(values, &user)?;
         writer.finish()?;
         tx.commit()?;
-        output.answer(&Answer { table: table.name.to_string(), changed }, String::new);
+        output.answer(&Answer { r#type: "row-change", table: table.name.to_string(), changed }, String::new);
         Ok(Code::Ok)
     }
 }
@@ -84,7 +85,10 @@ impl Rm {
         }
         writer.finish()?;
         tx.commit()?;
-        output.answer(&Answer { table: table.name.to_string(), changed: true }, String::new);
+        output.answer(
+            &Answer { r#type: "row-change", table: table.name.to_string(), changed: true },
+            String::new,
+        );
         Ok(Code::Ok)
     }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::super::Repository;
 use super::no_such_file;
-use crate::exit::{Code, Failure};
+use crate::exit::{Code, Failure, from_io, without_temporary};
 use crate::output::Output;
 use crate::tree::Existing;
 
@@ -50,6 +50,7 @@ pub(super) struct Ls {
 
 #[derive(Serialize)]
 struct Line {
+    r#type: &'static str,
     name: String,
     time: String,
     hash: Option<String>,
@@ -74,6 +75,7 @@ impl Line {
         let mut time = date::format(repo::UnixTime::from_seconds(entry.version.mtime));
         time.truncate("YYYY-MM-DDTHH:MM:SS".len());
         Self {
+            r#type: "unversioned",
             name: entry.name.to_str_lossy().into_owned(),
             time,
             hash: entry.version.hash.map(|hash| hash.to_string()),
@@ -82,7 +84,7 @@ impl Line {
     }
 
     fn text(&self) -> String {
-        let Self { name, time, hash, size } = self;
+        let Self { name, time, hash, size, .. } = self;
         let hash = hash.as_deref().map_or("deleted   ", |hash| &hash[..10]);
         format!("{hash}  {time}  {size:>10}  {name}")
     }
@@ -120,10 +122,7 @@ impl Export {
                 let what = format!("{} is there and would be lost", self.path.display());
                 Err(Failure::new(Code::Failed, what, "choose another place, or give --force"))
             }
-            Err(error) => {
-                let what = format!("cannot write {}: {error}", self.path.display());
-                Err(Failure::new(Code::Failed, what, "choose another place"))
-            }
+            Err(error) => Err(from_io(&self.path, &without_temporary(error))),
         }
     }
 }
@@ -152,6 +151,7 @@ pub(super) struct Hash {
 
 #[derive(Serialize)]
 struct CatalogHash {
+    r#type: &'static str,
     hash: String,
 }
 
@@ -159,7 +159,7 @@ impl Hash {
     pub(super) fn run(self, output: &Output) -> Result<Code, Failure> {
         let mut repo = self.repository.read()?;
         let hash = unversioned::catalog_hash(&repo.snapshot()?)?.to_string();
-        output.answer(&CatalogHash { hash: hash.clone() }, || hash);
+        output.answer(&CatalogHash { r#type: "catalog-hash", hash: hash.clone() }, || hash);
         Ok(Code::Ok)
     }
 }
