@@ -25,12 +25,6 @@ use crate::error::Fault;
 use crate::manifest::Artifact;
 use crate::{RepoError, Rid, Tx, UnixTime, blob, content, dangling, delta, private};
 
-/// Bytes of expanded artifacts that are examined together. Two such batches are under way at a time.
-pub(crate) const BATCH_BYTES: usize = 3 << 20;
-
-/// A batch of more than this has no other beside it.
-const LARGE_BYTES: usize = 2 * BATCH_BYTES;
-
 /// What [`settle`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settled {
@@ -118,8 +112,7 @@ struct Settling<'t, 'r> {
     forest: &'t Forest,
     walk: Walk<'t>,
     crew: &'t Crew,
-    expanded: Vec<Item>,
-    expanded_bytes: usize,
+    expanded: Batch,
     being_examined: Option<Begun<Batch>>,
     any_private: bool,
     /// What came as private.
@@ -136,8 +129,7 @@ impl<'t, 'r> Settling<'t, 'r> {
             forest,
             walk: Walk::helped(tx, forest, crew),
             crew,
-            expanded: Vec::new(),
-            expanded_bytes: 0,
+            expanded: Batch::new(Reading::Structural),
             being_examined: None,
             any_private,
             private: Vec::new(),
@@ -150,13 +142,11 @@ impl<'t, 'r> Settling<'t, 'r> {
         while let Some((index, expanded)) = self.walk.step(self.tx)? {
             match expanded {
                 Ok(content) => {
-                    self.expanded_bytes += content.len();
                     self.expanded.push(Item { index, expected: Some(self.forest.node(index).id), content });
-                    match self.expanded_bytes {
-                        // Two of these at a time would be too many bytes.
-                        LARGE_BYTES.. => self.finish()?,
-                        BATCH_BYTES.. => self.move_on()?,
-                        _ => {}
+                    if self.expanded.is_large() {
+                        self.finish()?;
+                    } else if self.expanded.is_full() {
+                        self.move_on()?;
                     }
                 }
                 Err(error) => {
@@ -175,8 +165,7 @@ impl<'t, 'r> Settling<'t, 'r> {
 
     /// Has what was expanded examined, and takes in what was being examined until now.
     fn move_on(&mut self) -> Result<(), RepoError> {
-        let next = self.crew.begin(Batch::of(std::mem::take(&mut self.expanded), Reading::Structural));
-        self.expanded_bytes = 0;
+        let next = self.crew.begin(self.expanded.take());
         match self.being_examined.replace(next) {
             Some(examined) => self.absorb(&examined),
             None => Ok(()),

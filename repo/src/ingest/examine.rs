@@ -3,15 +3,22 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use lanes::LANES;
 use xfer::ArtifactId;
 use xfer::hash::same_kinds;
 
-use super::crew::{self, Tools, Work};
+use super::crew::{Tools, Work};
 use crate::manifest::{Artifact, Reader};
 
-/// Bytes of artifacts that are hashed together, by one thread: about as many check-ins of a large tree as there
-/// are lanes.
-const PIECE_BYTES: usize = 3 << 19;
+/// Bytes of expanded artifacts that are examined together, as long as no piece ends there. Two such batches are under way at
+/// a time.
+pub(crate) const BATCH_BYTES: usize = 3 << 20;
+
+/// So many are enough though a piece could go on.
+const MOST_BYTES: usize = 2 * BATCH_BYTES;
+
+/// Less than this is no piece for a thread of its own.
+const LEAST_PIECE_BYTES: usize = 256 << 10;
 
 /// An artifact to be examined.
 pub(crate) struct Item {
@@ -43,19 +50,59 @@ pub(crate) struct Examined {
 /// Artifacts that are examined together.
 pub(crate) struct Batch {
     items: Vec<Item>,
+    bytes: usize,
     reading: Reading,
+    /// Which of them one thread examines at a time: neighbours, which have much in common.
     pieces: Vec<Range<usize>>,
+    /// What is not in a piece yet: its bytes, and those of the longest.
+    open_bytes: usize,
+    longest: usize,
 }
 
 impl Batch {
-    pub(crate) fn of(items: Vec<Item>, reading: Reading) -> Self {
-        // Neighbours have much in common.
-        let pieces = crew::pieces(items.iter().map(|item| item.content.len()), PIECE_BYTES);
-        Self { items, reading, pieces }
+    pub(crate) fn new(reading: Reading) -> Self {
+        Self { items: Vec::new(), bytes: 0, reading, pieces: Vec::new(), open_bytes: 0, longest: 0 }
+    }
+
+    pub(crate) fn push(&mut self, item: Item) {
+        let bytes = item.content.len();
+        self.bytes += bytes;
+        self.open_bytes += bytes;
+        self.longest = self.longest.max(bytes);
+        self.items.push(item);
+        // As many long ones as there are lanes keep all of them busy to the end; of one more the others would wait for it.
+        let lanes_bytes = LANES * self.longest - self.longest / 2;
+        if self.open_bytes >= lanes_bytes.max(LEAST_PIECE_BYTES) || self.is_full() {
+            self.end_piece();
+        }
+    }
+
+    /// Whether it ought to be examined now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= MOST_BYTES || self.bytes >= BATCH_BYTES && self.open_bytes == 0
+    }
+
+    /// Whether another one beside it would be too many bytes.
+    pub(crate) fn is_large(&self) -> bool {
+        self.bytes >= 2 * MOST_BYTES
+    }
+
+    /// All of it; an empty one takes its place.
+    pub(crate) fn take(&mut self) -> Self {
+        self.end_piece();
+        std::mem::replace(self, Self::new(self.reading))
     }
 
     pub(crate) fn items(&self) -> &[Item] {
         &self.items
+    }
+
+    fn end_piece(&mut self) {
+        let start = self.pieces.last().map_or(0, |piece| piece.end);
+        if start < self.items.len() {
+            self.pieces.push(start..self.items.len());
+        }
+        (self.open_bytes, self.longest) = (0, 0);
     }
 }
 
@@ -109,17 +156,46 @@ mod tests {
             .collect()
     }
 
+    fn batch(items: Vec<Item>, reading: Reading) -> Batch {
+        let mut batch = Batch::new(reading);
+        items.into_iter().for_each(|item| batch.push(item));
+        batch.take()
+    }
+
+    #[test]
+    fn a_piece_ends_where_all_lanes_are_busy() {
+        let item =
+            |(index, bytes): (usize, usize)| Item { index, expected: None, content: vec![0; bytes].into() };
+        // Bytes of artifacts in a row, how many are in each piece, and whether a batch of them is full.
+        let cases = [
+            (vec![100_000; 40], vec![16, 16, 8], false),
+            (vec![200_000; 16], vec![16], true),
+            (vec![200_000; 17], vec![16, 1], false),
+            (vec![300_000; 15], vec![15], false),
+            (vec![2000; 300], vec![132, 132, 36], false),
+            (vec![5 << 20, 1 << 20, 5], vec![2, 1], true),
+        ];
+        for (sizes, pieces, is_full) in cases {
+            let mut batch = Batch::new(Reading::No);
+            sizes.into_iter().enumerate().map(item).for_each(|item| batch.push(item));
+            assert_eq!(batch.is_full(), is_full, "{pieces:?}");
+            let taken = batch.take();
+            assert_eq!(taken.pieces().iter().map(Range::len).collect::<Vec<_>>(), pieces);
+            assert!(batch.items().is_empty() && batch.take().pieces().is_empty());
+        }
+    }
+
     #[test]
     fn the_order_is_that_of_the_batch_whatever_the_threads_do() {
         let names: Vec<_> = items()
             .iter()
             .map(|item| xfer::hash::same_kind(&item.expected.unwrap(), &item.content))
             .collect();
-        assert!(Batch::of(items(), Reading::No).pieces.len() > 1);
+        assert!(batch(items(), Reading::No).pieces.len() > 1);
         for threads in [1, 2, 5] {
             with_crew(threads, 1 << 20, |crew| {
-                let first = crew.begin(Batch::of(items(), Reading::No));
-                let second = crew.begin(Batch::of(items(), Reading::Structural));
+                let first = crew.begin(batch(items(), Reading::No));
+                let second = crew.begin(batch(items(), Reading::Structural));
                 let first = crew.finish(&first);
                 assert!(first.iter().map(|found| found.name.unwrap()).eq(names.iter().copied()));
                 assert!(first.iter().all(|found| found.artifact.is_none()));
