@@ -7,6 +7,7 @@ pub(crate) mod forest;
 mod inflate;
 mod order;
 pub(crate) mod unsettled;
+mod waiting;
 pub(crate) mod walk;
 
 use bytes::Bytes;
@@ -18,12 +19,12 @@ pub(crate) use self::every::every;
 use self::examine::{Batch, Item, Reading};
 use self::forest::{Forest, Node};
 pub(crate) use self::unsettled::Unsettled;
-use self::unsettled::Written;
+use self::waiting::Waiting;
 use self::walk::Walk;
 use crate::crosslink::Linker;
 use crate::error::Fault;
 use crate::manifest::Artifact;
-use crate::{RepoError, Rid, Tx, UnixTime, blob, content, dangling, delta, private};
+use crate::{RepoError, Rid, Tx, UnixTime, content, dangling, private};
 
 /// What [`settle`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,13 +45,13 @@ pub struct Settled {
 pub fn settle(tx: &Tx<'_>, now: UnixTime) -> Result<Settled, RepoError> {
     unsettled::await_no_longer(tx)?;
     let unsettled = std::mem::take(&mut tx.memory().borrow_mut().unsettled);
-    for &rid in unsettled.waiting() {
-        check_waiting(tx, rid, unsettled.written(rid))?;
-    }
     let forest = Forest::of_unsettled(tx, &unsettled)?;
-    drop(unsettled);
     let threads = tx.memory().borrow().limits.threads;
-    let (linker, done, private) = crew::with_crew(threads, forest.bytes(), |crew| {
+    let waiting = Waiting::of(&unsettled);
+    drop(unsettled);
+    let bytes = forest.bytes().saturating_add(waiting.bytes());
+    let (linker, done, private) = crew::with_crew(threads, bytes, |crew| {
+        waiting.check(tx, crew)?;
         let mut settling = Settling::new(tx, &forest, crew)?;
         settling.run()?;
         Ok::<_, RepoError>((settling.linker, settling.done, settling.private))
@@ -79,23 +80,6 @@ pub(crate) enum Arrival {
     Now,
     /// Before.
     Earlier,
-}
-
-/// Checks as much of a delta as can be checked without its source, and notes the size of its target.
-fn check_waiting(tx: &Tx<'_>, rid: Rid, written: Option<&Written>) -> Result<(), RepoError> {
-    let id = written.map_or_else(|| blob::id(tx, rid), |written| Ok(written.id))?;
-    let stored = match written.and_then(|written| written.frame.as_ref()) {
-        Some(frame) => content::unpack(tx, &id, frame)?.into(),
-        None => content::expand(tx, rid, None)?,
-    };
-    let limit = tx.memory().borrow().limits.artifact_bytes;
-    let bad = |reason| RepoError::BadDelta { id, reason };
-    delta::check(&stored, limit).map_err(bad)?;
-    let size = delta::target_size(&stored).map_err(bad)?;
-    if written.is_none_or(|written| written.size != size as i64) {
-        set_size(tx, rid, size)?;
-    }
-    Ok(())
 }
 
 fn set_size(tx: &Tx<'_>, rid: Rid, size: usize) -> Result<(), RepoError> {
@@ -183,7 +167,7 @@ impl<'t, 'r> Settling<'t, 'r> {
 
     /// Links a batch in order, after a look at the names.
     fn absorb(&mut self, begun: &Begun<Batch>) -> Result<(), RepoError> {
-        let found = self.crew.finish(begun);
+        let found = examine::finish(self.crew, begun);
         for (&Item { index, expected, ref content }, found) in begun.work().items().iter().zip(found) {
             let (Some(expected), Some(actual)) = (expected, found.name) else {
                 unreachable!("names are wanted")
@@ -237,7 +221,7 @@ impl<'t, 'r> Settling<'t, 'r> {
                 dangling::with(self.tx, |dangling| dangling.insert(waiting.rid, source))?;
             }
             if waiting.arrival == Arrival::Now {
-                check_waiting(self.tx, waiting.rid, None)?;
+                waiting::check(self.tx, waiting.rid)?;
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use xfer::ArtifactId;
 use crate::crosslink::{self, Linker};
 use crate::error::Fault;
 use crate::ingest::crew::{self, Begun, Crew};
-use crate::ingest::examine::{Batch, Item, Reading};
+use crate::ingest::examine::{self, Batch, Item, Reading};
 use crate::tx::Damage;
 use crate::{
     RepoError, Rid, Tx, UnixTime, blob, config, content, dangling, ingest, private, schema, table, tag,
@@ -138,7 +138,7 @@ impl<'t, 'r> Linking<'t, 'r> {
     fn move_on(&mut self) -> Result<(), RepoError> {
         let next = (std::mem::take(&mut self.rids), self.crew.begin(self.expanded.take()));
         let Some((rids, batch)) = self.being_read.replace(next) else { return Ok(()) };
-        for (item, found) in batch.work().items().iter().zip(self.crew.finish(&batch)) {
+        for (item, found) in batch.work().items().iter().zip(examine::finish(self.crew, &batch)) {
             self.rebuilt.artifacts += 1;
             if let Some(artifact) = &found.artifact {
                 self.linker.take_in(self.tx, rids[item.index], &item.content, artifact)?;

@@ -7,8 +7,8 @@ use lanes::LANES;
 use xfer::ArtifactId;
 use xfer::hash::same_kinds;
 
-use super::crew::{Tools, Work};
-use crate::manifest::{Artifact, Reader};
+use super::crew::{Begun, Crew, Tools, Work};
+use crate::manifest::Artifact;
 
 /// Bytes of expanded artifacts that are examined together, as long as no piece ends there. Two such batches are under way at
 /// a time.
@@ -52,6 +52,8 @@ pub(crate) struct Batch {
     items: Vec<Item>,
     bytes: usize,
     reading: Reading,
+    /// Whether a name is wanted of any.
+    is_named: bool,
     /// Which of them one thread examines at a time: neighbours, which have much in common.
     pieces: Vec<Range<usize>>,
     /// What is not in a piece yet: its bytes, and those of the longest.
@@ -61,7 +63,8 @@ pub(crate) struct Batch {
 
 impl Batch {
     pub(crate) fn new(reading: Reading) -> Self {
-        Self { items: Vec::new(), bytes: 0, reading, pieces: Vec::new(), open_bytes: 0, longest: 0 }
+        let (items, pieces) = (Vec::new(), Vec::new());
+        Self { items, bytes: 0, reading, is_named: false, pieces, open_bytes: 0, longest: 0 }
     }
 
     pub(crate) fn push(&mut self, item: Item) {
@@ -69,6 +72,7 @@ impl Batch {
         self.bytes += bytes;
         self.open_bytes += bytes;
         self.longest = self.longest.max(bytes);
+        self.is_named |= item.expected.is_some();
         self.items.push(item);
         // As many long ones as there are lanes keep all of them busy to the end; of one more the others would wait for it.
         let lanes_bytes = LANES * self.longest - self.longest / 2;
@@ -106,34 +110,69 @@ impl Batch {
     }
 }
 
-impl Work for Batch {
-    type Found = Examined;
-
-    fn pieces(&self) -> &[Range<usize>] {
-        &self.pieces
-    }
-
-    fn piece(&self, piece: Range<usize>, tools: &mut Tools) -> Vec<Examined> {
-        self.examine(&self.items[piece], &mut tools.reader)
-    }
+/// What comes of a part: there are up to two of each piece.
+pub(crate) enum Part {
+    Names(Vec<ArtifactId>),
+    Artifacts(Vec<Option<Artifact>>),
 }
 
 impl Batch {
-    fn examine(&self, items: &[Item], reader: &mut Reader) -> Vec<Examined> {
-        let unnamed: Vec<(&ArtifactId, &[u8])> =
-            items.iter().filter_map(|item| Some((item.expected.as_ref()?, &*item.content))).collect();
-        let mut names = same_kinds(&unnamed).into_iter();
-        let mut artifacts = match self.reading {
-            Reading::No => Vec::new(),
-            Reading::Structural => reader.read(&items.iter().map(|item| &item.content).collect::<Vec<_>>()),
+    /// What is done of each piece, in this order.
+    fn errands(&self) -> &'static [Errand] {
+        match (self.is_named, self.reading) {
+            (true, Reading::Structural) => &[Errand::Name, Errand::Read],
+            (true, Reading::No) => &[Errand::Name],
+            (false, Reading::Structural) => &[Errand::Read],
+            (false, Reading::No) => &[],
         }
-        .into_iter();
-        let examined = |item: &Item| Examined {
-            name: item.expected.and_then(|_| names.next()),
-            artifact: artifacts.next().flatten(),
-        };
-        items.iter().map(examined).collect()
     }
+}
+
+/// What one thread does with a piece.
+#[derive(Clone, Copy)]
+enum Errand {
+    Name,
+    Read,
+}
+
+impl Work for Batch {
+    type Found = Part;
+
+    fn parts(&self) -> usize {
+        self.pieces.len() * self.errands().len()
+    }
+
+    fn part(&self, number: usize, tools: &mut Tools) -> Part {
+        let errands = self.errands();
+        let items = &self.items[self.pieces[number / errands.len()].clone()];
+        match errands[number % errands.len()] {
+            Errand::Name => {
+                let unnamed: Vec<(&ArtifactId, &[u8])> =
+                    items.iter().filter_map(|item| Some((item.expected.as_ref()?, &*item.content))).collect();
+                Part::Names(same_kinds(&unnamed))
+            }
+            Errand::Read => Part::Artifacts(
+                tools.reader.read(&items.iter().map(|item| &item.content).collect::<Vec<_>>()),
+            ),
+        }
+    }
+}
+
+/// Lends a hand with a batch, and gives what was found of each item.
+pub(crate) fn finish(crew: &Crew, begun: &Begun<Batch>) -> Vec<Examined> {
+    let (mut names, mut artifacts) = (Vec::new(), Vec::new());
+    for part in crew.finish(begun) {
+        match part {
+            Part::Names(some) => names.extend(some),
+            Part::Artifacts(some) => artifacts.extend(some),
+        }
+    }
+    let (mut names, mut artifacts) = (names.into_iter(), artifacts.into_iter());
+    let examined = |item: &Item| Examined {
+        name: item.expected.and_then(|_| names.next()),
+        artifact: artifacts.next().flatten(),
+    };
+    begun.work().items().iter().map(examined).collect()
 }
 
 #[cfg(test)]
@@ -180,8 +219,8 @@ mod tests {
             sizes.into_iter().enumerate().map(item).for_each(|item| batch.push(item));
             assert_eq!(batch.is_full(), is_full, "{pieces:?}");
             let taken = batch.take();
-            assert_eq!(taken.pieces().iter().map(Range::len).collect::<Vec<_>>(), pieces);
-            assert!(batch.items().is_empty() && batch.take().pieces().is_empty());
+            assert_eq!(taken.pieces.iter().map(Range::len).collect::<Vec<_>>(), pieces);
+            assert!(batch.items().is_empty() && batch.take().pieces.is_empty());
         }
     }
 
@@ -196,10 +235,10 @@ mod tests {
             with_crew(threads, 1 << 20, |crew| {
                 let first = crew.begin(batch(items(), Reading::No));
                 let second = crew.begin(batch(items(), Reading::Structural));
-                let first = crew.finish(&first);
+                let first = finish(crew, &first);
                 assert!(first.iter().map(|found| found.name.unwrap()).eq(names.iter().copied()));
                 assert!(first.iter().all(|found| found.artifact.is_none()));
-                for (item, found) in items().iter().zip(crew.finish(&second)) {
+                for (item, found) in items().iter().zip(finish(crew, &second)) {
                     assert_eq!(found.name, Some(names[item.index]));
                     assert_eq!(found.artifact, crate::manifest::parse(&item.content).ok());
                 }

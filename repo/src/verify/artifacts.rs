@@ -7,7 +7,7 @@ use xfer::ArtifactId;
 use super::{Finding, Report};
 use crate::ingest::Arrival;
 use crate::ingest::crew::{self, Begun, Crew};
-use crate::ingest::examine::{Batch, Item, Reading};
+use crate::ingest::examine::{self, Batch, Item, Reading};
 use crate::ingest::forest::{Forest, Node};
 use crate::ingest::walk::Walk;
 use crate::{RepoError, Rid, Snapshot, blob, content, dangling, unversioned};
@@ -107,7 +107,7 @@ impl Check<'_, '_> {
 
     fn compare(&mut self, batch: Option<Begun<Batch>>) {
         let Some(batch) = batch else { return };
-        for (item, found) in batch.work().items().iter().zip(self.crew.finish(&batch)) {
+        for (item, found) in batch.work().items().iter().zip(examine::finish(self.crew, &batch)) {
             let &Node { id, size, .. } = self.forest.node(item.index);
             if let Some(actual) = found.name.filter(|&actual| actual != id) {
                 self.findings.push(Finding::WrongHash { id, actual });
