@@ -26,6 +26,9 @@ use crate::error::Fault;
 use crate::manifest::Artifact;
 use crate::{RepoError, Rid, Tx, UnixTime, content, dangling, private};
 
+/// What is settled at once and takes up so many caches leaves nothing in it.
+const CACHES: usize = 8;
+
 /// What [`settle`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settled {
@@ -99,6 +102,8 @@ struct Settling<'t, 'r> {
     expanded: Batch,
     being_examined: Option<Begun<Batch>>,
     any_private: bool,
+    /// Whether the next reader may have what is structural from memory. Of much at once little would stay there.
+    keeps_lists: bool,
     /// What came as private.
     private: Vec<Rid>,
     linker: Linker,
@@ -108,6 +113,7 @@ struct Settling<'t, 'r> {
 impl<'t, 'r> Settling<'t, 'r> {
     fn new(tx: &'t Tx<'r>, forest: &'t Forest, crew: &'t Crew) -> Result<Self, RepoError> {
         let any_private = tx.conn().prepare_cached("SELECT 1 FROM private LIMIT 1")?.exists([])?;
+        let keeps_lists = forest.bytes() <= CACHES * tx.memory().borrow().limits.cache_bytes;
         Ok(Self {
             tx,
             forest,
@@ -116,6 +122,7 @@ impl<'t, 'r> Settling<'t, 'r> {
             expanded: Batch::new(Reading::Structural),
             being_examined: None,
             any_private,
+            keeps_lists,
             private: Vec::new(),
             linker: Linker::default(),
             done: Settled::default(),
@@ -202,7 +209,9 @@ impl<'t, 'r> Settling<'t, 'r> {
         if let Some(artifact) = artifact {
             self.linker.take_in(self.tx, node.rid, content, artifact)?;
             self.done.linked += 1;
-            self.tx.memory().borrow_mut().cache.put(node.rid, content);
+            if self.keeps_lists {
+                self.tx.memory().borrow_mut().cache.put(node.rid, content);
+            }
         }
         Ok(())
     }
