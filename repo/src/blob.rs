@@ -1,7 +1,5 @@
 //! Names and rids of artifacts.
 
-use std::collections::HashMap;
-
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension as _, ToSql};
 use xfer::ArtifactId;
@@ -66,11 +64,14 @@ pub fn rid(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<Option<Rid>, RepoErro
 /// Names whose rids one transaction remembers, in each of two halves.
 const KEPT_NAMES: usize = 25_000;
 
+#[expect(clippy::disallowed_types, reason = "asked for a name at a time, never gone through in order")]
+type Rids = std::collections::HashMap<ArtifactId, Rid>;
+
 /// Rids of the names that one transaction came across last. A name keeps its rid for as long.
 #[derive(Default)]
 pub(crate) struct Names {
-    newer: HashMap<ArtifactId, Rid>,
-    older: HashMap<ArtifactId, Rid>,
+    newer: Rids,
+    older: Rids,
 }
 
 impl Names {

@@ -8,7 +8,7 @@ use xfer::hash::{sha1, sha3_256};
 use super::*;
 use crate::content::{Incoming, Stored, put as put_as};
 use crate::testing::{NOW, delta, frame, held, hold, number, put, put_delta, repo};
-use crate::{Presence, Repo, verify};
+use crate::{Presence, Repo, blob, verify};
 
 /// Versions of a text, each with another last line.
 fn versions(count: usize) -> Vec<Vec<u8>> {
