@@ -1,7 +1,5 @@
 //! Names and rids of artifacts.
 
-use std::collections::BTreeMap;
-
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension as _, ToSql};
 use xfer::ArtifactId;
@@ -63,27 +61,34 @@ pub fn rid(snap: &Snapshot<'_>, id: &ArtifactId) -> Result<Option<Rid>, RepoErro
     Ok(found)
 }
 
-/// Names whose rids one transaction remembers.
-const KEPT_NAMES: usize = 50_000;
+/// Names whose rids one transaction remembers, in each of two halves.
+const KEPT_NAMES: usize = 25_000;
 
-/// Rids of names, as far as one transaction came across them. A name keeps its rid for as long.
+#[expect(clippy::disallowed_types, reason = "asked for a name at a time, never gone through in order")]
+type Rids = std::collections::HashMap<ArtifactId, Rid>;
+
+/// Rids of the names that one transaction came across last. A name keeps its rid for as long.
 #[derive(Default)]
-pub(crate) struct Names(BTreeMap<ArtifactId, Rid>);
+pub(crate) struct Names {
+    newer: Rids,
+    older: Rids,
+}
 
 impl Names {
     fn get(&self, id: &ArtifactId) -> Option<Rid> {
-        self.0.get(id).copied()
+        self.newer.get(id).or_else(|| self.older.get(id)).copied()
     }
 
-    /// Remembers one, if there is room.
+    /// Remembers one. If there is no room, those that came first give way.
     pub(crate) fn note(&mut self, id: ArtifactId, rid: Rid) {
-        if self.0.len() < KEPT_NAMES {
-            self.0.insert(id, rid);
+        if self.newer.len() >= KEPT_NAMES {
+            self.older = std::mem::take(&mut self.newer);
         }
+        self.newer.insert(id, rid);
     }
 
     pub(crate) fn forget(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod forest;
 mod inflate;
 mod order;
 pub(crate) mod unsettled;
+mod waiting;
 pub(crate) mod walk;
 
 use bytes::Bytes;
@@ -18,18 +19,15 @@ pub(crate) use self::every::every;
 use self::examine::{Batch, Item, Reading};
 use self::forest::{Forest, Node};
 pub(crate) use self::unsettled::Unsettled;
-use self::unsettled::Written;
+use self::waiting::Waiting;
 use self::walk::Walk;
 use crate::crosslink::Linker;
 use crate::error::Fault;
 use crate::manifest::Artifact;
-use crate::{RepoError, Rid, Tx, UnixTime, blob, content, dangling, delta, private};
+use crate::{RepoError, Rid, Tx, UnixTime, content, dangling, private};
 
-/// Bytes of expanded artifacts that are examined together. Two such batches are under way at a time.
-pub(crate) const BATCH_BYTES: usize = 3 << 20;
-
-/// A batch of more than this has no other beside it.
-const LARGE_BYTES: usize = 2 * BATCH_BYTES;
+/// What is settled at once and takes up so many caches leaves nothing in it.
+const CACHES: usize = 8;
 
 /// What [`settle`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,13 +48,13 @@ pub struct Settled {
 pub fn settle(tx: &Tx<'_>, now: UnixTime) -> Result<Settled, RepoError> {
     unsettled::await_no_longer(tx)?;
     let unsettled = std::mem::take(&mut tx.memory().borrow_mut().unsettled);
-    for &rid in unsettled.waiting() {
-        check_waiting(tx, rid, unsettled.written(rid))?;
-    }
     let forest = Forest::of_unsettled(tx, &unsettled)?;
-    drop(unsettled);
     let threads = tx.memory().borrow().limits.threads;
-    let (linker, done, private) = crew::with_crew(threads, forest.bytes(), |crew| {
+    let waiting = Waiting::of(&unsettled);
+    drop(unsettled);
+    let bytes = forest.bytes().saturating_add(waiting.bytes());
+    let (linker, done, private) = crew::with_crew(threads, bytes, |crew| {
+        waiting.check(tx, crew)?;
         let mut settling = Settling::new(tx, &forest, crew)?;
         settling.run()?;
         Ok::<_, RepoError>((settling.linker, settling.done, settling.private))
@@ -87,23 +85,6 @@ pub(crate) enum Arrival {
     Earlier,
 }
 
-/// Checks as much of a delta as can be checked without its source, and notes the size of its target.
-fn check_waiting(tx: &Tx<'_>, rid: Rid, written: Option<&Written>) -> Result<(), RepoError> {
-    let id = written.map_or_else(|| blob::id(tx, rid), |written| Ok(written.id))?;
-    let stored = match written.and_then(|written| written.frame.as_ref()) {
-        Some(frame) => content::unpack(tx, &id, frame)?.into(),
-        None => content::expand(tx, rid, None)?,
-    };
-    let limit = tx.memory().borrow().limits.artifact_bytes;
-    let bad = |reason| RepoError::BadDelta { id, reason };
-    delta::check(&stored, limit).map_err(bad)?;
-    let size = delta::target_size(&stored).map_err(bad)?;
-    if written.is_none_or(|written| written.size != size as i64) {
-        set_size(tx, rid, size)?;
-    }
-    Ok(())
-}
-
 fn set_size(tx: &Tx<'_>, rid: Rid, size: usize) -> Result<(), RepoError> {
     tx.conn()
         .prepare_cached("UPDATE blob SET size=?1 WHERE rid=?2 AND size<>?1")?
@@ -118,10 +99,11 @@ struct Settling<'t, 'r> {
     forest: &'t Forest,
     walk: Walk<'t>,
     crew: &'t Crew,
-    expanded: Vec<Item>,
-    expanded_bytes: usize,
+    expanded: Batch,
     being_examined: Option<Begun<Batch>>,
     any_private: bool,
+    /// Whether the next reader may have what is structural from memory. Of much at once little would stay there.
+    keeps_lists: bool,
     /// What came as private.
     private: Vec<Rid>,
     linker: Linker,
@@ -131,15 +113,16 @@ struct Settling<'t, 'r> {
 impl<'t, 'r> Settling<'t, 'r> {
     fn new(tx: &'t Tx<'r>, forest: &'t Forest, crew: &'t Crew) -> Result<Self, RepoError> {
         let any_private = tx.conn().prepare_cached("SELECT 1 FROM private LIMIT 1")?.exists([])?;
+        let keeps_lists = forest.bytes() <= CACHES * tx.memory().borrow().limits.cache_bytes;
         Ok(Self {
             tx,
             forest,
             walk: Walk::helped(tx, forest, crew),
             crew,
-            expanded: Vec::new(),
-            expanded_bytes: 0,
+            expanded: Batch::new(Reading::Structural),
             being_examined: None,
             any_private,
+            keeps_lists,
             private: Vec::new(),
             linker: Linker::default(),
             done: Settled::default(),
@@ -150,13 +133,11 @@ impl<'t, 'r> Settling<'t, 'r> {
         while let Some((index, expanded)) = self.walk.step(self.tx)? {
             match expanded {
                 Ok(content) => {
-                    self.expanded_bytes += content.len();
                     self.expanded.push(Item { index, expected: Some(self.forest.node(index).id), content });
-                    match self.expanded_bytes {
-                        // Two of these at a time would be too many bytes.
-                        LARGE_BYTES.. => self.finish()?,
-                        BATCH_BYTES.. => self.move_on()?,
-                        _ => {}
+                    if self.expanded.is_large() {
+                        self.finish()?;
+                    } else if self.expanded.is_full() {
+                        self.move_on()?;
                     }
                 }
                 Err(error) => {
@@ -175,8 +156,7 @@ impl<'t, 'r> Settling<'t, 'r> {
 
     /// Has what was expanded examined, and takes in what was being examined until now.
     fn move_on(&mut self) -> Result<(), RepoError> {
-        let next = self.crew.begin(Batch::of(std::mem::take(&mut self.expanded), Reading::Structural));
-        self.expanded_bytes = 0;
+        let next = self.crew.begin(self.expanded.take());
         match self.being_examined.replace(next) {
             Some(examined) => self.absorb(&examined),
             None => Ok(()),
@@ -194,7 +174,7 @@ impl<'t, 'r> Settling<'t, 'r> {
 
     /// Links a batch in order, after a look at the names.
     fn absorb(&mut self, begun: &Begun<Batch>) -> Result<(), RepoError> {
-        let found = self.crew.finish(begun);
+        let found = examine::finish(self.crew, begun);
         for (&Item { index, expected, ref content }, found) in begun.work().items().iter().zip(found) {
             let (Some(expected), Some(actual)) = (expected, found.name) else {
                 unreachable!("names are wanted")
@@ -229,7 +209,9 @@ impl<'t, 'r> Settling<'t, 'r> {
         if let Some(artifact) = artifact {
             self.linker.take_in(self.tx, node.rid, content, artifact)?;
             self.done.linked += 1;
-            self.tx.memory().borrow_mut().cache.put(node.rid, content);
+            if self.keeps_lists {
+                self.tx.memory().borrow_mut().cache.put(node.rid, content);
+            }
         }
         Ok(())
     }
@@ -248,7 +230,7 @@ impl<'t, 'r> Settling<'t, 'r> {
                 dangling::with(self.tx, |dangling| dangling.insert(waiting.rid, source))?;
             }
             if waiting.arrival == Arrival::Now {
-                check_waiting(self.tx, waiting.rid, None)?;
+                waiting::check(self.tx, waiting.rid)?;
             }
         }
         Ok(())

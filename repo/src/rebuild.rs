@@ -9,7 +9,7 @@ use xfer::ArtifactId;
 use crate::crosslink::{self, Linker};
 use crate::error::Fault;
 use crate::ingest::crew::{self, Begun, Crew};
-use crate::ingest::examine::{Batch, Item, Reading};
+use crate::ingest::examine::{self, Batch, Item, Reading};
 use crate::tx::Damage;
 use crate::{
     RepoError, Rid, Tx, UnixTime, blob, config, content, dangling, ingest, private, schema, table, tag,
@@ -109,32 +109,25 @@ struct Linking<'t, 'r> {
     tx: &'t Tx<'r>,
     crew: &'t Crew,
     linker: Linker,
-    expanded: Expanded,
+    expanded: Batch,
+    /// Where they are in the file.
+    rids: Vec<Rid>,
     being_read: Option<(Vec<Rid>, Begun<Batch>)>,
     rebuilt: Rebuilt,
 }
 
-/// Artifacts to be read together.
-#[derive(Default)]
-struct Expanded {
-    rids: Vec<Rid>,
-    items: Vec<Item>,
-    bytes: usize,
-}
-
 impl<'t, 'r> Linking<'t, 'r> {
     fn new(tx: &'t Tx<'r>, crew: &'t Crew) -> Self {
-        let (linker, expanded, rebuilt) = Default::default();
-        Self { tx, crew, linker, expanded, being_read: None, rebuilt }
+        let expanded = Batch::new(Reading::Structural);
+        let (linker, rids, rebuilt) = Default::default();
+        Self { tx, crew, linker, expanded, rids, being_read: None, rebuilt }
     }
 
     /// Takes in an artifact. Says whether others were linked meanwhile.
     fn add(&mut self, rid: Rid, content: &Bytes) -> Result<bool, RepoError> {
-        let Expanded { rids, items, bytes } = &mut self.expanded;
-        items.push(Item { index: rids.len(), expected: None, content: content.clone() });
-        rids.push(rid);
-        *bytes += content.len();
-        let is_full = *bytes >= ingest::BATCH_BYTES;
+        self.expanded.push(Item { index: self.rids.len(), expected: None, content: content.clone() });
+        self.rids.push(rid);
+        let is_full = self.expanded.is_full();
         if is_full {
             self.move_on()?;
         }
@@ -143,10 +136,9 @@ impl<'t, 'r> Linking<'t, 'r> {
 
     /// Has what was expanded read, and links what was being read until now.
     fn move_on(&mut self) -> Result<(), RepoError> {
-        let Expanded { rids, items, .. } = std::mem::take(&mut self.expanded);
-        let next = (rids, self.crew.begin(Batch::of(items, Reading::Structural)));
+        let next = (std::mem::take(&mut self.rids), self.crew.begin(self.expanded.take()));
         let Some((rids, batch)) = self.being_read.replace(next) else { return Ok(()) };
-        for (item, found) in batch.work().items().iter().zip(self.crew.finish(&batch)) {
+        for (item, found) in batch.work().items().iter().zip(examine::finish(self.crew, &batch)) {
             self.rebuilt.artifacts += 1;
             if let Some(artifact) = &found.artifact {
                 self.linker.take_in(self.tx, rids[item.index], &item.content, artifact)?;

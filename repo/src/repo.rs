@@ -82,7 +82,7 @@ impl Default for Limits {
         Self {
             artifact_bytes: 990_000_000,
             cache_bytes: 8 << 20,
-            page_bytes: 16_000 << 10,
+            page_bytes: 10_000 << 10,
             held_bytes: 16 << 20,
             threads: std::thread::available_parallelism().map_or(1, usize::from).min(4),
             busy_timeout_ms: 15_000,

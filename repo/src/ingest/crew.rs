@@ -1,4 +1,4 @@
-//! Other threads that lend a hand with work that comes in pieces.
+//! Other threads that lend a hand with work that comes in parts.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -12,16 +12,16 @@ use crate::zlib::Codec;
 /// Less than this is not worth another thread.
 const LEAST_BYTES: usize = 256 << 10;
 
-/// Work on a row of things, to be done a piece at a time in any order.
+/// Work in parts, to be done in any order.
 pub(crate) trait Work: Send + Sync + 'static {
-    /// What is found out about one thing.
+    /// What comes of a part.
     type Found: Send + 'static;
 
-    /// Which things belong together. All pieces in order are the whole row.
-    fn pieces(&self) -> &[Range<usize>];
+    /// How many there are.
+    fn parts(&self) -> usize;
 
-    /// Does a piece.
-    fn piece(&self, piece: Range<usize>, tools: &mut Tools) -> Vec<Self::Found>;
+    /// Does one.
+    fn part(&self, number: usize, tools: &mut Tools) -> Self::Found;
 }
 
 /// What each thread has for itself.
@@ -42,12 +42,12 @@ type Job = Box<dyn FnOnce(&mut Tools) + Send>;
 /// Work that was begun.
 pub(crate) struct Begun<W: Work> {
     shared: Arc<Shared<W>>,
-    done: Receiver<(usize, Vec<W::Found>)>,
+    done: Receiver<(usize, W::Found)>,
 }
 
 struct Shared<W> {
     work: W,
-    /// The piece to be taken next.
+    /// The part to be taken next.
     next: AtomicUsize,
 }
 
@@ -92,15 +92,15 @@ impl Crew {
         Begun { shared, done }
     }
 
-    /// Lends a hand with what is left, and gives what was found of each thing, in order.
+    /// Lends a hand with what is left, and gives what came of each part, in order.
     pub(crate) fn finish<W: Work>(&self, begun: &Begun<W>) -> Vec<W::Found> {
         let mut found = Vec::new();
-        begun.shared.lend_a_hand(&mut self.own.borrow_mut(), |piece| found.push(piece));
-        while found.len() < begun.work().pieces().len() {
-            found.push(begun.done.recv().expect("who took a piece does it"));
+        begun.shared.lend_a_hand(&mut self.own.borrow_mut(), |part| found.push(part));
+        while found.len() < begun.work().parts() {
+            found.push(begun.done.recv().expect("who took a part does it"));
         }
-        found.sort_unstable_by_key(|&(place, _)| place);
-        found.into_iter().flat_map(|(_, of_piece)| of_piece).collect()
+        found.sort_unstable_by_key(|&(number, _)| number);
+        found.into_iter().map(|(_, of_part)| of_part).collect()
     }
 }
 
@@ -111,12 +111,14 @@ impl<W: Work> Begun<W> {
 }
 
 impl<W: Work> Shared<W> {
-    /// Does one piece after the other until all are taken.
-    fn lend_a_hand(&self, tools: &mut Tools, mut tell: impl FnMut((usize, Vec<W::Found>))) {
+    /// Does one part after the other until all are taken.
+    fn lend_a_hand(&self, tools: &mut Tools, mut tell: impl FnMut((usize, W::Found))) {
         loop {
-            let place = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(piece) = self.work.pieces().get(place) else { return };
-            tell((piece.start, self.work.piece(piece.clone(), tools)));
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            if number >= self.work.parts() {
+                return;
+            }
+            tell((number, self.work.part(number, tools)));
         }
     }
 }
@@ -150,14 +152,14 @@ mod tests {
     }
 
     impl Work for Doubling {
-        type Found = u32;
+        type Found = Vec<u32>;
 
-        fn pieces(&self) -> &[Range<usize>] {
-            &self.1
+        fn parts(&self) -> usize {
+            self.1.len()
         }
 
-        fn piece(&self, piece: Range<usize>, _: &mut Tools) -> Vec<u32> {
-            self.0[piece].iter().map(|number| 2 * number).collect()
+        fn part(&self, number: usize, _: &mut Tools) -> Vec<u32> {
+            self.0[self.1[number].clone()].iter().map(|number| 2 * number).collect()
         }
     }
 
@@ -173,35 +175,35 @@ mod tests {
             with_crew(threads, LEAST_BYTES, |crew| {
                 assert_eq!(crew.is_alone(), threads == 1);
                 let begun = [0..1000, 1000..1010, 0..0].map(|numbers| crew.begin(Doubling::of(numbers)));
-                assert_eq!(crew.finish(&begun[1]), (1000..1010).map(|n| 2 * n).collect::<Vec<_>>());
-                assert_eq!(crew.finish(&begun[0]), (0..1000).map(|n| 2 * n).collect::<Vec<_>>());
+                let doubled = |numbers: Range<u32>| numbers.map(|n| 2 * n).collect::<Vec<_>>();
+                assert_eq!(crew.finish(&begun[1]).concat(), doubled(1000..1010));
+                assert_eq!(crew.finish(&begun[0]).concat(), doubled(0..1000));
                 assert!(crew.finish(&begun[2]).is_empty());
             });
         }
     }
 
     /// Keeps the thread that does it until it is told to go on.
-    struct Gate(std::sync::Barrier, [Range<usize>; 2]);
+    struct Gate(std::sync::Barrier);
 
     impl Work for Gate {
         type Found = ();
 
-        fn pieces(&self) -> &[Range<usize>] {
-            &self.1
+        fn parts(&self) -> usize {
+            2
         }
 
-        fn piece(&self, _: Range<usize>, _: &mut Tools) -> Vec<()> {
+        fn part(&self, _: usize, _: &mut Tools) {
             self.0.wait();
-            vec![()]
         }
     }
 
     #[test]
     fn what_is_finished_is_let_go_though_another_thread_did_not_get_to_it() {
         with_crew(2, LEAST_BYTES, |crew| {
-            let gate = crew.begin(Gate(std::sync::Barrier::new(2), [0..1, 1..2]));
+            let gate = crew.begin(Gate(std::sync::Barrier::new(2)));
             let begun = crew.begin(Doubling::of(0..10));
-            assert_eq!(crew.finish(&begun).len(), 10);
+            assert_eq!(crew.finish(&begun).concat().len(), 10);
             let left = Arc::downgrade(&begun.shared);
             drop(begun);
             assert!(left.upgrade().is_none());

@@ -63,10 +63,11 @@ impl<'c> Ahead<'c> {
     ) -> Result<Option<Inflated>, RepoError> {
         while place >= self.start + self.at_hand.len() {
             self.start += self.at_hand.len();
-            self.at_hand = match self.coming.take() {
-                Some(coming) => self.crew.finish(&coming),
-                None => self.crew.finish(&self.crew.begin(self.next(snap, forest, order, self.start)?)),
+            let coming = match self.coming.take() {
+                Some(coming) => coming,
+                None => self.crew.begin(self.next(snap, forest, order, self.start)?),
             };
+            self.at_hand = self.crew.finish(&coming).into_iter().flatten().collect();
             let next = self.next(snap, forest, order, self.start + self.at_hand.len())?;
             self.coming = Some(self.crew.begin(next));
         }
@@ -104,14 +105,15 @@ impl<'c> Ahead<'c> {
 }
 
 impl Work for Inflating {
-    type Found = Option<Inflated>;
+    type Found = Vec<Option<Inflated>>;
 
-    fn pieces(&self) -> &[Range<usize>] {
-        &self.pieces
+    fn parts(&self) -> usize {
+        self.pieces.len()
     }
 
-    fn piece(&self, piece: Range<usize>, tools: &mut Tools) -> Vec<Option<Inflated>> {
+    fn part(&self, number: usize, tools: &mut Tools) -> Vec<Option<Inflated>> {
         let mut inflate = |frame: &Bytes| tools.codec.unpack(frame, self.limit);
+        let piece = self.pieces[number].clone();
         self.frames[piece].iter().map(|frame| frame.as_ref().map(&mut inflate)).collect()
     }
 }

@@ -8,7 +8,7 @@ use xfer::hash::{sha1, sha3_256};
 use super::*;
 use crate::content::{Incoming, Stored, put as put_as};
 use crate::testing::{NOW, delta, frame, held, hold, number, put, put_delta, repo};
-use crate::{Presence, Repo, verify};
+use crate::{Presence, Repo, blob, verify};
 
 /// Versions of a text, each with another last line.
 fn versions(count: usize) -> Vec<Vec<u8>> {
@@ -405,7 +405,7 @@ fn what_is_stored_whole_while_it_waits_for_the_walk_is_taken_as_such() {
             put_as(tx, &file, &incoming, Privacy::Private).unwrap();
             put(tx, &checkin).unwrap();
             for filling in [1, 2, 3] {
-                put(tx, &vec![filling; BATCH_BYTES]).unwrap();
+                put(tx, &vec![filling; 2 * examine::BATCH_BYTES]).unwrap();
             }
         });
         assert_eq!(settled.verified, 6);

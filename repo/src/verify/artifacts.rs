@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use xfer::ArtifactId;
 
 use super::{Finding, Report};
+use crate::ingest::Arrival;
 use crate::ingest::crew::{self, Begun, Crew};
-use crate::ingest::examine::{Batch, Item, Reading};
+use crate::ingest::examine::{self, Batch, Item, Reading};
 use crate::ingest::forest::{Forest, Node};
 use crate::ingest::walk::Walk;
-use crate::ingest::{Arrival, BATCH_BYTES};
 use crate::{RepoError, Rid, Snapshot, blob, content, dangling, unversioned};
 
 /// Expands every artifact once and compares it with its name and size; looks at every delta, and at
@@ -80,14 +80,12 @@ impl Check<'_, '_> {
     fn contents(&mut self) -> Result<(), RepoError> {
         let mut walk = Walk::helped(self.snap, self.forest, self.crew);
         self.sourceless(&mut walk);
-        let mut expanded = Vec::new();
-        let mut bytes = 0;
+        let mut expanded = Batch::new(Reading::No);
         let mut being_examined = None;
         while let Some((index, step)) = walk.step(self.snap)? {
             self.passed[index] = true;
             match step {
                 Ok(content) => {
-                    bytes += content.len();
                     expanded.push(Item { index, expected: Some(self.forest.node(index).id), content });
                 }
                 Err(reason) => {
@@ -96,21 +94,20 @@ impl Check<'_, '_> {
                     self.findings.push(Finding::Unreadable { id, reason, below });
                 }
             }
-            if bytes >= BATCH_BYTES {
-                bytes = 0;
-                let next = self.crew.begin(Batch::of(std::mem::take(&mut expanded), Reading::No));
+            if expanded.is_full() {
+                let next = self.crew.begin(expanded.take());
                 self.compare(being_examined.replace(next));
             }
         }
         self.compare(being_examined);
-        let last = self.crew.begin(Batch::of(expanded, Reading::No));
+        let last = self.crew.begin(expanded.take());
         self.compare(Some(last));
         Ok(())
     }
 
     fn compare(&mut self, batch: Option<Begun<Batch>>) {
         let Some(batch) = batch else { return };
-        for (item, found) in batch.work().items().iter().zip(self.crew.finish(&batch)) {
+        for (item, found) in batch.work().items().iter().zip(examine::finish(self.crew, &batch)) {
             let &Node { id, size, .. } = self.forest.node(item.index);
             if let Some(actual) = found.name.filter(|&actual| actual != id) {
                 self.findings.push(Finding::WrongHash { id, actual });
