@@ -89,7 +89,7 @@ fn where_all_is_well_it_says_so_in_words_and_in_json() {
     let said = patient.frond.try_run(["doctor", "--json"].iter().chain(&args));
     assert!(findings(&said).iter().all(|finding| finding["level"] == "ok"), "{said}");
     for (about, words) in [
-        ("configuration", "repositories: 1, peers: 1"),
+        ("configuration", "repositories: 1, peers: 2"),
         ("leaf", "none runs"),
         ("repository copy", "its pages are sound"),
         ("repository copy", "MiB free"),

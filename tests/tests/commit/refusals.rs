@@ -54,7 +54,8 @@ fn files_that_cannot_be_meant() {
         (&["commit", "_FOSSIL_", "-m", "x"], FAILED, "Fossil keeps"),
         (&["commit", "aux.c", "-m", "x"], FAILED, "Windows"),
         (&["commit", "back\\slash", "-m", "x"], FAILED, "backslash"),
-        (&["import", ".", "-m", "x"], FAILED, "backslash"),
+        (&["import", ".", "-m", "x"], FAILED, "Windows"),
+        (&["import", ".", "--allow-reserved", "-m", "x"], FAILED, "backslash"),
         (&["import", "none", "-m", "x"], FAILED, "none"),
     ] {
         refused(&site, &dir, words, code, expected);
@@ -155,7 +156,7 @@ fn the_repository_is_in_use() {
     assert_eq!(said.code, Some(LOCKED), "{said}");
     // Who only looks need not wait.
     let said = site.try_run(&dir, &["commit", "a", "-m", "x", "--dry-run"]);
-    assert_eq!((said.code, &said.stdout[..]), (Some(0), "EDITED   a\n1 changes\n"), "{said}");
+    assert_eq!((said.code, &said.stdout[..]), (Some(0), "EDITED   a\n1 change\n"), "{said}");
     lock.execute_batch("ROLLBACK").unwrap();
     site.run(&dir, &["commit", "a", "-m", "x"]);
 }
