@@ -387,7 +387,7 @@ pub(crate) fn from_io(file: &Path, error: &std::io::Error) -> Failure {
 
 /// What the system said, without the name of a file that was to be there for a moment only.
 pub(crate) fn without_temporary(error: std::io::Error) -> std::io::Error {
-    match error.to_string().rsplit_once(" at path ") {
+    match error.to_string().split_once(" at path ") {
         Some((said, _)) => std::io::Error::new(error.kind(), said),
         None => error,
     }

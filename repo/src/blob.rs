@@ -67,7 +67,7 @@ const KEPT_NAMES: usize = 25_000;
 #[expect(clippy::disallowed_types, reason = "asked for a name at a time, never gone through in order")]
 type Rids = std::collections::HashMap<ArtifactId, Rid>;
 
-/// Rids of the names that one transaction came across last. A name keeps its rid for as long.
+/// Rids of the names that one transaction noted last. A name keeps its rid for as long.
 #[derive(Default)]
 pub(crate) struct Names {
     newer: Rids,
@@ -81,7 +81,7 @@ impl Names {
 
     /// Remembers one. If there is no room, those that came first give way.
     pub(crate) fn note(&mut self, id: ArtifactId, rid: Rid) {
-        if self.newer.len() >= KEPT_NAMES {
+        if self.newer.len() >= KEPT_NAMES && !self.newer.contains_key(&id) {
             self.older = std::mem::take(&mut self.newer);
         }
         self.newer.insert(id, rid);
@@ -194,5 +194,33 @@ impl ToSql for Rid {
 impl FromSql for Rid {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         i64::column_result(value).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use xfer::hash::sha1;
+
+    use super::*;
+
+    #[test]
+    fn the_names_noted_last_are_remembered() {
+        let id = |number: usize| sha1(&number.to_be_bytes());
+        let mut names = Names::default();
+        for number in 0..=2 * KEPT_NAMES {
+            names.note(id(number), Rid(number as i64));
+        }
+        assert_eq!(names.get(&id(0)), None);
+        for number in [KEPT_NAMES, 2 * KEPT_NAMES] {
+            assert_eq!(names.get(&id(number)), Some(Rid(number as i64)));
+            names.note(id(number), Rid(number as i64));
+        }
+        assert_eq!(
+            names.newer.len() + names.older.len(),
+            KEPT_NAMES + 2,
+            "a name noted again pushes nothing out"
+        );
+        names.forget();
+        assert_eq!(names.get(&id(2 * KEPT_NAMES)), None);
     }
 }

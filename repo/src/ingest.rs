@@ -26,8 +26,8 @@ use crate::error::Fault;
 use crate::manifest::Artifact;
 use crate::{RepoError, Rid, Tx, UnixTime, content, dangling, private};
 
-/// What is settled at once and takes up so many caches leaves nothing in it.
-const CACHES: usize = 8;
+/// What is settled at once and would fill more caches than this leaves nothing in it.
+const MOST_CACHES: usize = 8;
 
 /// What [`settle`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,7 +54,7 @@ pub fn settle(tx: &Tx<'_>, now: UnixTime) -> Result<Settled, RepoError> {
     drop(unsettled);
     let bytes = forest.bytes().saturating_add(waiting.bytes());
     let (linker, done, private) = crew::with_crew(threads, bytes, |crew| {
-        waiting.check(tx, crew)?;
+        waiting.note_sizes(tx, crew)?;
         let mut settling = Settling::new(tx, &forest, crew)?;
         settling.run()?;
         Ok::<_, RepoError>((settling.linker, settling.done, settling.private))
@@ -113,7 +113,8 @@ struct Settling<'t, 'r> {
 impl<'t, 'r> Settling<'t, 'r> {
     fn new(tx: &'t Tx<'r>, forest: &'t Forest, crew: &'t Crew) -> Result<Self, RepoError> {
         let any_private = tx.conn().prepare_cached("SELECT 1 FROM private LIMIT 1")?.exists([])?;
-        let keeps_lists = forest.bytes() <= CACHES * tx.memory().borrow().limits.cache_bytes;
+        let keeps_lists =
+            forest.bytes() <= tx.memory().borrow().limits.cache_bytes.saturating_mul(MOST_CACHES);
         Ok(Self {
             tx,
             forest,
@@ -230,7 +231,7 @@ impl<'t, 'r> Settling<'t, 'r> {
                 dangling::with(self.tx, |dangling| dangling.insert(waiting.rid, source))?;
             }
             if waiting.arrival == Arrival::Now {
-                waiting::check(self.tx, waiting.rid)?;
+                waiting::note_size(self.tx, waiting.rid)?;
             }
         }
         Ok(())

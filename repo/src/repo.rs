@@ -71,7 +71,7 @@ pub struct Limits {
     /// Bytes of delta sources held while artifacts are expanded, besides the largest of them; about twice as many where
     /// sizes that the file records prove wrong.
     pub held_bytes: usize,
-    /// Threads that hash artifacts. What comes out does not depend on it.
+    /// Threads that inflate, hash and read artifacts. What comes out does not depend on it.
     pub threads: usize,
     /// How long to wait for other users of the file.
     pub busy_timeout_ms: u64,

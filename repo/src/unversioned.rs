@@ -91,11 +91,8 @@ pub fn status(snap: &Snapshot<'_>, name: &str, peer: &Version, now: UnixTime) ->
         Some(said) if (said, here.hash) < (ahead::claimed(peer.mtime), peer.hash) => Status::Take,
         // Nor does the peer take what is dated earlier here.
         Some(_) => Status::Same,
-        // Made here by a clock that was ahead, too: then the later of the two stays.
-        None if here.mtime > capped(peer.mtime, now) => {
-            compare(&here, &Version { mtime: ahead::claimed(peer.mtime), ..*peer })
-        }
-        None => compare(&here, &Version { mtime: capped(peer.mtime, now), ..*peer }),
+        // Of two that were made by clocks that were ahead, the later one stays.
+        None => compare(&here, &Version { mtime: ahead::claimed(peer.mtime), ..*peer }),
     })
 }
 

@@ -7,7 +7,7 @@ mod finding;
 
 use std::path::Path;
 
-pub use file::{FileReport, file};
+pub use file::{FileReport, damaged_pages, file};
 pub use finding::Finding;
 
 use crate::error::Fault;

@@ -79,3 +79,24 @@ fn nothing_is_rebuilt_in_a_file_with_damaged_pages() {
     assert!(said.stderr.contains("pages of the file are damaged, nothing was changed"), "{said}");
     assert_eq!(std::fs::read(&file).unwrap(), bytes);
 }
+
+#[test]
+fn what_is_lacking_or_odd_in_a_table_is_no_damaged_page() {
+    let (fossil, frond, scratch) = (Fossil::new(), Frond::new(), Scratch::new());
+    let file = scratch.file("file.fossil");
+    by_stock(&fossil, &file, Shape { checkins: 3, files: 3, seed: 5 }, 3, Extras::None);
+    for damage in [
+        "DROP TABLE event",
+        "UPDATE event SET mtime='late'",
+        "UPDATE config SET value=NULL WHERE name='autosync'",
+    ] {
+        sql::execute(&file, damage);
+        let said = rebuild(&frond, &file, "--quiet");
+        assert_eq!(said.code, Some(0), "{damage}: {said}");
+        assert_eq!(
+            sql::number(&file, "SELECT count(*) FROM event WHERE type='ci' AND mtime>0"),
+            3,
+            "{damage}"
+        );
+    }
+}

@@ -125,9 +125,6 @@ impl Errand {
                 Ok(End::Done { received: has_received(&result), refused: rows_refused(&result) })
             }
             Err(ClientError::Sync(error)) => match error {
-                SyncError::PushRefused { ref result, .. } if fetches_for_itself(peer) => {
-                    Ok(End::Done { received: has_received(result), refused: None })
-                }
                 SyncError::PushRefused { ref result, .. }
                 | SyncError::UnversionedRefused { ref result, .. } => {
                     let received = has_received(result);
@@ -279,12 +276,6 @@ pub(crate) fn needs_password(peer: &Peer) -> bool {
 pub(crate) fn no_password(address: &Address) -> Failure {
     let what = format!("there is no password for {address}");
     Failure::new(Code::Refused, what, "give it with password-file in the configuration, or in FROND_PASSWORD")
-}
-
-/// Whether it is no trouble that a peer takes no push: who meets others at a broker and logs in nowhere is fetched from,
-/// since each of them is told what is new there.
-pub(crate) fn fetches_for_itself(peer: &Peer) -> bool {
-    matches!(peer.address, Address::Meeting { login: None, .. })
 }
 
 /// Says of a refusal who asked, where the password came from, who refused, as far as that is known, and what to do here.

@@ -6,8 +6,8 @@ use std::time::Instant;
 use clap::Args;
 use repo::user;
 use serde::Serialize;
-use sync::client::{self, CloneOptions};
-use sync::{CloneVersion, SyncOptions, SyncResult};
+use sync::client::{self, ClientError, CloneOptions};
+use sync::{CloneVersion, SyncError, SyncOptions, SyncResult};
 use telemetry::within;
 
 use super::commit::local_users;
@@ -82,7 +82,10 @@ impl Clone {
         let (mut setting, span) = network::setting(&self.file, &url, output)?;
         let cloned = client::clone(&self.file, &mut transport, options, &mut setting);
         let cloned = network::run(within(span, cloned))?;
-        let (_, result) = cloned.map_err(|error| told_of_rest(url.failure(error), &self.file))?;
+        let (_, result) = cloned.map_err(|error| match goes_on(&error) {
+            true => told_of_rest(url.failure(error), &self.file),
+            false => url.failure(error),
+        })?;
         let session = SyncResult { resumed: result.is_resumed, ..result.sync.clone() };
         let summary = Summary::new("clone", &session, End::Done, begun);
         warn_of_unusable(&result.sync.unusable_settings, output);
@@ -108,12 +111,18 @@ impl Clone {
     }
 }
 
+/// Whether the same command may go on from where a clone failed so. What the file or another server is in the way of, it may not;
+/// and of what could not be taken in, the failure itself says what is kept.
+fn goes_on(error: &ClientError) -> bool {
+    !matches!(
+        error,
+        ClientError::File(_) | ClientError::Sync(SyncError::OtherServer { .. } | SyncError::Repo(_))
+    )
+}
+
 /// Says of a failed clone what is left of it, and how to go on from that.
 fn told_of_rest(mut failure: Failure, file: &Path) -> Failure {
-    let is_of_file = matches!(failure.code, Code::Locked | Code::Usage);
-    let Some(rest) = client::work_file(file).filter(|rest| rest.exists() && !is_of_file) else {
-        return failure;
-    };
+    let Some(rest) = client::work_file(file).filter(|rest| rest.exists()) else { return failure };
     if failure.hint.contains("is kept") || failure.hint.contains(&*rest.to_string_lossy()) {
         return failure;
     }
@@ -152,6 +161,9 @@ pub(crate) fn local_user() -> String {
 
 #[cfg(test)]
 mod tests {
+    use sync::client::FileError;
+    use xfer::body::BodyError;
+
     use super::*;
 
     #[test]
@@ -166,9 +178,10 @@ mod tests {
             told.starts_with("log in; what came so far is kept in ") && told.contains(".a.fossil"),
             "{told}"
         );
-        for (code, said) in [(Code::Locked, "wait"), (Code::Partial, "what came is kept; try again")] {
-            assert_eq!(hint(code, said), said);
-        }
+        let said = "what came is kept; try again";
+        assert_eq!(hint(Code::Partial, said), said);
+        let exists = ClientError::File(FileError::Exists(file));
+        assert!(!goes_on(&exists) && goes_on(&ClientError::Body(BodyError::NotZlib)));
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Rebuild {
 impl Rebuild {
     /// Writes nothing into a file with damaged pages: what is read there is not what was written.
     fn check_pages(&self, snap: &Snapshot<'_>) -> Result<(), Failure> {
-        let found = verify::file(snap)?.findings;
+        let found = verify::damaged_pages(snap)?;
         let Some(first) = found.first() else { return Ok(()) };
         let file = self.repository.file.display();
         let more = if found.len() > 1 { ", and more" } else { "" };

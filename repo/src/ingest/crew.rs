@@ -110,6 +110,13 @@ impl<W: Work> Begun<W> {
     }
 }
 
+impl<W: Work> Drop for Begun<W> {
+    /// Nobody asks any more what comes of the parts that are not taken.
+    fn drop(&mut self) {
+        self.shared.next.store(usize::MAX / 2, Ordering::Relaxed);
+    }
+}
+
 impl<W: Work> Shared<W> {
     /// Does one part after the other until all are taken.
     fn lend_a_hand(&self, tools: &mut Tools, mut tell: impl FnMut((usize, W::Found))) {

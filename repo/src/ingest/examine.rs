@@ -10,11 +10,11 @@ use xfer::hash::same_kinds;
 use super::crew::{Begun, Crew, Tools, Work};
 use crate::manifest::Artifact;
 
-/// Bytes of expanded artifacts that are examined together, as long as no piece ends there. Two such batches are under way at
-/// a time.
+/// Bytes of expanded artifacts that are examined together, at least: a batch goes on until a piece ends. Two are under way at a
+/// time.
 pub(crate) const BATCH_BYTES: usize = 3 << 20;
 
-/// So many are enough though a piece could go on.
+/// With so many it ends, though the piece could go on.
 const MOST_BYTES: usize = 2 * BATCH_BYTES;
 
 /// Less than this is no piece for a thread of its own.

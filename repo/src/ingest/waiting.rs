@@ -25,7 +25,8 @@ const LARGE_BYTES: usize = 1 << 20;
 pub(super) struct Waiting {
     /// Whose stored form is in memory.
     at_hand: Vec<Delta>,
-    others: Vec<Rid>,
+    /// Those that are read from the file, one at a time.
+    in_file: Vec<Rid>,
 }
 
 struct Delta {
@@ -46,7 +47,7 @@ impl Waiting {
             });
             match delta.filter(|delta| delta.bytes() <= LARGE_BYTES) {
                 Some(delta) => waiting.at_hand.push(delta),
-                None => waiting.others.push(rid),
+                None => waiting.in_file.push(rid),
             }
         }
         waiting
@@ -54,19 +55,19 @@ impl Waiting {
 
     /// Bytes of those in memory, inflated.
     pub(super) fn bytes(&self) -> usize {
-        self.at_hand.iter().map(Delta::bytes).sum()
+        self.at_hand.iter().map(Delta::bytes).fold(0, usize::saturating_add)
     }
 
     /// Checks each, and notes the size of its target.
-    pub(super) fn check(self, tx: &Tx<'_>, crew: &Crew) -> Result<(), RepoError> {
+    pub(super) fn note_sizes(self, tx: &Tx<'_>, crew: &Crew) -> Result<(), RepoError> {
         let limit = tx.memory().borrow().limits.artifact_bytes;
         let pieces = crew::pieces(self.at_hand.iter().map(Delta::bytes), PIECE_BYTES);
         let checking = crew.begin(Checking { deltas: self.at_hand, pieces, limit });
-        for rid in self.others {
-            check(tx, rid)?;
+        for rid in self.in_file {
+            note_size(tx, rid)?;
         }
-        for (delta, size) in checking.work().deltas.iter().zip(crew.finish(&checking).into_iter().flatten()) {
-            let size = size?;
+        let sizes: Vec<Vec<usize>> = crew.finish(&checking).into_iter().collect::<Result<_, _>>()?;
+        for (delta, size) in checking.work().deltas.iter().zip(sizes.into_iter().flatten()) {
             if delta.size != size as i64 {
                 set_size(tx, delta.rid, size)?;
             }
@@ -82,14 +83,14 @@ impl Delta {
 }
 
 /// Checks a delta of the file, and notes the size of its target.
-pub(super) fn check(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
+pub(super) fn note_size(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
     let limit = tx.memory().borrow().limits.artifact_bytes;
     let stored = content::expand(tx, rid, None)?;
-    set_size(tx, rid, checked(&blob::id(tx, rid)?, &stored, limit)?)
+    set_size(tx, rid, target_size(&blob::id(tx, rid)?, &stored, limit)?)
 }
 
-/// The size of the target of a delta that came under a name.
-fn checked(id: &ArtifactId, delta: &[u8], limit: usize) -> Result<usize, RepoError> {
+/// The size of the target of a delta that came under a name, if all of it is sound that can be told without the source.
+fn target_size(id: &ArtifactId, delta: &[u8], limit: usize) -> Result<usize, RepoError> {
     let bad = |reason| RepoError::BadDelta { id: *id, reason };
     delta::check(delta, limit).map_err(bad)?;
     delta::target_size(delta).map_err(bad)
@@ -102,7 +103,7 @@ struct Checking {
 }
 
 impl Work for Checking {
-    type Found = Vec<Result<usize, RepoError>>;
+    type Found = Result<Vec<usize>, RepoError>;
 
     fn parts(&self) -> usize {
         self.pieces.len()
@@ -111,7 +112,7 @@ impl Work for Checking {
     fn part(&self, number: usize, tools: &mut Tools) -> Self::Found {
         let mut check = |Delta { id, frame, .. }: &Delta| {
             let bad = |reason| RepoError::BadFrame { id: *id, reason };
-            checked(id, &tools.codec.unpack(frame, self.limit).map_err(bad)?, self.limit)
+            target_size(id, &tools.codec.unpack(frame, self.limit).map_err(bad)?, self.limit)
         };
         self.deltas[self.pieces[number].clone()].iter().map(&mut check).collect()
     }

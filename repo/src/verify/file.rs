@@ -5,6 +5,13 @@ use crate::{RepoError, Snapshot, UnixTime};
 /// Findings that are told at most at a glance: more of them say no more.
 const MOST_AT_A_GLANCE: usize = 5;
 
+/// Findings among which damaged pages are looked for: the check tells of tables one after the other.
+const MOST_VALUES: usize = 1000;
+
+/// How findings begin that are about values.
+const OF_VALUES: [&str; 5] =
+    ["NULL value in ", "CHECK constraint failed in ", "NUMERIC value in ", "TEXT value in ", "non-"];
+
 /// What is known of a file at a glance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileReport {
@@ -30,6 +37,13 @@ pub fn file(snap: &Snapshot<'_>) -> Result<FileReport, RepoError> {
         journal_mode: conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?,
         newest: newest.map(UnixTime::from_julian_day),
     })
+}
+
+/// What is wrong with the pages of a file, and not with values in rows, which SQLite tells too.
+pub fn damaged_pages(snap: &Snapshot<'_>) -> Result<Vec<String>, RepoError> {
+    let mut found = pages(snap, MOST_VALUES)?;
+    found.retain(|finding| !OF_VALUES.iter().any(|words| finding.starts_with(words)));
+    Ok(found)
 }
 
 /// What SQLite finds wrong with the pages of a file, in its words: at most so many findings.

@@ -7,7 +7,7 @@ use crate::{Progress, Session, SyncOptions, Transport};
 
 /// Begins a clone as far as the server must show that it lets us, and keeps nothing of it. Gives the project code.
 ///
-/// A server that lets nobody clone hears the login in the second request only: the project code goes into it.
+/// A server that does not let the user `nobody` clone hears the login in the second request only: the project code goes into it.
 pub async fn try_clone<T: Transport>(
     transport: &mut T,
     options: SyncOptions,

@@ -5,16 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use repo::Repo;
 use sync::client::{self, ClientError, Remember, Setting, now};
 use sync::http::HttpOptions;
-use sync::{SyncError, SyncOptions, TransportError};
+use sync::{SyncOptions, TransportError};
 use tokio::time::timeout;
 
 use super::{CLOCK, Findings, PATIENCE};
 use crate::agent::config::{Address, Peer, Repository, Secret};
 use crate::agent::meeting::Meeting;
 use crate::agent::rate::Rates;
-use crate::agent::session::{
-    credentials, fetches_for_itself, needs_password, no_password, options, told_of_login,
-};
+use crate::agent::session::{credentials, needs_password, no_password, options, told_of_login};
 use crate::agent::stop;
 use crate::agent::wire::Wire;
 use crate::exit::{Code, Failure};
@@ -47,7 +45,10 @@ pub(super) async fn examine(
         Ok(Ok(heard)) => heard,
         Ok(Err(failure)) => return findings.failure(&about, &failure),
         Err(_) => {
-            let hint = "see with `frond sync -n -v` what takes so long";
+            let hint = match repository.file.exists() {
+                true => "see with `frond sync -n -v` what takes so long",
+                false => "see with `frond clone -v` what takes so long",
+            };
             return findings.warn(&about, "it is reached, and was not done in two minutes", hint);
         }
     };
@@ -90,10 +91,6 @@ async fn ask(
                 result.preview.map_or((0, 0), |preview| (preview.send.len(), preview.receive.len()));
             let moves = format!("artifacts to send: {send}, to receive: {receive}");
             Ok(format!("is reached, and lets us do what we want; {moves}"))
-        }
-        Err(ClientError::Sync(SyncError::PushRefused { .. })) if fetches_for_itself(peer) => {
-            Ok("is reached, and lets us pull; it takes no push, and fetches for itself what is new here"
-                .to_owned())
         }
         // Who is at a meeting comes and goes.
         Err(error) if meets(peer) && is_nobody(&error) => {
