@@ -279,11 +279,14 @@ impl Choice {
         igots: &[&Igot],
         limit: usize,
     ) -> Result<(), RepoError> {
+        let mut known: BTreeSet<ArtifactId> = self.iter().collect();
         for igot in igots.iter().filter(|igot| igot.privacy == Privacy::Public) {
             if self.len() >= limit {
                 break;
             }
-            if wanted::awaited(snap, &igot.id)?.is_some() && wanted::lacks(snap, &igot.id)? {
+            let is_waiting = wanted::awaited(snap, &igot.id)?.is_some() && wanted::lacks(snap, &igot.id)?;
+            // The peer may announce it twice.
+            if is_waiting && known.insert(igot.id) {
                 self.promising.push(igot.id);
             }
         }
