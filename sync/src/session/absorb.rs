@@ -202,7 +202,8 @@ impl Session {
         if phase == Phase::Settle && reply.errors.iter().any(|text| demanded(text)) {
             return Err(refused(reply));
         }
-        if phase == Phase::Settle && each(is_about_rights) {
+        // Who may clone and not pull has all that there is to have, unless the right went in the midst of it.
+        if phase == Phase::Settle && each(is_about_rights) && !self.unversioned.is_short() {
             self.news.said.extend(reply.errors.iter().map(|&text| text.to_owned()));
             return Ok(Verdict::Finish);
         }

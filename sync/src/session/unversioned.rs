@@ -90,6 +90,11 @@ impl Unversioned {
         asked && self.wanted.is_empty() && self.owed.is_empty()
     }
 
+    /// Whether files that the peer announced have not come.
+    pub(super) fn is_short(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+
     /// Files that the peer should get, and does not take.
     pub(super) fn refused(&self) -> usize {
         self.refused
