@@ -108,6 +108,9 @@ impl Sim {
         let last = talk.chances.answers.last();
         let denied = last.is_some_and(is_denied);
         let no_files = last.is_some_and(|answer| !answer.letters.allow(Right::WriteFiles));
+        // A clone of which the right to read went in its midst, with files that were listed and have not come.
+        let is_short =
+            !talk.files.is_empty() && last.is_some_and(|answer| !answer.letters.allow(Right::Read));
         let unborn = last.is_some_and(|answer| answer.stage == Stage::Unborn);
         // What was said wrongly in one round may have its consequences in a later one.
         let damaged = talk.soundness == Soundness::Damaged || talk.chances.damaged;
@@ -116,6 +119,7 @@ impl Sim {
             SyncError::Refused(text) | SyncError::PasswordNeeded(text) => {
                 (denied && DENIALS.iter().any(|denial| text.contains(denial)))
                     || (no_files && text.contains("Write permissions for unversioned files"))
+                    || (is_short && text.contains("not authorized to read"))
                     || (text.contains("too many failed logins") && last.is_some_and(|answer| answer.bars))
                     || (text.contains("this login was used before") && may_be_doubled)
                     || (unborn && (text.contains("unfinished clone") || text.contains("no project code")))
