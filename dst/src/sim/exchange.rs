@@ -216,7 +216,7 @@ impl Sim {
             private: (talk.options.private && private).into(),
             asked: talk.wishes.clone(),
             budget,
-            gimmes: most_gimmes(&limits, talk.session.result().stats.files_received),
+            gimmes: most_gimmes(&limits, talk.came.len()),
         };
         talk.chances.ask(&request, &self.nodes[edge.client].known, &talk.wishes);
         talk.asking_files = asked_files(&request);
@@ -452,10 +452,10 @@ fn asked_files(message: &Message) -> BTreeSet<String> {
     asked.collect()
 }
 
-/// How many names a request may ask for, where the session brought so much.
-fn most_gimmes(limits: &Limits, received: u64) -> usize {
-    let brought = usize::try_from(2 * received).unwrap_or(usize::MAX);
-    limits.gimmes.max(limits.idle_gimmes).max(brought)
+/// How many names a request may ask for, where replies of the session had so many artifacts. Some of them another session
+/// may have brought first: a request that is made before a reply is stored does not know of that.
+fn most_gimmes(limits: &Limits, came: usize) -> usize {
+    limits.gimmes.max(limits.idle_gimmes).max(2 * came)
 }
 
 pub(super) fn cx<'a>(
