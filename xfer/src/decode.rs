@@ -94,7 +94,7 @@ pub(crate) fn login(card: &[u8], message: &[u8]) -> Option<Login> {
         return None;
     }
     let Ok(Line::Login { user, nonce, signature }) = line::read(card) else { return None };
-    Some(Login { user, nonce, signature, tail: hash::same_kind(&nonce, message) })
+    Some(Login { user, nonce, signature, tail: hash::of_message(&nonce, message) })
 }
 
 struct Decoder<'a> {
@@ -206,7 +206,7 @@ impl<'a> Decoder<'a> {
         // Comments before it: the login does not cover them.
         self.message.cards.clear();
         self.only_comments = false;
-        let tail = hash::same_kind(&nonce, &self.text[self.at..]);
+        let tail = hash::of_message(&nonce, &self.text[self.at..]);
         self.message.login = Some(Login { user, nonce, signature, tail });
         Ok(())
     }

@@ -34,13 +34,14 @@ pub fn card(card: &Card, out: &mut Vec<u8>) {
     write_card(card, Direction::Request, out);
 }
 
-/// The bytes that a login covers: all cards of a request.
-pub(crate) fn tail(message: &Message) -> Vec<u8> {
-    let mut out = Vec::with_capacity(estimate(message));
+/// Gives the bytes that a login covers, all cards of a request, one after the other.
+pub(crate) fn each_of_tail(message: &Message, mut take: impl FnMut(&[u8])) {
+    let mut out = Vec::new();
     for one in &message.cards {
+        out.clear();
         card(one, &mut out);
+        take(&out);
     }
-    out
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

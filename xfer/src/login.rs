@@ -57,7 +57,9 @@ impl Login {
     ///
     /// Only requests are signed. Nonces must be unique: end the message with a comment that no other has.
     pub fn sign(message: &Message, user: &str, secret: &Secret) -> Self {
-        let nonce = hash::sha1(&encode::tail(message));
+        let mut hash = hash::MessageHash::default();
+        encode::each_of_tail(message, |bytes| hash.update(bytes));
+        let nonce = hash.finish();
         Self { user: user.to_owned(), nonce, signature: signature(&nonce, secret), tail: nonce }
     }
 
