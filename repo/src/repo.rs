@@ -1,7 +1,6 @@
 //! The repository file.
 
 use std::cell::RefCell;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,11 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::tx::{Ground, Memory, Mode};
 use crate::{CacheUse, RepoError, Snapshot, Tx, UnixTime, schema};
 
-/// Room that a shared file needs beside it: the index takes 32 KiB, and nothing can be read without it.
-const ROOM_BYTES: usize = 128 << 10;
-
-/// The log of a file that is made in a hurry is written into it from 64 MiB on; the disk is waited for then, and not before.
-const HURRY: &str = "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=16384;";
+mod journal;
 
 /// An open repository file.
 pub struct Repo {
@@ -25,6 +20,7 @@ pub struct Repo {
     pub(crate) ground: Ground,
     /// None for a repository in memory.
     path: Option<PathBuf>,
+    log: journal::Log,
 }
 
 /// What a new repository starts from.
@@ -152,69 +148,6 @@ impl Repo {
         self.memory.borrow().cache.used()
     }
 
-    /// Lets others read while one writes, for as long as a daemon has the file (SQLite's write-ahead log). Says
-    /// whether [`Repo::unshare`] is to follow: not if the file's owner chose this, but if a daemon did that was
-    /// killed.
-    ///
-    /// It is a property of the file, which stock heeds. What cannot be changed now stays as it is; so does a file on
-    /// a disk that is all but full: who finds no room for what stands beside such a file can not even read it.
-    pub fn share(&mut self) -> bool {
-        let has_room = self.path.as_deref().is_some_and(has_room_beside);
-        self.in_no_time(|conn| {
-            if journal_mode(conn, None)? == "wal" {
-                let mark = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_shared'";
-                return conn.prepare(mark)?.exists([]);
-            }
-            let set = has_room && journal_mode(conn, Some("wal"))? == "wal";
-            if set {
-                conn.execute_batch("CREATE TABLE IF NOT EXISTS fx_frond_shared(mark)")?;
-            }
-            Ok(set)
-        })
-    }
-
-    /// Makes the file one that is whole by itself again, if nobody else has it open.
-    pub fn unshare(&mut self) -> bool {
-        self.in_no_time(|conn| {
-            let set = journal_mode(conn, Some("delete"))? == "delete";
-            if set {
-                conn.execute_batch("DROP TABLE IF EXISTS fx_frond_shared")?;
-            }
-            Ok(set)
-        })
-    }
-
-    /// Has commits outlive this process at once, but a failure of the machine only once [`Repo::calm`] was called: until
-    /// then it may take the last of them back. For a file that nobody counts on yet: to wait for the disk after each
-    /// commit takes about as long as all else. Where that cannot be done, nothing changes.
-    pub fn hurry(&mut self) {
-        let has_room = self.path.as_deref().is_some_and(has_room_beside);
-        self.in_no_time(|conn| {
-            if has_room && journal_mode(conn, Some("wal"))? == "wal" {
-                conn.execute_batch(HURRY)?;
-            }
-            Ok(true)
-        });
-    }
-
-    /// Puts all that was committed on the disk, into a file that is whole by itself.
-    pub fn calm(&mut self) -> Result<(), RepoError> {
-        let path = self.path.as_deref().unwrap_or(Path::new(""));
-        match journal_mode(&self.conn, Some("delete")) {
-            Ok(mode) if mode == "wal" => Err(RepoError::Locked { path: path.into() }),
-            Ok(_) => Ok(self.conn.execute_batch("PRAGMA synchronous=FULL")?),
-            Err(error) => Err(RepoError::from(error).at(path)),
-        }
-    }
-
-    /// Does what is not worth waiting for others: who has the file open may have it for long.
-    fn in_no_time(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<bool>) -> bool {
-        let patience = Duration::from_millis(self.memory.borrow().limits.busy_timeout_ms);
-        let done = self.conn.busy_timeout(Duration::ZERO).and_then(|()| work(&self.conn));
-        let _ = self.conn.busy_timeout(patience);
-        done.unwrap_or(false)
-    }
-
     /// A number that is another one after anybody else, of this program or another, changed the file. It means
     /// something only beside an earlier one of this very `Repo`.
     pub fn version(&self) -> Result<i64, RepoError> {
@@ -252,7 +185,7 @@ impl Repo {
         )?;
         conn.execute_batch(&bound_pages(&limits))?;
         let (memory, ground) = (RefCell::new(Memory::new(limits)), Ground::File);
-        Ok(Self { conn, memory, ground, path: path.map(Path::to_owned) })
+        Ok(Self { conn, memory, ground, path: path.map(Path::to_owned), log: journal::Log::default() })
     }
 
     fn populate(&mut self, genesis: &Genesis) -> Result<(), RepoError> {
@@ -261,16 +194,6 @@ impl Repo {
         schema::create(&tx, genesis)?;
         tx.commit()
     }
-}
-
-/// Whether the log of a shared file and its index find room beside it.
-fn has_room_beside(file: &Path) -> bool {
-    let probe = with_suffix(file, "-frond-room");
-    let _ = std::fs::remove_file(&probe);
-    let opened = std::fs::File::create_new(&probe);
-    // Without a name, nothing stays behind if we are killed.
-    let named = std::fs::remove_file(&probe);
-    opened.and_then(|mut file| named.and_then(|()| file.write_all(&[0; ROOM_BYTES]))).is_ok()
 }
 
 /// What a file is opened for.
@@ -294,12 +217,6 @@ impl Access {
 /// SQLite takes a negative number for KiB.
 fn bound_pages(limits: &Limits) -> String {
     format!("PRAGMA cache_size=-{}", limits.page_bytes >> 10)
-}
-
-/// The journal mode of a file, once it was asked to be another.
-fn journal_mode(conn: &Connection, wanted: Option<&str>) -> rusqlite::Result<String> {
-    let sql = wanted.map_or("PRAGMA journal_mode".to_owned(), |mode| format!("PRAGMA journal_mode={mode}"));
-    conn.query_row(&sql, [], |row| row.get(0))
 }
 
 fn create(path: &Path, genesis: &Genesis) -> Result<Repo, RepoError> {

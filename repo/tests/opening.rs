@@ -9,6 +9,7 @@ use repo::content::{Incoming, Stored};
 use repo::error::Fault;
 use repo::{Genesis, Limits, Origin, Repo, RepoError, Rid, UnixTime, blob, config, content, ingest};
 use rusqlite::Connection;
+use xfer::UvName;
 use xfer::card::Privacy;
 use xfer::hash::sha3_256;
 
@@ -339,4 +340,38 @@ fn a_file_made_in_a_hurry_is_whole_by_itself_once_it_is_calm() {
     fs::copy(&path, &alone).unwrap();
     let noted = config::get(&Repo::open(&alone).unwrap().snapshot().unwrap(), "noted").unwrap();
     assert_eq!(noted.as_deref(), Some("1"));
+}
+
+/// Commits a file without history of so many bytes, which take as many in the repository.
+fn commit_file(repo: &mut Repo, name: &str, bytes: usize) {
+    let digest = |n: usize| sha3_256(format!("{name} {n}").as_bytes()).as_bytes().to_vec();
+    let noise: Vec<u8> = (0..bytes / 32).flat_map(digest).collect();
+    let tx = repo.begin().unwrap();
+    repo::unversioned::put(&tx, &UvName::new(name).unwrap(), &noise, NOW).unwrap();
+    tx.commit().unwrap();
+}
+
+#[test]
+fn a_log_is_written_back_when_its_owner_says_so_and_before_it_takes_much_room() {
+    let scratch = Scratch::new();
+    let path = scratch.repository();
+    let bytes_of = |file: &Path| fs::metadata(file).unwrap().len();
+    let mut repo = Repo::open(&path).unwrap();
+    repo.put_off_write_back();
+    assert!(repo.share());
+    let before = bytes_of(&path);
+    commit_file(&mut repo, "small", 100_000);
+    assert!(!repo.is_write_back_due());
+    commit_file(&mut repo, "large", 5_000_000);
+    assert!(repo.is_write_back_due());
+    assert_eq!(bytes_of(&path), before);
+    repo.write_back();
+    assert!(!repo.is_write_back_due());
+    assert!(bytes_of(&path) > 5_000_000);
+    // Who never says so has a log of 8,000 pages of 4 KiB and one commit at most, not all of 100 MB.
+    for n in 0..20 {
+        commit_file(&mut repo, &format!("file-{n}"), 5_000_000);
+    }
+    assert!(bytes_of(&scratch.path("a.fossil-wal")) < 45_000_000);
+    assert!(bytes_of(&path) > 60_000_000);
 }

@@ -97,7 +97,7 @@ use xfer::DecodeLimits;
 use xfer::body::{Body, ContentType};
 
 pub use self::certificate::{Certificate, CertificateError};
-use self::desk::Desk;
+use self::desk::{Answered, Desk};
 pub(crate) use self::desk::{Form, Letter, Trouble};
 use self::forwarded::Site;
 pub use self::forwarded::{ForwardHeader, Forwarding, Network};
@@ -106,6 +106,7 @@ use self::memory::kib;
 pub(crate) use self::memory::{Memory, Share};
 use self::pace::Pace;
 pub use self::reply::ReplyBody;
+use self::repos::Open;
 pub(crate) use self::repos::Place;
 pub use self::repos::Repos;
 use self::route::{Refusal, Route, route};
@@ -350,11 +351,13 @@ impl XferService {
         watch: Box<dyn Observer + Send>,
     ) -> Result<(Body, Share), Trouble> {
         let opened = self.opened(opened_bytes(&letter.body, &self.options().decode)).await;
-        let place = place.clone();
-        let span = watch.trace();
-        let answer = self.work(span, move |desk| desk.answer(&place, letter, watch)).await;
+        let (here, span) = (place.clone(), watch.trace());
+        let answer = self.work(span, move |desk| desk.answer(&here, letter, watch)).await;
         drop((share, opened));
-        let (body, mut watch) = answer?;
+        let Answered { body, mut watch, open } = answer?;
+        if let Some(open) = open {
+            self.put_back(place.clone(), open);
+        }
         let bytes = body.bytes.len() as u64;
         let Some(share) = self.reply_share(bytes).await else {
             watch.observe(&Event::NoRoom);
@@ -363,6 +366,19 @@ impl XferService {
         };
         watch.observe(&Event::Replied { bytes });
         Ok((body, share))
+    }
+
+    /// Keeps a repository that answered for the next request. What it committed gets into its file meanwhile: nobody waits
+    /// for that.
+    fn put_back(&self, place: Place, mut open: Open) {
+        if !open.repo.is_write_back_due() {
+            return self.inner.desk.keep(place, open);
+        }
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || {
+            open.repo.write_back();
+            inner.desk.keep(place, open);
+        });
     }
 
     /// The repositories that are served now.

@@ -81,6 +81,14 @@ impl Trouble {
     }
 }
 
+/// The answer to a round.
+pub(crate) struct Answered {
+    pub(crate) body: Body,
+    pub(crate) watch: Watched,
+    /// The repository that gave it, to be put back.
+    pub(crate) open: Option<Open>,
+}
+
 impl Desk {
     /// Answers one round. A request that cannot be read is answered with an error card. Whether the reply is given, the
     /// observer is to be told by the caller.
@@ -89,7 +97,7 @@ impl Desk {
         place: &Place,
         letter: Letter,
         watch: Box<dyn Observer + Send>,
-    ) -> Result<(Body, Watched), Trouble> {
+    ) -> Result<Answered, Trouble> {
         let mut watch = Watched::take_up(watch);
         let Letter { body, peer, login, form } = letter;
         let asked = body.content_type;
@@ -98,7 +106,7 @@ impl Desk {
             Err(text) => {
                 watch.end(0, Some(&text), None);
                 watch.lay_down();
-                return Ok((pack(encode(&refusal(text)), asked), watch));
+                return Ok(Answered { body: pack(encode(&refusal(text)), asked), watch, open: None });
             }
         };
         let framing = match form {
@@ -121,11 +129,15 @@ impl Desk {
         };
         watch.end(message.cards.len(), refusal_of(&reply), None);
         drop(message);
-        self.repos.keep(place.file.clone(), open, self.options.kept);
         let text = encode(&reply);
         drop(reply);
         watch.lay_down();
-        Ok((pack(text, framing), watch))
+        Ok(Answered { body: pack(text, framing), watch, open: Some(open) })
+    }
+
+    /// Keeps what answered for the next request.
+    pub(crate) fn keep(&self, place: Place, open: Open) {
+        self.repos.keep(place.file, open, self.options.kept);
     }
 
     /// Reads a message, and the login beside it. Two logins are refused unseen: they test no password.

@@ -179,6 +179,7 @@ impl Repos {
         }
         let mut repo = readable(file, Repo::open(file))?;
         repo.set_limits(limits.clone())?;
+        repo.put_off_write_back();
         if repo.share() {
             lock(&self.shared).insert(file.to_owned());
         }
