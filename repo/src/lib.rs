@@ -66,7 +66,7 @@ pub mod zlib;
 pub use blob::{Presence, Rid};
 pub use cache::CacheUse;
 pub use error::RepoError;
-pub use repo::{Genesis, Limits, Repo};
+pub use repo::{Genesis, Limits, Repo, write_back};
 pub use text::Text;
 pub use time::UnixTime;
 pub use tx::{Origin, Snapshot, Tx};

@@ -13,6 +13,8 @@ use crate::{CacheUse, RepoError, Snapshot, Tx, UnixTime, schema};
 
 mod journal;
 
+pub use self::journal::write_back;
+
 /// An open repository file.
 pub struct Repo {
     pub(crate) conn: Connection,

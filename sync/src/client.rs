@@ -188,7 +188,10 @@ async fn run<T: Transport>(
             Some(exchanged) => exchanged,
             None => {
                 let request = blocking(|| compose(session, repo, setting))?;
-                Exchange::begin(request, transport, setting).end().await
+                let mut exchange = Exchange::begin(request, transport, setting);
+                exchange.start().await;
+                blocking(|| setting.cx(|cx| session.read_ahead(repo, cx)));
+                exchange.end().await
             }
         };
         let Exchanged { sent, begun, outcome } = exchanged;

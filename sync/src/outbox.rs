@@ -33,6 +33,9 @@ pub(crate) fn request_bytes(snap: &Snapshot<'_>, most: u64) -> Result<u64, RepoE
     Ok(setting(snap, "max-upload")?.unwrap_or(u64::MAX).min(most))
 }
 
+/// Contents of unversioned files that were compared with their hashes, by these.
+pub(crate) type UvContents = BTreeMap<ArtifactId, Bytes>;
+
 /// Collects artifacts.
 pub(crate) struct Outbox<'a> {
     snap: &'a Snapshot<'a>,
@@ -313,10 +316,18 @@ impl<'a> Outbox<'a> {
         has_room
     }
 
-    /// Unversioned files with their contents, or their deletions.
-    pub(crate) fn unversioned(&self, files: &[(UvName, Entry)]) -> Result<Vec<UvFile>, RepoError> {
-        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-        let contents = unversioned::contents(self.snap, &names)?;
+    /// Unversioned files with their contents, which are taken from those at hand or read; or their deletions.
+    pub(crate) fn unversioned(
+        &self,
+        files: &[(UvName, Entry)],
+        at_hand: &mut UvContents,
+    ) -> Result<Vec<UvFile>, RepoError> {
+        let at_hand: Vec<Option<Bytes>> =
+            files.iter().map(|(_, entry)| at_hand.remove(&entry.version.hash?)).collect();
+        let lacking = files.iter().zip(&at_hand).filter(|(_, content)| content.is_none());
+        let names: Vec<&str> = lacking.map(|((name, _), _)| name.as_str()).collect();
+        let mut read = unversioned::contents(self.snap, &names)?.into_iter();
+        let contents = at_hand.into_iter().map(|content| content.or_else(|| read.next().flatten()));
         let card = |((name, entry), content): (&(UvName, Entry), Option<Bytes>)| {
             let (name, Version { mtime, hash }) = (name.clone(), entry.version);
             let flags = if hash.is_none() { UvFile::DELETED } else { 0 };

@@ -201,6 +201,9 @@ impl Sim {
             Some(request) => Ok(request),
             None => talk.session.next_request(&mut node.repo, &mut cx),
         };
+        if talk.looks_ahead {
+            talk.session.read_ahead(&mut node.repo, &cx);
+        }
         self.note_choices(&rare);
         let request = match request {
             Ok(request) => request,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::hooks::Wal;
+use rusqlite::{Connection, OpenFlags};
 
 use super::{Repo, with_suffix};
 use crate::RepoError;
@@ -103,7 +103,7 @@ impl Repo {
         done.unwrap_or(false)
     }
 
-    /// Leaves it to the caller to write the log of a shared file into it, with [`Repo::write_back`], when nobody waits:
+    /// Leaves it to the caller to write the log of a shared file into it, with [`write_back`], when nobody waits:
     /// else a commit does that every now and then, which takes as long as it took itself. A commit that finds much put off
     /// does it yet.
     pub fn put_off_write_back(&mut self) {
@@ -119,17 +119,21 @@ impl Repo {
         let _ = self.conn.wal_hook(Some(hook));
     }
 
-    /// Whether enough is in the log of a shared file for [`Repo::write_back`].
+    /// Whether enough is in the log of a shared file for [`write_back`], since this was last asked.
     pub fn is_write_back_due(&self) -> bool {
-        self.log.pages() >= LOG_PAGES
-    }
-
-    /// Writes the log of a shared file into it, as far as nobody reads what was there before. What fails stays in the log,
-    /// and is as safe there.
-    pub fn write_back(&mut self) {
-        self.in_no_time(|conn| conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(true)));
+        let is_due = self.log.pages() >= LOG_PAGES;
         self.log.note(0);
+        is_due
     }
+}
+
+/// Writes the log of a shared file into it, as far as nobody reads what was there before, beside whoever has the file open.
+/// What fails stays in the log, and is as safe there.
+pub fn write_back(path: &Path) -> Result<(), RepoError> {
+    // It takes none of the memory that an open repository does.
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    conn.busy_timeout(Duration::ZERO)?;
+    Ok(conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
 }
 
 /// Whether the log of a shared file and its index find room beside it.

@@ -370,15 +370,18 @@ impl XferService {
 
     /// Keeps a repository that answered for the next request. What it committed gets into its file meanwhile: nobody waits
     /// for that.
-    fn put_back(&self, place: Place, mut open: Open) {
-        if !open.repo.is_write_back_due() {
-            return self.inner.desk.keep(place, open);
+    fn put_back(&self, place: Place, open: Open) {
+        let (inner, file) = (Arc::clone(&self.inner), place.file.clone());
+        if open.repo.is_write_back_due() {
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = repo::write_back(&file) {
+                    tracing::debug!(%error, file = %file.display(), "a log is not written back");
+                }
+                // Its last owner is to find nobody else at the file.
+                drop(inner);
+            });
         }
-        let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || {
-            open.repo.write_back();
-            inner.desk.keep(place, open);
-        });
+        self.inner.desk.keep(place, open);
     }
 
     /// The repositories that are served now.

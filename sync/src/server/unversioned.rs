@@ -5,7 +5,7 @@ use repo::{Snapshot, Tx, UnixTime};
 use xfer::card::{UvFile, UvIgot};
 use xfer::{ArtifactId, Card, Pragma, UvName};
 
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, UvContents};
 use crate::session::inbox::blame;
 use crate::{RoundStats, Site, SyncError};
 
@@ -62,7 +62,7 @@ impl Unversioned<'_> {
             }
         }
         stats.uv_files_sent += files.len() as u64;
-        cards.extend(outbox.unversioned(&files)?.into_iter().map(Card::UvFile));
+        cards.extend(outbox.unversioned(&files, &mut UvContents::new())?.into_iter().map(Card::UvFile));
         let Some(theirs) = self.hash else { return Ok(()) };
         if unversioned::catalog_hash(snap)? == theirs && !outbox.fires(Site::CatalogAnyway) {
             return Ok(());

@@ -1,4 +1,5 @@
-//! The next request, composed before the reply to the last one is taken in: so the peer works while this side does.
+//! The next request, composed before the reply to the last one is taken in, or what it is to have, read before that came: so
+//! the peer works while this side does.
 //!
 //! It asks for what comes next whatever that reply brings: the next batch of a clone, or artifacts that are known to be
 //! lacking and were not asked for. What else a request may say waits for one that is composed in its turn.
@@ -66,6 +67,18 @@ impl Session {
         let login = std::mem::replace(&mut self.login, last_login);
         self.ahead = Some(Ahead { asks_for, login });
         Some(request)
+    }
+
+    /// Reads what the next request is to have, files without history, while the peer works on the last one: then it is at
+    /// hand. It takes as much memory as the contents of a request. Not to call it does no harm.
+    pub fn read_ahead(&mut self, repo: &mut Repo, cx: &Cx<'_>) {
+        if self.step != Step::Composed || !self.unversioned.has_to_read() {
+            return;
+        }
+        let most = self.send_bytes(cx);
+        let Ok(snap) = repo.snapshot() else { return };
+        // What fails now fails again when the request is composed, and is told of then.
+        let _ = self.unversioned.read_ahead(&snap, most);
     }
 
     fn comes_next(

@@ -64,7 +64,7 @@ impl Session {
     }
 
     /// Bytes of artifacts in this request. Who took one request is trusted with twice as much.
-    fn send_bytes(&self, cx: &Cx<'_>) -> u64 {
+    pub(super) fn send_bytes(&self, cx: &Cx<'_>) -> u64 {
         let most = Some(self.options.max_send).filter(|&most| most != 0).unwrap_or(cx.limits.send_bytes);
         let doubled = self.result.rounds.saturating_sub(1).min(u64::BITS - 1);
         most.min(cx.limits.first_send_bytes.saturating_mul(1 << doubled))

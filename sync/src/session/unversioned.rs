@@ -14,7 +14,7 @@ use xfer::{Card, Pragma, UvName};
 use super::SyncOptions;
 use super::inbox::blame;
 use super::reply::{Reply, UvMode};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, UvContents};
 use crate::{RoundStats, SyncError};
 
 /// Rounds in a row that may bring none of the files that they ask for.
@@ -28,8 +28,10 @@ pub(super) struct Unversioned {
     wanted: BTreeSet<UvName>,
     /// What the peer is to get, and whether it needs the content.
     owed: BTreeMap<UvName, Owed>,
-    /// Those of them in the last request.
+    /// Those of them in the last request, in order.
     under_way: Vec<UvName>,
+    /// What was read for the next request.
+    at_hand: UvContents,
     /// Files that the last round moved, and their bytes.
     moved: (u64, u64),
     /// Files that the peer should get, and does not take.
@@ -78,6 +80,7 @@ impl Unversioned {
             wanted: BTreeSet::new(),
             owed: BTreeMap::new(),
             under_way: Vec::new(),
+            at_hand: UvContents::new(),
             moved: (0, 0),
             refused: 0,
             idle: 0,
@@ -152,9 +155,39 @@ impl Unversioned {
             self.moved.0 += 1;
             self.under_way.push(name);
         }
-        cards.extend(outbox.unversioned(&files)?.into_iter().map(Card::UvFile));
+        cards.extend(outbox.unversioned(&files, &mut self.at_hand)?.into_iter().map(Card::UvFile));
         stats.uv_files_sent = self.under_way.len() as u64;
         Ok(cards)
+    }
+
+    /// Whether the next request is to have contents that are not at hand.
+    pub(super) fn has_to_read(&self) -> bool {
+        self.at_hand.is_empty() && self.next().next().is_some()
+    }
+
+    /// The files whose contents come after those in the last request.
+    fn next(&self) -> impl Iterator<Item = &UvName> {
+        let next = self.owed.iter().filter(|(name, _)| self.under_way.binary_search(name).is_err());
+        next.filter(|(_, owed)| **owed == Owed::Content).map(|(name, _)| name)
+    }
+
+    /// Reads contents for the next request: files of so many bytes together, and one at least.
+    pub(super) fn read_ahead(&mut self, snap: &Snapshot<'_>, most: u64) -> Result<(), SyncError> {
+        let (mut ids, mut names, mut bytes) = (Vec::new(), Vec::new(), 0_u64);
+        for name in self.next() {
+            let Some(entry) = unversioned::find(snap, name.as_str())? else { continue };
+            let Some(id) = entry.version.hash else { continue };
+            bytes = bytes.saturating_add(entry.size);
+            if bytes > most && !names.is_empty() {
+                break;
+            }
+            ids.push(id);
+            names.push(name.as_str());
+        }
+        let contents = unversioned::contents(snap, &names)?;
+        self.at_hand =
+            ids.into_iter().zip(contents).filter_map(|(id, content)| Some((id, content?))).collect();
+        Ok(())
     }
 
     /// Whether a reply without errors brings anything to write down.
