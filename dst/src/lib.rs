@@ -14,7 +14,7 @@
 //!   templates              repositories to begin with
 //!   stock                  peers that are not Frond's code, and strict
 //!   talk, watch            a session; its events
-//!   sim                    a run: exchange (rounds), mishap (faults), settle (the end without faults), configuring and
+//!   sim                    a run: exchange (rounds), mishap (faults), settle (the end without faults), later (its time comes of what is dated ahead), configuring and
 //!                          rivals (users who change settings, other users, rows that are under way)
 //!   check                  what must always be true, a file a rule
 //! ```

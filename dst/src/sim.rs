@@ -8,6 +8,7 @@ mod ending;
 mod exchange;
 mod forgery;
 mod forks;
+mod later;
 mod loss;
 mod mishap;
 mod quarrels;

@@ -35,7 +35,7 @@ const WORK: &str = "
     check-in, quarrel over a file, quarrel over a file by a clock ahead, quarrel over rows, quarrel over rows by a clock ahead, race, rearrange, rebuild, reply by a slow peer, reply cut to nothing, reply late, reply
     lost, reply overtaken, request cut to nothing, request doubled, request late, request lost, request overtaken, rights
     changed, row define, row denied, row extend, row nothing, row put, row putmany, row
-    quarrel, row quarrelled, row remove, row rival, row toolong, setting changed, several clusters, shape Chain, shape Islands, shape Mesh, shape Ring, shape Star, shape Visitor, shun, tag, technote, technote of stock, ticket, ticket of stock, time
+    quarrel, row quarrelled, row remove, row rival, row toolong, setting changed, several clusters, shape Chain, shape Islands, shape Mesh, shape Ring, shape Star, shape Visitor, shun, tag, technote, technote of stock, the time of what was dated ahead came, ticket, ticket of stock, time
     was up, two sessions at once, user changed, verify, visit, went back to a backup, went back to the beginning, wiki, write links
 ";
 

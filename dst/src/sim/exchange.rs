@@ -437,7 +437,9 @@ impl Sim {
         let is_enough = |name: &String, version: &(i64, Option<ArtifactId>)| {
             let here = node.known.files.get(name);
             let is_later = node.known.ahead.get(name).is_some_and(|&said| said >= version.0);
-            is_later || here.is_some_and(|here| here.1 == version.1 || here.0 >= latest)
+            is_later
+                || node.known.gave_way(name, *version)
+                || here.is_some_and(|here| here.1 == version.1 || here.0 >= latest)
         };
         talk.files.retain(|name, version| version.0 <= latest || !is_enough(name, version));
     }
