@@ -521,7 +521,9 @@ impl Sim {
         self.tell(&format!("peer {at} does {}", kept.what));
         self.audit(at, Maker::User)?;
         self.audit_meant(at, &[])?;
-        upkeep::check(&kept, &before, &self.nodes[at].known).map_err(|violation| violation.at(at))
+        upkeep::check(&kept, &before, &self.nodes[at].known).map_err(|violation| violation.at(at))?;
+        self.died_at_commit(at);
+        Ok(())
     }
 
     /// Now and then a name that this peer may never have heard of, to be shunned.

@@ -25,8 +25,8 @@ const WORK: &str = "
     amend, attach to any, attachment, attachment of stock, branch, branch of stock, check-in, clock jump, clock jump of days, clock jump of hours, clock jump
     of months, close, cluster, cluster of clusters, configuration pulled, configuration pushed, crash,
     content over the budget, daemon Announced, daemon Asked, daemon Changed, daemon Interval, daemon
-    NetworkReturned, daemon Retry, daemon Start, daemons alone, deltify, delta of something shunned, died at
-    work, died in a half-round, dry run, edit post, empty content, examine, file of a check-in deleted, file of a check-in renamed,
+    NetworkReturned, daemon Retry, daemon Start, daemons alone, deltify, delta of something shunned, died after a commit, died at
+    work, died before a commit, died in a half-round, dry run, edit post, empty content, examine, file of a check-in deleted, file of a check-in renamed,
     file put, file removed, file touched, forged delta without its source, forged
     clone, forged clone_seqno, forged comment, forged content, forged error, forged file, forged gimme, forged igot,
     forged message, forged pragma, forged pull, forged push, forged reqconfig, forged table, forged uvfile, forged uvgimme,
