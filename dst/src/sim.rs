@@ -638,16 +638,28 @@ impl Sim {
         Ok(came)
     }
 
-    /// In some runs derived tables are compared with a rebuild after every commit: it takes longer than all the rest.
+    /// After some commits derived tables are compared with a rebuild: it takes longer than all the rest. Those are drawn among
+    /// all after which they can be compared.
     fn audit_derived(&mut self, at: usize) -> Result<(), Violation> {
-        let chance = Ratio::new(1, if self.plan.level == Level::Calm { 192 } else { 24 });
-        let is_drawn = self.dice("derived after every commit", 0).hits(chance);
-        let node = &mut self.nodes[at];
-        if !is_drawn || !node.known.shunned.is_empty() {
+        let Node { known, commits, .. } = &self.nodes[at];
+        if derived::depend_on_shuns(known) {
             return Ok(());
         }
-        let time = node.time(self.now);
-        match derived::check_unchanged(&mut node.repo, time) {
+        let chance = Ratio::new(1, if self.plan.level == Level::Calm { 192 } else { 24 });
+        let turn = Turn { number: *commits, part: at as u64, copy: 0 };
+        if !self.dice("derived after a commit", turn).hits(chance) {
+            return Ok(());
+        }
+        let (time, shuns) = (self.nodes[at].time(self.now), !known.shunned.is_empty());
+        self.census.note(if shuns {
+            "compared with a rebuild without shuns"
+        } else {
+            "compared with a rebuild"
+        });
+        let repo = &mut self.nodes[at].repo;
+        let outcome =
+            if shuns { derived::check_apart(repo, time) } else { derived::check_unchanged(repo, time) };
+        match outcome {
             Err(derived::Wrong::Failed(error)) if self.is_excused(at, &error) => Ok(()),
             outcome => outcome.map_err(|wrong| Violation::new("derived", format!("peer {at}: {wrong}"))),
         }

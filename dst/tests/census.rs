@@ -23,7 +23,7 @@ const RUNS: [(Level, Range<u64>); 5] = [
 /// All work, whoever does it.
 const WORK: &str = "
     amend, attach to any, attachment, attachment of stock, branch, branch of stock, check-in, clock jump, clock jump of days, clock jump of hours, clock jump
-    of months, close, cluster, cluster of clusters, configuration pulled, configuration pushed, crash,
+    of months, close, cluster, cluster of clusters, compared with a rebuild, compared with a rebuild without shuns, configuration pulled, configuration pushed, crash,
     content over the budget, daemon Announced, daemon Asked, daemon Changed, daemon Interval, daemon
     NetworkReturned, daemon Retry, daemon Start, daemons alone, deltify, delta of something shunned, died after a commit, died at
     work, died before a commit, died in a half-round, dry run, edit post, empty content, examine, file of a check-in deleted, file of a check-in renamed,
