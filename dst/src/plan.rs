@@ -278,10 +278,12 @@ impl Plan {
             plan.draw_race();
             plan.draw_loss();
         }
-        // What stock knows nothing of. Nor does it say what it withholds, so that who asks it for one artifact at a time
+        // Records of users and settings decide what peers may do: of who is like stock nobody reads them. Tables and locks are
+        // kept by all others. Nor does stock say what it withholds, so that who asks it for one artifact at a time
         // would ask for the same for ever.
         if plan.stock.iter().any(Option::is_some) {
-            plan.features.clear();
+            let stays = |feature: &Feature| matches!(feature, Feature::Tables | Feature::Locks);
+            plan.features.retain(|feature| edition >= Edition::Fourth && stays(feature));
             plan.limits.iter_mut().for_each(|limits| limits.reply_gimmes = limits.reply_gimmes.max(30));
         }
         plan.draw_admins();
@@ -432,6 +434,9 @@ impl Plan {
         let chance = if travels { Ratio::new(1, 2) } else { Ratio::new(1, 3) };
         for (number, edge) in self.edges.iter_mut().enumerate() {
             let dice = &mut Dice::of(self.seed, "admin", number as u64);
+            if self.stock[edge.client].is_some() || self.stock[edge.server].is_some() {
+                continue;
+            }
             if edge.login == Login::Password && dice.hits(chance) {
                 edge.letters = *dice.pick(&ADMIN);
             }

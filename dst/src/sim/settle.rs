@@ -199,7 +199,9 @@ impl Sim {
         talk.stock = self.stock_session(&talk, turn);
         self.tell(&format!("{} of {} with {}", talk.name(), edge.client, edge.server));
         let tables = |at: usize| &self.nodes[at].beside.tables;
-        let gap = Gap::between(tables(edge.client), tables(edge.server));
+        // Who is like stock has none.
+        let theirs = if self.is_stock(edge.server) { edge.client } else { edge.server };
+        let gap = Gap::between(tables(edge.client), tables(theirs));
         let private = self.nodes[edge.client].known.private.clone();
         let (mut bytes, mut rounds) = (0, 0);
         loop {
