@@ -224,7 +224,7 @@ impl Plan {
         let shape = *draws.on("shape", 0).pick(&Shape::ALL);
         let nodes = draws.on("peers", 0).between(2, most).max(shape.least_nodes()) as usize;
         let small = is_small(seed, level);
-        let nodes = if small { 2 } else { nodes };
+        let nodes = if small { 2 } else { many(seed, level, edition).unwrap_or(nodes) };
         let pairs = shape::pairs(shape, nodes);
         let limits = limits::draw(seed, level, nodes, edition);
         let are_shipped = limits.contains(&Limits::default());
@@ -483,6 +483,13 @@ fn edge(dice: &mut Dice, client: usize, server: usize, level: Level) -> Edge {
 /// Most calm runs are small, so that there can be many. Under this turn the calm runs in `seeds.txt` are large.
 fn is_small(seed: u64, level: Level) -> bool {
     level == Level::Calm && !Dice::of(seed, "large", 128).hits(Ratio::new(1, 8))
+}
+
+/// How many peers a run has that is to have many. Few are, since each takes a lot.
+fn many(seed: u64, level: Level, edition: Edition) -> Option<usize> {
+    let dice = &mut Dice::of(seed, "many peers", 0);
+    let has_many = edition >= Edition::Fourth && level == Level::Hostile && dice.hits(Ratio::new(1, 24));
+    has_many.then(|| dice.between(8, 10) as usize)
 }
 
 fn framing(seed: u64, level: Level) -> ContentType {

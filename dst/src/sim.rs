@@ -325,7 +325,15 @@ impl Sim {
             self.nodes.len(),
             self.plan.faults.keys().collect::<Vec<_>>()
         ));
-        self.census.note(format!("shape {:?}", self.plan.shape));
+        let nodes = self.nodes.len();
+        if self.plan.shape.is_made_of(nodes) {
+            self.census.note(format!("shape {:?}", self.plan.shape));
+        }
+        match nodes {
+            2 => self.census.note("two peers"),
+            8.. => self.census.note("eight peers or more"),
+            _ => {}
+        }
         self.prepare()?;
         let mut events = 0;
         while let Some((now, event)) = self.queue.pop() {

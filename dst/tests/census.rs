@@ -26,7 +26,7 @@ const WORK: &str = "
     of months, close, cluster, cluster of clusters, compared with a rebuild, compared with a rebuild without shuns, configuration pulled, configuration pushed, crash,
     content over the budget, daemon Announced, daemon Asked, daemon Changed, daemon Interval, daemon
     NetworkReturned, daemon Retry, daemon Start, daemons alone, deltify, delta of something shunned, died after a commit, died at
-    work, died before a commit, died in a half-round, dry run, edit post, empty content, examine, file of a check-in deleted, file of a check-in renamed,
+    work, died before a commit, died in a half-round, dry run, edit post, eight peers or more, empty content, examine, file of a check-in deleted, file of a check-in renamed,
     file put, file removed, file touched, forged delta without its source, forged
     clone, forged clone_seqno, forged comment, forged content, forged error, forged file, forged gimme, forged igot,
     forged message, forged pragma, forged pull, forged push, forged reqconfig, forged table, forged uvfile, forged uvgimme,
@@ -36,7 +36,7 @@ const WORK: &str = "
     lost, reply overtaken, request cut to nothing, request doubled, request late, request lost, request overtaken, rights
     changed, row define, row denied, row extend, row nothing, row put, row putmany, row
     quarrel, row quarrelled, row remove, row rival, row toolong, setting changed, several clusters, shape Chain, shape Islands, shape Mesh, shape Ring, shape Star, shape Visitor, shun, tag, technote, technote of stock, the time of what was dated ahead came, ticket, ticket of stock, time
-    was up, two sessions at once, user changed, verify, visit, went back to a backup, went back to the beginning, wiki, write links
+    was up, two peers, two sessions at once, user changed, verify, visit, went back to a backup, went back to the beginning, wiki, write links
 ";
 
 /// What happened in some runs.
