@@ -15,8 +15,10 @@
 //!   templates              repositories to begin with
 //!   stock                  peers that are not Frond's code, and strict
 //!   talk, watch            a session; its events
-//!   sim                    a run: exchange (rounds), mishap (faults), settle (the end without faults),
-//!                          later (its time comes of what is dated ahead), configuring and rivals (users who change settings, other users, rows that are under way)
+//!   sim                    a run: event (what happens when), begin, exchange (rounds) and their halves, working (users), audit
+//!                          (after each commit), mishap (faults), settle (the end without faults),
+//!                          later (its time comes of what is dated ahead), configuring and rivals (users who change
+//!                          settings, other users, rows that are under way)
 //!   check                  what must always be true, a file a rule
 //! ```
 //!
