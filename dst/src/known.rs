@@ -32,6 +32,8 @@ pub struct Known {
     pub files: BTreeMap<String, (i64, Option<ArtifactId>)>,
     /// Of those that are dated earlier than a peer said, which could not be believed: what it said.
     pub ahead: BTreeMap<String, i64>,
+    /// What dates that could not be believed counted as, by name, content and what was said.
+    pub counted: BTreeMap<(String, Option<ArtifactId>, i64), i64>,
     /// Whether the peer is like stock.
     pub is_stock: bool,
 }
@@ -111,7 +113,25 @@ impl Known {
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             self.ahead = rows.collect::<Result<_, _>>()?;
         }
+        let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_uv_counted'";
+        if snap.conn().prepare_cached(sql)?.exists([])? {
+            let sql = "SELECT name, hash, said, mtime FROM fx_frond_uv_counted";
+            let mut statement = snap.conn().prepare_cached(sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let hash = id(&row.get::<_, String>(1)?);
+                self.counted.insert((row.get(0)?, hash, row.get(2)?), row.get(3)?);
+            }
+        }
         Ok(())
+    }
+
+    /// Whether a version of a file of which the date is not believed came before, and gave way to what is here.
+    pub fn gave_way(&self, name: &str, version: (i64, Option<ArtifactId>)) -> bool {
+        let counted = self.counted.get(&(name.to_owned(), version.1, version.0));
+        let is_later =
+            |&counted: &i64| self.files.get(name).is_some_and(|here| (counted, version.1) <= *here);
+        counted.is_some_and(is_later)
     }
 
     /// Whether nothing comes of what is different. What a peer like stock holds and shuns becomes private whenever a peer says

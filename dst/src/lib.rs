@@ -9,13 +9,16 @@
 //!   rare                   legal choices that peers seldom make
 //!   script, site, shrink   a run of which something is left out; what can be; the least that still fails
 //!   node, known, work      a peer; what it holds; what its users do
+//!   death                  how a peer dies in the midst of it
 //!   feature, beside        what a run has beside artifacts and files: synced tables, locks, configuration
 //!   census                 how often each kind of work was done
 //!   templates              repositories to begin with
 //!   stock                  peers that are not Frond's code, and strict
 //!   talk, watch            a session; its events
-//!   sim                    a run: exchange (rounds), mishap (faults), settle (the end without faults), configuring and
-//!                          rivals (users who change settings, other users, rows that are under way)
+//!   sim                    a run: event (what happens when), begin, exchange (rounds) and their halves, working (users), audit
+//!                          (after each commit), mishap (faults), settle (the end without faults),
+//!                          later (its time comes of what is dated ahead), configuring and rivals (users who change
+//!                          settings, other users, rows that are under way)
 //!   check                  what must always be true, a file a rule
 //! ```
 //!
@@ -32,6 +35,7 @@ pub mod answer;
 pub mod beside;
 pub mod census;
 pub mod check;
+pub mod death;
 pub mod dice;
 pub mod feature;
 pub mod known;

@@ -9,6 +9,7 @@ use sync::guard::Doorkeeper;
 use xfer::{ArtifactId, Secret};
 
 use crate::beside::Beside;
+use crate::death::{MOST_MINES, Mine, TRIPPED, Trap};
 use crate::dice::{Dice, Ratio};
 use crate::known::Known;
 use crate::plan::{Birth, Edge, Edition, Login, Plan};
@@ -25,60 +26,6 @@ pub(crate) const START: UnixTime = UnixTime::from_seconds(1_795_229_633);
 const PASSWORD: &str = "correct horse";
 /// Passwords that users get. Their clients know one of them.
 pub(crate) const PASSWORDS: [&str; 3] = [PASSWORD, PASSWORD, "battery staple"];
-
-/// What a failure at a [`Mine`] says.
-pub const TRIPPED: &str = "the peer died";
-
-/// Where in a transaction a peer dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mine {
-    /// The table.
-    pub table: &'static str,
-    /// What is done to a row of it.
-    pub change: &'static str,
-}
-
-/// One place in every transaction that a half-round or a user has: what is stored, how, what is linked, what counts as
-/// sent, what is settled about clusters, what was asked for in vain, who may do what, rows of tables.
-pub const MINES: [Mine; 16] = [
-    Mine { table: "blob", change: "INSERT" },
-    Mine { table: "blob", change: "UPDATE" },
-    Mine { table: "delta", change: "INSERT" },
-    Mine { table: "private", change: "INSERT" },
-    Mine { table: "shun", change: "INSERT" },
-    Mine { table: "mlink", change: "INSERT" },
-    Mine { table: "user", change: "UPDATE" },
-    Mine { table: "fx_x_notes", change: "INSERT" },
-    Mine { table: "fx_x_claims", change: "INSERT" },
-    Mine { table: "event", change: "INSERT" },
-    Mine { table: "unsent", change: "DELETE" },
-    Mine { table: "unclustered", change: "DELETE" },
-    Mine { table: "unversioned", change: "INSERT" },
-    Mine { table: "config", change: "INSERT" },
-    Mine { table: "tagxref", change: "INSERT" },
-    Mine { table: "fx_frond_missed", change: "INSERT" },
-];
-
-/// Further places, of which two more are drawn each time: one alone is seldom come by.
-pub const MORE_MINES: [Mine; 14] = [
-    Mine { table: "blob", change: "INSERT" },
-    Mine { table: "delta", change: "DELETE" },
-    Mine { table: "phantom", change: "INSERT" },
-    Mine { table: "phantom", change: "DELETE" },
-    Mine { table: "plink", change: "INSERT" },
-    Mine { table: "leaf", change: "INSERT" },
-    Mine { table: "unsent", change: "INSERT" },
-    Mine { table: "unclustered", change: "INSERT" },
-    Mine { table: "unversioned", change: "UPDATE" },
-    Mine { table: "private", change: "DELETE" },
-    Mine { table: "config", change: "UPDATE" },
-    Mine { table: "config", change: "DELETE" },
-    Mine { table: "fx_x_notes", change: "UPDATE" },
-    Mine { table: "fx_x_claims", change: "UPDATE" },
-];
-
-/// How many are laid at a time.
-pub const MOST_MINES: usize = 3;
 
 /// Whether a peer runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +87,8 @@ pub struct Node {
     beginning: Option<Backup>,
     /// As many as the disk has room for.
     most_pages: u64,
+    /// A commit at which it dies, in what it does now or did last.
+    trap: Option<Trap>,
 }
 
 /// What a repository may keep in memory: too little for the contents here, for some.
@@ -200,6 +149,7 @@ impl Node {
             backup: None,
             beginning: None,
             most_pages: FREE_PAGES,
+            trap: None,
         };
         node.repo.set_limits(memory(plan, index))?;
         node.found(plan, index)?;
@@ -334,8 +284,21 @@ impl Node {
         Ok(armed)
     }
 
-    /// Takes back [`Node::arm`].
+    /// Lets the peer die at a commit, until [`Node::disarm`].
+    pub fn lay(&mut self, trap: Trap) -> Result<(), RepoError> {
+        let asked = trap.clone();
+        self.trap = Some(trap);
+        self.repo.ask_before_commits(Some(move || asked.may_commit()))
+    }
+
+    /// The trap that the peer died in since it was asked last.
+    pub fn sprung(&mut self) -> Option<Trap> {
+        self.trap.take().filter(Trap::is_sprung)
+    }
+
+    /// Takes back [`Node::arm`] and [`Node::lay`].
     pub fn disarm(&mut self) -> Result<(), RepoError> {
+        self.repo.ask_before_commits(None::<fn() -> bool>)?;
         let drops = (0..MOST_MINES).map(|number| format!("DROP TRIGGER IF EXISTS temp.mine{number};"));
         self.write_temporary(&drops.collect::<String>())
     }

@@ -2,6 +2,7 @@
 //! faults are on at which ratio (a swarm: each seed has a selection of its own).
 
 mod budget;
+mod draw;
 mod edition;
 mod fault;
 mod limits;
@@ -11,13 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use sync::Limits;
 use xfer::body::ContentType;
 
-use crate::dice::{Dice, Ratio};
-use crate::feature::{self, Feature};
+use crate::dice::Ratio;
+use crate::feature::Feature;
 use crate::queue::Moment;
-use crate::rare;
 use crate::script::{Item, Script};
-use crate::shape::{self, Shape};
-use crate::stock::{self, Version};
+use crate::shape::Shape;
+use crate::stock::Version;
 
 pub use self::budget::Budgets;
 pub(crate) use self::edition::Draws;
@@ -169,13 +169,6 @@ pub struct Plan {
 const GUEST: &str = "go";
 /// Letters that let a client pull and push.
 const FULL: [&str; 6] = ["gio", "gio", "gioy", "giox", "gioxy", "gv"];
-/// Letters of who has less than all, and may clone.
-const BIRTH: [&str; 6] = ["gio", "gio", "gio", "go", "gu", "g"];
-/// Letters of who may do everything, or nearly.
-const ADMIN: [&str; 4] = ["gioa", "gioax", "gioasxy", "s"];
-/// Letters that do not.
-const LESS: [&str; 4] = ["go", "gu", "", "g"];
-
 impl Plan {
     /// What a script has: what its seed decides, without what is left out.
     pub fn of(script: &Script) -> Self {
@@ -211,144 +204,6 @@ impl Plan {
         items.extend(self.features.iter().copied().map(Item::Feature));
         items.extend(self.choices.keys().copied().map(Item::Choice));
         items
-    }
-
-    /// What a seed decides at a level.
-    pub fn draw(seed: u64, level: Level, edition: Edition) -> Self {
-        let draws = &mut Draws::new(seed, edition, "plan");
-        let most = match level {
-            Level::Calm => 3,
-            Level::Rough => 4,
-            Level::Hostile => 5,
-        };
-        let shape = *draws.on("shape", 0).pick(&Shape::ALL);
-        let nodes = draws.on("peers", 0).between(2, most).max(shape.least_nodes()) as usize;
-        let small = is_small(seed, level);
-        let nodes = if small { 2 } else { nodes };
-        let pairs = shape::pairs(shape, nodes);
-        let limits = limits::draw(seed, level, nodes, edition);
-        let are_shipped = limits.contains(&Limits::default());
-        let mut plan = Self {
-            seed,
-            level,
-            edition,
-            shape,
-            edges: Vec::new(),
-            unused: BTreeSet::new(),
-            births: vec![Birth::Empty; nodes],
-            nobody: (0..nodes).map(|node| *draws.on("nobody", node).pick(&[GUEST, "", "g", "gio"])).collect(),
-            limits,
-            budgets: match edition {
-                Edition::First => vec![Budgets::default(); nodes],
-                Edition::Second | Edition::Third | Edition::Fourth => Budgets::draw(seed, nodes, are_shipped),
-            },
-            step: step(seed, level, edition),
-            skews: skews(seed, level, nodes, edition),
-            faults: fault::draw(seed, level),
-            features: feature::draw(seed, level),
-            choices: rare::choices(seed, level),
-            stock: stock::draw(seed, nodes, edition),
-            daemons: BTreeSet::new(),
-            actions: draws.on("actions", 0).between(3, if level == Level::Calm { 6 } else { 14 }),
-            sessions: pairs.len() as u64
-                * draws.on("sessions", 0).between(1, if level == Level::Calm { 2 } else { 4 }),
-            bulk: bulk(draws.on("bulk", 0), level, edition),
-            more_bulk: 0,
-            forks: 0,
-            quarrels: 0,
-            race: None,
-            loss: None,
-            framing: framing(seed, level),
-            span: 60_000,
-        };
-        for (number, (client, server)) in pairs.into_iter().enumerate() {
-            let edge = edge(draws.on("edge", number), client, server, level);
-            plan.edges.push(edge);
-        }
-        plan.draw_births(draws);
-        if small {
-            plan.shrink();
-        }
-        if edition != Edition::First {
-            plan.draw_forks();
-            plan.draw_more_bulk();
-        }
-        if edition >= Edition::Third {
-            plan.draw_quarrels();
-            plan.draw_race();
-            plan.draw_loss();
-        }
-        // What stock knows nothing of. Nor does it say what it withholds, so that who asks it for one artifact at a time
-        // would ask for the same for ever.
-        if plan.stock.iter().any(Option::is_some) {
-            plan.features.clear();
-            plan.limits.iter_mut().for_each(|limits| limits.reply_gimmes = limits.reply_gimmes.max(30));
-        }
-        plan.draw_admins();
-        plan.draw_daemons();
-        plan
-    }
-
-    /// Little work for two peers: what many of them do to each other is for large runs.
-    fn shrink(&mut self) {
-        self.actions = Dice::of(self.seed, "few actions", 0).between(1, 4);
-        self.bulk = 0;
-    }
-
-    /// In some runs there are forks on purpose.
-    fn draw_forks(&mut self) {
-        let dice = &mut Dice::of(self.seed, "forks", 0);
-        let chance = if self.level == Level::Calm { Ratio::new(1, 12) } else { Ratio::new(1, 3) };
-        self.forks = if dice.hits(chance) { dice.between(1, 2) } else { 0 };
-    }
-
-    /// In some runs two users write the same.
-    fn draw_quarrels(&mut self) {
-        let dice = &mut Dice::of(self.seed, "quarrels", 0);
-        let chance = if self.level == Level::Calm { Ratio::new(1, 12) } else { Ratio::new(1, 2) };
-        self.quarrels = if dice.hits(chance) { dice.between(1, 3) } else { 0 };
-    }
-
-    /// Where two sessions at once are a fault that is on, some servers have room for one artifact a reply.
-    fn draw_race(&mut self) {
-        let dice = &mut Dice::of(self.seed, "race", 0);
-        let at = dice.place(self.edges.len());
-        let Edge { client, server, .. } = self.edges[at];
-        let are_frond = self.stock[client].is_none() && self.stock[server].is_none();
-        let may_race = self.faults.contains_key(&Fault::Crowd) && are_frond && !self.makes_several_clusters();
-        if may_race && dice.hits(Ratio::new(1, 6)) {
-            self.race = Some(at);
-            limits::replace(&mut self.limits, server, limits::narrow());
-        }
-    }
-
-    /// Where backups come back, some servers begin anew with one that is as old as the run, and ask for one artifact a reply.
-    fn draw_loss(&mut self) {
-        let dice = &mut Dice::of(self.seed, "loss", 0);
-        let at = dice.place(self.edges.len());
-        let Edge { client, server, login, letters, .. } = self.edges[at];
-        let are_frond = self.stock[client].is_none() && self.stock[server].is_none();
-        let is_new = self.births[server] == Birth::Empty;
-        let may_push = login == Login::Password && !LESS.contains(&letters);
-        let may_lose = self.faults.contains_key(&Fault::Restore) && !self.makes_several_clusters();
-        if may_lose && are_frond && is_new && may_push && dice.hits(Ratio::new(1, 4)) {
-            self.loss = Some(at);
-            self.bulk = self.bulk.max(dice.between(100, 110));
-            limits::replace(&mut self.limits, server, limits::shy());
-        }
-    }
-
-    /// In half of the runs with many files there are some more later. Where they make several clusters, limits are those that
-    /// are shipped: one artifact a round would take all the time that there is.
-    fn draw_more_bulk(&mut self) {
-        let dice = &mut Dice::of(self.seed, "more bulk", 0);
-        if self.bulk > 0 && dice.hits(Ratio::new(1, 2)) {
-            self.more_bulk = dice.between(100, 120);
-        }
-        if self.makes_several_clusters() {
-            self.limits.iter_mut().for_each(|limits| *limits = Limits::default());
-            self.budgets.iter_mut().for_each(|budgets| *budgets = Budgets::default());
-        }
     }
 
     /// Whether there are so many files that one cluster is not enough.
@@ -408,125 +263,11 @@ impl Plan {
             | Item::End => {}
         }
     }
-
-    /// In some runs most of those that ask anybody are daemons.
-    fn draw_daemons(&mut self) {
-        let chance = if self.level == Level::Calm { Ratio::new(1, 6) } else { Ratio::new(1, 4) };
-        if !Dice::of(self.seed, "daemons", 0).hits(chance) {
-            return;
-        }
-        for peer in self.edges.iter().map(|edge| edge.client) {
-            let drawn = Dice::of(self.seed, "daemon", peer as u64).hits(Ratio::new(3, 4));
-            if drawn && self.stock[peer].is_none() {
-                self.daemons.insert(peer);
-            }
-        }
-    }
-
-    /// Where rows and settings travel, some clients may do everything.
-    fn draw_admins(&mut self) {
-        if !self.features.contains(&Feature::Tables) && !self.features.contains(&Feature::Configuration) {
-            return;
-        }
-        let travels = self.features.contains(&Feature::Configuration);
-        let chance = if travels { Ratio::new(1, 2) } else { Ratio::new(1, 3) };
-        for (number, edge) in self.edges.iter_mut().enumerate() {
-            let dice = &mut Dice::of(self.seed, "admin", number as u64);
-            if edge.login == Login::Password && dice.hits(chance) {
-                edge.letters = *dice.pick(&ADMIN);
-            }
-        }
-    }
-
-    /// A clone needs an edge with the right to clone and pull, and a server that was there before.
-    fn draw_births(&mut self, draws: &mut Draws) {
-        for node in 1..self.births.len() {
-            let first = self.edges.iter_mut().find(|edge| edge.client == node);
-            let Some(edge) = first.filter(|edge| edge.server < node) else { continue };
-            if draws.on("birth", node).hits(Ratio::new(1, 3)) {
-                edge.login = if edge.login == Login::Wrong { Login::Password } else { edge.login };
-                if edge.login == Login::Nobody {
-                    self.nobody[edge.server] = GUEST;
-                } else if LESS.contains(&edge.letters) {
-                    let dice = &mut Dice::of(self.seed, "letters of a birth", node as u64);
-                    edge.letters = if self.edition == Edition::First { "gio" } else { *dice.pick(&BIRTH) };
-                }
-                self.births[node] = Birth::Clone;
-            }
-        }
-    }
 }
 
 fn set<T>(places: &mut [T], peer: u64, value: T) {
     if let Some(place) = places.get_mut(peer as usize) {
         *place = value;
-    }
-}
-
-fn edge(dice: &mut Dice, client: usize, server: usize, level: Level) -> Edge {
-    let full = dice.hits(Ratio::new(7, 8));
-    let letters = *if full { dice.pick(&FULL) } else { dice.pick(&LESS) };
-    let login = match dice.below(16) {
-        0 => Login::Nobody,
-        1 if level == Level::Hostile => Login::Wrong,
-        _ => Login::Password,
-    };
-    let private = letters.contains('x') && login == Login::Password && dice.hits(Ratio::new(3, 4));
-    Edge { client, server, login, letters, private, unversioned: dice.hits(Ratio::new(2, 3)) }
-}
-
-/// Most calm runs are small, so that there can be many. Under this turn the calm runs in `seeds.txt` are large.
-fn is_small(seed: u64, level: Level) -> bool {
-    level == Level::Calm && !Dice::of(seed, "large", 128).hits(Ratio::new(1, 8))
-}
-
-fn framing(seed: u64, level: Level) -> ContentType {
-    let plain = level == Level::Calm && Dice::of(seed, "framing", 0).hits(Ratio::new(7, 8));
-    if plain { ContentType::Uncompressed } else { ContentType::Compressed }
-}
-
-fn skews(seed: u64, level: Level, nodes: usize, edition: Edition) -> Vec<i64> {
-    let mut draws = Draws::new(seed, edition, "skews");
-    let most = match level {
-        Level::Calm => 2_000,
-        Level::Rough => 3_600_000,
-        Level::Hostile => 80_000_000,
-    };
-    // Some clocks are right: then two peers write at one time.
-    let mut skew = |node| {
-        let dice = draws.on("skew", node);
-        if dice.hits(Ratio::new(1, 2)) { 0 } else { dice.below(most) as i64 - (most / 2) as i64 }
-    };
-    (0..nodes).map(&mut skew).collect()
-}
-
-/// Who looks at the time costs some: calm runs do not.
-fn step(seed: u64, level: Level, edition: Edition) -> Option<u64> {
-    match (level, edition) {
-        (Level::Calm, _) => None,
-        (_, Edition::First) => Some(1),
-        (_, Edition::Second | Edition::Third | Edition::Fourth) => {
-            Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400]))
-        }
-    }
-}
-
-/// Files of the large check-in. Few runs have so many that they make several clusters.
-fn bulk(dice: &mut Dice, level: Level, edition: Edition) -> u64 {
-    // Calm runs are to be many.
-    let (chance, several) = match (edition, level) {
-        (Edition::First, _) => (Ratio::new(1, 20), Ratio::NEVER),
-        (Edition::Second | Edition::Third | Edition::Fourth, Level::Calm) => {
-            (Ratio::new(1, 14), Ratio::new(1, 40))
-        }
-        (Edition::Second | Edition::Third | Edition::Fourth, _) => (Ratio::new(1, 20), Ratio::new(1, 12)),
-    };
-    if !dice.hits(chance) {
-        0
-    } else if edition != Edition::First && dice.hits(several) {
-        dice.between(SEVERAL_CLUSTERS + 1, SEVERAL_CLUSTERS + 100)
-    } else {
-        dice.between(100, 130)
     }
 }
 

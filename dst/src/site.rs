@@ -43,6 +43,8 @@ pub enum Site {
     ReorderReply,
     /// A peer dies within a half-round, or what its user does.
     CrashWithin,
+    /// A peer dies just before or after a commit of a half-round, or of what its user does.
+    CrashAtCommit,
     /// A daemon does not hear that a peer has something new.
     LoseAnnouncement,
     /// A reply brings a false delta without its source, and is the last for a while.
@@ -51,7 +53,7 @@ pub enum Site {
 
 impl Site {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::LoseRequest,
         Self::LoseReply,
         Self::DoubleRequest,
@@ -70,6 +72,7 @@ impl Site {
         Self::ReorderRequest,
         Self::ReorderReply,
         Self::CrashWithin,
+        Self::CrashAtCommit,
         Self::LoseAnnouncement,
         Self::FalseDelta,
     ];
@@ -89,7 +92,7 @@ impl Site {
             | Self::CrashAfterReply => Fault::Crash,
             Self::Crowd => Fault::Crowd,
             Self::ReorderRequest | Self::ReorderReply => Fault::Reorder,
-            Self::CrashWithin => Fault::CrashWithin,
+            Self::CrashWithin | Self::CrashAtCommit => Fault::CrashWithin,
         }
     }
 

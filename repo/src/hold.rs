@@ -29,6 +29,15 @@ impl Repo {
         self.ground == Ground::Held
     }
 
+    /// Asks before each commit whether it may be; one that may not fails, and all of its transaction is undone. None: nobody is
+    /// asked any more. What is held is never committed, so that nobody is asked then.
+    pub fn ask_before_commits<F>(&mut self, may: Option<F>) -> Result<(), RepoError>
+    where
+        F: FnMut() -> bool + Send + 'static,
+    {
+        Ok(self.conn.commit_hook(may.map(|mut may| move || !may()))?)
+    }
+
     /// Forgets what is kept beside the file, as when it is opened anew.
     pub fn forget(&mut self) {
         self.memory.get_mut().forget();
@@ -62,6 +71,20 @@ mod tests {
             set(&mut repo, "by");
             repo.go_back().unwrap();
         }
+    }
+
+    #[test]
+    fn a_commit_that_may_not_be_fails_and_changes_nothing() {
+        let mut repo = Repo::in_memory(&Genesis::default()).unwrap();
+        set(&mut repo, "kept");
+        repo.ask_before_commits(Some(|| false)).unwrap();
+        let tx = repo.begin().unwrap();
+        config::set(&tx, "project-name", "refused", Default::default()).unwrap();
+        assert!(tx.commit().is_err());
+        assert_eq!(name(&mut repo).as_deref(), Some("kept"));
+        repo.ask_before_commits(None::<fn() -> bool>).unwrap();
+        set(&mut repo, "another");
+        assert_eq!(name(&mut repo).as_deref(), Some("another"));
     }
 
     #[test]

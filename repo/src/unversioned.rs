@@ -69,11 +69,10 @@ pub enum Taken {
 /// How far in the future a peer's time may lie. What claims to be later would win for ever, so it counts as this
 /// late, here and at those that take it from here; of two such versions that of which the later time was said stays.
 ///
-/// What was said is known here as long as that version stays, and nowhere else: others are told the time that it counts as.
-/// So where peers are between the makers of two such versions, each takes the other's place there whenever its maker is heard
-/// again, until the time of one is near; and so does one that was changed at a peer that had not heard it from its maker.
-/// Nobody can order all of them alike and let them not win for ever: an order by what is said has them win, and what they count
-/// as depends on when who heard of them.
+/// What was said of the version here is known as long as that stays, and nowhere else: others are told the time that it counts
+/// as. What a time counted as when it was first said stays known until it can be believed: else two such versions of which each
+/// comes by itself, and the other from peers between, would take each other's place until then. So peers may differ in what
+/// is dated so far ahead, and nothing of it moves any more after a while; once the time of all is near they have the same.
 pub const FUTURE_SECONDS: i64 = 86_400;
 
 /// Compares the version here with a peer's. The later one wins; of two at one time that with the greater hash,
@@ -91,9 +90,19 @@ pub fn status(snap: &Snapshot<'_>, name: &str, peer: &Version, now: UnixTime) ->
         Some(said) if (said, here.hash) < (ahead::claimed(peer.mtime), peer.hash) => Status::Take,
         // Nor does the peer take what is dated earlier here.
         Some(_) => Status::Same,
+        // It was here before, and gave way.
+        None if is_beyond(snap, name, &here, peer)? => Status::Same,
         // Of two that were made by clocks that were ahead, the later one stays.
         None => compare(&here, &Version { mtime: ahead::claimed(peer.mtime), ..*peer }),
     })
+}
+
+/// Whether a version that is dated too far ahead was heard of before, and what is here is later than it counted then.
+fn is_beyond(snap: &Snapshot<'_>, name: &str, here: &Version, peer: &Version) -> Result<bool, RepoError> {
+    let claimed = ahead::claimed(peer.mtime);
+    let counted = ahead::counted(snap, name, peer.hash.as_ref(), claimed)?;
+    let is_later = |counted: i64| (counted, peer.hash) <= (here.mtime, here.hash);
+    Ok(here.mtime < claimed && counted.is_some_and(is_later))
 }
 
 /// The same, where the peer's time is believed.
@@ -168,11 +177,32 @@ pub fn take_igot(tx: &Tx<'_>, igot: &UvIgot, now: UnixTime) -> Result<Status, Re
 
 /// A version of a peer as it is kept here.
 fn believed(tx: &Tx<'_>, name: &UvName, peer: &Version, now: UnixTime) -> Result<Version, RepoError> {
-    let version = Version { mtime: capped(peer.mtime, now), ..*peer };
-    if version != *peer {
-        ahead::note(tx, name.as_str(), &version, ahead::claimed(peer.mtime))?;
+    let latest = capped(peer.mtime, now);
+    if latest == peer.mtime {
+        return Ok(*peer);
     }
+    let (name, said) = (name.as_str(), ahead::claimed(peer.mtime));
+    let counted = ahead::counted(tx, name, peer.hash.as_ref(), said)?.unwrap_or(latest);
+    let here = find(tx, name)?.map(|here| here.version);
+    let mtime = match here {
+        // Else who has what is here would give it back.
+        Some(here)
+            if (counted, peer.hash) <= (here.mtime, here.hash) && is_kept_down(tx, name, &here, now)? =>
+        {
+            here.mtime.saturating_add(1)
+        }
+        _ => counted,
+    };
+    let version = Version { mtime, ..*peer };
+    ahead::forget(tx, latest)?;
+    ahead::count(tx, name, &version, said)?;
+    ahead::note(tx, name, &version, said)?;
     Ok(version)
+}
+
+/// Whether the time of what is here is one that peers believe, or nearly: it was not made here by a clock that was ahead.
+fn is_kept_down(snap: &Snapshot<'_>, name: &str, here: &Version, now: UnixTime) -> Result<bool, RepoError> {
+    Ok(capped(here.mtime, now) == here.mtime || ahead::said(snap, name, here)?.is_some())
 }
 
 /// Takes files from a peer, who must have the right to give them; says what became of each. Content that is not what

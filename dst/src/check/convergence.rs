@@ -79,6 +79,7 @@ pub fn check_files(peers: &[&Known], flows: &Flows) -> Result<(), Violation> {
         let is_behind = |(name, version): &(&String, &Version)| match peers[to].files.get(*name) {
             Some((_, None)) if version.1.is_none() && is_silent => false,
             Some(theirs) if theirs.1 == version.1 && is_ahead(version, theirs) => false,
+            Some(_) if version.0 > latest(to) && peers[to].gave_way(name, **version) => false,
             Some(theirs) if version.0 > latest(to) && peers[to].ahead.contains_key(*name) => {
                 (peers[to].ahead[*name], theirs.1) < (version.0, version.1)
             }

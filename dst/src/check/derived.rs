@@ -3,6 +3,9 @@
 //! other, is shown; leaves where a branch was withdrawn; of two statements about a tag the one that holds, and what
 //! of it shows in the timeline.
 //!
+//! What is shunned is taken off the list before a rebuild, which would drop it. Where a name is shunned that is known and not
+//! here, nothing is compared at all: see [`depend_on_shuns`].
+//!
 //! Both sides are made by the product's own linker, once step by step and once anew: what is compared is the order in
 //! which things come. That stock makes the same tables of the same artifacts, tests with real stock show (`tests/`).
 
@@ -42,6 +45,21 @@ pub fn check_unchanged(repo: &mut Repo, now: UnixTime) -> Result<(), Wrong> {
         None => Ok(()),
         Some(finding) => Err(Wrong::Finding(Box::new(finding))),
     }
+}
+
+/// The same of one that may shun something, as [`check_rebuild`] looks at it, and changes nothing either.
+pub fn check_apart(repo: &mut Repo, now: UnixTime) -> Result<(), Wrong> {
+    if !repo.is_held() {
+        let mut copy = repo.copy_in_memory()?;
+        shun_nothing(&mut copy)?;
+        return check_unchanged(&mut copy, now);
+    }
+    let execute = |repo: &mut Repo, sql| Ok::<_, RepoError>(repo.snapshot()?.conn().execute_batch(sql)?);
+    execute(repo, "SAVEPOINT apart")?;
+    let outcome = shun_nothing(repo).map_err(Wrong::from).and_then(|()| check_unchanged(repo, now));
+    execute(repo, "ROLLBACK TO apart; RELEASE apart")?;
+    repo.forget();
+    outcome
 }
 
 /// The same of one that may shun something. It shuns nothing afterwards: that would have a rebuild drop what is shunned.

@@ -41,7 +41,8 @@ pub enum Fault {
     Slow,
     /// Messages overtake each other.
     Reorder,
-    /// A peer dies in the midst of a half-round, or of what its user does, before one of its transactions is committed.
+    /// A peer dies in the midst of a half-round, or of what its user does: within one of its transactions, or just before or
+    /// after it is committed.
     CrashWithin,
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sync::SyncError;
 use xfer::ArtifactId;
 
-use super::exchange::unreasonable;
+use super::halves::unreasonable;
 use super::{Sim, broken};
 use crate::answer::Answer;
 use crate::check::completeness::{self, Client};

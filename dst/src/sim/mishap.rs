@@ -269,6 +269,9 @@ impl Sim {
 
     /// Says whether a peer dies here by chance.
     pub(super) fn may_crash(&mut self, site: Site, turn: Turn, at: usize) -> bool {
+        if self.died_at_commit(at) {
+            return true;
+        }
         let crashes = self.hits(site, turn);
         if crashes {
             let pause = self.dice(&format!("pause at {site:?}"), turn).between(100, 10_000);

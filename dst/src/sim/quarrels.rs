@@ -10,7 +10,7 @@ use crate::dice::{Dice, Ratio, Turn};
 use crate::feature::Feature;
 use crate::model::Violation;
 use crate::node::{Power, Stage};
-use crate::plan::{Fault, Level};
+use crate::plan::{Edition, Fault, Level};
 use crate::queue::Moment;
 use crate::script::Item;
 use crate::work::rows::{self, Scribe};
@@ -58,10 +58,10 @@ impl Sim {
             return Ok(());
         }
         let mut quarrel = Quarrel::draw(number, has_tables, &mut self.dice("kind of quarrel", number));
-        if quarrel.table.is_none() && self.nodes.len() > 2 {
-            // Where others pass them on, two versions that are dated far ahead take each other's place until their time is near.
+        if quarrel.table.is_none() && self.nodes.len() > 2 && self.plan.edition < Edition::Fourth {
             quarrel.ahead = [0, 0];
         }
+        let ends = if quarrel.table.is_none() { self.far_apart(number, ends) } else { ends };
         if self.plan.level != Level::Calm && self.parts(number) {
             self.tell(&format!("peers {} and {} are parted", ends[0], ends[1]));
             self.switch(Fault::LinkDown, edge, |down| down + 1);
@@ -78,6 +78,16 @@ impl Sim {
             self.take_part(&quarrel, side, at)?;
         }
         Ok(())
+    }
+
+    /// Those who write the same file: in half of the larger runs others may be between them.
+    fn far_apart(&self, number: u64, ends: [usize; 2]) -> [usize; 2] {
+        let mut dice = self.dice("far end of a quarrel", number);
+        let other = dice.place(self.nodes.len());
+        let node = &self.nodes[other];
+        let can = node.power == Power::On && node.stage == Stage::Whole && node.stock.is_none();
+        let may = self.plan.edition >= Edition::Fourth && dice.hits(Ratio::new(1, 2));
+        if may && can && !ends.contains(&other) { [ends[0], other] } else { ends }
     }
 
     fn take_part(&mut self, quarrel: &Quarrel, side: usize, at: usize) -> Result<(), Violation> {

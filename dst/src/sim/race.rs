@@ -1,7 +1,8 @@
 //! Races: two sessions of one client pull the same at once, an artifact a round, and either is behind the other one now and
 //! then.
 
-use super::{Event, Sim, TWINS};
+use super::event::TWINS;
+use super::{Event, Sim};
 use crate::model::Violation;
 use crate::node::{Power, Stage};
 use crate::queue::Moment;

@@ -56,6 +56,7 @@ impl Sim {
         convergence::check(&known, &self.flows())?;
         self.check_aside()?;
         self.check_locks_end()?;
+        self.outlive_dates()?;
         self.check_contents()?;
         // What is shunned is let go of here.
         self.check_tables()
@@ -78,8 +79,10 @@ impl Sim {
         let stock = self.plan.stock.iter().flatten().count();
         // Where peers ask each other in a circle each time that a row gives way to another user's is another wave.
         let verdicts = if self.has_rivals() { VERDICTS as usize } else { 0 };
+        // What is dated too far ahead counts as of another time at each peer, and each of these may take the place of others.
+        let ahead = self.files_ahead() * self.nodes.len();
         // In the last pass nothing moves.
-        longest * (news + clusters + 2 * stock + verdicts) + stock + 1
+        longest * (news + clusters + 2 * stock + verdicts + ahead) + stock + 1
     }
 
     /// Whether a row is here one user's and there another's.
@@ -99,7 +102,7 @@ impl Sim {
         self.nodes.iter().map(turns).max().unwrap_or(0)
     }
 
-    fn converge(&mut self) -> Result<(), Violation> {
+    pub(super) fn converge(&mut self) -> Result<(), Violation> {
         let (bound, mut pass, mut still, mut moved) = (self.bound(), 0, 0, 0);
         // Each time that something comes because its turn was there, as much may follow as at first. It comes to each peer
         // once.
@@ -196,7 +199,9 @@ impl Sim {
         talk.stock = self.stock_session(&talk, turn);
         self.tell(&format!("{} of {} with {}", talk.name(), edge.client, edge.server));
         let tables = |at: usize| &self.nodes[at].beside.tables;
-        let gap = Gap::between(tables(edge.client), tables(edge.server));
+        // Who is like stock has none.
+        let theirs = if self.is_stock(edge.server) { edge.client } else { edge.server };
+        let gap = Gap::between(tables(edge.client), tables(theirs));
         let private = self.nodes[edge.client].known.private.clone();
         let (mut bytes, mut rounds) = (0, 0);
         loop {
@@ -269,7 +274,7 @@ impl Sim {
     }
 
     /// Which way things go while nothing fails.
-    fn flows(&self) -> Flows {
+    pub(super) fn flows(&self) -> Flows {
         let latest = self.nodes.iter().map(|node| node.time(self.passed).seconds() + FUTURE_SECONDS);
         let mut flows = Flows { latest: latest.collect(), ..Flows::default() };
         let is_used = |at: &usize| !self.plan.unused.contains(at) && !self.tripping.contains(at);

@@ -18,7 +18,7 @@ use crate::feature::Feature;
 use crate::meant::RowMeant;
 use crate::model::Violation;
 use crate::node::{Power, Stage, name};
-use crate::plan::Login;
+use crate::plan::{Edge, Login};
 use crate::queue::Moment;
 use crate::rights::{Letters, Right};
 use crate::script::Item;
@@ -93,14 +93,15 @@ impl Sim {
         if !self.side.is_settled {
             self.add_configuration(turn, edge, options);
         }
-        if !self.plan.features.contains(&Feature::Locks) {
+        // A server like stock is asked for tables, and knows none; of locks its model knows nothing.
+        let Edge { client, server, .. } = self.plan.edges[edge];
+        if !self.plan.features.contains(&Feature::Locks) || self.is_stock(client) || self.is_stock(server) {
             return Ok(());
         }
         options.ci_lock = self.side.claim.take();
         if options.ci_lock.is_some() || self.side.is_settled {
             return Ok(());
         }
-        let client = self.plan.edges[edge].client;
         let mut dice = self.dice("lock", turn);
         let checkout = checkout(client, dice.below(2));
         match dice.below(4) {
@@ -132,7 +133,10 @@ impl Sim {
             let locks = &self.nodes[server].beside.locks;
             // One from the future is as old as it is ahead.
             let is_ahead = locks.held.values().any(|lock| lock.since > time);
-            let unfit = self.plan.unused.contains(&at) || self.login(&self.plan.edges[at]) == Login::Wrong;
+            let unfit = self.is_stock(client)
+                || self.is_stock(server)
+                || self.plan.unused.contains(&at)
+                || self.login(&self.plan.edges[at]) == Login::Wrong;
             if unfit || is_ahead || !letters.allow(Right::Write) || self.nodes[client].stage == Stage::Unborn
             {
                 continue;
@@ -158,7 +162,8 @@ impl Sim {
 
     /// A user does something.
     pub(super) fn act_aside(&mut self, feature: Feature, at: usize, number: u64) -> Result<(), Violation> {
-        if self.nodes[at].power == Power::Off || self.nodes[at].stage == Stage::Unborn {
+        let is_away = self.nodes[at].power == Power::Off || self.nodes[at].stage == Stage::Unborn;
+        if is_away || self.is_stock(at) {
             return Ok(());
         }
         self.done.insert(Item::Action(number));
@@ -318,6 +323,9 @@ impl Sim {
             return Ok(());
         }
         let edge = self.plan.edges[at].clone();
+        if self.is_stock(edge.client) || self.is_stock(edge.server) {
+            return Ok(());
+        }
         let contested = contested(&mut self.nodes[edge.client].repo, VERDICTS).map_err(broken)?;
         let (client, server) = (&self.nodes[edge.client], &self.nodes[edge.server]);
         let is_unborn = client.stage == Stage::Unborn || server.stage == Stage::Unborn;

@@ -8,9 +8,10 @@ use repo::RepoError;
 use super::{Sim, broken};
 use crate::check::content::Maker;
 use crate::check::tables::Cause;
+use crate::death::{MINES, MORE_MINES, MOST_MINES, Side, TRIPPED, Trap};
 use crate::dice::Turn;
 use crate::model::Violation;
-use crate::node::{MINES, MORE_MINES, MOST_MINES, TRIPPED, name};
+use crate::node::name;
 use crate::plan::Edition;
 use crate::rare::Rare;
 use crate::site::Site;
@@ -82,6 +83,12 @@ impl Sim {
     /// Perhaps lets a peer die in the half-round, or the work, that follows. Says whether [`Sim::disarm`] has to follow.
     pub(super) fn arm(&mut self, at: usize) -> Result<bool, Violation> {
         let turn = self.half_round(at);
+        self.nodes[at].sprung();
+        if self.plan.edition >= Edition::Fourth && self.hits(Site::CrashAtCommit, turn) {
+            let mut dice = self.dice("death at a commit", turn);
+            let trap = Trap::new(*dice.pick(&[1, 1, 1, 2]), *dice.pick(&[Side::Before, Side::After]));
+            return self.nodes[at].lay(trap).map(|()| true).map_err(broken);
+        }
         if !self.hits(Site::CrashWithin, turn) {
             return Ok(false);
         }
@@ -101,20 +108,38 @@ impl Sim {
     /// Whether a half-round, or the work of a user, failed since the peer died. What was committed before that is looked
     /// at.
     pub(super) fn dies_of(&mut self, at: usize, error: &RepoError, maker: Maker) -> Result<bool, Violation> {
-        if !error.to_string().contains(TRIPPED) {
+        let trap = self.nodes[at].sprung();
+        if trap.is_none() && !error.to_string().contains(TRIPPED) {
             return Ok(false);
+        }
+        if trap.as_ref().is_some_and(|trap| trap.commits() == 0) {
+            self.unchanged(at)?;
+            self.unchanged_aside(at)?;
         }
         self.audit(at, maker)?;
         if maker == Maker::User {
             self.audit_aside(at, Cause::User(&name(at)))?;
         }
-        self.census.note(match maker {
-            Maker::User => "died at work",
-            Maker::Peer => "died in a half-round",
+        self.census.note(match (&trap, maker) {
+            (Some(trap), _) => trap.name(),
+            (None, Maker::User) => "died at work",
+            (None, Maker::Peer) => "died in a half-round",
         });
+        self.die(at);
+        Ok(true)
+    }
+
+    /// Whether a peer died at a commit, and all that it did until then went well.
+    pub(super) fn died_at_commit(&mut self, at: usize) -> bool {
+        let Some(trap) = self.nodes[at].sprung() else { return false };
+        self.census.note(trap.name());
+        self.die(at);
+        true
+    }
+
+    fn die(&mut self, at: usize) {
         self.tell(&format!("peer {at} dies in the midst of it"));
         let pause = self.dice("pause after a half-round", self.half_round(at)).between(100, 10_000);
         self.crash(at, pause);
-        Ok(true)
     }
 }

@@ -340,3 +340,39 @@ fn a_change_made_here_by_a_clock_that_is_ahead_too_gives_way_to_later_ones_only(
         });
     }
 }
+
+/// Tells one repository what the other has of the file, as in a session that moves files both ways; says whether it took it.
+fn tell(from: &Tx<'_>, to: &Tx<'_>, now: UnixTime) -> bool {
+    let Some(entry) = find(from, "a").unwrap() else { return false };
+    let Version { mtime, hash } = entry.version;
+    let content = content(from, "a").unwrap();
+    let flags = if hash.is_none() { UvFile::DELETED } else { 0 };
+    let file = UvFile { name: name("a"), mtime, hash, size: entry.size as u32, flags, content };
+    let before = find(to, "a").unwrap();
+    take_file(to, &file, now).unwrap();
+    find(to, "a").unwrap() != before
+}
+
+#[test]
+fn versions_dated_far_ahead_come_to_rest_between_their_makers_and_are_one_when_their_time_comes() {
+    let soon = NOW.seconds() + 3 * FUTURE_SECONDS;
+    for dates in [[soon, soon], [soon, soon + 20], [soon + 20, soon], [soon, soon + FUTURE_SECONDS]] {
+        // Each tells those beside it.
+        let mut repos: [Repo; 5] = std::array::from_fn(|_| repo());
+        let peers: Vec<Tx<'_>> = repos.iter_mut().map(|repo| repo.begin().unwrap()).collect();
+        put(&peers[0], &name("a"), b"1", at(dates[0])).unwrap();
+        put(&peers[4], &name("a"), b"2", at(dates[1])).unwrap();
+        let pass = |seconds: i64| {
+            let ways = (0..4).flat_map(|peer| [(peer, peer + 1), (peer + 1, peer)]);
+            ways.filter(|&(from, to)| tell(&peers[from], &peers[to], at(seconds))).count()
+        };
+        let moved: Vec<usize> = (0..40).map(|round| pass(NOW.seconds() + 7 * round)).collect();
+        assert_eq!(moved[20..], [0; 20], "{dates:?}: {moved:?}");
+        let late = soon + 9 * FUTURE_SECONDS;
+        for round in 0..4 {
+            pass(late + round);
+        }
+        let all: Vec<_> = peers.iter().map(|peer| find(peer, "a").unwrap().unwrap().version).collect();
+        assert!(all.iter().all(|version| version == &all[0]), "{dates:?}: {all:?}");
+    }
+}

@@ -1,0 +1,77 @@
+//! Looking at a repository after each commit.
+
+use repo::RepoError;
+
+use super::{Sim, broken};
+use crate::check::content::{self, Maker};
+use crate::check::rights::Came;
+use crate::check::{clusters, derived, kept, private, shunned};
+use crate::dice::{Ratio, Turn};
+use crate::model::Violation;
+use crate::node::Node;
+use crate::plan::Level;
+
+impl Sim {
+    /// Whether a failure of a repository is one that a fault made: its own disk is full at this moment.
+    pub(super) fn is_excused(&mut self, at: usize, error: &RepoError) -> bool {
+        let is_excused = matches!(error, RepoError::DiskFull { .. }) && self.nodes[at].is_disk_full();
+        if is_excused {
+            self.census.note("no room to write");
+        }
+        is_excused
+    }
+
+    /// Looks at a repository after a commit. Gives what came from elsewhere.
+    pub(super) fn audit(&mut self, at: usize, maker: Maker) -> Result<Came, Violation> {
+        let Some(before) = self.nodes[at].look().map_err(broken)? else { return Ok(Came::default()) };
+        if self.is_stock(at) {
+            return self.audit_stock(at, &before, maker);
+        }
+        let Self { nodes, model, meant, .. } = self;
+        let node = &mut nodes[at];
+        let place = |violation: Violation| violation.at(at);
+        let Node { repo, known, .. } = node;
+        let artifacts = content::check(repo, &before, known, maker, meant, model).map_err(place)?;
+        kept::check(&before, known).map_err(place)?;
+        shunned::check(&before, known).map_err(place)?;
+        private::check(known, model).map_err(place)?;
+        clusters::check(known, model).map_err(place)?;
+        let came = Came::between(&before, known, artifacts);
+        self.audit_derived(at)?;
+        Ok(came)
+    }
+
+    /// After some commits derived tables are compared with a rebuild: it takes longer than all the rest. Those are drawn among
+    /// all after which they can be compared.
+    pub(super) fn audit_derived(&mut self, at: usize) -> Result<(), Violation> {
+        let Node { known, commits, .. } = &self.nodes[at];
+        if derived::depend_on_shuns(known) {
+            return Ok(());
+        }
+        let chance = Ratio::new(1, if self.plan.level == Level::Calm { 192 } else { 24 });
+        let turn = Turn { number: *commits, part: at as u64, copy: 0 };
+        if !self.dice("derived after a commit", turn).hits(chance) {
+            return Ok(());
+        }
+        let (time, shuns) = (self.nodes[at].time(self.now), !known.shunned.is_empty());
+        self.census.note(if shuns {
+            "compared with a rebuild without shuns"
+        } else {
+            "compared with a rebuild"
+        });
+        let repo = &mut self.nodes[at].repo;
+        let outcome =
+            if shuns { derived::check_apart(repo, time) } else { derived::check_unchanged(repo, time) };
+        match outcome {
+            Err(derived::Wrong::Failed(error)) if self.is_excused(at, &error) => Ok(()),
+            outcome => outcome.map_err(|wrong| Violation::new("derived", format!("peer {at}: {wrong}"))),
+        }
+    }
+
+    /// A half-round that failed changed nothing.
+    pub(super) fn unchanged(&mut self, at: usize) -> Result<(), Violation> {
+        let Some(before) = self.nodes[at].look().map_err(broken)? else { return Ok(()) };
+        let what = before.difference(&self.nodes[at].known);
+        Err(Violation::new("atomic", format!("peer {at}: a transaction that failed changed what is {what}")))
+    }
+}

@@ -1,0 +1,65 @@
+//! What runs come to.
+
+use std::collections::BTreeSet;
+
+use crate::census::Census;
+use crate::model::Violation;
+use crate::plan::{Level, Plan};
+use crate::script::Item;
+use crate::trace::Trace;
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// The level.
+    pub level: Level,
+    /// The first rule that was broken.
+    pub violation: Option<Violation>,
+    /// What happened.
+    pub trace: Trace,
+    /// What there was.
+    pub tally: Tally,
+    /// What work there was.
+    pub census: Census,
+    /// What was decided beforehand.
+    pub plan: Plan,
+    /// What happened that can be left out, beside what is in the plan.
+    pub done: BTreeSet<Item>,
+}
+
+/// How much happened in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Sessions that ended well.
+    pub succeeded: u64,
+    /// Sessions that ended otherwise.
+    pub failed: u64,
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Artifacts that were made.
+    pub artifacts: u64,
+    /// Clusters among them.
+    pub clusters: u64,
+    /// Faults that struck.
+    pub faults: u64,
+    /// Rare choices that peers took.
+    pub choices: u64,
+    /// Messages that peers like stock took in.
+    pub stock: u64,
+}
+
+impl Tally {
+    /// Adds what another run had.
+    pub fn add(&mut self, other: &Self) {
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+        self.requests += other.requests;
+        self.artifacts += other.artifacts;
+        self.clusters += other.clusters;
+        self.faults += other.faults;
+        self.choices += other.choices;
+        self.stock += other.stock;
+    }
+}
