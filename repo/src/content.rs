@@ -1,6 +1,7 @@
 //! The bytes of artifacts.
 
 mod circle;
+mod packing;
 mod store;
 mod together;
 
@@ -12,8 +13,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, params};
 use xfer::ArtifactId;
 
+pub use self::packing::{Packed, packed_ahead};
 pub(crate) use self::store::rcvid;
-pub use self::store::{add, name, put};
+pub use self::store::{add, name, put, put_packed};
 pub use self::together::{Shown, Visit, together};
 use crate::blob::{self, PHANTOM_SIZE};
 use crate::zlib::FrameError;

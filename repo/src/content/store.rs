@@ -7,7 +7,9 @@ use xfer::ArtifactId;
 use xfer::card::Privacy;
 use xfer::hash::{sha1, sha3_256};
 
-use super::{Incoming, Stored, apply, circle, delta_children, delta_source, get, size, stored_frame, unpack};
+use super::{
+    Incoming, Packed, Stored, apply, circle, delta_children, delta_source, get, size, stored_frame, unpack,
+};
 use crate::blob::{self, Hex};
 use crate::config::{self, HashPolicy};
 use crate::ingest::unsettled::{self, Written};
@@ -22,6 +24,17 @@ pub fn put(
     tx: &Tx<'_>,
     id: &ArtifactId,
     incoming: &Incoming<'_>,
+    privacy: Privacy,
+) -> Result<Stored, RepoError> {
+    put_packed(tx, id, incoming, None, privacy)
+}
+
+/// The same, for an artifact or delta whose stored form was made already.
+pub fn put_packed(
+    tx: &Tx<'_>,
+    id: &ArtifactId,
+    incoming: &Incoming<'_>,
+    packed: Option<Packed>,
     privacy: Privacy,
 ) -> Result<Stored, RepoError> {
     if shun::contains(tx, id)? || refused_by_policy(tx, id)? {
@@ -57,7 +70,7 @@ pub fn put(
     {
         return Ok(Stored::Circular(earlier));
     }
-    let form = Form::of(tx, id, incoming, privacy)?;
+    let form = Form::of(tx, id, incoming, packed, privacy)?;
     let rid = write(tx, id, &form, &target, privacy)?;
     match form.source {
         Some(source) if root_is_phantom(tx, source)? => {
@@ -139,10 +152,11 @@ impl Form {
         tx: &Tx<'_>,
         id: &ArtifactId,
         incoming: &Incoming<'_>,
+        packed: Option<Packed>,
         privacy: Privacy,
     ) -> Result<Self, RepoError> {
         match *incoming {
-            Incoming::Whole(content) => Self::whole(tx, id, content),
+            Incoming::Whole(content) => Self::whole(tx, id, content, packed),
             Incoming::Delta { source, delta } => {
                 let source = source_rid(tx, id, source, privacy)?;
                 if is_too_deep(tx, source)? || must_expand(tx, source, privacy)? {
@@ -152,7 +166,7 @@ impl Form {
                 delta::check(delta, limit).map_err(|reason| RepoError::BadDelta { id: *id, reason })?;
                 let size =
                     delta::target_size(delta).map_err(|reason| RepoError::BadDelta { id: *id, reason })?;
-                let frame = tx.memory().borrow_mut().codec.pack(delta).into();
+                let frame = frame(tx, delta, packed);
                 Ok(Self { source: Some(source), frame, size: size as i64, kept: Kept::ByNobody })
             }
             Incoming::Frame { source: None, frame, size } => {
@@ -174,13 +188,17 @@ impl Form {
         }
     }
 
-    fn whole(tx: &Tx<'_>, id: &ArtifactId, content: &[u8]) -> Result<Self, RepoError> {
-        let mut memory = tx.memory().borrow_mut();
-        let limit = memory.limits.artifact_bytes;
+    fn whole(
+        tx: &Tx<'_>,
+        id: &ArtifactId,
+        content: &[u8],
+        packed: Option<Packed>,
+    ) -> Result<Self, RepoError> {
+        let limit = tx.memory().borrow().limits.artifact_bytes;
         if content.len() > limit {
             return Err(RepoError::TooLarge { id: *id, size: content.len(), limit });
         }
-        let (frame, size) = (memory.codec.pack(content).into(), content.len() as i64);
+        let (frame, size) = (frame(tx, content, packed), content.len() as i64);
         Ok(Self { source: None, frame, size, kept: Kept::ByNobody })
     }
 
@@ -205,8 +223,13 @@ impl Form {
     fn expanded(tx: &Tx<'_>, id: &ArtifactId, source: Rid, delta: &[u8]) -> Result<Self, RepoError> {
         let source = get(tx, source)?;
         let content = apply(tx, id, &source, delta)?;
-        Self::whole(tx, id, &content)
+        Self::whole(tx, id, &content, None)
     }
+}
+
+/// The stored form of some bytes, made now if it was not.
+fn frame(tx: &Tx<'_>, plain: &[u8], packed: Option<Packed>) -> Bytes {
+    packed.map_or_else(|| tx.memory().borrow_mut().codec.pack(plain).into(), |Packed(frame)| frame)
 }
 
 /// The rid of a delta source, which becomes a phantom if it was unknown: even a shunned one, for which the

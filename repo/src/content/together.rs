@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use super::get;
+use crate::ingest::crew::{self, Crew};
 use crate::ingest::forest::Forest;
 use crate::ingest::walk::Walk;
 use crate::{RepoError, Rid, Snapshot};
@@ -47,7 +48,20 @@ pub fn together(
         needed.remove(&rid);
     }
     let forest = Forest::above(snap, &needed, MOST_NODES)?;
-    let mut walk = Walk::through(snap, &forest);
+    let threads = snap.memory().borrow().limits.threads;
+    crew::with_crew(threads, forest.bytes(), |crew| walk(snap, &forest, crew, &needed, &mut meeting, visit))
+}
+
+/// Expands a forest, and shows what of it is `needed` to those who meet.
+fn walk(
+    snap: &Snapshot<'_>,
+    forest: &Forest,
+    crew: &Crew,
+    needed: &BTreeSet<Rid>,
+    meeting: &mut Meeting<'_>,
+    visit: &mut Visit<'_>,
+) -> Result<(), RepoError> {
+    let mut walk = Walk::helped(snap, forest, crew);
     while visit(None)?.is_continue()
         && let Some((index, content)) = walk.step(snap)?
     {

@@ -16,9 +16,10 @@ pub(super) fn arrived(
 ) -> Result<(), RepoError> {
     linker.clusters.insert(rid);
     let any_private = private::any(tx)?;
+    let mut announced = tx.conn().prepare_cached("DELETE FROM unclustered WHERE rid=?1")?;
     for member in members {
         if let Some(member) = blob::rid_or_phantom(tx, member, Privacy::Public)? {
-            tx.conn().prepare_cached("DELETE FROM unclustered WHERE rid=?1")?.execute([member])?;
+            announced.execute([member])?;
             if any_private && private::contains(tx, member)? {
                 private::note_listed(tx, member)?;
             }

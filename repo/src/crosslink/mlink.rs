@@ -13,6 +13,7 @@ use xfer::card::Privacy;
 
 use super::changes::{self, Change, Tree};
 use super::listing::{Listing, Listings};
+use crate::ingest::crew::{self, Crew};
 use crate::ingest::forest::Forest;
 use crate::ingest::walk::Walk;
 use crate::{RepoError, Rid, Tx, blob, private, tag};
@@ -92,7 +93,19 @@ impl FileLinks {
             }
         }
         let forest = Forest::above(tx, &compared.keys().copied().collect(), usize::MAX)?;
-        let mut walk = Walk::through(tx, &forest);
+        let threads = tx.memory().borrow().limits.threads;
+        crew::with_crew(threads, forest.bytes(), |crew| self.pass_through(tx, &forest, crew, &compared))
+    }
+
+    /// Expands a forest, and links what is `compared` with each list in it as the list comes by.
+    fn pass_through(
+        &mut self,
+        tx: &Tx<'_>,
+        forest: &Forest,
+        crew: &Crew,
+        compared: &BTreeMap<Rid, Vec<Rid>>,
+    ) -> Result<(), RepoError> {
+        let mut walk = Walk::helped(tx, forest, crew);
         while let Some((index, expanded)) = walk.step(tx)? {
             let rid = forest.node(index).rid;
             let Ok(content) = expanded else {

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use repo::content::{self, Incoming, Stored};
+use bytes::Bytes;
+use repo::content::{self, Incoming, Packed, Stored};
 use repo::error::Fault;
 use repo::ingest::{self, Settled};
 use repo::wanted::Hope;
@@ -44,11 +45,15 @@ pub(crate) fn store(
 ) -> Result<Intake, SyncError> {
     let mut intake = Intake::default();
     let mut late = BTreeMap::<ArtifactId, Vec<&FileCard>>::new();
-    for file in files.iter().filter(|file| file.privacy <= deepest) {
-        if let Some(source) = intake.take(tx, file, &is_older)? {
+    let files: Vec<&FileCard> = files.iter().copied().filter(|file| file.privacy <= deepest).collect();
+    let plain = files.iter().map(|file| plain(tx, file)).collect::<Result<Vec<_>, _>>()?;
+    content::packed_ahead(tx, &plain, |place, packed| {
+        let file = files[place];
+        if let Some(source) = intake.take(tx, file, packed, &is_older)? {
             late.entry(source).or_default().push(file);
         }
-    }
+        Ok::<_, SyncError>(())
+    })?;
     intake.take_late(tx, late, &is_older)?;
     intake.settled = ingest::settle(tx, now).map_err(blame)?;
     Ok(intake)
@@ -60,9 +65,10 @@ impl Intake {
         &mut self,
         tx: &Tx<'_>,
         file: &FileCard,
+        packed: Option<Packed>,
         is_older: impl Fn(&ArtifactId) -> bool,
     ) -> Result<Option<ArtifactId>, SyncError> {
-        match content::put(tx, &file.id, &incoming(file), file.privacy).map_err(blame)? {
+        match content::put_packed(tx, &file.id, &incoming(file), packed, file.privacy).map_err(blame)? {
             stored @ (Stored::Accepted(_) | Stored::Dangling(_)) => {
                 self.new += 1;
                 self.bytes += payload_bytes(&file.payload);
@@ -101,7 +107,7 @@ impl Intake {
         }
         while let Some(source) = here.pop() {
             for file in late.remove(&source).unwrap_or_default() {
-                if self.take(tx, file, &is_older)?.is_none() && is_held(&file.id)? {
+                if self.take(tx, file, None, &is_older)?.is_none() && is_held(&file.id)? {
                     here.push(file.id);
                 }
             }
@@ -302,6 +308,15 @@ fn incoming(file: &FileCard) -> Incoming<'_> {
             Incoming::Frame { source: source.as_ref(), frame: bytes, size: *size }
         }
     }
+}
+
+/// What of a file has to be packed to be stored: nothing if it came packed, or is here already.
+fn plain(snap: &Snapshot<'_>, file: &FileCard) -> Result<Option<Bytes>, RepoError> {
+    let Payload::Plain(bytes) = &file.payload else { return Ok(None) };
+    Ok(match blob::presence(snap, &file.id)? {
+        Presence::Unknown | Presence::Phantom(_) => Some(bytes.clone()),
+        Presence::Dangling(_) | Presence::Held(_) => None,
+    })
 }
 
 fn payload_bytes(payload: &Payload) -> u64 {
