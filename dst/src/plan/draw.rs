@@ -88,6 +88,9 @@ impl Plan {
             plan.draw_race();
             plan.draw_loss();
         }
+        if edition >= Edition::Fourth {
+            plan.draw_files();
+        }
         // Records of users and settings decide what peers may do: of who is like stock nobody reads them. Tables and locks are
         // kept by all others. Nor does stock say what it withholds, so that who asks it for one artifact at a time
         // would ask for the same for ever.
@@ -119,6 +122,20 @@ impl Plan {
         let dice = &mut Dice::of(self.seed, "quarrels", 0);
         let chance = if self.level == Level::Calm { Ratio::new(1, 12) } else { Ratio::new(1, 2) };
         self.quarrels = if dice.hits(chance) { dice.between(1, 3) } else { 0 };
+    }
+
+    /// In some of the larger runs with quarrels files without history go over every edge, most of them both ways.
+    fn draw_files(&mut self) {
+        let may = self.quarrels > 0 && self.births.len() > 3;
+        if !may || !Dice::of(self.seed, "files everywhere", 0).hits(Ratio::new(1, 3)) {
+            return;
+        }
+        for edge in &mut self.edges {
+            edge.unversioned = true;
+            if edge.login == Login::Password && edge.letters == "gio" {
+                edge.letters = "gioy";
+            }
+        }
     }
 
     /// Where two sessions at once are a fault that is on, some servers have room for one artifact a reply.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use repo::unversioned::FUTURE_SECONDS;
+use repo::{RepoError, config, partial};
 use sync::schedule::Outcome;
 use sync::{Cx, Guard, Limits, NoGuard, Progress, SyncError, handle_sync, reply_content_type};
 use xfer::body::{Body, pack, unpack};
@@ -19,9 +20,10 @@ use crate::check::wire::{Leave, Sending};
 use crate::check::{budget, configuration, events, preview, rights};
 use crate::known;
 use crate::model::Violation;
+use crate::node::Stage;
 use crate::rare::Rare;
 use crate::rights::Right;
-use crate::talk::{Soundness, Talk};
+use crate::talk::{Kind, Soundness, Talk};
 use crate::watch::Watch;
 
 impl Sim {
@@ -258,7 +260,12 @@ impl Sim {
                 self.succeeded(talk)?;
                 Ok(Some(Progress::Done))
             }
-            Err(SyncError::Repo(error)) if self.dies_of(client, &error, Maker::Peer)? => Ok(None),
+            Err(SyncError::Repo(error)) if self.dies_of(client, &error, Maker::Peer)? => {
+                if talk.kind == Kind::Clone {
+                    self.keep_whole_clone(client).map_err(super::broken)?;
+                }
+                Ok(None)
+            }
             Err(error) => {
                 talk.end = match error {
                     SyncError::Refused(_) | SyncError::PasswordNeeded(_) => Outcome::Refused,
@@ -268,6 +275,21 @@ impl Sim {
                 self.failed(talk, &error).map(|()| None)
             }
         }
+    }
+
+    /// A clone that was whole when its peer died is taken for what it is when somebody clones there again.
+    fn keep_whole_clone(&mut self, at: usize) -> Result<(), RepoError> {
+        let node = &mut self.nodes[at];
+        let snap = node.repo.snapshot()?;
+        let knows_project = config::project_code(&snap)?.is_some_and(|code| !code.is_empty());
+        if node.stage == Stage::Whole || !knows_project || partial::load(&snap)?.is_some() {
+            return Ok(());
+        }
+        drop(snap);
+        node.stage = Stage::Whole;
+        node.commits += 1;
+        node.found(&self.plan, at)?;
+        self.look_aside(at).map(drop)
     }
 
     /// What the server dates as of a time that is too far ahead counts as of an earlier one, unless what is here is of one

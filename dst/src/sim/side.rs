@@ -237,7 +237,7 @@ impl Sim {
     }
 
     /// Whether something changed since it was looked at last; then it is looked at again.
-    fn look_aside(&mut self, at: usize) -> Result<Option<Beside>, RepoError> {
+    pub(super) fn look_aside(&mut self, at: usize) -> Result<Option<Beside>, RepoError> {
         if self.plan.features.is_empty() {
             return Ok(None);
         }
