@@ -15,7 +15,8 @@
 //!   stock                  peers that are not Frond's code, and strict
 //!   talk, watch            a session; its events
 //!   sim                    a run: exchange (rounds), mishap (faults), settle (the end without faults), configuring and
-//!                          rivals (users who change settings, other users, rows that are under way)
+//!                          rivals (users who change settings, other users, rows that are under way), disfavour (stock
+//!                          shuns what is about to come)
 //!   check                  what must always be true, a file a rule
 //! ```
 //!

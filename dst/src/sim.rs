@@ -4,6 +4,7 @@ mod bounds;
 mod configuring;
 mod daemon;
 mod damage;
+mod disfavour;
 mod ending;
 mod exchange;
 mod forgery;
@@ -503,6 +504,7 @@ impl Sim {
             count: number,
             large: 0,
             dice: &mut dice,
+            edition: self.plan.edition,
             census: &mut self.census,
             meant: &mut Meant::default(),
         };
@@ -567,6 +569,7 @@ impl Sim {
             count: number,
             large,
             dice: &mut dice,
+            edition: self.plan.edition,
             census: &mut self.census,
             meant: &mut self.meant,
         };
