@@ -4,6 +4,7 @@
 use xfer::hash;
 
 use super::Sim;
+use crate::check::content::Maker;
 use crate::dice::Ratio;
 use crate::model::Violation;
 use crate::node::{Power, Stage};
@@ -46,6 +47,6 @@ impl Sim {
         store.shunned.insert(id);
         self.census.note("shun of stock before it comes");
         self.tell(&format!("peer {at}, like stock, shuns {} before it comes", id.short()));
-        Ok(true)
+        self.audit(at, Maker::User).map(|_| true)
     }
 }
