@@ -51,7 +51,8 @@ fn first_seed() -> u64 {
     *FIRST.get_or_init(|| {
         let first = number("CHAOS_SEED").unwrap_or_else(fresh_seed);
         // Not by a macro, whose output is shown of tests that fail only.
-        writeln!(std::io::stderr(), "again: {}", command(first, "")).unwrap();
+        let mut stderr = std::io::stderr().lock();
+        writeln!(stderr, "again: {}", command(first, "")).unwrap();
         first
     })
 }
