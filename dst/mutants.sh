@@ -3,9 +3,11 @@
 # usage: dst/mutants.sh [NAME...]: all of them, or those named; --list: their names, if each finds its line.
 # A table on stdout: the mutant, the rule that found it, level, seed, runs and seconds. Found is what breaks a rule in a
 # run that breaks none without the mutant, and what does not end in a run that ends without it. What no soak finds in its
-# time is looked for in the seeds that are kept (dst/seeds.txt): the runs are how many of them were tried then. The exit status is 0 if
-# each was found, 1 if one was not, 2 if they cannot be tried: a line that one changes is gone, the copy does not compile,
-# or the simulator ends otherwise than it says.
+# time is looked for in the seeds that are kept (dst/seeds.txt): the runs are how many of them were tried then. Those that a soak
+# found and those that a kept seed alone did are counted apart. The exit status is 0 if a soak found each but the excused ones
+# below, 1 if not, 2 if they cannot be tried: a line that one changes is gone, the copy does not compile, or the simulator ends
+# otherwise than it says. The first find that ends by itself is shrunk to a script, which has to break the same rule again with
+# the mutant, and none without.
 #
 # All are compiled at once, each behind a condition that holds if FROND_MUTANT names it. So it takes one compilation.
 #
@@ -58,10 +60,6 @@ pub fn mutant(name: &str) -> bool {
 END
 }
 
-# Three that a minute of soaking does not find are not here, and tests find them: that what stock did not come to ask for counts as sent
-# (what_stock_did_not_come_to_ask_for_does_not_count_as_sent); that a row may change hands without end
-# (t1_what_a_server_decided_stays_though_an_administrator_asks_its_client); that a full disk is told as a table that is not there
-# (a_disk_that_is_full_is_told_as_such_wherever_it_fills).
 put_in() {
     mutant sent-before-the-reply sync/src/session/push.rs \
         's/^ *stats\.files_sent = cards\.len() as u64;/if MUTANT { for file in \&self.request.files { self.sent.insert(file.id, file.form); } }\n&/'
@@ -169,6 +167,17 @@ put_in() {
         's/Some(_) if self\.listed\.contains(&part)/Some(_) if !MUTANT \&\& self.listed.contains(\&part)/'
     mutant search-for-rows-given-up sync/src/tables/client.rs \
         's/> IDLE_ROUNDS + self\.most/> IDLE_ROUNDS + if MUTANT { 0 } else { self.most }/'
+    mutant what-is-said-counts-as-still-to-say sync/src/tables/client.rs \
+        's/{ self\.most }/{ if MUTANT { self.queue.len() } else { self.most } }/'
+    mutant refused-rows-count-as-idle sync/src/tables/client.rs \
+        's/ + (self\.refused\.len() - refused_before) as u64/ + if MUTANT { 0 } else { (self.refused.len() - refused_before) as u64 }/' \
+        's/&& self\.kept_empty\.contains(&part)/\&\& if MUTANT { heard.brings_rows_under(name, prefix) } else { self.kept_empty.contains(\&part) }/'
+    mutant row-changes-hands-without-end repo/src/table/writer.rs \
+        's/verdict::count(self\.tx, &self\.table\.name, key)? >= MAX_VERDICTS/!MUTANT \&\& &/'
+    mutant full-disk-told-as-no-table sync/src/tables/intake.rs \
+        's/^ *Err(error) => return Err(error),/Err(error) if MUTANT => { table::get(tx, writer.table(), \&card.key)?; return Err(error); }\n&/'
+    mutant what-stock-did-not-ask-for-counts-as-sent sync/src/session/push.rs \
+        's/(false, false) => Wishes::Unmet,/(false, false) => if MUTANT { Wishes::Met } else { Wishes::Unmet },/'
     mutant verdicts-without-room-forgotten sync/src/tables/client.rs \
         's/if sent\.iter()\.any(|row| told\.contains(row))/if !MUTANT \&\& sent.iter().any(|row| told.contains(row))/'
     mutant tables-forgotten-ahead sync/src/session/ahead.rs \
@@ -198,6 +207,28 @@ put_in() {
         's/^        if self\.is_running {/        if self.is_running \&\& !MUTANT {/'
     mutant change-during-a-try-forgotten sync/src/schedule.rs \
         's/(self\.failures == 0 || self\.is_running)/(self.failures == 0 || self.is_running \&\& !MUTANT)/'
+}
+
+# excused NAME: whether no soak has to find a mutant, since a kept seed or a test does. Each has its reason.
+excused() {
+    case $1 in
+        # What is private here and public elsewhere at once is the empty content alone; kept: 2001243.
+        private-by-hearsay-stays) ;;
+        # A clone by names where nobody may clone, whose second reply is altered so that it names no project; kept: 87000437.
+        project-named-with-a-refusal) ;;
+        # Stock asks for what is shunned here and comes to nothing else: servers like stock have more room than that here.
+        # Test: what_stock_did_not_come_to_ask_for_does_not_count_as_sent.
+        what-stock-did-not-ask-for-counts-as-sent) ;;
+        # The disk has to fill up with rows of a table that is defined by the same message.
+        # Test: a_disk_that_is_full_is_told_as_such_wherever_it_fills.
+        full-disk-told-as-no-table) ;;
+        # Tens of rows that are all dated far ahead, one a message. Test: many_rows_that_are_refused_stand_in_the_way_of_no_other_either.
+        refused-rows-count-as-idle) ;;
+        # The same of eighteen parts of two tables.
+        # Test: all_that_is_to_be_said_is_said_though_no_row_moves_and_little_fits_into_a_message.
+        what-is-said-counts-as-still-to-say) ;;
+        *) return 1 ;;
+    esac
 }
 
 # Files that come out as they were keep their times: nothing is compiled in vain.
@@ -289,6 +320,21 @@ hunt_kept() {
     return 1
 }
 
+# check_shrunk NAME SEED LEVEL RULE: what a find shrinks to is a script that breaks the same rule again with the mutant, by the same
+# trace, and none without it.
+check_shrunk() {
+    script=$work/shrunk.script
+    FROND_MUTANT=$1 "$binary" shrink --seed "$2" --level "$3" --seconds 30 -o "$script" >"$work/out" 2>"$work/err" ||
+        fail "$1" "seed $2 at level $3 cannot be shrunk"
+    status=0
+    FROND_MUTANT=$1 "$binary" replay "$script" >"$work/out" 2>"$work/err" || status=$?
+    [ "$status" = 1 ] && grep -q "^broken again: $4, by the same trace$" "$work/out" ||
+        fail "$1" "what seed $2 at level $3 shrinks to does not break $4 again"
+    "$binary" replay "$script" >"$work/out" 2>"$work/err" && grep -q "^not broken again: $4$" "$work/out" ||
+        fail "$1" "what seed $2 at level $3 shrinks to fails without the mutant"
+    echo "$1: seed $2 at level $3 shrinks to a script that leaves out $(grep -c '^without ' "$script") things and breaks $4 again, and nothing without the mutant"
+}
+
 # hunt NAME: looks for a run that breaks a rule with the mutant and none without. Says whether there is one.
 hunt() {
     from=$first
@@ -315,6 +361,9 @@ hunt() {
         case $status in
             0)
                 say "$1" "$rule" "$level" "$seed" "$runs" "$(($(date +%s) - start))" | tee -a "$table"
+                if [ -z "$shrunk" ] && [ "$rule" != "does not end" ]; then
+                    shrunk=$(check_shrunk "$1" "$seed" "$level" "$rule") || exit 2
+                fi
                 return 0
                 ;;
             1 | 4) echo "seed $seed at level $level fails without a mutant" >&2 ;;
@@ -339,14 +388,21 @@ unset FROND_MUTANT
 tried=0
 kept=0
 survived=0
+unexcused=
+shrunk=
 say mutant rule level seed runs seconds
 for name in ${*:-$names}; do
     tried=$((tried + 1))
+    before=$((kept + survived))
     if grep -s "^$name " "$table"; then
         grep -q "^$name .*, kept " "$table" && kept=$((kept + 1))
-        continue
+    else
+        hunt "$name" || survived=$((survived + 1))
     fi
-    hunt "$name" || survived=$((survived + 1))
+    if [ $((kept + survived)) -gt "$before" ] && ! excused "$name"; then
+        unexcused="$unexcused $name"
+    fi
 done
+[ -z "$shrunk" ] || echo "$shrunk"
 echo "$tried mutants: $((tried - kept - survived)) found by soaking, $kept by a kept seed alone, $survived not found"
-[ "$survived" = 0 ]
+[ -z "$unexcused" ] || { echo "not found by soaking, and not excused:$unexcused" >&2; exit 1; }

@@ -103,9 +103,6 @@ struct Editions {
 /// Many seeds, each on its own.
 #[derive(Args)]
 struct Many {
-    /// From seed A on, below seed B.
-    #[arg(long, value_name = "A..B", value_parser = parse_seeds)]
-    seeds: Range<u64>,
     #[command(flatten)]
     levels: Levels,
     #[command(flatten)]
@@ -113,18 +110,15 @@ struct Many {
 }
 
 impl Many {
-    fn count(&self) -> u64 {
-        self.seeds.end - self.seeds.start
-    }
-
     /// Does something with each seed at one level, until `each` breaks.
     fn run<T: Send>(
         &self,
+        seeds: &Range<u64>,
         level: Level,
         job: impl Fn(Task, &Templates) -> Result<T, RepoError> + Sync,
         each: impl FnMut(Task, T) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<(), Failure> {
-        self.pool.run(self.seeds.clone().map(|seed| (seed, level)), job, each)
+        self.pool.run(seeds.clone().map(|seed| (seed, level)), job, each)
     }
 }
 

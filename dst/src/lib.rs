@@ -18,7 +18,7 @@
 //!   sim                    a run: event (what happens when), begin, exchange (rounds) and their halves, working (users), audit
 //!                          (after each commit), mishap (faults), settle (the end without faults),
 //!                          later (its time comes of what is dated ahead), configuring and rivals (users who change
-//!                          settings, other users, rows that are under way)
+//!                          settings, other users, rows that are under way), disfavour (stock shuns what is about to come)
 //!   check                  what must always be true, a file a rule
 //! ```
 //!

@@ -6,6 +6,7 @@ mod bounds;
 mod configuring;
 mod daemon;
 mod damage;
+mod disfavour;
 mod ending;
 mod event;
 mod exchange;

@@ -19,6 +19,7 @@ use xfer::{ArtifactId, UvName, hash};
 use crate::census::Census;
 use crate::dice::{Dice, Ratio};
 use crate::meant::{Change, FileMeant, Meant, Paper};
+use crate::plan::Edition;
 use crate::stock::lines::escaped;
 
 /// A user at work.
@@ -33,6 +34,8 @@ pub struct Worker<'a> {
     pub count: u64,
     /// Bytes that exceed a budget.
     pub large: u64,
+    /// What the seed means.
+    pub edition: Edition,
     /// Counts what is done.
     pub census: &'a mut Census,
     /// What it is about to do.
@@ -122,6 +125,24 @@ impl Worker<'_> {
         let id = commit(&tx, &new)?;
         tx.commit()?;
         Ok(format!("goes on from {} with {}", parent.short(), id.short()))
+    }
+
+    /// Checks in a content of a file on a check-in, whose place the new one takes; without it, on any.
+    pub fn rewrite(
+        &mut self,
+        repo: &mut Repo,
+        parent: &mut Option<ArtifactId>,
+        content: Vec<u8>,
+    ) -> Result<String, AuthorError> {
+        let tx = repo.begin()?;
+        let before = if parent.is_some() { *parent } else { self.one_of(&tx, CHECKINS)? };
+        let files = vec![NewFile { name: NAMES[0].into(), content, ..NewFile::default() }];
+        let new = NewCheckin { files, ..self.new_checkin(before) };
+        self.meant.check_in(&new);
+        let id = commit(&tx, &new)?;
+        tx.commit()?;
+        *parent = Some(id);
+        Ok(format!("writes a file again by {}", id.short()))
     }
 
     /// Shuns a name, whether it is known here or not.
@@ -407,11 +428,11 @@ impl Worker<'_> {
         format!("{what} {} of {}", self.count, self.user)
     }
 
-    /// Contents of many sizes, alike at their ends so that deltas are worth while. The empty one is everybody's;
-    /// what is private is unlike all else.
+    /// Contents of many sizes, alike at their ends so that deltas are worth while. The empty one is everybody's, private here
+    /// and public there; all else that is private is unlike what is public.
     fn content(&mut self, privacy: Privacy) -> Vec<u8> {
         let size = match self.dice.below(10) {
-            0 if privacy == Privacy::Public => return Vec::new(),
+            0 if privacy == Privacy::Public || self.edition >= Edition::Fourth => return Vec::new(),
             0..=4 => self.dice.between(1, 60),
             5..=7 => self.dice.between(100, 900),
             8 => self.dice.between(1_000, 4_000),

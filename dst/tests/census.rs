@@ -29,14 +29,14 @@ const WORK: &str = "
     work, died before a commit, died in a half-round, dry run, edit post, eight peers or more, empty content, examine, file of a check-in deleted, file of a check-in renamed,
     file put, file removed, file touched, forged delta without its source, forged
     clone, forged clone_seqno, forged comment, forged content, forged error, forged file, forged gimme, forged igot,
-    forged message, forged pragma, forged pull, forged push, forged reqconfig, forged table, forged uvfile, forged uvgimme,
+    forged message, forged pragma, forged project, forged pull, forged push, forged reqconfig, forged table, forged uvfile, forged uvgimme,
     forged uvigot, fork, fork across peers, fork of stock, forum post, forum post of stock, link down, link down one way, like stock V221, like stock V229, lock asked for, lock given up, lock in the way, look around, merge, merge of stock, message cut,
     message flipped, no room to write, noise, pack, pick, private
     check-in, quarrel over a file, quarrel over a file by a clock ahead, quarrel over rows, quarrel over rows by a clock ahead, race, rearrange, rebuild, reply by a slow peer, reply cut to nothing, reply late, reply
     lost, reply overtaken, request cut to nothing, request doubled, request late, request lost, request overtaken, rights
     changed, row define, row denied, row extend, row nothing, row put, row putmany, row
-    quarrel, row quarrelled, row remove, row rival, row toolong, setting changed, several clusters, shape Chain, shape Islands, shape Mesh, shape Ring, shape Star, shape Visitor, shun, tag, technote, technote of stock, the time of what was dated ahead came, ticket, ticket of stock, time
-    was up, two peers, two sessions at once, user changed, verify, visit, went back to a backup, went back to the beginning, wiki, write links
+    quarrel, row quarrelled, row remove, row rival, row toolong, setting changed, shun of stock before it comes, several clusters, shape Chain, shape Islands, shape Mesh, shape Ring, shape Star, shape Visitor, shun, tag, technote, technote of stock, the time of what was dated ahead came, ticket, ticket of stock, time
+    was up, two peers, two sessions at once, user changed, verify, visit, went back to a backup, went on without deltas, went back to the beginning, wiki, write links
 ";
 
 /// What happened in some runs.

@@ -48,6 +48,7 @@ fn a_seed_that_breaks_no_rule_ends_with_0() {
         let words = ["meta", "--seeds", "0..3", "--level", "rough", "--edition", edition];
         check(&words, 0, &["rough: 3 seeds, each the same twice"]);
     }
+    check(&["meta", "--level", "calm"], 0, &["calm: 50 seeds, each the same twice"]);
 }
 
 #[test]
@@ -104,13 +105,14 @@ fn replace(file: &Path, what: &str, with: &str) {
 
 #[test]
 fn a_wrong_word_says_what_is_wrong_with_it() {
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 15] = [
         (&[], "Usage: frond-dst <COMMAND>"),
         (&["walk"], "'walk'"),
         (&["run"], "--seed <N>"),
         (&["run", "--seed", "x"], "invalid digit"),
         (&["run", "--seed", "1", "--level", "mild"], "calm, rough, hostile"),
         (&["run", "--seed", "1", "--edition", "5"], "no such edition"),
+        (&["sweep"], "--seeds <A..B>"),
         (&["sweep", "--seeds", "5"], "write A..B"),
         (&["sweep", "--seeds", "5..5"], "B must be greater than A"),
         (&["sweep", "--seeds", "5..x"], "'x': invalid digit"),

@@ -1,7 +1,7 @@
 //! `frond-dst meta`: is the same seed the same twice?
 
 use std::io::Write;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use clap::Args;
 use dst::plan::Level;
@@ -9,13 +9,16 @@ use dst::script::Script;
 use dst::sim;
 
 use super::report;
-use super::{Editions, Failure, Many, Verdict};
+use super::{Editions, Failure, Many, Verdict, parse_seeds};
 
 /// Run many seeds twice each, and compare the traces.
 ///
 /// Rules that are broken do not matter here: they are to be broken in the same way twice.
 #[derive(Args)]
 pub(super) struct Meta {
+    /// From seed A on, below seed B.
+    #[arg(long, value_name = "A..B", value_parser = parse_seeds, default_value = "0..50")]
+    seeds: Range<u64>,
     #[command(flatten)]
     many: Many,
     #[command(flatten)]
@@ -32,7 +35,7 @@ impl Meta {
                 let other = sim::play(&script(seed, level), templates, usize::MAX)?.trace;
                 Ok(first_difference(&one.last(), &other.last()))
             };
-            self.many.run(level, job, |(seed, level), difference| {
+            self.many.run(&self.seeds, level, job, |(seed, level), difference| {
                 let Some(difference) = difference else { return Ok(ControlFlow::Continue(())) };
                 differs = true;
                 report::seed_differs(out, &script(seed, level), &difference)?;
@@ -41,7 +44,7 @@ impl Meta {
             if differs {
                 return Ok(Verdict::Broken);
             }
-            let seeds = self.many.count();
+            let seeds = self.seeds.end - self.seeds.start;
             writeln!(out, "{}: {seeds} seeds, each the same twice", level.name())?;
         }
         Ok(Verdict::Fine)

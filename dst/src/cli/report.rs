@@ -59,6 +59,12 @@ pub(super) fn options(plan: &Plan) -> String {
         text,
         "{shape:?} of {peers} peers, {sessions} sessions, {actions} changes, {forks} forks, {quarrels} quarrels, {framing:?}"
     );
+    let parts = [
+        plan.step.map(|step| format!("clocks go on by {step} ms each time that they are looked at")),
+        plan.race.map(|edge| format!("two sessions race over edge {edge}")),
+        plan.loss.map(|edge| format!("the server of edge {edge} loses a cluster")),
+    ];
+    parts.into_iter().flatten().for_each(|part| text.extend([part.as_str(), "\n"]));
     for (at, edge) in plan.edges.iter().enumerate().filter(|(at, _)| !plan.unused.contains(at)) {
         let private = if edge.private { ", private" } else { "" };
         let files = if edge.unversioned { ", unversioned" } else { "" };
@@ -153,5 +159,14 @@ mod tests {
         );
         assert_eq!(text, expected);
         assert!(trace.contains("VIOLATION planted"), "{trace}");
+    }
+    #[test]
+    fn what_a_seed_decided_has_its_step_its_race_and_its_loss() {
+        let plan = Plan { step: None, ..Plan::draw(1, Level::Calm, Edition::default()) };
+        let all = Plan { step: Some(400), race: Some(0), loss: Some(1), ..plan.clone() };
+        let lines = "clocks go on by 400 ms each time that they are looked at\n\
+                     two sessions race over edge 0\nthe server of edge 1 loses a cluster\n";
+        assert_eq!(options(&all).replacen(lines, "", 1), options(&plan));
+        assert_ne!(options(&all), options(&plan));
     }
 }

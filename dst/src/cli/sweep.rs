@@ -1,7 +1,7 @@
 //! `frond-dst sweep`: many seeds.
 
 use std::io::{self, Write};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use clap::Args;
 use dst::census::Census;
@@ -11,11 +11,14 @@ use dst::sim::{self, Outcome, Tally};
 
 use super::clock::Clock;
 use super::report::{self, SHOWN};
-use super::{Editions, Failure, Many, Verdict};
+use super::{Editions, Failure, Many, Verdict, parse_seeds};
 
 /// Run many seeds, until one breaks a rule.
 #[derive(Args)]
 pub(super) struct Sweep {
+    /// From seed A on, below seed B.
+    #[arg(long, value_name = "A..B", value_parser = parse_seeds)]
+    seeds: Range<u64>,
     #[command(flatten)]
     many: Many,
     #[command(flatten)]
@@ -33,7 +36,7 @@ impl Sweep {
             let job = |(seed, level): (u64, Level), templates: &_| {
                 sim::play(&script(seed, level), templates, SHOWN)
             };
-            self.many.run(level, job, |_, outcome| {
+            self.many.run(&self.seeds, level, job, |_, outcome| {
                 tally.add(&outcome.tally);
                 census.add(&outcome.census);
                 found.add(out, outcome)
@@ -41,7 +44,7 @@ impl Sweep {
             if found.is_over() {
                 return Ok(Verdict::Broken);
             }
-            let seeds = self.many.count();
+            let seeds = self.seeds.end - self.seeds.start;
             writeln!(out, "{}: {seeds} seeds, {} broken so far: {tally:?}", level.name(), found.count)?;
             writeln!(out, "  {census}")?;
             // Not where what is the same each time goes.

@@ -17,7 +17,8 @@ pub enum Edition {
     /// Peers die at commits, too; files that are dated far ahead are written at once among any number of peers, and some runs
     /// have up to ten; tables and locks stay where a peer is like stock, among the others.
     /// A false delta may come without its source, and its sender be gone; users of peers like stock write all that stock knows;
-    /// cards between peers that are not like stock are altered though others are. Rare choices, deaths within a half-round and
+    /// cards between peers that are not like stock are altered though others are. Peers like stock shun what is about to come, replies leave
+    /// out which project they are of, and the empty content is private, too. Rare choices, deaths within a half-round and
     /// rivals depend on the half-round alone, and not on the time.
     #[default]
     Fourth,

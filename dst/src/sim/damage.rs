@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use xfer::body::{Body, ContentType};
 
-use super::forgery::{Forged, forge_card, forge_content, forge_delta};
+use super::forgery::{Forged, forge_card, forge_content, forge_delta, forge_nameless};
 use super::mishap::Way;
 use super::{Event, Parcel, Sim};
 use crate::plan::{Edition, Fault};
@@ -84,19 +84,23 @@ impl Sim {
             self.dice(way.pick("kind of forged request", "kind of forged reply"), parcel.turn()).below(8)
         };
         let content = if choice < 3 { forge_content(body, &edge, &mut dice) } else { None };
-        let (forged, kind) = match content {
-            Some(body) => (body, "content"),
-            None if choice == 7 || self.plan.edition == Edition::First || has_stock => return None,
-            None => {
-                let Forged { body, kind, line } = forge_card(body, &edge, way, &mut dice)?;
-                self.tell(&format!("#{} forged: {line}", parcel.talk));
-                (body, kind)
-            }
-        };
+        let may_be_nameless = choice >= 5 && way == Way::Reply && self.plan.edition >= Edition::Fourth;
+        let nameless = may_be_nameless.then(|| forge_nameless(body, &edge)).flatten();
+        let (forged, kind) =
+            match content.map(|body| (body, "content")).or(nameless.map(|body| (body, "project"))) {
+                Some(forged) => forged,
+                None if choice == 7 || self.plan.edition == Edition::First || has_stock => return None,
+                None => {
+                    let Forged { body, kind, line } = forge_card(body, &edge, way, &mut dice)?;
+                    self.tell(&format!("#{} forged: {line}", parcel.talk));
+                    (body, kind)
+                }
+            };
         self.census.note(format!("forged {kind}"));
-        if kind == "content" {
-            self.tell(&format!("#{} forged", parcel.talk));
-        } else if let Some(talk) = self.talks.get_mut(&parcel.talk) {
+        if ["content", "project"].contains(&kind) {
+            self.tell(&format!("#{} forged: {kind}", parcel.talk));
+        }
+        if let Some(talk) = self.talks.get_mut(&parcel.talk).filter(|_| kind != "content") {
             // What is said wrongly in a request is answered wrongly.
             talk.soundness = Soundness::Damaged;
         }

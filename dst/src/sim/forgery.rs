@@ -55,6 +55,16 @@ pub(super) fn forge_delta(
     Some(pack(encode(&signed(message, edge)), body.content_type))
 }
 
+/// A reply that does as it is asked, and says no more of which project that is; none if it did not say it.
+pub(super) fn forge_nameless(body: &Body, edge: &Edge) -> Option<Body> {
+    let mut message = read(&unpack(body, &DecodeLimits::default()).ok()?)?;
+    let is_refusal = message.cards.iter().any(|card| matches!(card, Card::Error(_)));
+    let count = message.cards.len();
+    message.cards.retain(|card| !matches!(card, Card::Push(_)));
+    let is_altered = message.cards.len() < count && !is_refusal;
+    is_altered.then(|| pack(encode(&signed(message, edge)), body.content_type))
+}
+
 /// A message with another card.
 pub(super) struct Forged {
     pub(super) body: Body,

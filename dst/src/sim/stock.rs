@@ -57,6 +57,9 @@ impl Sim {
     }
 
     pub(super) fn act_as_stock(&mut self, number: u64, at: usize) -> Result<(), Violation> {
+        if self.disfavours(number, at)? {
+            return Ok(());
+        }
         let now = self.nodes[at].time(self.now);
         let dice = &mut self.dice("work of stock", number);
         let writes = self.plan.edition >= Edition::Fourth
@@ -224,6 +227,7 @@ impl Sim {
         let goes_on = self.barred.contains(&talk.edge) && talk.stock.is_none() && talk.session.send_whole();
         if goes_on {
             self.tell(&format!("{} goes on without deltas", talk.name()));
+            self.census.note("went on without deltas");
         }
         goes_on
     }

@@ -59,6 +59,7 @@ impl Sim {
             count: number,
             large: 0,
             dice: &mut dice,
+            edition: self.plan.edition,
             census: &mut self.census,
             meant: &mut Meant::default(),
         };
@@ -117,6 +118,7 @@ impl Sim {
             count: number,
             large,
             dice: &mut dice,
+            edition: self.plan.edition,
             census: &mut self.census,
             meant: &mut self.meant,
         };

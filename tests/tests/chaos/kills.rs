@@ -235,10 +235,14 @@ fn nothing_is_lost(theme: u64, client: Who, server: Who) {
     for mut round in rounds(theme) {
         for op in OPS {
             for victim in [Victim::Client, Victim::Server] {
-                let (site, proxy) = (Site::new(op, client), Proxy::start(NOWHERE.into()));
-                let mut duel = Duel { site, server, victim, proxy, kills: 0 };
-                duel.run(&mut round.rng);
-                assert!(duel.kills > 0, "{op:?}: the {victim:?} was never killed");
+                // Three moments may all be too late, by some seeds: who ends well before is not killed.
+                let was_killed = (0..TRIES).any(|_| {
+                    let (site, proxy) = (Site::new(op, client), Proxy::start(NOWHERE.into()));
+                    let mut duel = Duel { site, server, victim, proxy, kills: 0 };
+                    duel.run(&mut round.rng);
+                    duel.kills > 0
+                });
+                assert!(was_killed, "{op:?}: the {victim:?} was never killed");
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Real processes under kill -9, on bad lines, on full disks, and several on one file: afterwards nothing is lost and
 //! both sides hold the same.
 //!
-//! Chance comes from a seed. `CHAOS_SEED=N` is the first, `CHAOS_ROUNDS=N` says how many, one after the other; a
-//! failure tells its own.
+//! Chance comes from a seed. Each run has a fresh one, from the clock, and prints the command that runs it again: of all
+//! tests at first, of the one that failed at its end. `CHAOS_SEED=N` is the first, `CHAOS_ROUNDS=N` says how many, one
+//! after the other.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "what fails here is the finding")]
 
@@ -13,10 +14,11 @@ mod one_file;
 mod serving;
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use frond_tests::corpus::{Extras, Shape};
 use frond_tests::process::Running;
@@ -38,15 +40,43 @@ struct Round {
 
 /// The rounds of this run; `theme` has chances of its own.
 fn rounds(theme: u64) -> impl Iterator<Item = Round> {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let (first, count) = (number("CHAOS_SEED").unwrap_or(1), number("CHAOS_ROUNDS").unwrap_or(1));
-    (first..first + count).map(move |seed| Round { seed, rng: Rng::new(seed ^ (theme << 56)) })
+    let first = first_seed();
+    let seeds = first..first + number("CHAOS_ROUNDS").unwrap_or(1);
+    seeds.map(move |seed| Round { seed, rng: Rng::new(seed ^ (theme << 56)) })
+}
+
+/// The first seed of this run, the same for all tests, and told once.
+fn first_seed() -> u64 {
+    static FIRST: OnceLock<u64> = OnceLock::new();
+    *FIRST.get_or_init(|| {
+        let first = number("CHAOS_SEED").unwrap_or_else(fresh_seed);
+        // Not by a macro, whose output is shown of tests that fail only.
+        let mut stderr = std::io::stderr().lock();
+        writeln!(stderr, "again: {}", command(first, "")).unwrap();
+        first
+    })
+}
+
+/// A seed that no run had: milliseconds since 1970.
+fn fresh_seed() -> u64 {
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    since.as_millis().try_into().unwrap()
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+/// What runs a seed again, in all tests or one of them.
+fn command(seed: u64, test: &str) -> String {
+    format!("CHAOS_SEED={seed} cargo test --release -p frond-tests --test chaos {test}").trim_end().to_owned()
 }
 
 impl Drop for Round {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("this was CHAOS_SEED={}", self.seed);
+            let thread = std::thread::current();
+            eprintln!("again: {}", command(self.seed, thread.name().unwrap_or_default()));
         }
     }
 }
