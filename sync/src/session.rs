@@ -114,7 +114,9 @@ pub struct Session {
     ahead: Option<Ahead>,
     /// What became of asking for what other sessions had asked for in vain.
     missed: Missed,
-    /// Of that, what the peer announced and there was no room to ask for yet.
+    /// Which of that was asked for in vain once more. The peer may get it while this session goes on.
+    lacked: BTreeSet<ArtifactId>,
+    /// Of what other sessions had asked for in vain, what the peer announced and there was no room to ask for yet.
     promised: BTreeMap<ArtifactId, Privacy>,
     /// What the last request named as lacking here, since the peer does not get it and is to ask for something else.
     told: Vec<ArtifactId>,
@@ -254,6 +256,7 @@ impl Session {
             wanted: Choice::default(),
             ahead: None,
             missed: Missed::Untried,
+            lacked: BTreeSet::new(),
             promised: BTreeMap::new(),
             told: Vec::new(),
             waited: BTreeSet::new(),

@@ -376,20 +376,25 @@ impl Session {
     }
 
     /// Whether anything came, or is to come, that other sessions had asked for in vain; as before, where the last request
-    /// asked for nothing of that.
-    fn find_missed(&self, snap: &Snapshot<'_>, reply: &Reply<'_>) -> Result<Missed, SyncError> {
-        if self.wanted.missed.is_empty() {
-            return Ok(self.missed);
+    /// asked for nothing of that, unless the peer has got some that this session asked for in vain too.
+    fn find_missed(&mut self, snap: &Snapshot<'_>, reply: &Reply<'_>) -> Result<Missed, SyncError> {
+        let verdict = if self.wanted.missed.is_empty() { self.missed } else { Missed::Lacking };
+        self.lacked.extend(&self.wanted.missed);
+        if self.lacked.is_empty() {
+            return Ok(verdict);
         }
         // What comes as a delta may wait for its source.
         let sent = reply.files.iter().filter(|file| !inbox::is_hollow(file)).map(|file| &file.id);
         let there: BTreeSet<&ArtifactId> = reply.igots.iter().map(|igot| &igot.id).chain(sent).collect();
-        for id in &self.wanted.missed {
-            if there.contains(id) || !wanted::lacks(snap, id)? {
-                return Ok(Missed::Found);
+        let mut lacked = BTreeSet::new();
+        for id in &self.lacked {
+            if !there.contains(id) && wanted::lacks(snap, id)? {
+                lacked.insert(*id);
             }
         }
-        Ok(Missed::Lacking)
+        let is_any_found = lacked.len() < self.lacked.len();
+        self.lacked = lacked;
+        Ok(if is_any_found { Missed::Found } else { verdict })
     }
 
     /// Counts what this session does not come to ask for.

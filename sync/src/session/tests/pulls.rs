@@ -142,6 +142,29 @@ fn what_was_missed_comes_all_at_once_though_the_first_of_it_waits_for_its_source
 }
 
 #[test]
+fn what_was_missed_comes_all_at_once_though_the_peer_gets_it_while_it_is_asked() {
+    let mut client = holding("").limited(|limits| limits.gimmes = 1).phantom("B").phantom("C");
+    assert_eq!(pulled(&mut client, &mut holding("")).unwrap().unavailable, 2);
+    let mut first = None;
+    let mut server = script(|_, request| match gimmes(request)[..] {
+        // Not here yet.
+        [name] if first.is_none() => {
+            first = Some(name.to_owned());
+            spelled("igot {D}\n")
+        }
+        [name] if id("D").to_string() == name => {
+            format!("{}igot {}\n", file("D"), first.as_deref().unwrap_or_default())
+        }
+        ref names => {
+            let is_asked = |known: &&str| names.contains(&&*id(known).to_string());
+            ["B", "C"].into_iter().filter(is_asked).map(file).collect()
+        }
+    });
+    assert_eq!(pulled(&mut client, &mut server).unwrap().unavailable, 0);
+    assert_eq!(client.all(), holding("B C D").all());
+}
+
+#[test]
 fn more_dead_names_than_a_session_asks_for_are_counted_all_the_same() {
     let mut server = holding("A B");
     server.forge_cluster(2000);
