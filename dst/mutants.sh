@@ -93,7 +93,9 @@ put_in() {
     mutant false-delta-not-asked-for-again sync/src/session/absorb.rs \
         's/let is_theirs = |id: &&ArtifactId| /let is_theirs = |id: \&\&ArtifactId| MUTANT || /'
     mutant missed-forgotten-in-between sync/src/session/absorb.rs \
-        's/return Ok(self\.missed);/return Ok(if MUTANT { Missed::Lacking } else { self.missed });/'
+        's/let verdict = if self\.wanted\.missed\.is_empty() {/let verdict = if !MUTANT \&\& self.wanted.missed.is_empty() {/'
+    mutant missed-that-a-peer-gets-late-forgotten sync/src/session/absorb.rs \
+        's/Ok(if is_any_found {/Ok(if is_any_found \&\& !(MUTANT \&\& self.wanted.missed.is_empty()) {/'
     mutant asks-without-bound sync/src/server/answer.rs \
         's/wanted\.iter()\.take(most)/wanted.iter().take(if MUTANT { usize::MAX } else { most })/'
     mutant phantom-dropped sync/src/session/inbox.rs \
