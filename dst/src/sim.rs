@@ -115,6 +115,8 @@ struct Sim {
     heard: BTreeMap<usize, Moment>,
     /// What is under way: the draws of a half-round depend on it.
     errand: Errand,
+    /// How often all have come together: sessions differ from those before, logins above all.
+    gatherings: u64,
     trace: Trace,
     tally: Tally,
 }
@@ -145,6 +147,7 @@ impl Sim {
             slow: BTreeMap::new(),
             heard: BTreeMap::new(),
             errand: Errand::default(),
+            gatherings: 0,
             trace: Trace::keeping(kept),
             tally: Tally::default(),
             plan,

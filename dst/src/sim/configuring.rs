@@ -156,7 +156,7 @@ impl Sim {
 
     fn exchange_configuration(&mut self, at: usize, pass: usize) -> Result<(), Violation> {
         let edge = self.plan.edges[at].clone();
-        let turn = Turn { number: at as u64, part: 10_000 + pass as u64, copy: 0 };
+        let turn = Turn { number: at as u64, part: 10_000 + pass as u64, copy: self.gatherings };
         match (self.nodes[edge.client].stage, self.nodes[edge.server].stage) {
             (Stage::Unborn, Stage::Whole) => return self.exchange(at, turn.part as usize),
             (Stage::Whole, Stage::Whole) => {}

@@ -22,6 +22,7 @@ impl Sim {
         self.tell(&format!("all clocks go on by {seconds} seconds"));
         self.census.note("the time of what was dated ahead came");
         self.nodes.iter_mut().for_each(|node| node.skew += 1_000 * seconds);
+        self.gatherings += 1;
         self.settle_daemons()?;
         self.converge()?;
         let known: Vec<&Known> = self.nodes.iter().map(|node| &node.known).collect();

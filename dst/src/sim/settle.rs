@@ -162,7 +162,7 @@ impl Sim {
             }
             (options.push, options.private) = (false, false);
         }
-        let turn = Turn { number: at as u64, part: pass as u64, copy: 0 };
+        let turn = Turn { number: at as u64, part: pass as u64, copy: self.gatherings };
         self.add_aside(turn, at, &mut options)?;
         self.tripping.remove(&at);
         self.barred.remove(&at);
