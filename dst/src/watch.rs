@@ -68,6 +68,12 @@ impl Observer for Watch {
         match event {
             Event::SessionStarted { .. } => self.expect(&[Stage::Before], Stage::Between, event),
             Event::RoundStarted { round } => {
+                // One that failed on its way is begun again.
+                if self.stage == Stage::InRound && *round != self.round {
+                    self.complain(|| {
+                        format!("the start of round {round} came before the end of the last one")
+                    });
+                }
                 self.expect_round(*round, self.round + 1, event);
                 self.expect(&[Stage::Between, Stage::InRound], Stage::InRound, event);
             }
@@ -84,7 +90,10 @@ impl Observer for Watch {
                     self.complain(|| format!("an error at the end: {error:?}, told: {}", error.is_none()));
                 }
                 self.expect_round(*rounds, self.round, event);
-                self.expect(&[Stage::Between, Stage::InRound], Stage::After, event);
+                // What fails, fails in the midst of a round.
+                let midst: &[Stage] =
+                    if error.is_some() { &[Stage::Between, Stage::InRound] } else { &[Stage::Between] };
+                self.expect(midst, Stage::After, event);
             }
             Event::RequestStarted { .. } => self.expect(&[Stage::Before], Stage::Handling, event),
             Event::RequestHandled { .. } => self.expect(&[Stage::Handling], Stage::After, event),

@@ -88,7 +88,8 @@ pub fn status(snap: &Snapshot<'_>, name: &str, peer: &Version, now: UnixTime) ->
     }
     Ok(match ahead::said(snap, name, &here)? {
         Some(said) if (said, here.hash) < (ahead::claimed(peer.mtime), peer.hash) => Status::Take,
-        // Nor does the peer take what is dated earlier here.
+        // Nor does the peer take what is dated earlier here; what is not, it does.
+        Some(_) if compare(&here, peer) == Status::Give => Status::Give,
         Some(_) => Status::Same,
         // It was here before, and gave way.
         None if is_beyond(snap, name, &here, peer)? => Status::Same,

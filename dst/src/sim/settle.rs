@@ -34,6 +34,9 @@ pub(super) enum End {
     Failed,
 }
 
+/// Passes in which who lacks much may ask for all of it, at most.
+const MOST_TURNS: usize = 40;
+
 impl Sim {
     pub(super) fn settle(&mut self) -> Result<(), Violation> {
         self.tell("faults end");
@@ -94,15 +97,30 @@ impl Sim {
     }
 
     /// Passes that may go by in which nothing moves: who lacks more than one request asks for asks for some that others
-    /// did not have, each time for those whose turn it is.
+    /// did not have, each time for those whose turn it is. None where nobody that gives to a peer has any of what it lacks.
     fn turns(&self) -> usize {
-        let turns = |node: &Node| {
-            if node.stock.is_none() { node.known.lacks().len() / node.limits.gimmes } else { 0 }
+        let given = self.flows().artifacts;
+        let turns = |(at, node): (usize, &Node)| {
+            let lacks = node.known.lacks();
+            let gives = |&(from, to): &(usize, usize)| {
+                to == at && lacks.iter().any(|id| self.nodes[from].known.gives(id))
+            };
+            let may_come = node.stock.is_none() && given.iter().any(gives);
+            if may_come { lacks.len() / node.limits.gimmes } else { 0 }
         };
-        self.nodes.iter().map(turns).max().unwrap_or(0)
+        self.nodes.iter().enumerate().map(turns).max().unwrap_or(0)
+    }
+
+    /// Has who lacks very much ask for more at a time: else its turns take minutes, each of them a pass of as many rounds.
+    fn limit_turns(&mut self) {
+        for node in &mut self.nodes {
+            let least = node.known.lacks().len().div_ceil(MOST_TURNS);
+            node.limits.gimmes = node.limits.gimmes.max(least);
+        }
     }
 
     pub(super) fn converge(&mut self) -> Result<(), Violation> {
+        self.limit_turns();
         let (bound, mut pass, mut still, mut moved) = (self.bound(), 0, 0, 0);
         // Each time that something comes because its turn was there, as much may follow as at first. It comes to each peer
         // once.

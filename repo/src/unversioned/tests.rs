@@ -324,6 +324,23 @@ fn a_change_made_here_stays_though_what_it_replaces_was_dated_far_ahead() {
 }
 
 #[test]
+fn a_change_made_here_by_a_clock_that_is_ahead_too_is_given_to_who_has_one_of_that_date() {
+    let (day, date) = (86_400, NOW.seconds() + 3 * 86_400);
+    with(|tx| {
+        take_file(tx, &file("a", NOW.seconds() + 2 * day, b"theirs"), NOW).unwrap();
+        let mut hashes = [sha3_256(b"ours"), sha3_256(b"others")];
+        put(tx, &name("a"), b"ours", at(date)).unwrap();
+        let ours = hashes[0];
+        hashes.sort();
+        let expected = if hashes[1] == ours { Status::Give } else { Status::Take };
+        let theirs = |mtime: i64| Version { mtime, hash: Some(sha3_256(b"others")) };
+        assert_eq!(status(tx, "a", &theirs(date), NOW).unwrap(), expected);
+        assert_eq!(status(tx, "a", &theirs(date - 1), NOW).unwrap(), Status::Give);
+        assert_eq!(status(tx, "a", &theirs(date + 1), NOW).unwrap(), Status::Take);
+    });
+}
+
+#[test]
 fn a_change_made_here_by_a_clock_that_is_ahead_too_gives_way_to_later_ones_only() {
     let soon = NOW.seconds() + FUTURE_SECONDS;
     let changes: [fn(&Tx<'_>, UnixTime); 3] = [
