@@ -189,8 +189,10 @@ async fn run<T: Transport>(
             None => {
                 let request = blocking(|| compose(session, repo, setting))?;
                 let mut exchange = Exchange::begin(request, transport, setting);
-                exchange.start().await;
-                blocking(|| setting.cx(|cx| session.read_ahead(repo, cx)));
+                if session.has_to_read_ahead() {
+                    exchange.start().await;
+                    blocking(|| setting.cx(|cx| session.read_ahead(repo, cx)));
+                }
                 exchange.end().await
             }
         };

@@ -371,8 +371,8 @@ impl XferService {
     /// Keeps a repository that answered for the next request. What it committed gets into its file meanwhile: nobody waits
     /// for that.
     fn put_back(&self, place: Place, open: Open) {
-        let (inner, file) = (Arc::clone(&self.inner), place.file.clone());
         if open.repo.is_write_back_due() {
+            let (inner, file) = (Arc::clone(&self.inner), place.file.clone());
             tokio::task::spawn_blocking(move || {
                 if let Err(error) = repo::write_back(&file) {
                     tracing::debug!(%error, file = %file.display(), "a log is not written back");

@@ -72,13 +72,18 @@ impl Session {
     /// Reads what the next request is to have, files without history, while the peer works on the last one: then it is at
     /// hand. It takes as much memory as the contents of a request. Not to call it does no harm.
     pub fn read_ahead(&mut self, repo: &mut Repo, cx: &Cx<'_>) {
-        if self.step != Step::Composed || !self.unversioned.has_to_read() {
+        if !self.has_to_read_ahead() {
             return;
         }
         let most = self.send_bytes(cx);
         let Ok(snap) = repo.snapshot() else { return };
         // What fails now fails again when the request is composed, and is told of then.
         let _ = self.unversioned.read_ahead(&snap, most);
+    }
+
+    /// Whether there is anything for [`Session::read_ahead`].
+    pub(crate) fn has_to_read_ahead(&self) -> bool {
+        self.step == Step::Composed && self.unversioned.has_to_read()
     }
 
     fn comes_next(

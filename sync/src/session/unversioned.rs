@@ -155,7 +155,9 @@ impl Unversioned {
             self.moved.0 += 1;
             self.under_way.push(name);
         }
-        cards.extend(outbox.unversioned(&files, &mut self.at_hand)?.into_iter().map(Card::UvFile));
+        // What is not sent now is read again in its turn.
+        let mut at_hand = std::mem::take(&mut self.at_hand);
+        cards.extend(outbox.unversioned(&files, &mut at_hand)?.into_iter().map(Card::UvFile));
         stats.uv_files_sent = self.under_way.len() as u64;
         Ok(cards)
     }
