@@ -48,8 +48,9 @@ lint:
 	sh dst/mutants.sh --list >/dev/null
 
 bench:
-	$(CARGO) build --locked --release -p frond-leaf -p frond-tests --bins
-	FROND_BIN=$(RELEASE)/frond $(RELEASE)/bench $(BENCH) --keep tests/bench/RESULTS.md
+	$(CARGO) build --locked --profile dist -p frond-leaf
+	$(CARGO) build --locked --release -p frond-tests --bins
+	FROND_BIN=$(TARGET)/dist/frond $(RELEASE)/bench $(BENCH) --keep tests/bench/RESULTS.md
 
 bench-telemetry: bench-unobserved
 	$(CARGO) build --locked --release -p frond-leaf

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Err(failure) => return output::Output::json_only().fail(&failure),
     };
     let kind = cli.command.kind();
-    if kind == measure::Kind::Leaf {
+    if kind != measure::Kind::Command {
         lean::begin();
     }
     let output = output::Output::new(&cli.global);

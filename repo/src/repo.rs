@@ -88,6 +88,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Of one among many open repositories: a server has several at work, with caches each. What goes through it once, as
+    /// artifacts on their way do, gains nothing by more.
+    pub fn of_many() -> Self {
+        Self { cache_bytes: 2 << 20, page_bytes: 2 << 20, ..Self::default() }
+    }
+}
+
 impl Repo {
     /// Makes a new file, all of it in one transaction. It must not exist.
     pub fn create(path: &Path, genesis: &Genesis) -> Result<Self, RepoError> {

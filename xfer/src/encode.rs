@@ -63,7 +63,8 @@ fn write(message: &Message, direction: Direction) -> Vec<u8> {
 
 /// Room for a typical line a card, and for the payloads.
 fn estimate(message: &Message) -> usize {
-    160 + message.cards.iter().map(|card| 96 + card.payload_bytes()).sum::<usize>()
+    let line = |card: &Card| if matches!(card, Card::File(_)) { 160 } else { 96 };
+    160 + message.cards.iter().map(|card| line(card) + card.payload_bytes()).sum::<usize>()
 }
 
 fn write_card(card: &Card, direction: Direction, out: &mut Vec<u8>) {

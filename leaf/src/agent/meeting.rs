@@ -130,7 +130,6 @@ impl Meeting {
             // There may be many repositories, and requests of whole fleets at once.
             concurrent: CONCURRENT,
             kept: 1,
-            repo_limits: session::repo_limits(),
             ..ServeOptions::default()
         };
         let service = XferService::new(Repos::named(files), options);

@@ -16,7 +16,6 @@ use super::board::Board;
 use super::config::{Config, TlsFiles};
 use super::metrics;
 use super::page::Page;
-use super::session;
 use super::stop::{self, Stopper};
 use crate::exit::{Code, Failure};
 use crate::measure;
@@ -95,7 +94,6 @@ impl Port {
             decode: ServeOptions::taking(config.request_bytes.0),
             drain_timeout: config.drain,
             kept: 1,
-            repo_limits: session::repo_limits(),
             forwarding: config.forwarding.clone(),
             certificate,
             front: (config.probes || config.page).then(|| {

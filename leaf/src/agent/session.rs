@@ -56,9 +56,6 @@ pub(super) enum End {
 /// How long a session waits for a peer that is busy, before it is left for another time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Bytes of expanded artifacts, and of the file's pages, that a session or a request keeps: a leaf has many at once.
-const CACHE_BYTES: usize = 2 << 20;
-
 impl Errand {
     /// Runs a session with a peer, and writes down what came of it.
     pub(crate) async fn run(self, peer: usize, reason: Reason) -> Outcome {
@@ -229,13 +226,8 @@ impl Errand {
 /// Opens the repository for a session, which needs little memory.
 pub(super) fn open(repository: &Repository) -> Result<Repo, Failure> {
     let mut repo = Repo::open(&repository.file)?;
-    repo.set_limits(repo_limits())?;
+    repo.set_limits(repo::Limits::of_many())?;
     Ok(repo)
-}
-
-/// What an open repository may take.
-pub(super) fn repo_limits() -> repo::Limits {
-    repo::Limits { cache_bytes: CACHE_BYTES, page_bytes: CACHE_BYTES, ..repo::Limits::default() }
 }
 
 /// What a session with a peer is to do, but for the login.

@@ -197,7 +197,7 @@ impl Default for ServeOptions {
         Self {
             base_path: String::new(),
             limits: Limits::default(),
-            repo_limits: repo::Limits::default(),
+            repo_limits: repo::Limits::of_many(),
             decode: Self::taking(Self::REQUEST_BYTES),
             concurrent: 4,
             kept: 4,

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use frond_tests::{cost, sql};
@@ -18,7 +19,7 @@ pub(crate) const NAME: &str = "no-op requests of 32 clients";
 
 const CLIENTS: usize = 32;
 
-/// Artifacts that are in no cluster, and so named in each reply. How many an import leaves is chance.
+/// Artifacts that are in no cluster, and so named in each request and reply. How many an import leaves is chance.
 const NAMED: usize = 50;
 
 /// How long they ask.
@@ -84,9 +85,26 @@ impl Display for Row {
     }
 }
 
+/// The repository with [`NAMED`] artifacts in no cluster, made once.
+fn copy(bench: &Bench, name: &str) -> PathBuf {
+    let file = bench.scratch.file(name);
+    if !file.exists() {
+        std::fs::copy(&bench.corpus, &file).expect("a copy");
+        sql::execute(
+            &file,
+            &format!(
+                "INSERT INTO unclustered SELECT rid FROM blob
+                  WHERE size>=0 AND rid NOT IN (SELECT rid FROM unclustered)
+                  ORDER BY rid DESC LIMIT max(0, {NAMED}-(SELECT count(*) FROM unclustered))"
+            ),
+        );
+    }
+    file
+}
+
 /// What a client asks that has all.
 fn request(bench: &Bench) -> Vec<u8> {
-    let mut repo = Repo::open(&bench.scratch.copy(&bench.corpus, "asker.fossil")).expect("a repository");
+    let mut repo = Repo::open(&copy(bench, "asker.fossil")).expect("a repository");
     let mut session = Session::sync(SyncOptions { pull: true, ..SyncOptions::default() }, [0; 20]);
     let mut cx = Cx {
         now: UnixTime::from_seconds(1_800_000_000),
@@ -108,18 +126,7 @@ fn request(bench: &Bench) -> Vec<u8> {
 }
 
 fn load(bench: &Bench, program: Program, request: &[u8]) -> Load {
-    let file = bench.scratch.file(&format!("load-{program:?}.fossil"));
-    if !file.exists() {
-        std::fs::copy(&bench.corpus, &file).expect("a copy");
-        sql::execute(
-            &file,
-            &format!(
-                "INSERT INTO unclustered SELECT rid FROM blob
-                  WHERE size>=0 AND rid NOT IN (SELECT rid FROM unclustered)
-                  ORDER BY rid DESC LIMIT max(0, {NAMED}-(SELECT count(*) FROM unclustered))"
-            ),
-        );
-    }
+    let file = copy(bench, &format!("load-{program:?}.fossil"));
     let server = bench.serve(program, &file);
     let (id, address) = (server.id(), server.address);
     let before = cost::processor_seconds(id);
