@@ -418,6 +418,15 @@ without hit crash-after-work 5
     }
 
     #[test]
+    fn the_script_that_the_readme_shows_is_one() {
+        let readme = include_str!("../../README.md");
+        let mut blocks = readme.split("```text\n").filter(|block| block.starts_with(HEADER));
+        let shown = blocks.next().and_then(|block| block.split("```").next()).expect("a script");
+        let script: Script = shown.parse().expect("a script");
+        assert_eq!((script.seed, script.level, script.without.len()), (876, Level::Hostile, 15));
+    }
+
+    #[test]
     fn what_people_add_does_not_matter() {
         let text = "frond-dst script 1   # of today\r\n\r\n  level calm\n\tseed  7 # the best\n#seed 8";
         assert_eq!(text.parse(), Ok(Script::new(7, Level::Calm)));
