@@ -22,7 +22,7 @@ CARGO ?= cargo
 BENCH ?=
 FUZZ_SECONDS ?= 300
 SIM_SEEDS ?= 500
-SIM_EDITION ?= 4
+SIM_EDITION ?=
 SIM_SECONDS ?= $(shell expr 180 \* \( $(SIM_SEEDS) / 500 + \( $(SIM_SEEDS) % 500 \> 0 \) \))
 SOAK_MINUTES ?= 10
 # Milliseconds, so that two runs a second apart have no seed in common. Read once: all that runs has the same seeds.
@@ -32,6 +32,7 @@ endif
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 RELEASE := $(TARGET)/release
 SIM := $(RELEASE)/frond-dst
+SIM_DRAWN := $(if $(SIM_EDITION),--edition $(SIM_EDITION))
 
 .PHONY: demo test lint bench bench-telemetry bench-unobserved bench-sim sim soak-fleet mutants coverage fuzz test-packages test-nats-latest
 
@@ -81,8 +82,8 @@ sim:
 			"$(SIM_SEEDS) seeds a level and meta are to take no longer (SIM_SECONDS=N lets them)" >&2; \
 		exit $$status; \
 	}; \
-	within sweep --edition $(SIM_EDITION) --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + $(SIM_SEEDS)) && \
-	within meta --edition $(SIM_EDITION) --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + 50)
+	within sweep $(SIM_DRAWN) --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + $(SIM_SEEDS)) && \
+	within meta $(SIM_DRAWN) --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + 50)
 
 # One thread, and always the same seeds, so that two versions can be compared. The first ones warm up.
 bench-sim:

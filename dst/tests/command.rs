@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use dst::node::Templates;
-use dst::plan::Level;
+use dst::plan::{Edition, Level};
 use dst::script::{Item, Script};
 use dst::site::Site;
 
@@ -44,8 +44,8 @@ fn planted() -> (String, String) {
 fn a_seed_that_breaks_no_rule_ends_with_0() {
     check(&["run", "--seed", "1", "--level", "calm"], 0, &["seed 1 calm: ", "hash "]);
     check(&["sweep", "--seeds", "0..3"], 0, &["calm: 3 seeds, 0 broken", "hostile: 3 seeds"]);
-    for edition in ["1", "2", "3", "4"] {
-        let words = ["meta", "--seeds", "0..3", "--level", "rough", "--edition", edition];
+    for edition in Edition::ALL.map(|edition| edition.to_string()) {
+        let words = ["meta", "--seeds", "0..3", "--level", "rough", "--edition", &edition];
         check(&words, 0, &["rough: 3 seeds, each the same twice"]);
     }
     check(&["meta", "--level", "calm"], 0, &["calm: 50 seeds, each the same twice"]);
@@ -154,7 +154,7 @@ fn a_wrong_word_says_what_is_wrong_with_it() {
         (&["run"], "--seed <N>"),
         (&["run", "--seed", "x"], "invalid digit"),
         (&["run", "--seed", "1", "--level", "mild"], "calm, rough, hostile"),
-        (&["run", "--seed", "1", "--edition", "99"], "[possible values: 1, 2, 3, 4]"),
+        (&["run", "--seed", "1", "--edition", "99"], "[possible values: 1, 2, 3, 4"),
         (&["sweep"], "--seeds <A..B>"),
         (&["sweep", "--seeds", "5"], "write A..B"),
         (&["sweep", "--seeds", "5..5"], "B must be greater than A"),
@@ -178,7 +178,8 @@ fn help_tells_of_every_command_and_of_the_exit_codes() {
         check(&[command, "--help"], 0, &["Usage: frond-dst"]);
     }
     for command in ["run", "sweep", "soak", "meta", "shrink"] {
-        check(&[command, "--help"], 0, &["[default: 4]", "[possible values: 1, 2, 3, 4]"]);
+        let newest = format!("[default: {}]", Edition::default());
+        check(&[command, "--help"], 0, &[&newest, "[possible values: 1, 2, 3, 4"]);
     }
     check(&["shrink", "--help"], 0, &["Exit codes: 0 there is a script", "without it, the first level at"]);
 }
