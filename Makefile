@@ -7,7 +7,9 @@
 # make bench-telemetry  what it costs to observe sessions, and that nobody does; bench-unobserved: the latter alone
 # make sim     run SIM_SEEDS (default 500) seeds of the simulator at each level, and some of them twice: fresh ones, from
 #              the clock on; it prints the command that runs them again, with SIM_FIRST=N. cargo test runs fixed ones.
-#              SIM_EDITION=1 draws less, as older seeds need it
+#              SIM_EDITION=1 draws less, as older seeds need it. What takes longer than SIM_SECONDS (default: 180 for
+#              500 seeds or less, and in proportion) without the build fails, and is named
+# make bench-sim  say how many calm seeds a second one core runs; it is to be 200 at least
 # make soak-fleet run 20 leaves under kills, cuts and restarts for SOAK_MINUTES (default 10), then without the broker for
 #              one; prints when they converge and what they take (with the default poll, no JetStream, no registry),
 #              and fails where that is too late or too much
@@ -20,7 +22,8 @@ CARGO ?= cargo
 BENCH ?=
 FUZZ_SECONDS ?= 300
 SIM_SEEDS ?= 500
-SIM_EDITION ?= 4
+SIM_EDITION ?=
+SIM_SECONDS ?= $(shell expr 180 \* \( $(SIM_SEEDS) / 500 + \( $(SIM_SEEDS) % 500 \> 0 \) \))
 SOAK_MINUTES ?= 10
 # Milliseconds, so that two runs a second apart have no seed in common. Read once: all that runs has the same seeds.
 ifndef SIM_FIRST
@@ -29,8 +32,9 @@ endif
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 RELEASE := $(TARGET)/release
 SIM := $(RELEASE)/frond-dst
+SIM_DRAWN := $(if $(SIM_EDITION),--edition $(SIM_EDITION))
 
-.PHONY: demo test lint bench bench-telemetry bench-unobserved sim soak-fleet mutants coverage fuzz test-packages test-nats-latest
+.PHONY: demo test lint bench bench-telemetry bench-unobserved bench-sim sim soak-fleet mutants coverage fuzz test-packages test-nats-latest
 
 demo:
 	$(CARGO) run --locked --release --quiet -p frond-tests --bin demo
@@ -69,8 +73,24 @@ soak-fleet:
 sim:
 	$(CARGO) build --locked --release -p frond-dst
 	@echo "$(SIM_SEEDS) seeds from $(SIM_FIRST) on; again: make sim SIM_FIRST=$(SIM_FIRST) SIM_SEEDS=$(SIM_SEEDS)"
-	$(SIM) sweep --edition $(SIM_EDITION) --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + $(SIM_SEEDS))
-	$(SIM) meta --edition $(SIM_EDITION) --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + 50)
+	@end=$$(expr $$(date +%s) + $(SIM_SECONDS)); \
+	within() { \
+		left=$$(expr $$end - $$(date +%s)); \
+		echo "$$@"; \
+		timeout $$( [ $$left -gt 0 ] && echo $$left || echo 0.1 ) $(SIM) "$$@" && return; \
+		status=$$?; \
+		[ $$status = 124 ] && echo "make sim: $$1 was not over $(SIM_SECONDS) s after make sim began to run seeds:" \
+			"$(SIM_SEEDS) seeds a level and meta are to take no longer (SIM_SECONDS=N lets them)" >&2; \
+		exit $$status; \
+	}; \
+	within sweep $(SIM_DRAWN) --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + $(SIM_SEEDS)) && \
+	within meta $(SIM_DRAWN) --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + 50)
+
+# One thread, and always the same seeds, so that two versions can be compared. The first ones warm up.
+bench-sim:
+	$(CARGO) build --locked --release -p frond-dst
+	$(SIM) sweep --level calm --jobs 1 --seeds 0..200 >/dev/null 2>&1
+	$(SIM) sweep --level calm --jobs 1 --seeds 0..4000 >/dev/null
 
 mutants:
 	sh dst/mutants.sh

@@ -2,10 +2,16 @@
 # Says which lines of repo and of the core of sync a sweep of the simulator reaches: per file, all together, and the
 # functions that it does not reach (dst/COVERAGE.md says why). Tests are not compiled in, and neither is what is not of
 # the core; the trait of transports has nothing that runs here.
-# usage: dst/coverage.sh: COVERAGE_SEEDS (default 500) seeds of each level; builds in COVERAGE_TARGET (default
+# usage: dst/coverage.sh [--keep]: COVERAGE_SEEDS (default 500) seeds of each level; builds in COVERAGE_TARGET (default
 # target/coverage), and writes files.txt and unreached.txt there. It ends by 1 if less than COVERAGE_LEAST (default 85) of
-# a hundred lines are reached.
+# a hundred lines are reached. It says the shares in a sentence at its end; --keep puts that in the place of the one in
+# dst/COVERAGE.md. --help: this.
 set -eu
+case ${1:-} in
+    -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    '' | --keep) ;;
+    *) echo "$1 is no option: --keep, --help" >&2 && exit 2 ;;
+esac
 cd "$(dirname "$0")/.."
 seeds=${COVERAGE_SEEDS:-500}
 least=${COVERAGE_LEAST:-85}
@@ -57,6 +63,16 @@ awk -v root="$PWD/" -v unreached="$work/unreached" '
     }' "$work/lines" | sort -k5 | tee "$target/files.txt"
 "$tools/llvm-cxxfilt" <"$work/unreached" | sed 's/::h[0-9a-f]\{16\}$//' | sort -V >"$target/unreached.txt"
 echo "functions that were not reached: $(wc -l <"$target/unreached.txt"), in $target/unreached.txt"
+# Of the lines that say it of all, and of all of a crate.
+awk -v seeds="$seeds" '
+    $6 == "all" { share[$8] = $1 }
+    END { printf "With %d seeds a level: %s of all lines, %s of `repo`, %s of the core of `sync`.\n", seeds, share[""], share["repo"], share["sync"] }
+    ' "$target/files.txt" | sed 's/%/ %/g' >"$target/shares.txt"
+cat "$target/shares.txt"
+if [ "${1:-}" = --keep ]; then
+    awk -v shares="$(cat "$target/shares.txt")" '/^With [0-9]+ seeds a level: / { $0 = shares } { print }' dst/COVERAGE.md >"$work/text"
+    cp "$work/text" dst/COVERAGE.md
+fi
 # The shares are rounded to be read, not to be compared.
 awk -F: -v least="$least" -v root="$PWD/" '
     /^SF:/ { file = substr($0, 4); sub(root, "", file); split(file, part, "/") }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Puts known bugs into a copy of the sources, and soaks the simulator with one of them at a time until it finds it.
-# usage: dst/mutants.sh [NAME...]: all of them, or those named; --list: their names, if each finds its line.
+# usage: dst/mutants.sh [NAME...]: all of them, or those named; --list: their names, if each finds its line; --help: this.
 # A table on stdout: the mutant, the rule that found it, level, seed, runs and seconds. Found is what breaks a rule in a
 # run that breaks none without the mutant, and what does not end in a run that ends without it. What no soak finds in its
 # time is looked for in the seeds that are kept (dst/seeds.txt): the runs are how many of them were tried then. Those that a soak
@@ -17,6 +17,11 @@
 # MUTANT_FIRST    the first seed (default 0)
 # MUTANT_TABLE    a file that the rows of what was found are added to: what has one is not tried again
 set -eu
+case ${1:-} in
+    -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    --list) [ $# = 1 ] || { echo "--list stands alone" >&2 && exit 2; } ;;
+    -*) echo "$1 is no option: --list, --help" >&2 && exit 2 ;;
+esac
 cd "$(dirname "$0")/.."
 seconds=${MUTANT_SECONDS:-60}
 first=${MUTANT_FIRST:-0}

@@ -27,8 +27,10 @@ use self::pool::{Pool, Task};
 ///
 /// A seed and a level decide a run: the same seed does the same again, byte for byte.
 ///
-/// Exit codes: 0 no rule was broken; 1 a rule was broken, or a run was not the same twice; 2 the command line or a
-/// file is wrong; 3 the simulator itself failed; 4 no run ended for a minute: those under way are named.
+/// Exit codes: 0 no rule was broken, or of `shrink`: there is a script of the least that breaks one; 1 a rule was broken,
+/// or a run was not the same twice; 2 the command line or a file is wrong, or `shrink` was given a seed that breaks no
+/// rule; 3 the simulator itself failed; 4 no run ended for a minute: those under way are named; 141 nobody reads any
+/// further what is written, as after `| head`.
 #[derive(Parser)]
 #[command(name = "frond-dst", version, max_term_width = 100)]
 struct Cli {
@@ -69,12 +71,22 @@ enum Failure {
     Output(#[from] io::Error),
 }
 
+/// How a shell tells of a command that wrote to a pipe which nobody reads (SIGPIPE): not 0, which says of a run that it
+/// broke no rule.
+const UNREAD: u8 = 141;
+
 impl Failure {
     fn code(&self) -> ExitCode {
         match self {
             Self::Given(_) => ExitCode::from(2),
+            _ if self.is_unread() => ExitCode::from(UNREAD),
             Self::Repo(_) | Self::Output(_) => ExitCode::from(3),
         }
+    }
+
+    /// Whether whoever read what is written went away.
+    fn is_unread(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
@@ -95,8 +107,8 @@ impl Levels {
 /// What a seed means.
 #[derive(Args)]
 struct Editions {
-    /// How plans are drawn: 1 as older seeds need it, as `dst/seeds.txt` says of them.
-    #[arg(long, value_name = "N", default_value = "4", value_parser = parse_edition, hide_default_value = true)]
+    /// How plans are drawn: an older one as older seeds need it, which `dst/seeds.txt` says of them.
+    #[arg(long, value_name = "N", default_value_t, value_parser = parse_edition())]
     edition: Edition,
 }
 
@@ -136,6 +148,7 @@ pub(crate) fn main() -> ExitCode {
     match verdict {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Broken) => ExitCode::FAILURE,
+        Err(failure) if failure.is_unread() => failure.code(),
         Err(failure) => {
             let _ = writeln!(io::stderr(), "frond-dst: {failure}");
             failure.code()
@@ -148,9 +161,9 @@ fn parse_level() -> impl TypedValueParser<Value = Level> {
     names.try_map(|name| Level::parse(&name).ok_or("no such level"))
 }
 
-fn parse_edition(text: &str) -> Result<Edition, String> {
-    let number = text.parse().map_err(|error| format!("{error}"))?;
-    Edition::of(number).ok_or_else(|| "no such edition".to_owned())
+fn parse_edition() -> impl TypedValueParser<Value = Edition> {
+    let names = PossibleValuesParser::new(Edition::ALL.map(|edition| edition.to_string()));
+    names.try_map(|name| name.parse().ok().and_then(Edition::of).ok_or("no such edition"))
 }
 
 /// Reads `A..B`.

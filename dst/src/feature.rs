@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::dice::{Dice, Ratio};
 use crate::plan::{Level, dashed};
 
-/// A part of the product beside artifacts and files.
+/// A part of the product beside artifacts and files. New ones come last: generators go by the place of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
     /// Synced tables: definitions and rows.
@@ -45,4 +45,15 @@ pub fn draw(seed: u64, level: Level) -> BTreeSet<Feature> {
         features.remove(&Feature::Users);
     }
     features
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_keep_their_places_which_their_generators_go_by() {
+        assert_eq!(Feature::ALL.map(Feature::name), ["tables", "locks", "configuration", "users"]);
+        assert!(Feature::ALL.into_iter().enumerate().all(|(place, feature)| feature as usize == place));
+    }
 }

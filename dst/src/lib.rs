@@ -9,16 +9,21 @@
 //!   rare                   legal choices that peers seldom make
 //!   script, site, shrink   a run of which something is left out; what can be; the least that still fails
 //!   node, known, work      a peer; what it holds; what its users do
+//!   meant, answer, rights  what a user asks for, told before it is done; what a server had when it answered; what letters allow
+//!   model                  every artifact that anybody made; the list of rules
 //!   death                  how a peer dies in the midst of it
 //!   feature, beside        what a run has beside artifacts and files: synced tables, locks, configuration
 //!   census                 how often each kind of work was done
 //!   templates              repositories to begin with
 //!   stock                  peers that are not Frond's code, and strict
 //!   talk, watch            a session; its events
-//!   sim                    a run: event (what happens when), begin, exchange (rounds) and their halves, working (users), audit
-//!                          (after each commit), mishap (faults), settle (the end without faults),
-//!                          later (its time comes of what is dated ahead), configuring and rivals (users who change
-//!                          settings, other users, rows that are under way), disfavour (stock shuns what is about to come)
+//!   sim                    a run: event (what happens when), begin, exchange (rounds) and their halves, bounds (of messages),
+//!                          ending (of sessions), working (users), side (what they do beside artifacts and files), audit (after
+//!                          each commit), outcome; mishap (faults), damage and forgery (of messages), within (what peers do and
+//!                          how they die in a half-round); forks, quarrels, race, loss (what is brought about on purpose);
+//!                          daemon, stock; settle (the end without faults), later (its time comes of what is dated ahead);
+//!                          configuring and rivals (users who change settings, other users, rows that are under way),
+//!                          disfavour (stock shuns what is about to come)
 //!   check                  what must always be true, a file a rule
 //! ```
 //!

@@ -6,6 +6,40 @@ use std::fmt;
 use xfer::ArtifactId;
 use xfer::card::Privacy;
 
+/// All rules: the files below `check`, and parts of the simulator that see themselves what is wrong.
+pub const RULES: [&str; 30] = [
+    "atomic",
+    "budget",
+    "clusters",
+    "codec",
+    "completeness",
+    "configuration",
+    "content",
+    "convergence",
+    "crash",
+    "deadline",
+    "derived",
+    "events",
+    "failure",
+    "kept",
+    "liveness",
+    "locks",
+    "meant",
+    "panic",
+    "planted",
+    "preview",
+    "private",
+    "repository",
+    "rights",
+    "schedule",
+    "server",
+    "shunned",
+    "stock",
+    "tables",
+    "upkeep",
+    "work",
+];
+
 /// A rule that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
@@ -92,5 +126,36 @@ impl Model {
     /// Whether nothing was made yet.
     pub fn is_empty(&self) -> bool {
         self.made.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Names of the rules that the sources below a directory speak of.
+    fn named(dir: &Path, rules: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(dir).expect("a directory of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                named(&path, rules);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("a source");
+            let words = text.split(concat!("Violation", "::new(")).skip(1).map(str::trim_start);
+            let quoted = words.filter_map(|word| word.strip_prefix('"')?.split('"').next());
+            rules.extend(quoted.map(str::to_owned));
+        }
+    }
+
+    #[test]
+    fn every_rule_is_in_the_list_of_rules() {
+        let mut rules = BTreeSet::new();
+        named(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut rules);
+        assert_eq!(Vec::from_iter(rules.iter().map(String::as_str)), RULES);
     }
 }

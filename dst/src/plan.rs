@@ -211,6 +211,11 @@ impl Plan {
         self.bulk > SEVERAL_CLUSTERS
     }
 
+    /// How often the visitor goes and comes back.
+    pub fn visits(&self) -> u64 {
+        if self.shape == Shape::Visitor { 2 } else { 0 }
+    }
+
     /// How often a fault strikes.
     pub fn ratio(&self, fault: Fault) -> Ratio {
         self.faults.get(&fault).copied().unwrap_or(Ratio::NEVER)

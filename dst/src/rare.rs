@@ -88,6 +88,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn choices_keep_their_places_which_their_generators_go_by() {
+        let names = [
+            "full",
+            "whole",
+            "unasked",
+            "announced-again",
+            "list-left-out",
+            "asked-twice",
+            "unanswered",
+            "catalog-anyway",
+            "clusters-later",
+            "clusters-unknown",
+            "names-only",
+        ];
+        assert_eq!(Site::ALL.map(name), names, "new ones come last");
+    }
+
+    #[test]
     fn each_site_has_dice_of_its_own_and_every_site_is_turned_on_by_some_seed() {
         let all: BTreeMap<Site, Ratio> = Site::ALL.map(|site| (site, Ratio::new(1, 2))).into();
         let (one, other) = (Rare::new(1, &all, Turn::default()), Rare::new(1, &all, Turn::default()));

@@ -12,7 +12,7 @@ use crate::plan::{Edition, Fault, Level, Plan};
 use crate::rare;
 use crate::site::Site;
 
-pub use text::ScriptError;
+pub use text::{ScriptError, line_of};
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,25 +112,55 @@ impl Script {
         self.without.contains(item)
     }
 
-    /// The first item that the seed does not have at all: the script was written for another version of the simulator,
-    /// or by hand.
-    pub fn unknown(&self) -> Option<Item> {
+    /// The first item that the seed does not have at all, with the numbers that there are: the script was written for
+    /// another version of the simulator, or by hand. What comes of what happens in a run has any number.
+    pub fn unknown(&self) -> Option<(Item, String)> {
         let plan = Plan::draw(self.seed, self.level, self.edition);
-        let (peers, edges) = (plan.births.len() as u64, plan.edges.len() as u64);
-        let is_known = |item: &&Item| match item {
-            Item::Peer(peer)
-            | Item::Clone(peer)
-            | Item::Limits(peer)
-            | Item::Budgets(peer)
-            | Item::Skew(peer)
-            | Item::Guest(peer)
-            | Item::Stock(peer)
-            | Item::Daemon(peer) => *peer < peers,
-            Item::Edge(edge) | Item::Rights(edge) => *edge < edges,
-            _ => true,
-        };
-        self.without.iter().chain(&self.planted).find(|item| !is_known(item)).copied()
+        let mut items = self.without.iter().chain(&self.planted);
+        items.find_map(|item| Some((*item, allowed(&plan, item)?)))
     }
+}
+
+/// The numbers that there are in place of one that a plan does not have.
+fn allowed(plan: &Plan, item: &Item) -> Option<String> {
+    let below = |number: u64, count: u64| (number >= count).then(|| numbers(count));
+    match *item {
+        Item::Peer(peer)
+        | Item::Clone(peer)
+        | Item::Limits(peer)
+        | Item::Budgets(peer)
+        | Item::Skew(peer)
+        | Item::Guest(peer)
+        | Item::Stock(peer)
+        | Item::Daemon(peer) => below(peer, plan.births.len() as u64),
+        Item::Edge(edge) | Item::Rights(edge) => below(edge, plan.edges.len() as u64),
+        Item::Visit(visit) => below(visit, plan.visits()),
+        Item::Action(action) if action < DERIVED => {
+            below(action, plan.actions + 1).map(|numbers| format!("{numbers}, and from {DERIVED} on"))
+        }
+        Item::Session(session) if session < DERIVED => {
+            let planned = plan.edges.len() as u64 + plan.sessions;
+            below(session, planned).map(|numbers| format!("{numbers}, and from {DERIVED} on"))
+        }
+        Item::Fault(_)
+        | Item::Bulk
+        | Item::Feature(_)
+        | Item::Choice(_)
+        | Item::Parting(_)
+        | Item::Strike(..)
+        | Item::Session(_)
+        | Item::DryRun(_)
+        | Item::Action(_)
+        | Item::Hit(..)
+        | Item::End => None,
+    }
+}
+
+/// Actions and sessions with such numbers come of something else than the plan's own count.
+const DERIVED: u64 = 500;
+
+fn numbers(count: u64) -> String {
+    count.checked_sub(1).map_or_else(|| "none".to_owned(), |last| format!("0 to {last}"))
 }
 
 impl fmt::Display for Item {

@@ -1,10 +1,10 @@
 //! The command: what it prints, and how it ends.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use dst::node::Templates;
-use dst::plan::Level;
+use dst::plan::{Edition, Level};
 use dst::script::{Item, Script};
 use dst::site::Site;
 
@@ -44,8 +44,8 @@ fn planted() -> (String, String) {
 fn a_seed_that_breaks_no_rule_ends_with_0() {
     check(&["run", "--seed", "1", "--level", "calm"], 0, &["seed 1 calm: ", "hash "]);
     check(&["sweep", "--seeds", "0..3"], 0, &["calm: 3 seeds, 0 broken", "hostile: 3 seeds"]);
-    for edition in ["1", "2", "3", "4"] {
-        let words = ["meta", "--seeds", "0..3", "--level", "rough", "--edition", edition];
+    for edition in Edition::ALL.map(|edition| edition.to_string()) {
+        let words = ["meta", "--seeds", "0..3", "--level", "rough", "--edition", &edition];
         check(&words, 0, &["rough: 3 seeds, each the same twice"]);
     }
     check(&["meta", "--level", "calm"], 0, &["calm: 50 seeds, each the same twice"]);
@@ -89,12 +89,55 @@ fn what_shrink_writes_replay_breaks_again() {
     std::fs::write(&file, "frond-dst script 1\nseed 1\nlevel calm\nexpect kept 0\n").expect("a file");
     check(&["replay", path], 0, &["not broken again: kept"]);
     std::fs::write(&file, "frond-dst script 1\nseed 1\nlevel calm\nwithout peer 900\n").expect("a file");
-    check(&["replay", path], 2, &["least.script: seed 1 has no peer 900"]);
+    check(&["replay", path], 2, &["least.script: line 4: seed 1 has no peer 900; of peer it has 0 to "]);
+    let text = "frond-dst script 1\nseed 1\nlevel calm\nwithout bulk\nwithout action 1 400 # many\n";
+    std::fs::write(&file, text).expect("a file");
+    check(&["replay", path], 2, &["line 5: seed 1 has no action 400; of action it has 0 to ", "from 500 on"]);
+    std::fs::write(&file, "frond-dst script 1\nseed 1\nlevel calm\nexpect keptt 0\n").expect("a file");
+    check(&["replay", path], 2, &["least.script: line 4: 'keptt' is no rule; there are atomic, "]);
     std::fs::write(&file, b"\xff\xfe").expect("a file");
     check(&["replay", path], 2, &["not text in UTF-8"]);
     std::fs::write(&file, vec![b'#'; 2 << 20]).expect("a file");
     check(&["replay", path], 2, &["longer than 1048576 bytes"]);
     std::fs::remove_dir_all(&dir).expect("the directory goes");
+}
+
+#[test]
+fn a_script_that_cannot_be_written_is_told_before_the_search_and_leaves_nothing_behind() {
+    let (seed, plant) = planted();
+    let dir = std::env::temp_dir().join(format!("frond-dst-unwritten-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let sound = ["shrink", "--seed", "1", "--level", "calm"];
+    let broken = ["shrink", "--seed", &seed, "--level", "rough", "--plant", &plant];
+    let shrink = |words: &[&str], path: &Path, code, says: &[&str]| {
+        let path = path.to_str().expect("a name in UTF-8");
+        check(&[words, &["-o", path]].concat(), code, says);
+    };
+    shrink(&broken, &dir.join("none").join("a.script"), 2, &["cannot write", "No such file"]);
+    shrink(&broken, &dir, 2, &["cannot write", "directory"]);
+    shrink(&sound, &dir.join("a.script"), 2, &["breaks no rule at level calm"]);
+    assert_eq!(std::fs::read_dir(&dir).expect("a directory").count(), 0);
+    // What was there stays until there is something better.
+    let kept = dir.join("it's here.script");
+    std::fs::write(&kept, "kept").expect("a file");
+    shrink(&sound, &kept, 2, &["breaks no rule"]);
+    assert_eq!(std::fs::read_to_string(&kept).expect("a file"), "kept");
+    let quoted = format!("replay '{}/it'\\''s here.script' --trace", dir.display());
+    shrink(&broken, &kept, 0, &["broken: planted", &quoted]);
+    let text = std::fs::read_to_string(&kept).expect("the script");
+    assert!(text.starts_with("frond-dst script 1\n# Run it"), "{text}");
+    std::fs::remove_dir_all(&dir).expect("the directory goes");
+}
+
+#[test]
+fn who_reads_no_further_hears_no_complaint() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_frond-dst"));
+    command.args(["run", "--seed", "7", "--level", "rough", "--trace"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(141));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
 fn replace(file: &Path, what: &str, with: &str) {
@@ -111,7 +154,7 @@ fn a_wrong_word_says_what_is_wrong_with_it() {
         (&["run"], "--seed <N>"),
         (&["run", "--seed", "x"], "invalid digit"),
         (&["run", "--seed", "1", "--level", "mild"], "calm, rough, hostile"),
-        (&["run", "--seed", "1", "--edition", "5"], "no such edition"),
+        (&["run", "--seed", "1", "--edition", "99"], "[possible values: 1, 2, 3, 4"),
         (&["sweep"], "--seeds <A..B>"),
         (&["sweep", "--seeds", "5"], "write A..B"),
         (&["sweep", "--seeds", "5..5"], "B must be greater than A"),
@@ -134,4 +177,9 @@ fn help_tells_of_every_command_and_of_the_exit_codes() {
     for command in commands {
         check(&[command, "--help"], 0, &["Usage: frond-dst"]);
     }
+    for command in ["run", "sweep", "soak", "meta", "shrink"] {
+        let newest = format!("[default: {}]", Edition::default());
+        check(&[command, "--help"], 0, &[&newest, "[possible values: 1, 2, 3, 4"]);
+    }
+    check(&["shrink", "--help"], 0, &["Exit codes: 0 there is a script", "without it, the first level at"]);
 }

@@ -49,11 +49,10 @@ pub fn settle(tx: &Tx<'_>, now: UnixTime) -> Result<Settled, RepoError> {
     unsettled::await_no_longer(tx)?;
     let unsettled = std::mem::take(&mut tx.memory().borrow_mut().unsettled);
     let forest = Forest::of_unsettled(tx, &unsettled)?;
-    let threads = tx.memory().borrow().limits.threads;
     let waiting = Waiting::of(&unsettled);
     drop(unsettled);
     let bytes = forest.bytes().saturating_add(waiting.bytes());
-    let (linker, done, private) = crew::with_crew(threads, bytes, |crew| {
+    let (linker, done, private) = tx.with_crew(bytes, |crew| {
         waiting.note_sizes(tx, crew)?;
         let mut settling = Settling::new(tx, &forest, crew)?;
         settling.run()?;

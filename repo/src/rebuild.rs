@@ -8,7 +8,7 @@ use xfer::ArtifactId;
 
 use crate::crosslink::{self, Linker};
 use crate::error::Fault;
-use crate::ingest::crew::{self, Begun, Crew};
+use crate::ingest::crew::{Begun, Crew};
 use crate::ingest::examine::{self, Batch, Item, Reading};
 use crate::tx::Damage;
 use crate::{
@@ -83,8 +83,7 @@ pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Re
     if total >= MANY {
         schema::late::put_off(tx)?;
     }
-    let threads = tx.memory().borrow().limits.threads;
-    let (linker, rebuilt, damaged) = crew::with_crew(threads, usize::MAX, |crew| {
+    let (linker, rebuilt, damaged) = tx.with_crew(usize::MAX, |crew| {
         let mut linking = Linking::new(tx, crew);
         let damaged = ingest::every(tx, crew, &mut |rid, content| {
             if linking.add(rid, content)? {

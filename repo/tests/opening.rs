@@ -361,11 +361,11 @@ fn a_log_is_written_back_when_its_owner_says_so_and_before_it_takes_much_room() 
     assert!(repo.share());
     let before = bytes_of(&path);
     commit_file(&mut repo, "small", 100_000);
-    assert!(!repo.is_write_back_due());
+    assert!(!repo.take_write_back_due());
     commit_file(&mut repo, "large", 5_000_000);
-    assert!(repo.is_write_back_due());
+    assert!(repo.take_write_back_due());
     assert_eq!(bytes_of(&path), before);
-    assert!(!repo.is_write_back_due(), "it was said once");
+    assert!(!repo.take_write_back_due(), "it was said once");
     repo::write_back(&path).unwrap();
     assert!(bytes_of(&path) > 5_000_000);
     // Who never says so has a log of 8,000 pages of 4 KiB and one commit at most, not all of 100 MB.

@@ -1,7 +1,8 @@
 //! Legal but rare choices of a peer, made on purpose by the simulator.
 
 /// A decision that a peer may take either way, and where the core seldom or never takes the other one. What is
-/// chosen is something that a sound peer could do: nothing false is ever said or stored.
+/// chosen is something that a sound peer could do: nothing false is ever said or stored. New ones come last: what seeds of the
+/// simulator turn on goes by the place of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Site {

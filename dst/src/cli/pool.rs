@@ -22,7 +22,7 @@ pub(super) type Task = (u64, Level);
 /// How many threads.
 #[derive(Args)]
 pub(super) struct Pool {
-    /// Threads; without it, one for each core.
+    /// Threads, of which there are never more than four for each core; without it, one for each.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 }
@@ -35,7 +35,15 @@ struct Work<I, F> {
     is_over: AtomicBool,
 }
 
+/// Threads for a core at most: more would do nothing but take memory.
+const MOST_FOR_A_CORE: usize = 4;
+
 impl Pool {
+    /// As many as were asked for, if there are cores for them.
+    fn threads(&self, cores: usize) -> usize {
+        self.jobs.map_or(cores, |jobs| jobs.get().min(MOST_FOR_A_CORE * cores))
+    }
+
     /// Does the tasks until `each` breaks, with templates of its own for each thread.
     pub(super) fn run<T: Send>(
         &self,
@@ -43,7 +51,7 @@ impl Pool {
         job: impl Fn(Task, &Templates) -> Result<T, RepoError> + Sync,
         mut each: impl FnMut(Task, T) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<(), Failure> {
-        let threads = self.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        let threads = self.threads(thread::available_parallelism().map_or(1, NonZeroUsize::get));
         let vigil = Vigil::start();
         let with_task = |task, templates: &Templates| {
             vigil.during(task, || job(task, templates)).map(|result| (task, result))
@@ -115,6 +123,14 @@ mod tests {
         });
         assert!(end.is_ok());
         assert_eq!(seen, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn there_are_never_more_than_four_threads_for_a_core() {
+        for (jobs, cores, threads) in [(0, 3, 3), (1, 3, 1), (8, 2, 8), (9, 2, 8), (usize::MAX, 1, 4)] {
+            let pool = Pool { jobs: NonZeroUsize::new(jobs) };
+            assert_eq!(pool.threads(cores), threads, "--jobs {jobs} where there are {cores}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dst::node::Templates;
-use dst::script::{Expected, Script};
+use dst::script::{Expected, Script, line_of};
 use dst::sim::{self, Outcome};
 
 use super::report::{self, SHOWN};
@@ -32,8 +32,10 @@ impl Replay {
         let given = |error: String| Failure::Given(format!("{}: {error}", self.file.display()));
         let text = read(&self.file).map_err(given)?;
         let script: Script = text.parse().map_err(|error| given(format!("{error}")))?;
-        if let Some(item) = script.unknown() {
-            return Err(given(format!("seed {} has no {item}", script.seed)));
+        if let Some((item, allowed)) = script.unknown() {
+            let (line, kind) = (line_of(&text, &item).unwrap_or_default(), item.kind());
+            let seed = script.seed;
+            return Err(given(format!("line {line}: seed {seed} has no {item}; of {kind} it has {allowed}")));
         }
         let kept = if self.trace { usize::MAX } else { SHOWN };
         let (task, templates) = ((script.seed, script.level), Templates::new()?);
@@ -41,7 +43,7 @@ impl Replay {
         let judgement = judge(script.expected.as_ref(), &outcome);
         let verdict = if outcome.violation.is_some() { Verdict::Broken } else { Verdict::Fine };
         match verdict {
-            Verdict::Broken => report::broken(out, outcome, &format!("replay {}", self.file.display()))?,
+            Verdict::Broken => report::broken(out, outcome, &report::replay(&self.file))?,
             Verdict::Fine => passed(out, outcome, self.trace.into())?,
         }
         writeln!(out, "{judgement}")?;

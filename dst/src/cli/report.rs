@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::path::Path;
 
 use dst::plan::{self, Edition, Plan};
 use dst::script::{Item, Script};
@@ -50,15 +51,46 @@ pub(super) fn seed_differs(out: &mut impl Write, script: &Script, difference: &s
     writeln!(out, "again: {CALL} meta --seeds {seed}..{} --level {level}{edition}", seed.saturating_add(1))
 }
 
+/// The words that run a script again.
+pub(super) fn replay(script: &Path) -> String {
+    let name = script.display().to_string();
+    let name = if name.starts_with('-') { format!("./{name}") } else { name };
+    format!("replay {}", quoted(&name))
+}
+
+/// A word as a shell takes it for one.
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:=@%,".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// What was decided beforehand, a line each.
 pub(super) fn options(plan: &Plan) -> String {
-    let mut text = String::new();
     let Plan { shape, births, sessions, actions, forks, quarrels, framing, .. } = plan;
     let peers = births.len();
-    let _ = writeln!(
-        text,
-        "{shape:?} of {peers} peers, {sessions} sessions, {actions} changes, {forks} forks, {quarrels} quarrels, {framing:?}"
-    );
+    format!(
+        "{shape:?} of {peers} peers, {sessions} sessions, {actions} changes, {forks} forks, {quarrels} quarrels, {framing:?}\n{}",
+        details(plan)
+    )
+}
+
+/// What took place of that, where a script leaves out the rest.
+pub(super) fn left(outcome: &Outcome) -> String {
+    let plan = outcome.left();
+    let talking = plan.items().into_iter().filter(|item| matches!(item, Item::Peer(_))).count();
+    let Plan { shape, births, sessions, actions, framing, .. } = &plan;
+    let peers = births.len();
+    format!(
+        "{shape:?} of {peers} peers, of which {talking} talk, {sessions} sessions, {actions} changes, {framing:?}\n{}",
+        details(&plan)
+    )
+}
+
+fn details(plan: &Plan) -> String {
+    let mut text = String::new();
     let parts = [
         plan.step.map(|step| format!("clocks go on by {step} ms each time that they are looked at")),
         plan.race.map(|edge| format!("two sessions race over edge {edge}")),
@@ -160,6 +192,35 @@ mod tests {
         assert_eq!(text, expected);
         assert!(trace.contains("VIOLATION planted"), "{trace}");
     }
+
+    #[test]
+    fn a_command_is_told_as_a_shell_takes_it() {
+        let cases = [
+            ("a/b-1.script", "a/b-1.script"),
+            ("my runs/a.script", "'my runs/a.script'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME;*", "'$HOME;*'"),
+            ("~", "'~'"),
+            ("", "''"),
+        ];
+        for (path, word) in cases {
+            assert_eq!(replay(Path::new(path)), format!("replay {word}"));
+        }
+        // A name that begins with a dash is no option.
+        assert_eq!(replay(Path::new("-x")), "replay ./-x");
+    }
+
+    #[test]
+    fn what_is_left_of_a_run_counts_what_took_place() {
+        let outcome = planted();
+        let (plan, left) = (outcome.left(), left(&outcome));
+        let count = |is: fn(&Item) -> bool| outcome.done.iter().filter(|&item| is(item)).count();
+        let (sessions, actions) =
+            (count(|item| matches!(item, Item::Session(_))), count(|item| matches!(item, Item::Action(_))));
+        assert!(left.contains(&format!(" talk, {sessions} sessions, {actions} changes, ")), "{left}");
+        assert_eq!((plan.race, plan.loss), (None, None), "it ended before");
+    }
+
     #[test]
     fn what_a_seed_decided_has_its_step_its_race_and_its_loss() {
         let plan = Plan { step: None, ..Plan::draw(1, Level::Calm, Edition::default()) };

@@ -1,10 +1,11 @@
 //! `frond-dst shrink`: the least that still fails.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::iter;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fs, iter};
 
 use clap::Args;
 use dst::node::Templates;
@@ -17,19 +18,24 @@ use repo::RepoError;
 use super::clock::Clock;
 use super::report::{self, SHOWN};
 use super::vigil::Vigil;
-use super::{Editions, Failure, Levels, Verdict};
+use super::{Editions, Failure, Verdict, parse_level};
 
 /// Find the smallest workload and fault list of a seed that still breaks the same rule.
 ///
-/// Without a level it is the first one at which the seed breaks a rule.
-/// Writes a script: a text that `frond-dst replay` runs, and that may be changed by hand.
+/// Without a level it is the first one at which the seed breaks a rule. Writes a script: a text that `frond-dst replay`
+/// runs, and that may be changed by hand.
+///
+/// Exit codes: 0 there is a script; 2 the seed breaks no rule, the command line is wrong, or FILE cannot be written (which
+/// is tried before the search; should it fail after it, the script goes to stdout); 3 the simulator itself failed; 4 a
+/// run did not end within a minute.
 #[derive(Args)]
 pub(super) struct Shrink {
     /// A seed that breaks a rule.
     #[arg(long, value_name = "N")]
     seed: u64,
-    #[command(flatten)]
-    levels: Levels,
+    /// How rough the world is; without it, the first level at which the seed breaks a rule.
+    #[arg(long, value_parser = parse_level())]
+    level: Option<Level>,
     #[command(flatten)]
     editions: Editions,
     /// Where to write the script; without it, to stdout.
@@ -48,6 +54,9 @@ pub(super) struct Shrink {
 
 impl Shrink {
     pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
+        if let Some(path) = &self.output {
+            try_to_write(path)?;
+        }
         let mut player = Shown {
             templates: Templates::new()?,
             vigil: Vigil::start(),
@@ -60,9 +69,12 @@ impl Shrink {
         match &self.output {
             None => write!(out, "{text}")?,
             Some(path) => {
-                let failed = |error| Failure::Given(format!("{}: {error}", path.display()));
-                fs::write(path, text).map_err(failed)?;
-                report::broken(out, shrunk.outcome, &format!("replay {}", path.display()))?;
+                if let Err(failed) = write_whole(path, &text) {
+                    // It took minutes to find.
+                    write!(out, "{text}")?;
+                    return Err(failed);
+                }
+                report::broken(out, shrunk.outcome, &report::replay(path))?;
             }
         }
         Ok(Verdict::Fine)
@@ -70,7 +82,7 @@ impl Shrink {
 
     /// The least that fails at the first level at which anything does.
     fn shrunk(&self, player: &mut Shown<'_>) -> Result<Shrunk, Failure> {
-        let levels = self.levels.all();
+        let levels = self.level.map_or_else(|| Level::ALL.to_vec(), |level| vec![level]);
         for &level in &levels {
             if let Some(shrunk) = shrink(&self.script(level)?, player)? {
                 return Ok(shrunk);
@@ -87,6 +99,33 @@ impl Shrink {
         let script = format!("{}{planted}", bare.text("")).parse();
         script.map_err(|error| Failure::Given(format!("--plant: {error}")))
     }
+}
+
+/// Finds out whether a file can be written, and leaves all as it was.
+fn try_to_write(path: &Path) -> Result<(), Failure> {
+    match File::create_new(path) {
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            File::options().write(true).open(path).map(drop)
+        }
+        Err(error) => Err(error),
+    }
+    .map_err(|error| unwritten(path, &error))
+}
+
+/// Writes a file. One that was not there is not left behind by halves.
+fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
+    let is_new = !path.exists();
+    fs::write(path, text).map_err(|error| {
+        if is_new {
+            let _ = fs::remove_file(path);
+        }
+        unwritten(path, &error)
+    })
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    Failure::Given(format!("cannot write {}: {error}", path.display()))
 }
 
 /// Runs scripts, and says now and then how far it is.
@@ -127,7 +166,7 @@ fn notes(shrunk: &Shrunk) -> String {
         End::Bound => "perhaps more can be left out: the search ended for its bounds",
     };
     let _ = writeln!(notes, "After {} runs {end}. What is left:", shrunk.runs);
-    let options = report::options(&shrunk.outcome.plan);
+    let options = report::left(&shrunk.outcome);
     for line in options.lines().chain(iter::once(left.join(", ").as_str())) {
         let _ = writeln!(notes, "  {line}");
     }

@@ -1,5 +1,7 @@
 //! Editions: what a seed means. A seed that is kept says of which edition it is.
 
+use std::fmt;
+
 use crate::dice::Dice;
 
 /// How plans are drawn, and what the simulator may do.
@@ -25,6 +27,9 @@ pub enum Edition {
 }
 
 impl Edition {
+    /// All of them, the oldest first.
+    pub const ALL: [Self; 4] = [Self::First, Self::Second, Self::Third, Self::Fourth];
+
     /// As it is written.
     pub fn number(self) -> u64 {
         match self {
@@ -37,9 +42,13 @@ impl Edition {
 
     /// Reads what [`Edition::number`] gives.
     pub fn of(number: u64) -> Option<Self> {
-        [Self::First, Self::Second, Self::Third, Self::Fourth]
-            .into_iter()
-            .find(|edition| edition.number() == number)
+        Self::ALL.into_iter().find(|edition| edition.number() == number)
+    }
+}
+
+impl fmt::Display for Edition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.number().fmt(f)
     }
 }
 
@@ -72,8 +81,7 @@ mod tests {
 
     #[test]
     fn one_more_draw_shifts_others_in_the_first_edition_only() {
-        for edition in 1..=4 {
-            let edition = Edition::of(edition).expect("an edition");
+        for edition in Edition::ALL {
             let shifts = edition == Edition::First;
             let after = |draws_before: u64| {
                 let mut draws = Draws::new(7, edition, "group");

@@ -23,6 +23,7 @@ use std::str::FromStr;
 use super::{Expected, Item, Script};
 use crate::dice::Turn;
 use crate::feature::Feature;
+use crate::model::RULES;
 use crate::plan::{Edition, Fault, Level};
 use crate::rare;
 use crate::site::Site;
@@ -88,8 +89,9 @@ impl FromStr for Script {
     fn from_str(text: &str) -> Result<Self, ScriptError> {
         let mut reader = Reader::default();
         for (index, line) in text.lines().enumerate() {
-            let line = line.split('#').next().unwrap_or_default().trim();
-            reader.read(index, line).map_err(|what| ScriptError { line: index + 1, what })?;
+            reader
+                .read(index, without_comment(line))
+                .map_err(|what| ScriptError { line: index + 1, what })?;
         }
         let end = |what: &str| ScriptError { line: text.lines().count().max(1), what: what.to_owned() };
         let Some(seed) = reader.seed else { return Err(end("the file ends without a line 'seed NUMBER'")) };
@@ -98,6 +100,20 @@ impl FromStr for Script {
         let edition = edition.unwrap_or_default();
         Ok(Self { seed, level, edition, without, planted, expected })
     }
+}
+
+/// The line of a script that names an item, from 1.
+pub fn line_of(text: &str, item: &Item) -> Option<usize> {
+    let names = |line: &str| {
+        let words: Vec<&str> = without_comment(line).split_whitespace().skip(1).collect();
+        let mut items = BTreeSet::new();
+        read_items(&mut items, &words).is_ok() && items.contains(item)
+    };
+    text.lines().position(names).map(|index| index + 1)
+}
+
+fn without_comment(line: &str) -> &str {
+    line.split('#').next().unwrap_or_default().trim()
 }
 
 #[derive(Default)]
@@ -295,6 +311,9 @@ fn parse_expected(words: &[&str]) -> Result<Expected, String> {
     let Ok(hash) = u64::from_str_radix(hash, 16) else {
         return Err(format!("'{hash}' is no hash of a trace"));
     };
+    if !RULES.contains(invariant) {
+        return Err(format!("'{invariant}' is no rule; there are {}", RULES.join(", ")));
+    }
     Ok(Expected { invariant: (*invariant).to_owned(), hash })
 }
 
@@ -310,7 +329,8 @@ fn parse_turn(text: &str) -> Result<Turn, String> {
 }
 
 fn parse_edition(text: &str) -> Result<Edition, String> {
-    Edition::of(parse_number(text)?).ok_or_else(|| format!("'{text}' is none of 1, 2, 3, 4"))
+    let known = || Edition::ALL.map(|edition| edition.to_string()).join(", ");
+    Edition::of(parse_number(text)?).ok_or_else(|| format!("'{text}' is none of {}", known()))
 }
 
 fn parse_feature(name: &str) -> Result<Feature, String> {
@@ -398,6 +418,15 @@ without hit crash-after-work 5
     }
 
     #[test]
+    fn the_script_that_the_readme_shows_is_one() {
+        let readme = include_str!("../../README.md");
+        let mut blocks = readme.split("```text\n").filter(|block| block.starts_with(HEADER));
+        let shown = blocks.next().and_then(|block| block.split("```").next()).expect("a script");
+        let script: Script = shown.parse().expect("a script");
+        assert_eq!((script.seed, script.level, script.without.len()), (876, Level::Hostile, 15));
+    }
+
+    #[test]
     fn what_people_add_does_not_matter() {
         let text = "frond-dst script 1   # of today\r\n\r\n  level calm\n\tseed  7 # the best\n#seed 8";
         assert_eq!(text.parse(), Ok(Script::new(7, Level::Calm)));
@@ -421,6 +450,7 @@ without hit crash-after-work 5
             ("frond-dst script 1\nlevel mild", 2, "'mild' is none of calm"),
             ("frond-dst script 1\nwith action 1", 2, "'with' is none of seed"),
             ("frond-dst script 1\nexpect kept", 2, "a rule and the hash"),
+            ("frond-dst script 1\nexpect keptt 1", 2, "'keptt' is no rule; there are atomic, "),
             ("frond-dst script 1\nexpect kept xyz", 2, "'xyz' is no hash"),
             ("frond-dst script 1\nwithout", 2, "what?"),
             ("frond-dst script 1\nwithout bulk 3", 2, "nothing may follow"),

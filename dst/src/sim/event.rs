@@ -9,7 +9,6 @@ use crate::feature::Feature;
 use crate::plan::{Edition, Fault};
 use crate::queue::Moment;
 use crate::script::Item;
-use crate::shape::Shape;
 use crate::talk::Soundness;
 
 /// Something that is to happen.
@@ -126,8 +125,7 @@ impl Sim {
     }
 
     pub(super) fn plan_visits(&mut self) {
-        let visits = if self.plan.shape == Shape::Visitor { 2 } else { 0 };
-        for number in (0..visits).filter(|&number| !self.script.lacks(&Item::Visit(number))) {
+        for number in (0..self.plan.visits()).filter(|&number| !self.script.lacks(&Item::Visit(number))) {
             let mut dice = self.dice("visit", number);
             let (when, at) = (self.moment(&mut dice), self.nodes.len() - 1);
             self.queue.plan(when, Event::Leave { number, at });

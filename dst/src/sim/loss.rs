@@ -12,7 +12,7 @@ use crate::script::Item;
 /// The number of what the user does.
 const NUMBER: u64 = 950;
 /// The number of the strike.
-const STRIKE: u64 = 100;
+pub(super) const STRIKE: u64 = 100;
 
 impl Sim {
     pub(super) fn plan_loss(&mut self) -> Result<(), Violation> {

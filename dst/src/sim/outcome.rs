@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::{loss, race};
 use crate::census::Census;
 use crate::model::Violation;
-use crate::plan::{Level, Plan};
+use crate::plan::{Fault, Level, Plan};
 use crate::script::Item;
 use crate::trace::Trace;
 
@@ -27,6 +28,19 @@ pub struct Outcome {
     pub plan: Plan,
     /// What happened that can be left out, beside what is in the plan.
     pub done: BTreeSet<Item>,
+}
+
+impl Outcome {
+    /// What of the plan took place: nothing that a script left out, or that did not come about.
+    pub fn left(&self) -> Plan {
+        let count = |is: fn(&Item) -> bool| self.done.iter().filter(|&item| is(item)).count() as u64;
+        let mut plan = self.plan.clone();
+        plan.sessions = count(|item| matches!(item, Item::Session(_)));
+        plan.actions = count(|item| matches!(item, Item::Action(_)));
+        plan.race = plan.race.filter(|_| self.done.contains(&Item::Action(race::NUMBER)));
+        plan.loss = plan.loss.filter(|_| self.done.contains(&Item::Strike(Fault::Restore, loss::STRIKE)));
+        plan
+    }
 }
 
 /// How much happened in a run.

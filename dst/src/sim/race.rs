@@ -9,7 +9,7 @@ use crate::queue::Moment;
 use crate::script::Item;
 
 /// The number of what the user makes.
-const NUMBER: u64 = 900;
+pub(super) const NUMBER: u64 = 900;
 /// Numbers of the files that it makes, such as nobody else does.
 const FILES: std::ops::Range<u64> = 90_000..90_012;
 /// Numbers of the sessions.

@@ -1,4 +1,8 @@
-//! What a peer like stock holds (reference: wire.md sections 5.5, 8 and 10.3).
+//! What a peer like stock holds (reference: wire.md sections 5.5, 8 and 10.3): artifacts, and what is known of them. Cards of
+//! them are in `cards`, files without history in `files`.
+
+mod cards;
+mod files;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,6 +10,7 @@ use repo::manifest::{self, Artifact};
 use repo::{UnixTime, delta};
 use xfer::{ArtifactId, hash};
 
+pub use self::files::file_hash;
 use super::{Trip, Version, trip};
 use crate::known::Known;
 use crate::rights::Letters;
@@ -14,10 +19,6 @@ use crate::rights::Letters;
 const CLUSTER_AT: usize = 100;
 /// Members of one cluster, unless fewer than [`CLUSTER_AT`] would be left.
 const CLUSTER_MEMBERS: usize = 800;
-/// Contents up to this size are sent as they are.
-const SMALL: usize = 100;
-/// What a delta has to save.
-const SAVED: usize = 50;
 const MOST: usize = 1 << 30;
 /// What a [`Trip`] begins with over a delta of what is shunned and not there, not even by name. The request or reply with
 /// it is lost as a whole.
@@ -309,76 +310,6 @@ impl Store {
         }
     }
 
-    /// A `file` line and what follows it, for a peer that asked: a delta of the version before if that saves enough.
-    pub fn file_card(&self, id: &ArtifactId, show_private: bool) -> Vec<u8> {
-        let private = self.private.contains(id);
-        let mut card = if private { b"private\n".to_vec() } else { Vec::new() };
-        // Stock announces what still waits for its delta source, has no content for it, and sends that, to who asks and to
-        // who is pushed to (seen with 2.21).
-        let content = self.content(id).unwrap_or_default();
-        let usable = |source: &ArtifactId| {
-            !self.shunned.contains(source) && (!self.private.contains(source) || private && show_private)
-        };
-        let source = self.before.get(id).and_then(|(_, before)| *before).filter(usable);
-        if let Some((source, base)) = source.and_then(|source| Some((source, self.content(&source)?)))
-            && content.len() > SMALL
-        {
-            let delta = delta::create(base, content);
-            if delta.len() + SAVED <= content.len() {
-                card.extend_from_slice(format!("file {id} {source} {}\n", delta.len()).as_bytes());
-                card.extend_from_slice(&delta);
-                return card;
-            }
-        }
-        card.extend_from_slice(format!("file {id} {}\n", content.len()).as_bytes());
-        card.extend_from_slice(content);
-        card
-    }
-
-    /// How it is stored, for a clone: an older version as a delta of the one after it. The source if it is one, the
-    /// size of the artifact, and the bytes.
-    pub fn stored(&self, id: &ArtifactId) -> (Option<ArtifactId>, usize, Vec<u8>) {
-        match &self.contents[id] {
-            Content::Phantom => (None, 0, Vec::new()),
-            Content::Waiting(source, bytes) => {
-                (Some(*source), delta::target_size(bytes).unwrap_or(0), bytes.clone())
-            }
-            Content::Whole(content) => {
-                let is_after = |after: &&ArtifactId| {
-                    self.before.get(*after).is_some_and(|(_, before)| before == &Some(*id))
-                        && self.may_leave(after)
-                        && !self.private.contains(*after)
-                        && self.before_chain(after).all(|other| other != **after)
-                };
-                let after = self.names.iter().find(is_after);
-                let base = after.and_then(|after| Some((*after, self.content(after)?)));
-                if let Some((after, base)) = base {
-                    let bytes = delta::create(base, content);
-                    if bytes.len() + SAVED <= content.len() {
-                        return (Some(after), content.len(), bytes);
-                    }
-                }
-                (None, content.len(), content.clone())
-            }
-        }
-    }
-
-    /// A `file` line and what follows it, for a clone: what is stored.
-    pub fn stored_card(&self, id: &ArtifactId) -> Vec<u8> {
-        let (source, _, bytes) = self.stored(id);
-        let mut card = if self.private.contains(id) { b"private\n".to_vec() } else { Vec::new() };
-        let source = source.map(|source| format!("{source} ")).unwrap_or_default();
-        card.extend_from_slice(format!("file {id} {source}{}\n", bytes.len()).as_bytes());
-        card.extend_from_slice(&bytes);
-        card
-    }
-
-    /// Versions before one, until they begin anew.
-    fn before_chain(&self, id: &ArtifactId) -> impl Iterator<Item = ArtifactId> + '_ {
-        let step = |at: &ArtifactId| self.before.get(at).and_then(|(_, before)| *before);
-        std::iter::successors(step(id), move |at| step(at)).take(self.names.len())
-    }
-
     /// Makes clusters if enough is announced one by one. What it made.
     pub fn make_clusters(&mut self) -> Vec<ArtifactId> {
         let open = |id: &&ArtifactId| !self.is_phantom(id);
@@ -437,78 +368,6 @@ impl Store {
         let of = |login: &str| self.users.get(login).map(|(letters, _)| letters.as_str());
         Letters::of(of("nobody").into_iter().chain(login.and_then(of)))
     }
-
-    /// What the files hash to.
-    pub fn files_hash(&self) -> String {
-        let mut text = String::new();
-        for (name, (mtime, content)) in &self.files {
-            if let Some(content) = content {
-                let mut time = manifest::date::format(UnixTime::from_seconds(*mtime));
-                time.truncate("YYYY-MM-DDTHH:MM:SS".len());
-                text.push_str(&format!("{name} {} {}\n", time.replace('T', " "), file_hash(content)));
-            }
-        }
-        hash::sha1(text.as_bytes()).to_string()
-    }
-
-    /// How a version of a file stands to ours: below 3 it is taken, 3 is the same, above it ours is newer.
-    pub fn file_status(&self, name: &str, mtime: i64, theirs: &str) -> u32 {
-        let Some((ours, content)) = self.files.get(name) else { return 0 };
-        let hash = content.as_ref().map_or_else(|| "-".to_owned(), |bytes| file_hash(bytes).to_string());
-        match (ours.cmp(&mtime), hash.as_str().cmp(theirs)) {
-            (std::cmp::Ordering::Less, std::cmp::Ordering::Equal) => 2,
-            (std::cmp::Ordering::Equal, std::cmp::Ordering::Equal) => 3,
-            (std::cmp::Ordering::Greater, std::cmp::Ordering::Equal) => 4,
-            (std::cmp::Ordering::Less, _) | (std::cmp::Ordering::Equal, std::cmp::Ordering::Less) => 1,
-            (..) => 5,
-        }
-    }
-
-    /// A line of the catalog.
-    pub fn file_igot(&self, name: &str) -> String {
-        let (mtime, content) = &self.files[name];
-        match content {
-            Some(bytes) => format!("uvigot {name} {mtime} {} {}\n", file_hash(bytes), bytes.len()),
-            None => format!("uvigot {name} {mtime} - 0\n"),
-        }
-    }
-
-    /// A `uvfile` line and its content.
-    pub fn uvfile(&self, name: &str, with_content: bool) -> Vec<u8> {
-        let (mtime, content) = &self.files[name];
-        let Some(bytes) = content else { return format!("uvfile {name} {mtime} - 0 1\n").into_bytes() };
-        let flags = if with_content { 0 } else { 4 };
-        let line = format!("uvfile {name} {mtime} {} {} {flags}\n", file_hash(bytes), bytes.len());
-        let mut card = line.into_bytes();
-        if with_content {
-            card.extend_from_slice(bytes);
-        }
-        card
-    }
-
-    /// Takes a `uvfile` card. Says whether anything changed.
-    pub fn take_file(&mut self, words: &[String], payload: &[u8]) -> Result<bool, Trip> {
-        let [_, name, mtime, hash, size, flags] = words else { return trip("malformed uvfile line") };
-        let number = |word: &str| word.parse::<i64>().map_err(|_| Trip("malformed uvfile line".to_owned()));
-        let (mtime, size, flags) = (number(mtime)?, number(size)?, number(flags)?);
-        if flags & 5 == 0 && !hash::names(&super::lines::id(hash)?, payload) {
-            return trip("in uvfile line, HASH does not match CONTENT");
-        }
-        if (flags & 1 != 0) != (hash == "-") || flags & 1 != 0 && size != 0 {
-            return trip(format!("a uvfile that contradicts itself: {}", words.join(" ")));
-        }
-        self.has_files = true;
-        let status = self.file_status(name, mtime, hash);
-        match (status, flags) {
-            (3.., _) => return Ok(false),
-            (0, 1) => return Ok(false),
-            (0 | 1, 4) => return trip(format!("{name} comes without its content")),
-            (2, _) => self.files.get_mut(name).expect("it has a status").0 = mtime,
-            (_, 1) => drop(self.files.insert(name.clone(), (mtime, None))),
-            _ => drop(self.files.insert(name.clone(), (mtime, Some(payload.to_vec())))),
-        }
-        Ok(true)
-    }
 }
 
 fn check(id: &ArtifactId, content: &[u8]) -> Result<(), Trip> {
@@ -517,9 +376,4 @@ fn check(id: &ArtifactId, content: &[u8]) -> Result<(), Trip> {
 
 fn apply(id: &ArtifactId, base: &[u8], bytes: &[u8]) -> Result<Vec<u8>, Trip> {
     delta::apply(base, bytes, MOST).map_err(|error| Trip(format!("the delta of {id}: {error}")))
-}
-
-/// The name of an unversioned file's content.
-pub fn file_hash(content: &[u8]) -> ArtifactId {
-    hash::sha3_256(content)
 }

@@ -31,8 +31,7 @@ pub fn packed_ahead<E>(
     mut each: impl FnMut(usize, Option<Packed>) -> Result<(), E>,
 ) -> Result<(), E> {
     let sizes: Vec<usize> = plain.iter().map(|plain| plain.as_ref().map_or(0, Bytes::len)).collect();
-    let threads = snap.memory().borrow().limits.threads;
-    crew::with_crew(threads, sizes.iter().sum(), |crew| {
+    snap.with_crew(sizes.iter().sum(), |crew| {
         if crew.is_alone() {
             return (0..plain.len()).try_for_each(|place| each(place, None));
         }

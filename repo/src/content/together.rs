@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use super::get;
-use crate::ingest::crew::{self, Crew};
+use crate::ingest::crew::Crew;
 use crate::ingest::forest::Forest;
 use crate::ingest::walk::Walk;
 use crate::{RepoError, Rid, Snapshot};
@@ -48,8 +48,7 @@ pub fn together(
         needed.remove(&rid);
     }
     let forest = Forest::above(snap, &needed, MOST_NODES)?;
-    let threads = snap.memory().borrow().limits.threads;
-    crew::with_crew(threads, forest.bytes(), |crew| walk(snap, &forest, crew, &needed, &mut meeting, visit))
+    snap.with_crew(forest.bytes(), |crew| walk(snap, &forest, crew, &needed, &mut meeting, visit))
 }
 
 /// Expands a forest, and shows what of it is `needed` to those who meet.

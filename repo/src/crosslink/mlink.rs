@@ -13,7 +13,7 @@ use xfer::card::Privacy;
 
 use super::changes::{self, Change, Tree};
 use super::listing::{Listing, Listings};
-use crate::ingest::crew::{self, Crew};
+use crate::ingest::crew::Crew;
 use crate::ingest::forest::Forest;
 use crate::ingest::walk::Walk;
 use crate::{RepoError, Rid, Tx, blob, private, tag};
@@ -93,8 +93,7 @@ impl FileLinks {
             }
         }
         let forest = Forest::above(tx, &compared.keys().copied().collect(), usize::MAX)?;
-        let threads = tx.memory().borrow().limits.threads;
-        crew::with_crew(threads, forest.bytes(), |crew| self.pass_through(tx, &forest, crew, &compared))
+        tx.with_crew(forest.bytes(), |crew| self.pass_through(tx, &forest, crew, &compared))
     }
 
     /// Expands a forest, and links what is `compared` with each list in it as the list comes by.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::Snapshot;
 use crate::manifest::Reader;
 use crate::zlib::Codec;
 
@@ -51,9 +52,17 @@ struct Shared<W> {
     next: AtomicUsize,
 }
 
+impl Snapshot<'_> {
+    /// Runs `main` with as many threads as the repository may take and are worth it for about this many bytes.
+    pub(crate) fn with_crew<T>(&self, bytes: usize, main: impl FnOnce(&Crew) -> T) -> T {
+        let threads = self.memory().borrow().limits.threads;
+        with_crew(threads, bytes, main)
+    }
+}
+
 /// Runs `main` with as many threads as are worth it for about this many bytes. What comes out does not depend on
 /// their number.
-pub(crate) fn with_crew<T>(threads: usize, bytes: usize, main: impl FnOnce(&Crew) -> T) -> T {
+pub(super) fn with_crew<T>(threads: usize, bytes: usize, main: impl FnOnce(&Crew) -> T) -> T {
     let others = if bytes < LEAST_BYTES { 0 } else { threads.saturating_sub(1) };
     std::thread::scope(|scope| {
         let mut crew = Crew { others: Vec::with_capacity(others), own: RefCell::default() };

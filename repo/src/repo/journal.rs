@@ -119,8 +119,8 @@ impl Repo {
         let _ = self.conn.wal_hook(Some(hook));
     }
 
-    /// Whether enough is in the log of a shared file for [`write_back`], since this was last asked.
-    pub fn is_write_back_due(&self) -> bool {
+    /// Whether enough is in the log of a shared file for [`write_back`]; what was in it does not count any more the next time.
+    pub fn take_write_back_due(&self) -> bool {
         let is_due = self.log.pages() >= LOG_PAGES;
         self.log.note(0);
         is_due

@@ -6,7 +6,7 @@ use xfer::ArtifactId;
 
 use super::{Finding, Report};
 use crate::ingest::Arrival;
-use crate::ingest::crew::{self, Begun, Crew};
+use crate::ingest::crew::{Begun, Crew};
 use crate::ingest::examine::{self, Batch, Item, Reading};
 use crate::ingest::forest::{Forest, Node};
 use crate::ingest::walk::Walk;
@@ -18,8 +18,7 @@ use crate::{RepoError, Rid, Snapshot, blob, content, dangling, unversioned};
 pub(super) fn check(snap: &Snapshot<'_>, report: &mut Report) -> Result<(), RepoError> {
     report.phantoms = phantoms(snap)?;
     let forest = Forest::of(nodes(snap, report)?);
-    let threads = snap.memory().borrow().limits.threads;
-    crew::with_crew(threads, forest.bytes(), |crew| {
+    snap.with_crew(forest.bytes(), |crew| {
         let passed = vec![false; forest.len()];
         let findings = &mut report.findings;
         let mut check = Check { snap, forest: &forest, crew, passed, findings };

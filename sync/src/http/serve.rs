@@ -371,7 +371,7 @@ impl XferService {
     /// Keeps a repository that answered for the next request. What it committed gets into its file meanwhile: nobody waits
     /// for that.
     fn put_back(&self, place: Place, open: Open) {
-        if open.repo.is_write_back_due() {
+        if open.repo.take_write_back_due() {
             let (inner, file) = (Arc::clone(&self.inner), place.file.clone());
             tokio::task::spawn_blocking(move || {
                 if let Err(error) = repo::write_back(&file) {

@@ -120,6 +120,7 @@ fn what_is_made_on_a_full_disk_is_made_later() {
     for words in cases {
         place.works(words);
     }
+    place.is_sound(file);
     place.disk.give("here.fossil", &place.site.here);
     compare::are_sound(&place.site.fossil, [&place.site.here]);
 }

@@ -2,9 +2,10 @@
 
 use repo::UnixTime;
 use xfer::body::ContentType;
+use xfer::hash;
 
 use super::*;
-use crate::stock::server;
+use crate::stock::{Version, server};
 
 const PROJECT: &str = "abababababababababababababababababababab";
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
