@@ -52,6 +52,7 @@ pub fn settle(tx: &Tx<'_>, now: UnixTime) -> Result<Settled, RepoError> {
     let waiting = Waiting::of(&unsettled);
     drop(unsettled);
     let bytes = forest.bytes().saturating_add(waiting.bytes());
+    tx.expect(bytes)?;
     let (linker, done, private) = tx.with_crew(bytes, |crew| {
         waiting.note_sizes(tx, crew)?;
         let mut settling = Settling::new(tx, &forest, crew)?;

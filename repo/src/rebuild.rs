@@ -83,6 +83,7 @@ pub fn run(tx: &Tx<'_>, now: UnixTime, progress: &mut dyn FnMut(Progress)) -> Re
     if total >= MANY {
         schema::late::put_off(tx)?;
     }
+    tx.expect(usize::MAX)?;
     let (linker, rebuilt, damaged) = tx.with_crew(usize::MAX, |crew| {
         let mut linking = Linking::new(tx, crew);
         let damaged = ingest::every(tx, crew, &mut |rid, content| {

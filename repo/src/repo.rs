@@ -64,7 +64,8 @@ pub struct Limits {
     pub artifact_bytes: usize,
     /// Bytes of expanded artifacts that are kept for the next reader.
     pub cache_bytes: usize,
-    /// Bytes of the file's pages that are kept for the next reader.
+    /// Bytes of the file's pages that are kept for the next reader, once much was read or written at a time; 2 MiB at most
+    /// before that.
     pub page_bytes: usize,
     /// Bytes of delta sources held while artifacts are expanded, besides the largest of them; about twice as many where
     /// sizes that the file records prove wrong.
@@ -79,7 +80,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             artifact_bytes: 990_000_000,
-            cache_bytes: 8 << 20,
+            cache_bytes: 2 << 20,
             page_bytes: 10_000 << 10,
             held_bytes: 16 << 20,
             threads: std::thread::available_parallelism().map_or(1, usize::from).min(4),
@@ -88,11 +89,17 @@ impl Default for Limits {
     }
 }
 
+/// Bytes of pages that are kept until there is much to do. Artifacts on their way to a peer go through them once, and so
+/// gain nothing by more.
+const FEW_PAGES: usize = 2 << 20;
+
+/// Bytes of expanded artifacts that are much to do at a time: the pages of indexes come up again and again then.
+const MUCH: usize = 16 << 20;
+
 impl Limits {
-    /// Of one among many open repositories: a server has several at work, with caches each. What goes through it once, as
-    /// artifacts on their way do, gains nothing by more.
+    /// Of one among many repositories that are open, as a server has them.
     pub fn of_many() -> Self {
-        Self { cache_bytes: 2 << 20, page_bytes: 2 << 20, ..Self::default() }
+        Self { page_bytes: FEW_PAGES, ..Self::default() }
     }
 }
 
@@ -148,7 +155,7 @@ impl Repo {
     /// Changes what the repository may cost.
     pub fn set_limits(&mut self, limits: Limits) -> Result<(), RepoError> {
         self.conn.busy_timeout(Duration::from_millis(limits.busy_timeout_ms))?;
-        self.conn.execute_batch(&bound_pages(&limits))?;
+        keep_pages(&self.conn, limits.page_bytes.min(FEW_PAGES))?;
         self.memory.get_mut().set_limits(limits);
         Ok(())
     }
@@ -193,7 +200,7 @@ impl Repo {
             "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA foreign_keys=OFF;
              PRAGMA temp_store=MEMORY;",
         )?;
-        conn.execute_batch(&bound_pages(&limits))?;
+        keep_pages(&conn, limits.page_bytes.min(FEW_PAGES))?;
         let (memory, ground) = (RefCell::new(Memory::new(limits)), Ground::File);
         Ok(Self { conn, memory, ground, path: path.map(Path::to_owned), log: journal::Log::default() })
     }
@@ -224,9 +231,21 @@ impl Access {
     }
 }
 
+impl Snapshot<'_> {
+    /// Prepares for work on about this many bytes of expanded artifacts.
+    pub(crate) fn expect(&self, bytes: usize) -> Result<(), RepoError> {
+        let mut memory = self.memory().borrow_mut();
+        if bytes > MUCH && !memory.keeps_all_pages {
+            keep_pages(self.conn(), memory.limits.page_bytes)?;
+            memory.keeps_all_pages = true;
+        }
+        Ok(())
+    }
+}
+
 /// SQLite takes a negative number for KiB.
-fn bound_pages(limits: &Limits) -> String {
-    format!("PRAGMA cache_size=-{}", limits.page_bytes >> 10)
+fn keep_pages(conn: &Connection, bytes: usize) -> Result<(), RepoError> {
+    Ok(conn.execute_batch(&format!("PRAGMA cache_size=-{}", bytes >> 10))?)
 }
 
 fn create(path: &Path, genesis: &Genesis) -> Result<Repo, RepoError> {

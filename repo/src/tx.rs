@@ -59,6 +59,8 @@ pub(crate) struct Memory {
     pub(crate) origin: Option<Origin>,
     pub(crate) rcvid: Option<i64>,
     pub(crate) damage: Damage,
+    /// Whether as many pages of the file are kept as may be.
+    pub(crate) keeps_all_pages: bool,
     data_version: i64,
 }
 
@@ -236,6 +238,7 @@ impl Memory {
             origin: None,
             rcvid: None,
             damage: Damage::IsAnError,
+            keeps_all_pages: false,
             data_version: 0,
         }
     }
@@ -243,6 +246,7 @@ impl Memory {
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.cache = Cache::new(limits.cache_bytes);
         self.limits = limits;
+        self.keeps_all_pages = false;
     }
 
     /// Unpacks a stored form, within the limits.

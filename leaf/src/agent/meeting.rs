@@ -18,7 +18,6 @@ use super::board::{AtBroker, Board};
 use super::config::{Repository, RequestBytes};
 use super::heard::Heard;
 use super::metrics;
-use super::session;
 use super::stop::Stop;
 use crate::exit::Failure;
 use crate::measure;

@@ -18,6 +18,7 @@ use crate::{RepoError, Rid, Snapshot, blob, content, dangling, unversioned};
 pub(super) fn check(snap: &Snapshot<'_>, report: &mut Report) -> Result<(), RepoError> {
     report.phantoms = phantoms(snap)?;
     let forest = Forest::of(nodes(snap, report)?);
+    snap.expect(forest.bytes())?;
     snap.with_crew(forest.bytes(), |crew| {
         let passed = vec![false; forest.len()];
         let findings = &mut report.findings;
