@@ -96,7 +96,7 @@ impl Levels {
 #[derive(Args)]
 struct Editions {
     /// How plans are drawn: 1 as older seeds need it, as `dst/seeds.txt` says of them.
-    #[arg(long, value_name = "N", default_value = "4", value_parser = parse_edition, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = parse_edition, hide_default_value = true)]
     edition: Edition,
 }
 

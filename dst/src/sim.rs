@@ -243,7 +243,7 @@ impl Sim {
             self.bulk(0)?;
         }
         self.plan_actions();
-        self.plan_forks();
+        self.plan_forks()?;
         self.plan_quarrels();
         self.plan_race();
         self.plan_more_bulk();
@@ -264,7 +264,7 @@ impl Sim {
             Event::Wake { at, life, looks } => self.wake_up(at, life, looks),
             Event::Announced(edge) => self.hear_announcement(edge),
             Event::Act { number, at } => self.act(number, at),
-            Event::Fork { number, edge } => self.fork(number, edge),
+            Event::Fork { number, edge, tries } => self.fork(number, edge, tries),
             Event::Race(edge) => self.race(edge),
             Event::Loss(edge) => self.lose(edge),
             Event::Quarrel { number, edge } => self.quarrel(number, edge),

@@ -50,7 +50,9 @@ impl Plan {
             limits,
             budgets: match edition {
                 Edition::First => vec![Budgets::default(); nodes],
-                Edition::Second | Edition::Third | Edition::Fourth => Budgets::draw(seed, nodes, are_shipped),
+                Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth => {
+                    Budgets::draw(seed, nodes, are_shipped)
+                }
             },
             step: step(seed, level, edition),
             skews: skews(seed, level, nodes, edition),
@@ -280,7 +282,7 @@ fn step(seed: u64, level: Level, edition: Edition) -> Option<u64> {
     match (level, edition) {
         (Level::Calm, _) => None,
         (_, Edition::First) => Some(1),
-        (_, Edition::Second | Edition::Third | Edition::Fourth) => {
+        (_, Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth) => {
             Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400]))
         }
     }
@@ -291,10 +293,12 @@ fn bulk(dice: &mut Dice, level: Level, edition: Edition) -> u64 {
     // Calm runs are to be many.
     let (chance, several) = match (edition, level) {
         (Edition::First, _) => (Ratio::new(1, 20), Ratio::NEVER),
-        (Edition::Second | Edition::Third | Edition::Fourth, Level::Calm) => {
+        (Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth, Level::Calm) => {
             (Ratio::new(1, 14), Ratio::new(1, 40))
         }
-        (Edition::Second | Edition::Third | Edition::Fourth, _) => (Ratio::new(1, 20), Ratio::new(1, 12)),
+        (Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth, _) => {
+            (Ratio::new(1, 20), Ratio::new(1, 12))
+        }
     };
     if !dice.hits(chance) {
         0

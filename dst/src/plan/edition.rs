@@ -20,8 +20,11 @@ pub enum Edition {
     /// cards between peers that are not like stock are altered though others are. Peers like stock shun what is about to come, replies leave
     /// out which project they are of, and the empty content is private, too. Rare choices, deaths within a half-round and
     /// rivals depend on the half-round alone, and not on the time.
-    #[default]
     Fourth,
+    /// A fork between two peers is tried over one edge after the other until they have a check-in in common, and all edges
+    /// between two sides are cut for it.
+    #[default]
+    Fifth,
 }
 
 impl Edition {
@@ -32,12 +35,13 @@ impl Edition {
             Self::Second => 2,
             Self::Third => 3,
             Self::Fourth => 4,
+            Self::Fifth => 5,
         }
     }
 
     /// Reads what [`Edition::number`] gives.
     pub fn of(number: u64) -> Option<Self> {
-        [Self::First, Self::Second, Self::Third, Self::Fourth]
+        [Self::First, Self::Second, Self::Third, Self::Fourth, Self::Fifth]
             .into_iter()
             .find(|edition| edition.number() == number)
     }
@@ -72,7 +76,7 @@ mod tests {
 
     #[test]
     fn one_more_draw_shifts_others_in_the_first_edition_only() {
-        for edition in 1..=4 {
+        for edition in 1..=5 {
             let edition = Edition::of(edition).expect("an edition");
             let shifts = edition == Edition::First;
             let after = |draws_before: u64| {

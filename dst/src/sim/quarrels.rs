@@ -10,7 +10,7 @@ use crate::dice::{Dice, Ratio, Turn};
 use crate::feature::Feature;
 use crate::model::Violation;
 use crate::node::{Power, Stage};
-use crate::plan::{Edition, Fault, Level};
+use crate::plan::{Edition, Level};
 use crate::queue::Moment;
 use crate::script::Item;
 use crate::work::rows::{self, Scribe};
@@ -63,10 +63,8 @@ impl Sim {
         }
         let ends = if quarrel.table.is_none() { self.far_apart(number, ends) } else { ends };
         if self.plan.level != Level::Calm && self.parts(number) {
-            self.tell(&format!("peers {} and {} are parted", ends[0], ends[1]));
-            self.switch(Fault::LinkDown, edge, |down| down + 1);
             let until = self.now + self.dice("parted by a quarrel", number).between(1_000, 15_000) as Moment;
-            self.queue.plan(until, Event::Heal(Fault::LinkDown, edge));
+            self.part(number, edge, ends, until);
         }
         for (side, at) in ends.into_iter().enumerate() {
             let action = number + side as u64;

@@ -106,7 +106,7 @@ impl Sim {
         let checkout = checkout(client, dice.below(2));
         match dice.below(4) {
             0 | 1 => {
-                let parents = newest(&mut self.nodes[client].repo).map_err(broken)?;
+                let parents = newest(&mut self.nodes[client].repo, NEWEST).map_err(broken)?;
                 let known = parents.get(dice.place(parents.len().max(1))).copied();
                 let parent = known.unwrap_or_else(|| hash::sha1(b"a check-in that nobody has"));
                 self.census.note("lock asked for");
@@ -141,7 +141,7 @@ impl Sim {
             {
                 continue;
             }
-            let Some(&parent) = newest(&mut self.nodes[client].repo).map_err(broken)?.first() else {
+            let Some(&parent) = newest(&mut self.nodes[client].repo, NEWEST).map_err(broken)?.first() else {
                 continue;
             };
             self.now += 61_000;
@@ -354,15 +354,18 @@ fn checkout(client: usize, number: u64) -> String {
     hash::sha1(format!("checkout {number} of {client}").as_bytes()).to_string()
 }
 
-/// The newest check-ins that others may know.
-pub(super) fn newest(repo: &mut Repo) -> Result<Vec<ArtifactId>, RepoError> {
+/// Check-ins that a lock may be asked for.
+pub(super) const NEWEST: u32 = 3;
+
+/// The newest check-ins that others may know, so many at most.
+pub(super) fn newest(repo: &mut Repo, most: u32) -> Result<Vec<ArtifactId>, RepoError> {
     let snap = repo.snapshot()?;
     let sql =
         "SELECT uuid FROM event JOIN blob ON rid=objid WHERE type='ci' AND size>=0 AND rid NOT IN private
-       ORDER BY event.mtime DESC, uuid LIMIT 3";
+       ORDER BY event.mtime DESC, uuid LIMIT ?1";
     let mut statement = snap.conn().prepare_cached(sql)?;
     let mut newest = Vec::new();
-    for name in statement.query_map([], |row| row.get::<_, String>(0))? {
+    for name in statement.query_map([most], |row| row.get::<_, String>(0))? {
         newest.extend(ArtifactId::from_hex(name?.as_bytes()));
     }
     Ok(newest)
