@@ -280,7 +280,9 @@ impl Sim {
             Event::BackUp(node) => self.nodes[node].back_up().map_err(broken),
             Event::Leave { number, at } => {
                 self.done.insert(Item::Visit(number));
-                self.census.note("visit");
+                if self.nodes[at].power == Power::On {
+                    self.census.note("visit");
+                }
                 self.tell(&format!("peer {at} goes"));
                 self.nodes[at].power = Power::Off;
                 Ok(())

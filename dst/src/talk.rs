@@ -8,6 +8,7 @@ use sync::{CloneVersion, Session, SyncOptions};
 use xfer::{ArtifactId, Card, Message, Pragma};
 
 use crate::answer::{Answer, Chances};
+use crate::check::budget::Gap;
 use crate::check::tables::Rows;
 use crate::dice::Dice;
 use crate::node;
@@ -73,10 +74,45 @@ pub struct Talk {
     pub soundness: Soundness,
     /// How it ended, as the schedule of a daemon is told.
     pub end: Outcome,
+    /// What it sent and took, for which it may have rounds.
+    pub traffic: Traffic,
+    /// What there was before it.
+    pub before: Before,
+    /// Whether a peer took a rare choice in it.
+    pub is_rare: bool,
     /// Commits of the client when this session last did something; none if another came between.
     pub commits: Option<u64>,
     /// Commits of the server when it last answered this session; none if another came between.
     pub server_commits: Option<u64>,
+}
+
+/// What a session moved either way.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Traffic {
+    /// Artifacts, files without history and rows.
+    pub things: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    /// Adds a message.
+    pub fn add(&mut self, message: &Message) {
+        for card in &message.cards {
+            let bytes = card.payload_bytes() as u64;
+            self.things += u64::from(bytes > 0 || matches!(card, Card::File(_) | Card::UvFile(_)));
+            self.bytes += bytes;
+        }
+    }
+}
+
+/// What there was before a session, by which its rounds are judged.
+#[derive(Debug, Clone, Default)]
+pub struct Before {
+    /// In what the tables of both sides differ.
+    pub gap: Gap,
+    /// What the client kept private.
+    pub private: BTreeSet<ArtifactId>,
 }
 
 /// Clone, or anything else.
@@ -136,6 +172,9 @@ impl Talk {
             is_barred: false,
             soundness: Soundness::Sound,
             end: Outcome::Failed,
+            traffic: Traffic::default(),
+            before: Before::default(),
+            is_rare: false,
             commits: None,
             server_commits: None,
         }

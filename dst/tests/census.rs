@@ -23,8 +23,8 @@ const RUNS: [(Level, Range<u64>); 5] = [
 /// All work, whoever does it.
 const WORK: &str = "
     amend, attach to any, attachment, attachment of stock, branch, branch of stock, check-in, clock jump, clock jump of days, clock jump of hours, clock jump
-    of months, close, cluster, cluster of clusters, compared with a rebuild, compared with a rebuild without shuns, configuration pulled, configuration pushed, crash,
-    content over the budget, daemon Announced, daemon Asked, daemon Changed, daemon Interval, daemon
+    of months, close, cluster, cluster of clusters, all contents expanded, compared with a rebuild, compared with a rebuild without shuns, configuration pulled, configuration pushed, crash,
+    content over a budget of 20,000 bytes, content over a budget that is shipped, content over the budget, daemon Announced, daemon Asked, daemon Changed, daemon Interval, daemon
     NetworkReturned, daemon Retry, daemon Start, daemons alone, deltify, delta of something shunned, died after a commit, died at
     work, died before a commit, died in a half-round, dry run, edit post, eight peers or more, empty content, examine, file of a check-in deleted, file of a check-in renamed,
     file put, file removed, file touched, forged delta without its source, forged
@@ -35,7 +35,7 @@ const WORK: &str = "
     check-in, quarrel over a file, quarrel over a file by a clock ahead, quarrel over rows, quarrel over rows by a clock ahead, race, rearrange, rebuild, reply by a slow peer, reply cut to nothing, reply late, reply
     lost, reply overtaken, request cut to nothing, request doubled, request late, request lost, request overtaken, rights
     changed, row define, row denied, row extend, row nothing, row put, row putmany, row
-    quarrel, row quarrelled, row remove, row rival, row toolong, setting changed, shun of stock before it comes, several clusters, shape Chain, shape Islands, shape Mesh, shape Ring, shape Star, shape Visitor, shun, tag, technote, technote of stock, the time of what was dated ahead came, ticket, ticket of stock, time
+    quarrel, row quarrelled, row remove, row rival, row toolong, rounds of a session with faults around, setting changed, shun of stock before it comes, several clusters, shape Chain, shape Islands, shape Mesh, shape Ring, shape Star, shape Visitor, shun, tag, technote, technote of stock, the time of what was dated ahead came, ticket, ticket of stock, time
     was up, two peers, two sessions at once, user changed, verify, visit, went back to a backup, went on without deltas, went back to the beginning, wiki, write links
 ";
 

@@ -37,13 +37,18 @@ pub enum Wrong {
     /// They could not be compared.
     #[error(transparent)]
     Failed(#[from] RepoError),
+    /// Nothing is wrong with what could be looked at, and there was no room for a rebuild to compare them with.
+    #[error("they were not compared")]
+    NotCompared,
 }
 
 /// Looks at each content of one repository that shuns nothing anew, and at its derived tables. It changes nothing.
 pub fn check_unchanged(repo: &mut Repo, now: UnixTime) -> Result<(), Wrong> {
-    match verify::all(repo, now)?.findings.into_iter().next() {
-        None => Ok(()),
+    let report = verify::all(repo, now)?;
+    match report.findings.into_iter().next() {
         Some(finding) => Err(Wrong::Finding(Box::new(finding))),
+        None if !report.derived => Err(Wrong::NotCompared),
+        None => Ok(()),
     }
 }
 

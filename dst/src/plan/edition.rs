@@ -22,7 +22,8 @@ pub enum Edition {
     /// rivals depend on the half-round alone, and not on the time.
     Fourth,
     /// A fork between two peers is tried over one edge after the other until they have a check-in in common, and all edges
-    /// between two sides are cut for it.
+    /// between two sides are cut for it. Some contents exceed a budget however small they get, peers die at a third commit, and
+    /// sessions of a life before stand in no session's way.
     #[default]
     Fifth,
 }

@@ -89,16 +89,25 @@ impl Sim {
         };
         let meant = keeper.meant;
         self.disarm(at, armed)?;
-        match done {
-            Ok(what) => self.tell(&format!("peer {at} {what}")),
-            Err(error) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
+        let before = self.nodes[at].beside.records.clone();
+        let what = match done {
+            Ok(what) => what,
+            // Who died after a commit committed what was meant.
+            Err(error) if self.dies_of(at, &error, Maker::User)?.is_some() => {
+                let now = &self.nodes[at].beside.records;
+                let checked = if before == *now { Ok(()) } else { records::check(&before, now, &meant) };
+                return checked.map_err(|violation| violation.at(at));
+            }
             Err(error) if self.is_excused(at, &error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged_aside(at);
             }
             Err(error) => return Err(Violation::new("work", format!("peer {at}: {error}"))),
+        };
+        self.tell(&format!("peer {at} {what}"));
+        if !what.starts_with("has no") {
+            self.census.note(if feature == Feature::Users { "user changed" } else { "setting changed" });
         }
-        self.census.note(if feature == Feature::Users { "user changed" } else { "setting changed" });
         self.audit(at, Maker::User)?;
         self.audit_meant(at, &meant)?;
         self.may_crash(Site::CrashAfterWork, number.into(), at);

@@ -9,7 +9,7 @@ use super::halves::unreasonable;
 use super::{Sim, broken};
 use crate::answer::Answer;
 use crate::check::completeness::{self, Client};
-use crate::check::events;
+use crate::check::{budget, events};
 use crate::known::{self, Known};
 use crate::model::Violation;
 use crate::node::Stage;
@@ -47,6 +47,10 @@ impl Sim {
         };
         completeness::check(talk, &client, &self.nodes[edge.server].known)?;
         completeness::check_released(talk, &node.known, self.still(talk))?;
+        if self.is_straight(talk) {
+            budget::check_rounds(talk, &self.nodes[edge.client].known)?;
+            self.census.note("rounds of a session with faults around");
+        }
         if self.is_undisturbed(talk) {
             self.check_pair(talk.edge, talk.begun)?;
         }
@@ -63,6 +67,20 @@ impl Sim {
             && !self.side.is_settled
             && !talk.chances.damaged
             && !self.is_on(Fault::ClockJump)
+            && talk.server_returns == self.nodes[server].returns
+            && talk.commits == Some(self.nodes[client].commits)
+            && talk.server_commits == Some(self.nodes[server].commits)
+    }
+
+    /// Whether a session while faults are on had all its messages answered once, as they were sent, by peers that took no rare
+    /// choice and did nothing else meanwhile.
+    fn is_straight(&self, talk: &Talk) -> bool {
+        let Edge { client, server, .. } = self.plan.edges[talk.edge];
+        !self.side.is_settled
+            && !talk.chances.damaged
+            && !talk.is_rare
+            && !talk.chances.answers.iter().any(|answer| answer.is_rare)
+            && talk.attempt == talk.session.result().rounds
             && talk.server_returns == self.nodes[server].returns
             && talk.commits == Some(self.nodes[client].commits)
             && talk.server_commits == Some(self.nodes[server].commits)

@@ -317,12 +317,17 @@ impl Sim {
             return Ok(());
         }
         let time = self.nodes[server].time(self.now);
+        let login = self.plan.edges[edge].login;
+        let before = self.nodes[server].letters(client, login);
         match self.nodes[server].set_letters(client, letters, time) {
             Err(error) if !self.is_excused(server, &error) => Err(broken(error)),
             Err(_) => self.restored_aside(server),
             Ok(()) => {
-                self.census.note("rights changed");
-                self.restored_aside(server)
+                self.restored_aside(server)?;
+                if self.nodes[server].letters(client, login) != before {
+                    self.census.note("rights changed");
+                }
+                Ok(())
             }
         }
     }

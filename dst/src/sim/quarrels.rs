@@ -66,14 +66,19 @@ impl Sim {
             let until = self.now + self.dice("parted by a quarrel", number).between(1_000, 15_000) as Moment;
             self.part(number, edge, ends, until);
         }
+        let mut wrote = 0;
         for (side, at) in ends.into_iter().enumerate() {
             let action = number + side as u64;
             if self.script.lacks(&Item::Action(action)) || self.nodes[at].power == Power::Off {
                 continue;
             }
             self.done.insert(Item::Action(action));
-            self.census.note(quarrel.name());
+            let before = self.nodes[at].commits;
             self.take_part(&quarrel, side, at)?;
+            wrote += usize::from(self.nodes[at].commits > before);
+        }
+        if wrote == ends.len() {
+            self.census.note(quarrel.name());
         }
         Ok(())
     }

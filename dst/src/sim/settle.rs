@@ -8,7 +8,7 @@ use sync::{Limits, Progress, SyncOptions};
 use super::Sim;
 use super::exchange::shown;
 use crate::beside::records::Record;
-use crate::check::budget::{self, Gap};
+use crate::check::budget;
 use crate::check::convergence::{self, Flows};
 use crate::check::derived::{self, Rows};
 use crate::check::tables::VERDICTS;
@@ -216,11 +216,7 @@ impl Sim {
         talk.commits = Some(self.nodes[edge.client].commits);
         talk.stock = self.stock_session(&talk, turn);
         self.tell(&format!("{} of {} with {}", talk.name(), edge.client, edge.server));
-        let tables = |at: usize| &self.nodes[at].beside.tables;
-        // Who is like stock has none.
-        let theirs = if self.is_stock(edge.server) { edge.client } else { edge.server };
-        let gap = Gap::between(tables(edge.client), tables(theirs));
-        let private = self.nodes[edge.client].known.private.clone();
+        talk.before = self.before(&edge);
         let (mut bytes, mut rounds) = (0, 0);
         loop {
             rounds += 1;
@@ -250,9 +246,7 @@ impl Sim {
         }
         if talk.stock.is_none() {
             let known = &self.nodes[edge.client].known;
-            let published = private.iter().filter(|id| known.is_public(id)).count();
-            let withheld = talk.wishes.iter().filter(|id| !known.gives(id)).count();
-            budget::check_rounds(&talk, gap, known.held.len(), published, withheld)?;
+            let withheld = budget::check_rounds(&talk, known)?;
             if bytes <= LITTLE && self.is_as_shipped(edge.client) && self.is_as_shipped(edge.server) {
                 budget::check_few_rounds(&talk, withheld)?;
             }

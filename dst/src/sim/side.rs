@@ -201,9 +201,15 @@ impl Sim {
         done: Result<Done, TableError>,
         meant: &[RowMeant],
     ) -> Result<(), Violation> {
+        let before = self.nodes[at].beside.tables.clone();
         let done = match done {
             Ok(done) => done,
-            Err(TableError::Repo(error)) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
+            // Who died after a commit committed what was meant.
+            Err(TableError::Repo(error)) if self.dies_of(at, &error, Maker::User)?.is_some() => {
+                let now = &self.nodes[at].beside.tables;
+                let checked = if before == *now { Ok(()) } else { rows::check(&before, now, meant) };
+                return checked.map_err(|violation| violation.at(at));
+            }
             Err(TableError::Repo(error)) if self.is_excused(at, &error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged_aside(at);
@@ -216,7 +222,6 @@ impl Sim {
         if let Some(wrong) = wrong {
             return Err(Violation::new("tables", format!("peer {at}: {wrong}")));
         }
-        let before = self.nodes[at].beside.tables.clone();
         self.audit_aside(at, Cause::User(&user))?;
         rows::check(&before, &self.nodes[at].beside.tables, meant).map_err(|violation| violation.at(at))?;
         self.may_crash(Site::CrashAfterWork, number.into(), at);

@@ -145,6 +145,7 @@ impl Sim {
             private: Leave::Denied,
             letters,
             evaded: BTreeSet::new(),
+            is_rare: false,
             open: BTreeSet::new(),
         }
     }
