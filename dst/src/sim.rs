@@ -105,6 +105,8 @@ struct Sim {
     down: BTreeMap<(usize, usize), u32>,
     /// Names under which peers like stock sent an empty file over an edge; at the end, in the last round over it.
     hollow: BTreeMap<usize, BTreeSet<ArtifactId>>,
+    /// Requests that peers like stock answered, by their bytes.
+    answered: BTreeMap<usize, BTreeSet<u64>>,
     /// Edges over which a peer like stock got a delta of what it shuns, in the last session over them.
     barred: BTreeSet<usize>,
     /// Edges from a peer like stock whose last session failed at the end, because of such a file or delta.
@@ -142,6 +144,7 @@ impl Sim {
             passed: 0,
             down: BTreeMap::new(),
             hollow: BTreeMap::new(),
+            answered: BTreeMap::new(),
             barred: BTreeSet::new(),
             tripping: BTreeSet::new(),
             slow: BTreeMap::new(),

@@ -60,8 +60,6 @@ pub struct Talk {
     pub answers: BTreeMap<(u32, u64), Answer>,
     /// What the answers could have brought.
     pub chances: Chances,
-    /// Files without history that the request under way asks for.
-    pub asking_files: BTreeSet<String>,
     /// What the replies took off the list of unsent artifacts.
     pub released: BTreeSet<ArtifactId>,
     /// Rows of tables that the last request gave.
@@ -72,6 +70,8 @@ pub struct Talk {
     pub is_barred: bool,
     /// Whether the reply that was taken in last, or its request, was damaged on the way.
     pub soundness: Soundness,
+    /// Requests of it that were doubled on their way.
+    pub doubled: BTreeSet<u32>,
     /// How it ended, as the schedule of a daemon is told.
     pub end: Outcome,
     /// What it sent and took, for which it may have rounds.
@@ -165,12 +165,12 @@ impl Talk {
             hollow: BTreeSet::new(),
             answers: BTreeMap::new(),
             chances: Chances::default(),
-            asking_files: BTreeSet::new(),
             released: BTreeSet::new(),
             given: Rows::new(),
             asks: (false, false),
             is_barred: false,
             soundness: Soundness::Sound,
+            doubled: BTreeSet::new(),
             end: Outcome::Failed,
             traffic: Traffic::default(),
             before: Before::default(),
@@ -199,7 +199,7 @@ impl Talk {
                 Card::Gimme(id) => drop(self.wishes.insert(*id)),
                 Card::Pragma(Pragma::CiLockFail { .. }) => self.is_barred = true,
                 Card::Igot(igot) if igot.privacy <= self.deepest() => drop(self.offered.insert(igot.id)),
-                Card::UvIgot(igot) => {
+                Card::UvIgot(igot) if self.soundness == Soundness::Sound => {
                     self.files.insert(igot.name.as_str().to_owned(), (igot.mtime, igot.hash));
                 }
                 _ => {}
@@ -224,6 +224,11 @@ impl Talk {
     pub fn well(&self) -> Outcome {
         let stats = self.session.result().stats;
         Outcome::Done { received: stats.files_received + stats.uv_files_received > 0 }
+    }
+
+    /// Whether the request under way was doubled: one of both may be refused, as its login was used before.
+    pub fn is_doubled(&self) -> bool {
+        self.doubled.contains(&self.attempt)
     }
 
     /// As it is told in the trace.

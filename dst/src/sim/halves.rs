@@ -65,7 +65,6 @@ impl Sim {
         };
         talk.chances.ask(&request, &self.nodes[edge.client].known, &talk.wishes);
         talk.traffic.add(&request);
-        talk.asking_files = asked_files(&request);
         talk.given = tables::given(&request);
         talk.asks.0 = request.cards.iter().any(|card| matches!(card, Card::ReqConfig(_)));
         if self.has_records() {
@@ -215,8 +214,8 @@ impl Sim {
         let (time, limits) = (node.time(self.now), node.limits.clone());
         talk.soundness = soundness;
         if soundness == Soundness::Damaged {
-            let asked = std::mem::take(&mut talk.asking_files);
-            talk.files.retain(|name, _| !asked.contains(name));
+            // It may have said that there are none, or that they are given to nobody.
+            talk.files.clear();
         }
         let reply = match read(body) {
             Ok(reply) => reply,
@@ -328,15 +327,6 @@ impl Sim {
         };
         talk.files.retain(|name, version| version.0 <= latest || !is_enough(name, version));
     }
-}
-
-/// Files without history that a message asks for.
-fn asked_files(message: &Message) -> BTreeSet<String> {
-    let asked = message.cards.iter().filter_map(|card| match card {
-        Card::UvGimme(name) => Some(name.as_str().to_owned()),
-        _ => None,
-    });
-    asked.collect()
 }
 
 /// How many names a request may ask for, where replies of the session had so many artifacts. Some of them another session

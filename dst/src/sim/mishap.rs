@@ -55,6 +55,9 @@ impl Sim {
         }
         let may_double = way == Way::Request || self.plan.edition == Edition::First;
         if may_double && self.hits(way.pick(Site::DoubleRequest, Site::DoubleReply), parcel.turn()) {
+            if let Some(talk) = self.talks.get_mut(&parcel.talk) {
+                talk.doubled.insert(parcel.attempt);
+            }
             self.plan_arrival(Parcel { copy: parcel.copy + 1, ..parcel.clone() }, way);
         }
         let parcel = match self.bring_false_delta(&parcel, way) {
