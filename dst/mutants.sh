@@ -141,6 +141,8 @@ put_in() {
         's/^ *(Status::Take, None) => {/(Status::Take, None) if MUTANT => {}\n&/'
     mutant time-that-was-said-forgotten repo/src/unversioned.rs \
         's/match ahead::said(snap, name, &here)?/&.filter(|_| !MUTANT)/'
+    mutant what-a-time-counted-as-forgotten repo/src/unversioned/ahead.rs \
+        's/if !has_table(snap, "fx_frond_uv_counted")? {/if MUTANT || !has_table(snap, "fx_frond_uv_counted")? {/'
     mutant private-in-the-catalog repo/src/outgoing.rs \
         's/Self::Catalog => CATALOG,/Self::Catalog if MUTANT => "SELECT rid, uuid FROM blob WHERE size>=0 AND uuid NOT IN shun ORDER BY rid DESC",\n&/'
     mutant shunned-comes-back repo/src/content/store.rs \

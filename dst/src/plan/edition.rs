@@ -22,8 +22,9 @@ pub enum Edition {
     /// rivals depend on the half-round alone, and not on the time.
     Fourth,
     /// A fork between two peers is tried over one edge after the other until they have a check-in in common, and all edges
-    /// between two sides are cut for it. Some contents exceed a budget however small they get, peers die at a third commit, and
-    /// sessions of a life before stand in no session's way.
+    /// between two sides are cut for it. Some contents exceed a budget however small they get, the ends of some
+    /// chains write the same file by clocks that are days ahead, peers die at a third commit, sessions of a life before stand in no
+    /// session's way, and settings and users change where a peer is like stock, among the others.
     #[default]
     Fifth,
 }

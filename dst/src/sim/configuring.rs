@@ -41,6 +41,10 @@ impl Sim {
             return;
         }
         let Edge { client, server, login, .. } = self.plan.edges[edge];
+        // Of settings the model of stock knows nothing.
+        if self.is_stock(client) || self.is_stock(server) {
+            return;
+        }
         let may_give = self.nodes[server].letters(client, login).allow(Right::Admin);
         let mut dice = self.dice("configuration", turn);
         let is_of_daemon = turn.number >= OF_DAEMONS;
@@ -171,7 +175,7 @@ impl Sim {
             (Stage::Whole, Stage::Whole) => {}
             (_, Stage::Unborn) => return Ok(()),
         }
-        if self.login(&edge) == Login::Wrong {
+        if self.login(&edge) == Login::Wrong || self.is_stock(edge.client) || self.is_stock(edge.server) {
             return Ok(());
         }
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
@@ -198,6 +202,8 @@ impl Sim {
             let (client, server) = (&self.nodes[edge.client], &self.nodes[edge.server]);
             if self.plan.unused.contains(&at)
                 || self.login(edge) == Login::Wrong
+                || client.stock.is_some()
+                || server.stock.is_some()
                 || client.stage == Stage::Unborn
                 || server.stage == Stage::Unborn
             {

@@ -57,11 +57,23 @@ impl Sim {
         if !ends.into_iter().all(can) || !(has_tables || self.plan.edges[edge].unversioned) {
             return Ok(());
         }
-        let mut quarrel = Quarrel::draw(number, has_tables, &mut self.dice("kind of quarrel", number));
+        let is_apart = self.plan.are_makers_apart && number == FIRST;
+        let mut quarrel =
+            Quarrel::draw(number, has_tables && !is_apart, &mut self.dice("kind of quarrel", number));
         if quarrel.table.is_none() && self.nodes.len() > 2 && self.plan.edition < Edition::Fourth {
             quarrel.ahead = [0, 0];
         }
-        let ends = if quarrel.table.is_none() { self.far_apart(number, ends) } else { ends };
+        let ends = if is_apart {
+            quarrel.ahead = [AHEAD_MS, AHEAD_MS + 20_000];
+            [0, self.nodes.len() - 1]
+        } else if quarrel.table.is_none() {
+            self.far_apart(number, ends)
+        } else {
+            ends
+        };
+        if !ends.into_iter().all(can) {
+            return Ok(());
+        }
         if self.plan.level != Level::Calm && self.parts(number) {
             let until = self.now + self.dice("parted by a quarrel", number).between(1_000, 15_000) as Moment;
             self.part(number, edge, ends, until);

@@ -243,7 +243,7 @@ impl Sim {
 
     /// Whether something changed since it was looked at last; then it is looked at again.
     pub(super) fn look_aside(&mut self, at: usize) -> Result<Option<Beside>, RepoError> {
-        if self.plan.features.is_empty() {
+        if self.plan.features.is_empty() || self.is_stock(at) {
             return Ok(None);
         }
         let node = &mut self.nodes[at];
@@ -317,8 +317,8 @@ impl Sim {
                 self.check_pair(at, self.passed)?;
             }
         }
-        let mut peers: Vec<_> =
-            self.nodes.iter_mut().map(|node| (&mut node.repo, &node.beside.tables)).collect();
+        let peers = self.nodes.iter_mut().filter(|node| node.stock.is_none());
+        let mut peers: Vec<_> = peers.map(|node| (&mut node.repo, &node.beside.tables)).collect();
         tables::check_digests(&mut peers)
     }
 
