@@ -28,6 +28,8 @@ pub struct Answer {
     pub private: Leave,
     /// What was asked for and passed over, as a rare choice.
     pub evaded: BTreeSet<ArtifactId>,
+    /// Whether it took a rare choice.
+    pub is_rare: bool,
     /// Of what the client lacked, what there was for it.
     pub open: BTreeSet<ArtifactId>,
 }

@@ -18,6 +18,11 @@ impl Census {
         self.0.keys().map(String::as_str)
     }
 
+    /// How often something was done.
+    pub fn count(&self, kind: &str) -> u64 {
+        self.0.get(kind).copied().unwrap_or_default()
+    }
+
     /// Adds what another run had.
     pub fn add(&mut self, other: &Self) {
         for (kind, count) in &other.0 {
@@ -46,5 +51,6 @@ mod tests {
         other.note("merge");
         one.add(&other);
         assert_eq!(one.to_string(), "check-in 1, merge 3");
+        assert_eq!((one.count("merge"), one.count("tag")), (3, 0));
     }
 }

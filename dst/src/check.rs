@@ -23,5 +23,6 @@ pub mod rights;
 pub mod schedule;
 pub mod shunned;
 pub mod tables;
+mod ties;
 pub mod upkeep;
 pub mod wire;

@@ -154,6 +154,8 @@ pub struct Plan {
     pub forks: u64,
     /// How often two peers write the same rows, or the same file, at once, while they cannot reach each other.
     pub quarrels: u64,
+    /// Whether they are the ends of a chain, and write the same file by clocks that are days ahead.
+    pub are_makers_apart: bool,
     /// The edge over which two sessions at once pull the same, an artifact a reply.
     pub race: Option<usize>,
     /// The edge whose server loses a cluster and all that it lists, and whose client shuns some of that.

@@ -105,6 +105,8 @@ struct Sim {
     down: BTreeMap<(usize, usize), u32>,
     /// Names under which peers like stock sent an empty file over an edge; at the end, in the last round over it.
     hollow: BTreeMap<usize, BTreeSet<ArtifactId>>,
+    /// Requests that peers like stock answered, by their bytes.
+    answered: BTreeMap<usize, BTreeSet<u64>>,
     /// Edges over which a peer like stock got a delta of what it shuns, in the last session over them.
     barred: BTreeSet<usize>,
     /// Edges from a peer like stock whose last session failed at the end, because of such a file or delta.
@@ -142,6 +144,7 @@ impl Sim {
             passed: 0,
             down: BTreeMap::new(),
             hollow: BTreeMap::new(),
+            answered: BTreeMap::new(),
             barred: BTreeSet::new(),
             tripping: BTreeSet::new(),
             slow: BTreeMap::new(),
@@ -243,7 +246,7 @@ impl Sim {
             self.bulk(0)?;
         }
         self.plan_actions();
-        self.plan_forks();
+        self.plan_forks()?;
         self.plan_quarrels();
         self.plan_race();
         self.plan_more_bulk();
@@ -264,7 +267,7 @@ impl Sim {
             Event::Wake { at, life, looks } => self.wake_up(at, life, looks),
             Event::Announced(edge) => self.hear_announcement(edge),
             Event::Act { number, at } => self.act(number, at),
-            Event::Fork { number, edge } => self.fork(number, edge),
+            Event::Fork { number, edge, tries } => self.fork(number, edge, tries),
             Event::Race(edge) => self.race(edge),
             Event::Loss(edge) => self.lose(edge),
             Event::Quarrel { number, edge } => self.quarrel(number, edge),
@@ -280,7 +283,9 @@ impl Sim {
             Event::BackUp(node) => self.nodes[node].back_up().map_err(broken),
             Event::Leave { number, at } => {
                 self.done.insert(Item::Visit(number));
-                self.census.note("visit");
+                if self.nodes[at].power == Power::On {
+                    self.census.note("visit");
+                }
                 self.tell(&format!("peer {at} goes"));
                 self.nodes[at].power = Power::Off;
                 Ok(())

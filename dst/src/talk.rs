@@ -8,6 +8,7 @@ use sync::{CloneVersion, Session, SyncOptions};
 use xfer::{ArtifactId, Card, Message, Pragma};
 
 use crate::answer::{Answer, Chances};
+use crate::check::budget::Gap;
 use crate::check::tables::Rows;
 use crate::dice::Dice;
 use crate::node;
@@ -59,8 +60,6 @@ pub struct Talk {
     pub answers: BTreeMap<(u32, u64), Answer>,
     /// What the answers could have brought.
     pub chances: Chances,
-    /// Files without history that the request under way asks for.
-    pub asking_files: BTreeSet<String>,
     /// What the replies took off the list of unsent artifacts.
     pub released: BTreeSet<ArtifactId>,
     /// Rows of tables that the last request gave.
@@ -71,12 +70,49 @@ pub struct Talk {
     pub is_barred: bool,
     /// Whether the reply that was taken in last, or its request, was damaged on the way.
     pub soundness: Soundness,
+    /// Requests of it that were doubled on their way.
+    pub doubled: BTreeSet<u32>,
     /// How it ended, as the schedule of a daemon is told.
     pub end: Outcome,
+    /// What it sent and took, for which it may have rounds.
+    pub traffic: Traffic,
+    /// What there was before it.
+    pub before: Before,
+    /// Whether a peer took a rare choice in it.
+    pub is_rare: bool,
     /// Commits of the client when this session last did something; none if another came between.
     pub commits: Option<u64>,
     /// Commits of the server when it last answered this session; none if another came between.
     pub server_commits: Option<u64>,
+}
+
+/// What a session moved either way.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Traffic {
+    /// Artifacts, files without history and rows.
+    pub things: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    /// Adds a message.
+    pub fn add(&mut self, message: &Message) {
+        for card in &message.cards {
+            let bytes = card.payload_bytes() as u64;
+            self.things += u64::from(bytes > 0 || matches!(card, Card::File(_) | Card::UvFile(_)));
+            self.bytes += bytes;
+        }
+    }
+}
+
+/// What there was before a session, by which its rounds are judged.
+#[derive(Debug, Clone, Default)]
+pub struct Before {
+    /// In what the tables of both sides differ.
+    pub gap: Gap,
+    /// What the client kept private.
+    pub private: BTreeSet<ArtifactId>,
 }
 
 /// Clone, or anything else.
@@ -129,13 +165,16 @@ impl Talk {
             hollow: BTreeSet::new(),
             answers: BTreeMap::new(),
             chances: Chances::default(),
-            asking_files: BTreeSet::new(),
             released: BTreeSet::new(),
             given: Rows::new(),
             asks: (false, false),
             is_barred: false,
             soundness: Soundness::Sound,
+            doubled: BTreeSet::new(),
             end: Outcome::Failed,
+            traffic: Traffic::default(),
+            before: Before::default(),
+            is_rare: false,
             commits: None,
             server_commits: None,
         }
@@ -160,7 +199,7 @@ impl Talk {
                 Card::Gimme(id) => drop(self.wishes.insert(*id)),
                 Card::Pragma(Pragma::CiLockFail { .. }) => self.is_barred = true,
                 Card::Igot(igot) if igot.privacy <= self.deepest() => drop(self.offered.insert(igot.id)),
-                Card::UvIgot(igot) => {
+                Card::UvIgot(igot) if self.soundness == Soundness::Sound => {
                     self.files.insert(igot.name.as_str().to_owned(), (igot.mtime, igot.hash));
                 }
                 _ => {}
@@ -185,6 +224,11 @@ impl Talk {
     pub fn well(&self) -> Outcome {
         let stats = self.session.result().stats;
         Outcome::Done { received: stats.files_received + stats.uv_files_received > 0 }
+    }
+
+    /// Whether the request under way was doubled: one of both may be refused, as its login was used before.
+    pub fn is_doubled(&self) -> bool {
+        self.doubled.contains(&self.attempt)
     }
 
     /// As it is told in the trace.

@@ -34,6 +34,8 @@ pub struct Worker<'a> {
     pub count: u64,
     /// Bytes that exceed a budget.
     pub large: u64,
+    /// Bytes of a content that does not get smaller, for some: they exceed a budget as they travel.
+    pub noise: Option<u64>,
     /// What the seed means.
     pub edition: Edition,
     /// Counts what is done.
@@ -224,7 +226,8 @@ impl Worker<'_> {
         let merged = other.filter(|other| Some(*other) != parent && parent.is_some());
         let new = NewCheckin { merged: merged.into_iter().collect(), ..self.new_checkin(parent) };
         self.meant.check_in(&new);
-        Ok(format!("merges {}", commit(tx, &new)?.short()))
+        let (id, merges) = (commit(tx, &new)?, !new.merged.is_empty());
+        Ok(format!("{} {}", if merges { "merges" } else { "has nothing to merge, and makes" }, id.short()))
     }
 
     fn tag(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
@@ -434,10 +437,26 @@ impl Worker<'_> {
         let size = match self.dice.below(10) {
             0 if privacy == Privacy::Public || self.edition >= Edition::Fourth => return Vec::new(),
             0..=4 => self.dice.between(1, 60),
-            5..=7 => self.dice.between(100, 900),
-            8 => self.dice.between(1_000, 4_000),
-            _ => self.large,
+            5..=7 if self.noise.is_none() => self.dice.between(100, 900),
+            8 if self.noise.is_none() => self.dice.between(1_000, 4_000),
+            _ => return self.large_content(privacy),
         };
+        self.lines(privacy, size)
+    }
+
+    /// One that exceeds a budget.
+    fn large_content(&mut self, privacy: Privacy) -> Vec<u8> {
+        let Some(size) = self.noise else { return self.lines(privacy, self.large) };
+        let mut content = self.lines(privacy, 1);
+        while (content.len() as u64) < size {
+            let (bits, letters) = (self.dice.bits(), 0..10);
+            content.extend(letters.map(|place| b'0' + (bits >> (6 * place) & 63) as u8));
+        }
+        content.push(b'\n');
+        content
+    }
+
+    fn lines(&mut self, privacy: Privacy, size: u64) -> Vec<u8> {
         let mut content = format!("{privacy:?} {} {}\n", self.line("content"), self.dice.bits()).into_bytes();
         while (content.len() as u64) < size {
             let line = content.len();

@@ -9,12 +9,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sync::Limits;
 use xfer::table::TableCard;
 use xfer::{ArtifactId, Card, Message, encode};
 
 use crate::beside::tables::{Key, Row, Tables, Version};
+use crate::known::Known;
 use crate::model::Violation;
-use crate::talk::{Kind, Talk};
+use crate::talk::{Kind, Talk, Traffic};
 
 /// Rows of a part of a table up to which it is listed, and not divided into sixteen.
 const LISTED_ROWS: usize = 32;
@@ -24,7 +26,7 @@ const LISTED_ROWS: usize = 32;
 const PART_ROUNDS: u64 = 3;
 
 /// Rounds that differences in tables may cost, beside one for each row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Gap(u64);
 
 impl Gap {
@@ -189,20 +191,17 @@ fn quiet_rounds(talk: &Talk) -> u64 {
     }
 }
 
-/// Looks at a session in which nothing failed, between peers that differed so before it. Every round is quiet, moves
+/// Looks at a session in which nothing failed, and that had both sides for itself. Every round is quiet, moves
 /// something, finds out that something is not to be had or not to be kept, or is one of the search in tables.
 ///
-/// `held` is how much the client holds in the end: a clone by names that was cut short leaves no batch to go on from, so
-/// that the next one is given again what is there, an artifact a round where there is little room. `published` is how
-/// much it had kept private that came as public: nothing new. `withheld` is how much the peer asked for in vain: a peer
-/// that asks for a few at a time is told what it does not get.
-pub fn check_rounds(
-    talk: &Talk,
-    gap: Gap,
-    held: usize,
-    published: usize,
-    withheld: usize,
-) -> Result<(), Violation> {
+/// `known` is what the client has in the end. A clone by names that was cut short leaves no batch to go on from, so that the
+/// next one is given again what is there, an artifact a round where there is little room. What it had kept private and came
+/// as public is nothing new. What the peer asked for in vain, which is given, counts as well: a peer that asks for a few at a
+/// time is told what it does not get.
+pub fn check_rounds(talk: &Talk, known: &Known) -> Result<usize, Violation> {
+    let (gap, held) = (talk.before.gap, known.held.len());
+    let published = talk.before.private.iter().filter(|id| known.is_public(id)).count();
+    let withheld = talk.wishes.iter().filter(|id| !known.gives(id)).count();
     let result = talk.session.result();
     let stats = result.stats;
     let rows: u64 = result.tables.values().map(|table| table.sent + table.received).sum();
@@ -213,11 +212,26 @@ pub fn check_rounds(
     let again = if result.resumed { held as u64 } else { 0 };
     let bound = quiet_rounds(talk) + moved + (published + withheld) as u64 + again + in_vain + search;
     if u64::from(result.rounds) <= bound {
-        return Ok(());
+        return Ok(withheld);
     }
     let rounds = result.rounds;
     let text = format!(
         "{rounds} rounds for {moved} artifacts, files and rows, {in_vain} in vain, {search} to find rows"
+    );
+    Err(Violation::new("budget", text))
+}
+
+/// Looks at a session after a round, whatever happened to it: it has as many as its limits say, and those that it earned by
+/// what it moved.
+pub fn check_earned(talk: &Talk, limits: &Limits) -> Result<(), Violation> {
+    let (rounds, Traffic { things, bytes }) = (u64::from(talk.session.result().rounds), talk.traffic);
+    let earned = things / limits.round_artifacts.max(1) + bytes / limits.round_bytes.max(1);
+    if rounds <= u64::from(limits.rounds) + earned {
+        return Ok(());
+    }
+    let text = format!(
+        "{rounds} rounds, {} at first, and {earned} for {things} things of {bytes} bytes",
+        limits.rounds
     );
     Err(Violation::new("budget", text))
 }

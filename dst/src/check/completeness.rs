@@ -55,8 +55,7 @@ pub fn check(talk: &Talk, client: &Client<'_>, server: &Known) -> Result<(), Vio
         let told = result.unavailable;
         return fail(format!("{} tells of {told} that it lacks, which are {most} at most", talk.name()));
     }
-    // A damaged reply may have said that there are no files, or that they are given to nobody.
-    if talk.chances.damaged { Ok(()) } else { check_files(talk, known, server) }
+    check_files(talk, known, server)
 }
 
 /// What the peer offered and is not here, and where nothing else made them all names without content.

@@ -1,5 +1,5 @@
-//! Derived tables are what a rebuild makes of the artifacts. Where the artifacts are the same, so are they, but for
-//! what stock has depend on the order of rids: which of several versions of a technote, none of which builds on the
+//! Derived tables are what a rebuild makes of the artifacts. Where the artifacts are the same, so are they, but for those rows
+//! that stock has depend on the order of rids (`ties`): which of several versions of a technote, none of which builds on the
 //! other, is shown; leaves where a branch was withdrawn; of two statements about a tag the one that holds, and what
 //! of it shows in the timeline.
 //!
@@ -12,14 +12,15 @@
 use std::collections::BTreeMap;
 
 use repo::{Repo, RepoError, UnixTime, derived, shun, verify};
+
 use xfer::ArtifactId;
 
+use super::ties::Ties;
 use crate::known::Known;
 use crate::model::Violation;
 
-/// Tables that may differ where the artifacts are the same: what is unsent, names that no row uses any more, and
-/// those where the order of rids decides.
-const MAY_DIFFER: [&str; 6] = ["unsent", "filename", "tag", "leaf", "tagxref", "event"];
+/// Tables that may differ where the artifacts are the same: what is unsent, and names that no row uses any more.
+const MAY_DIFFER: [&str; 3] = ["unsent", "filename", "tag"];
 
 /// Whether the tables depend on more than the artifacts: on whether a name that is lacking was shunned before it came
 /// up. Nothing is linked to a shunned name that nobody ever heard of; a delta of it makes a row for it later, and what
@@ -37,13 +38,18 @@ pub enum Wrong {
     /// They could not be compared.
     #[error(transparent)]
     Failed(#[from] RepoError),
+    /// Nothing is wrong with what could be looked at, and there was no room for a rebuild to compare them with.
+    #[error("they were not compared")]
+    NotCompared,
 }
 
 /// Looks at each content of one repository that shuns nothing anew, and at its derived tables. It changes nothing.
 pub fn check_unchanged(repo: &mut Repo, now: UnixTime) -> Result<(), Wrong> {
-    match verify::all(repo, now)?.findings.into_iter().next() {
-        None => Ok(()),
+    let report = verify::all(repo, now)?;
+    match report.findings.into_iter().next() {
         Some(finding) => Err(Wrong::Finding(Box::new(finding))),
+        None if !report.derived => Err(Wrong::NotCompared),
+        None => Ok(()),
     }
 }
 
@@ -78,19 +84,25 @@ fn shun_nothing(repo: &mut Repo) -> Result<(), RepoError> {
     tx.commit()
 }
 
-/// Rows of derived tables, sorted, but for tables that may differ.
+/// Rows of derived tables, sorted, but for those that may differ: see [`Ties`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows(BTreeMap<&'static str, Vec<String>>);
 
 impl Rows {
-    /// Reads a repository.
-    pub fn read(repo: &mut Repo) -> Result<Self, Violation> {
+    /// Reads a repository, which holds this.
+    pub fn read(repo: &mut Repo, known: &Known) -> Result<Self, Violation> {
         let failed = |error: RepoError| Violation::new("derived", error);
         let snap = repo.snapshot().map_err(failed)?;
+        let ties = Ties::read(&snap, known).map_err(failed)?;
         let mut all = BTreeMap::new();
         for table in derived::tables().filter(|table| !MAY_DIFFER.contains(table)) {
             let mut rows = Vec::new();
-            derived::each_row(snap.conn(), table, &mut |row| rows.push(row.to_owned())).map_err(failed)?;
+            let mut add = |row: &str| {
+                if !ties.decide(table, row) {
+                    rows.push(row.to_owned());
+                }
+            };
+            derived::each_row(snap.conn(), table, &mut add).map_err(failed)?;
             rows.sort_unstable();
             all.insert(table, rows);
         }

@@ -31,10 +31,13 @@ impl Plan {
             Level::Rough => 4,
             Level::Hostile => 5,
         };
+        let are_makers_apart = are_makers_apart(seed, level, edition);
         let shape = *draws.on("shape", 0).pick(&Shape::ALL);
+        let shape = if are_makers_apart { Shape::Chain } else { shape };
         let nodes = draws.on("peers", 0).between(2, most).max(shape.least_nodes()) as usize;
         let small = is_small(seed, level);
         let nodes = if small { 2 } else { many(seed, level, edition).unwrap_or(nodes) };
+        let nodes = if are_makers_apart { MAKERS_APART } else { nodes };
         let pairs = shape::pairs(shape, nodes);
         let limits = limits::draw(seed, level, nodes, edition);
         let are_shipped = limits.contains(&Limits::default());
@@ -50,7 +53,9 @@ impl Plan {
             limits,
             budgets: match edition {
                 Edition::First => vec![Budgets::default(); nodes],
-                Edition::Second | Edition::Third | Edition::Fourth => Budgets::draw(seed, nodes, are_shipped),
+                Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth => {
+                    Budgets::draw(seed, nodes, are_shipped)
+                }
             },
             step: step(seed, level, edition),
             skews: skews(seed, level, nodes, edition),
@@ -66,6 +71,7 @@ impl Plan {
             more_bulk: 0,
             forks: 0,
             quarrels: 0,
+            are_makers_apart: false,
             race: None,
             loss: None,
             framing: framing(seed, level),
@@ -91,11 +97,15 @@ impl Plan {
         if edition >= Edition::Fourth {
             plan.draw_files();
         }
-        // Records of users and settings decide what peers may do: of who is like stock nobody reads them. Tables and locks are
-        // kept by all others. Nor does stock say what it withholds, so that who asks it for one artifact at a time
+        if are_makers_apart {
+            plan.set_makers_apart();
+        }
+        // Who is like stock has none of what is beside; the others keep it. Nor does stock say what it withholds, so that who asks it for one artifact at a time
         // would ask for the same for ever.
         if plan.stock.iter().any(Option::is_some) {
-            let stays = |feature: &Feature| matches!(feature, Feature::Tables | Feature::Locks);
+            let stays = |feature: &Feature| {
+                edition >= Edition::Fifth || matches!(feature, Feature::Tables | Feature::Locks)
+            };
             plan.features.retain(|feature| edition >= Edition::Fourth && stays(feature));
             plan.limits.iter_mut().for_each(|limits| limits.reply_gimmes = limits.reply_gimmes.max(30));
         }
@@ -135,6 +145,17 @@ impl Plan {
             if edge.login == Login::Password && edge.letters == "gio" {
                 edge.letters = "gioy";
             }
+        }
+    }
+
+    /// Files without history go over every edge, both ways, among peers of Frond.
+    fn set_makers_apart(&mut self) {
+        self.are_makers_apart = true;
+        self.quarrels = self.quarrels.max(1);
+        self.stock.iter_mut().for_each(|stock| *stock = None);
+        for edge in &mut self.edges {
+            (edge.unversioned, edge.login, edge.letters) = (true, Login::Password, "gioy");
+            edge.private = false;
         }
     }
 
@@ -248,6 +269,16 @@ fn is_small(seed: u64, level: Level) -> bool {
     level == Level::Calm && !Dice::of(seed, "large", 128).hits(Ratio::new(1, 8))
 }
 
+/// Peers of a chain whose ends write the same file: two between them, who hear of one version from its maker, and of the other
+/// one from each other.
+const MAKERS_APART: usize = 4;
+
+/// Whether a run has such a chain.
+fn are_makers_apart(seed: u64, level: Level, edition: Edition) -> bool {
+    let may = edition >= Edition::Fifth && level != Level::Calm;
+    may && Dice::of(seed, "makers apart", 0).hits(Ratio::new(1, 16))
+}
+
 /// How many peers a run has that is to have many. Few are, since each takes a lot.
 fn many(seed: u64, level: Level, edition: Edition) -> Option<usize> {
     let dice = &mut Dice::of(seed, "many peers", 0);
@@ -280,7 +311,7 @@ fn step(seed: u64, level: Level, edition: Edition) -> Option<u64> {
     match (level, edition) {
         (Level::Calm, _) => None,
         (_, Edition::First) => Some(1),
-        (_, Edition::Second | Edition::Third | Edition::Fourth) => {
+        (_, Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth) => {
             Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400]))
         }
     }
@@ -291,10 +322,12 @@ fn bulk(dice: &mut Dice, level: Level, edition: Edition) -> u64 {
     // Calm runs are to be many.
     let (chance, several) = match (edition, level) {
         (Edition::First, _) => (Ratio::new(1, 20), Ratio::NEVER),
-        (Edition::Second | Edition::Third | Edition::Fourth, Level::Calm) => {
+        (Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth, Level::Calm) => {
             (Ratio::new(1, 14), Ratio::new(1, 40))
         }
-        (Edition::Second | Edition::Third | Edition::Fourth, _) => (Ratio::new(1, 20), Ratio::new(1, 12)),
+        (Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth, _) => {
+            (Ratio::new(1, 20), Ratio::new(1, 12))
+        }
     };
     if !dice.hits(chance) {
         0

@@ -22,13 +22,18 @@ pub enum Edition {
     /// cards between peers that are not like stock are altered though others are. Peers like stock shun what is about to come, replies leave
     /// out which project they are of, and the empty content is private, too. Rare choices, deaths within a half-round and
     /// rivals depend on the half-round alone, and not on the time.
-    #[default]
     Fourth,
+    /// A fork between two peers is tried over one edge after the other until they have a check-in in common, and all edges
+    /// between two sides are cut for it. Some contents exceed a budget however small they get, the ends of some
+    /// chains write the same file by clocks that are days ahead, peers die at a third commit, sessions of a life before stand in no
+    /// session's way, and settings and users change where a peer is like stock, among the others.
+    #[default]
+    Fifth,
 }
 
 impl Edition {
     /// All of them, the oldest first.
-    pub const ALL: [Self; 4] = [Self::First, Self::Second, Self::Third, Self::Fourth];
+    pub const ALL: [Self; 5] = [Self::First, Self::Second, Self::Third, Self::Fourth, Self::Fifth];
 
     /// As it is written.
     pub fn number(self) -> u64 {
@@ -37,6 +42,7 @@ impl Edition {
             Self::Second => 2,
             Self::Third => 3,
             Self::Fourth => 4,
+            Self::Fifth => 5,
         }
     }
 

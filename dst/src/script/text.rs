@@ -5,7 +5,7 @@
 //! # Whatever follows a # is for people.
 //! seed 876
 //! level hostile
-//! edition 4
+//! edition 5
 //! expect convergence 0123456789abcdef
 //! without fault delay crash
 //! without action 1-4 6
@@ -444,7 +444,7 @@ without hit crash-after-work 5
             ("frond-dst script 1\nseed -1", 2, "'-1' is no number"),
             ("frond-dst script 1\nseed 18446744073709551616", 2, "too large"),
             ("frond-dst script 1\nseed", 2, "one word"),
-            ("frond-dst script 1\nedition 5", 2, "'5' is none of 1, 2, 3, 4"),
+            ("frond-dst script 1\nedition 6", 2, "'6' is none of 1, 2, 3, 4, 5"),
             ("frond-dst script 1\nwithout choice Full", 2, "'Full' is none of full, whole"),
             ("frond-dst script 1\nwithout feature", 2, "which feature?"),
             ("frond-dst script 1\nlevel mild", 2, "'mild' is none of calm"),

@@ -5,12 +5,14 @@ use sync::{CheckinLock, CloneVersion, SyncOptions};
 
 use super::event::TWINS;
 use super::{Sim, broken};
+use crate::check::budget::Gap;
 use crate::dice::Ratio;
 use crate::model::Violation;
 use crate::node::{Power, Stage, name};
+use crate::plan::{Edge, Edition};
 use crate::script::Item;
 use crate::site::Site;
-use crate::talk::{Kind, Talk, allowed};
+use crate::talk::{Before, Kind, Talk, allowed};
 
 impl Sim {
     pub(super) fn begin(&mut self, number: u64, edge: usize) -> Result<(), Violation> {
@@ -22,7 +24,10 @@ impl Sim {
             self.done.insert(Item::Session(number));
             return self.ask_daemon(edge);
         }
-        let busy = self.talks.values().any(|talk| self.plan.edges[talk.edge].client == client);
+        let life = self.nodes[client].life;
+        let lives = |talk: &Talk| self.plan.edition < Edition::Fifth || talk.life == life;
+        let of_client = |talk: &&Talk| self.plan.edges[talk.edge].client == client;
+        let busy = self.talks.values().filter(of_client).any(lives);
         let is_twin = (TWINS..2 * TWINS).contains(&number);
         let may_crowd = |sim: &mut Self| is_twin || sim.hits(Site::Crowd, number.into());
         if busy && (self.nodes[client].stage == Stage::Unborn || !may_crowd(self)) {
@@ -49,7 +54,9 @@ impl Sim {
             (options.pull, options.push, options.private) = (true, false, false);
         }
         self.done.insert(Item::Session(number));
-        if busy {
+        let crowds =
+            self.talks.values().any(|talk| self.plan.edges[talk.edge].client == client && talk.life == life);
+        if crowds {
             self.census.note("two sessions at once");
         }
         self.open(number, edge, kind, options)
@@ -85,6 +92,7 @@ impl Sim {
         talk.begun = self.now;
         talk.commits = Some(self.nodes[client].commits);
         talk.server_commits = Some(self.nodes[server].commits);
+        talk.before = self.before(&self.plan.edges[edge]);
         talk.stock = self.stock_session(&talk, number.into());
         if talk.stock.is_some() {
             // Stock asks nothing twice.
@@ -92,6 +100,15 @@ impl Sim {
         }
         self.tell(&format!("#{number} {} of {client} with {server}", talk.name()));
         self.send_request(number, talk)
+    }
+
+    /// What there is before a session.
+    pub(super) fn before(&self, edge: &Edge) -> Before {
+        let tables = |at: usize| &self.nodes[at].beside.tables;
+        // Who is like stock has none.
+        let theirs = if self.is_stock(edge.server) { edge.client } else { edge.server };
+        let gap = Gap::between(tables(edge.client), tables(theirs));
+        Before { gap, private: self.nodes[edge.client].known.private.clone() }
     }
 
     /// Most clones are of the newest kind.

@@ -4,9 +4,14 @@ use xfer::{Card, Message};
 
 use super::Sim;
 use crate::check::deadline::Allowance;
+use crate::dice::Ratio;
 use crate::model::Violation;
-use crate::plan::{Budgets, Edition};
+use crate::plan::{Budgets, Edition, Level};
 
+/// The largest of the budgets that are drawn.
+const MUCH: u64 = 20_000;
+/// The least of those that are shipped.
+const SHIPPED: u64 = 1_000_000;
 /// What is long, where no budget is.
 const LONG_BYTES: u64 = 20_000;
 
@@ -43,6 +48,26 @@ impl Sim {
         least.min(LONG_BYTES) + 500
     }
 
+    /// The length of a content that exceeds a budget of a peer even where it was made as small as it gets: in some actions
+    /// one of those that were drawn, seldom one that is shipped.
+    pub(super) fn noise(&self, number: u64, at: usize) -> Option<u64> {
+        let mut dice = self.dice("noise", number);
+        if self.plan.edition < Edition::Fifth || !dice.hits(Ratio::new(1, 3)) {
+            return None;
+        }
+        let budget = *dice.pick(&[self.reply_bytes(at), self.request_bytes(at, 1)]);
+        let is_shipped = budget >= SHIPPED;
+        let budget = match is_shipped {
+            true if self.plan.level != Level::Calm && dice.hits(Ratio::new(1, 8)) => {
+                self.request_bytes(at, 1)
+            }
+            true => LONG_BYTES,
+            false => budget,
+        };
+        // Six bits of a byte are noise.
+        Some(budget * 4 / 3 + 500)
+    }
+
     /// Looks at the size of a message that is sent.
     pub(super) fn check_size(
         &mut self,
@@ -57,7 +82,11 @@ impl Sim {
             |card: &&Card| matches!(card, Card::File(file) if file.payload.bytes().len() as u64 > budget);
         // What everything exceeds is no budget.
         if budget > 1 && message.cards.iter().any(|card| over(&card)) {
-            self.census.note("content over the budget");
+            self.census.note(match budget {
+                ..MUCH => "content over the budget",
+                MUCH..SHIPPED => "content over a budget of 20,000 bytes",
+                _ => "content over a budget that is shipped",
+            });
         }
         Ok(())
     }

@@ -41,6 +41,10 @@ impl Sim {
             return;
         }
         let Edge { client, server, login, .. } = self.plan.edges[edge];
+        // Of settings the model of stock knows nothing.
+        if self.is_stock(client) || self.is_stock(server) {
+            return;
+        }
         let may_give = self.nodes[server].letters(client, login).allow(Right::Admin);
         let mut dice = self.dice("configuration", turn);
         let is_of_daemon = turn.number >= OF_DAEMONS;
@@ -89,16 +93,25 @@ impl Sim {
         };
         let meant = keeper.meant;
         self.disarm(at, armed)?;
-        match done {
-            Ok(what) => self.tell(&format!("peer {at} {what}")),
-            Err(error) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
+        let before = self.nodes[at].beside.records.clone();
+        let what = match done {
+            Ok(what) => what,
+            // Who died after a commit committed what was meant.
+            Err(error) if self.dies_of(at, &error, Maker::User)?.is_some() => {
+                let now = &self.nodes[at].beside.records;
+                let checked = if before == *now { Ok(()) } else { records::check(&before, now, &meant) };
+                return checked.map_err(|violation| violation.at(at));
+            }
             Err(error) if self.is_excused(at, &error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged_aside(at);
             }
             Err(error) => return Err(Violation::new("work", format!("peer {at}: {error}"))),
+        };
+        self.tell(&format!("peer {at} {what}"));
+        if !what.starts_with("has no") {
+            self.census.note(if feature == Feature::Users { "user changed" } else { "setting changed" });
         }
-        self.census.note(if feature == Feature::Users { "user changed" } else { "setting changed" });
         self.audit(at, Maker::User)?;
         self.audit_meant(at, &meant)?;
         self.may_crash(Site::CrashAfterWork, number.into(), at);
@@ -162,7 +175,7 @@ impl Sim {
             (Stage::Whole, Stage::Whole) => {}
             (_, Stage::Unborn) => return Ok(()),
         }
-        if self.login(&edge) == Login::Wrong {
+        if self.login(&edge) == Login::Wrong || self.is_stock(edge.client) || self.is_stock(edge.server) {
             return Ok(());
         }
         let letters = self.nodes[edge.server].letters(edge.client, edge.login);
@@ -189,6 +202,8 @@ impl Sim {
             let (client, server) = (&self.nodes[edge.client], &self.nodes[edge.server]);
             if self.plan.unused.contains(&at)
                 || self.login(edge) == Login::Wrong
+                || client.stock.is_some()
+                || server.stock.is_some()
                 || client.stage == Stage::Unborn
                 || server.stage == Stage::Unborn
             {

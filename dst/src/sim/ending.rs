@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync::SyncError;
+use sync::{Limits, SyncError};
 use xfer::ArtifactId;
 
 use super::halves::unreasonable;
 use super::{Sim, broken};
 use crate::answer::Answer;
 use crate::check::completeness::{self, Client};
-use crate::check::events;
+use crate::check::{budget, events};
 use crate::known::{self, Known};
 use crate::model::Violation;
 use crate::node::Stage;
@@ -47,6 +47,10 @@ impl Sim {
         };
         completeness::check(talk, &client, &self.nodes[edge.server].known)?;
         completeness::check_released(talk, &node.known, self.still(talk))?;
+        if self.is_straight(talk) {
+            budget::check_rounds(talk, &self.nodes[edge.client].known)?;
+            self.census.note("rounds of a session with faults around");
+        }
         if self.is_undisturbed(talk) {
             self.check_pair(talk.edge, talk.begun)?;
         }
@@ -63,6 +67,20 @@ impl Sim {
             && !self.side.is_settled
             && !talk.chances.damaged
             && !self.is_on(Fault::ClockJump)
+            && talk.server_returns == self.nodes[server].returns
+            && talk.commits == Some(self.nodes[client].commits)
+            && talk.server_commits == Some(self.nodes[server].commits)
+    }
+
+    /// Whether a session while faults are on had all its messages answered once, as they were sent, by peers that took no rare
+    /// choice and did nothing else meanwhile.
+    fn is_straight(&self, talk: &Talk) -> bool {
+        let Edge { client, server, .. } = self.plan.edges[talk.edge];
+        !self.side.is_settled
+            && !talk.chances.damaged
+            && !talk.is_rare
+            && !talk.chances.answers.iter().any(|answer| answer.is_rare)
+            && talk.attempt == talk.session.result().rounds
             && talk.server_returns == self.nodes[server].returns
             && talk.commits == Some(self.nodes[client].commits)
             && talk.server_commits == Some(self.nodes[server].commits)
@@ -101,7 +119,6 @@ impl Sim {
 
     pub(super) fn has_reason(&mut self, talk: &Talk, error: &SyncError) -> Result<bool, Violation> {
         let client = self.plan.edges[talk.edge].client;
-        let may_be_doubled = self.is_on(Fault::Duplicate);
         let is_denied = |answer: &Answer| {
             answer.login == Login::Wrong || is_refused(&talk.options, talk.kind, &answer.letters)
         };
@@ -121,7 +138,7 @@ impl Sim {
                     || (no_files && text.contains("Write permissions for unversioned files"))
                     || (is_short && text.contains("not authorized to read"))
                     || (text.contains("too many failed logins") && last.is_some_and(|answer| answer.bars))
-                    || (text.contains("this login was used before") && may_be_doubled)
+                    || (text.contains("this login was used before") && talk.is_doubled())
                     || (unborn && (text.contains("unfinished clone") || text.contains("no project code")))
                     || damaged
             }
@@ -142,20 +159,29 @@ impl Sim {
             }
             // One that names more and more, and gives nothing of it, is taken for a dishonest one.
             SyncError::Idle { .. } if !talk.chances.spoilt.is_empty() => true,
-            SyncError::TooMuch { .. } | SyncError::TooManyRounds { .. } | SyncError::Idle { .. } => {
-                self.is_bounded(client) || damaged
+            SyncError::TooMuch { .. } => self.has_its_fill(talk),
+            SyncError::TooManyRounds { .. } => {
+                self.is_bounded(client, |limits| limits.rounds.into()) || damaged
             }
-            SyncError::UnfinishedClone | SyncError::NoProject | SyncError::NotFresh => {
-                self.nodes[client].returns > 0
-            }
+            SyncError::Idle { .. } => self.is_bounded(client, |limits| limits.idle_rounds.into()) || damaged,
             _ => damaged,
         })
     }
 
-    /// Whether a peer has bounds that end sessions with which nothing is wrong.
-    fn is_bounded(&self, at: usize) -> bool {
+    /// Whether a bound of a peer is so small that it ends sessions with which nothing is wrong.
+    fn is_bounded(&self, at: usize, bound: impl Fn(&Limits) -> u64) -> bool {
         let limits = &self.nodes[at].limits;
-        *limits != plan::unbounded(limits)
+        bound(limits) < bound(&plan::unbounded(limits))
+    }
+
+    /// Whether a session moved more than its client takes in one that is so bounded.
+    fn has_its_fill(&self, talk: &Talk) -> bool {
+        let client = self.plan.edges[talk.edge].client;
+        let limits = &self.nodes[client].limits;
+        self.is_bounded(client, |limits| limits.session_artifacts)
+            && talk.traffic.things > limits.session_artifacts
+            || self.is_bounded(client, |limits| limits.session_bytes)
+                && talk.traffic.bytes > limits.session_bytes
     }
 }
 

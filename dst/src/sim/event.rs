@@ -19,8 +19,8 @@ pub(super) enum Event {
     Side { feature: Feature, at: usize, number: u64 },
     /// A user writes a row that is on its way here.
     Rival(Rival),
-    /// Users of two peers go on from one check-in at once.
-    Fork { number: u64, edge: usize },
+    /// Users of two peers go on from one check-in at once, after it was tried in vain so often.
+    Fork { number: u64, edge: usize, tries: u64 },
     /// Users of two peers write the same.
     Quarrel { number: u64, edge: usize },
     /// A user makes what two sessions are about to pull.

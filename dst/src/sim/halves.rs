@@ -15,6 +15,7 @@ use super::exchange::Unreachable;
 use crate::answer::{Answer, gimmes};
 use crate::check::content::{self, Maker};
 use crate::check::deadline::Allowance;
+use crate::check::rights::Came;
 use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
 use crate::check::{budget, configuration, events, preview, rights};
@@ -22,7 +23,7 @@ use crate::known;
 use crate::model::Violation;
 use crate::node::Stage;
 use crate::rare::Rare;
-use crate::rights::Right;
+use crate::rights::{Letters, Right};
 use crate::talk::{Kind, Soundness, Talk};
 use crate::watch::Watch;
 
@@ -45,6 +46,7 @@ impl Sim {
             talk.session.read_ahead(&mut node.repo, &cx);
         }
         self.note_choices(&rare);
+        talk.is_rare |= !rare.fired().is_empty();
         let request = match request {
             Ok(request) => request,
             Err(error) => return self.failed(talk, &error).map(|()| None),
@@ -62,7 +64,7 @@ impl Sim {
             gimmes: most_gimmes(&limits, talk.came.len()),
         };
         talk.chances.ask(&request, &self.nodes[edge.client].known, &talk.wishes);
-        talk.asking_files = asked_files(&request);
+        talk.traffic.add(&request);
         talk.given = tables::given(&request);
         talk.asks.0 = request.cards.iter().any(|card| matches!(card, Card::ReqConfig(_)));
         if self.has_records() {
@@ -110,29 +112,17 @@ impl Sim {
         events::check(&watch)?;
         let reply = match reply {
             Ok(reply) => reply,
-            Err(SyncError::Repo(error)) if self.dies_of(edge.server, &error, Maker::Peer)? => {
-                self.served_aside(at, &letters, &request, None)?;
-                return Ok(None);
-            }
-            Err(SyncError::Repo(error)) if self.is_excused(edge.server, &error) => {
-                // A pull makes clusters in a transaction of its own, after what it brings is kept.
-                self.audit(edge.server, Maker::Peer)?;
-                self.served_aside(at, &letters, &request, None)?;
-                return Ok(None);
-            }
-            Err(error) => return Err(Violation::new("server", error)),
+            Err(error) => return self.fails_to_serve(at, &letters, &request, error).map(|()| None),
         };
         rights::check_once(self.nodes[edge.server].door.as_mut(), &request, &reply, time)?;
-        let mut came = self.audit(edge.server, Maker::Peer)?;
+        let came = self.audit(edge.server, Maker::Peer)?;
         if soundness == Soundness::Sound || reply.first_error().is_none() {
             self.served_aside(at, &letters, &request, Some(&reply))?;
         } else {
             // Who does not understand a card says nothing else.
             self.served_aside(at, &letters, &request, None)?;
         }
-        // A pull makes clusters, perhaps such as others made before.
-        came.artifacts.retain(|id| self.model.members(id).is_none() || brings(&request, id));
-        rights::check_taken(&came, &letters, &request)?;
+        self.check_taken(came, &letters, &request)?;
         let has = |wanted: fn(&Card) -> bool| request.cards.iter().any(wanted);
         let clones = has(|card| matches!(card, Card::Clone(_)));
         let asks_private = has(|card| matches!(card, Card::Pragma(Pragma::SendPrivate)));
@@ -177,8 +167,36 @@ impl Sim {
         let framing = reply_content_type(&request, body.content_type);
         let reads = if refuses { Leave::Denied } else { reads };
         let bars = self.nodes[edge.server].door.as_ref().is_some_and(|door| door.has_refused);
-        let answer = Answer { letters, login, bars, stage, reads, private, evaded, open: BTreeSet::new() };
+        let is_rare = !rare.fired().is_empty();
+        let answer =
+            Answer { letters, login, bars, stage, reads, private, evaded, is_rare, open: BTreeSet::new() };
         Ok(Some((pack(encode(&reply), framing), answer)))
+    }
+
+    /// A server that failed, or died, took nothing until then that it may not.
+    fn fails_to_serve(
+        &mut self,
+        edge: usize,
+        letters: &Letters,
+        request: &Message,
+        error: SyncError,
+    ) -> Result<(), Violation> {
+        let server = self.plan.edges[edge].server;
+        let SyncError::Repo(error) = error else { return Err(Violation::new("server", error)) };
+        let came = match self.dies_of(server, &error, Maker::Peer)? {
+            Some(came) => came,
+            // A pull makes clusters in a transaction of its own, after what it brings is kept.
+            None if self.is_excused(server, &error) => self.audit(server, Maker::Peer)?,
+            None => return Err(Violation::new("server", error)),
+        };
+        self.check_taken(came, letters, request)?;
+        self.served_aside(edge, letters, request, None)
+    }
+
+    fn check_taken(&self, mut came: Came, letters: &Letters, request: &Message) -> Result<(), Violation> {
+        // A pull makes clusters, perhaps such as others made before.
+        came.artifacts.retain(|id| self.model.members(id).is_none() || brings(request, id));
+        rights::check_taken(&came, letters, request)
     }
 
     /// Takes in a reply. None if the session failed.
@@ -196,8 +214,8 @@ impl Sim {
         let (time, limits) = (node.time(self.now), node.limits.clone());
         talk.soundness = soundness;
         if soundness == Soundness::Damaged {
-            let asked = std::mem::take(&mut talk.asking_files);
-            talk.files.retain(|name, _| !asked.contains(name));
+            // It may have said that there are none, or that they are given to nobody.
+            talk.files.clear();
         }
         let reply = match read(body) {
             Ok(reply) => reply,
@@ -216,12 +234,15 @@ impl Sim {
         let stored = node.known.held.len() + node.known.waiting.len();
         let (armed, rare) = (self.arm(client)?, self.rare(client));
         let node = &mut self.nodes[client];
+        talk.traffic.add(&reply);
         talk.session.travelled(0, body.bytes.len() as u64);
         let mut cx = cx(time, &limits, &rare, &mut talk.watch);
         talk.ahead = talk.looks_ahead.then(|| talk.session.look_ahead(&mut node.repo, &reply, &cx)).flatten();
         let progress = talk.session.handle_reply(&mut node.repo, &reply, &mut cx);
         self.note_choices(&rare);
+        talk.is_rare |= !rare.fired().is_empty();
         self.disarm(client, armed)?;
+        budget::check_earned(talk, &limits)?;
         self.audit(client, Maker::Peer)?;
         let group = talk.asked_group();
         self.audit_aside(client, Cause::Reply { message: &reply, given: &talk.given, group })?;
@@ -260,7 +281,7 @@ impl Sim {
                 self.succeeded(talk)?;
                 Ok(Some(Progress::Done))
             }
-            Err(SyncError::Repo(error)) if self.dies_of(client, &error, Maker::Peer)? => {
+            Err(SyncError::Repo(error)) if self.dies_of(client, &error, Maker::Peer)?.is_some() => {
                 if talk.kind == Kind::Clone {
                     self.keep_whole_clone(client).map_err(super::broken)?;
                 }
@@ -306,15 +327,6 @@ impl Sim {
         };
         talk.files.retain(|name, version| version.0 <= latest || !is_enough(name, version));
     }
-}
-
-/// Files without history that a message asks for.
-fn asked_files(message: &Message) -> BTreeSet<String> {
-    let asked = message.cards.iter().filter_map(|card| match card {
-        Card::UvGimme(name) => Some(name.as_str().to_owned()),
-        _ => None,
-    });
-    asked.collect()
 }
 
 /// How many names a request may ask for, where replies of the session had so many artifacts. Some of them another session

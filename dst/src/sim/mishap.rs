@@ -55,6 +55,9 @@ impl Sim {
         }
         let may_double = way == Way::Request || self.plan.edition == Edition::First;
         if may_double && self.hits(way.pick(Site::DoubleRequest, Site::DoubleReply), parcel.turn()) {
+            if let Some(talk) = self.talks.get_mut(&parcel.talk) {
+                talk.doubled.insert(parcel.attempt);
+            }
             self.plan_arrival(Parcel { copy: parcel.copy + 1, ..parcel.clone() }, way);
         }
         let parcel = match self.bring_false_delta(&parcel, way) {
@@ -261,7 +264,7 @@ impl Sim {
     fn loses_replies(&self, edge: usize) -> bool {
         match self.plan.edition {
             Edition::First => edge.is_multiple_of(2),
-            Edition::Second | Edition::Third | Edition::Fourth => {
+            Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth => {
                 self.dice("way of a link", edge as u64).below(2) == 0
             }
         }
@@ -317,12 +320,17 @@ impl Sim {
             return Ok(());
         }
         let time = self.nodes[server].time(self.now);
+        let login = self.plan.edges[edge].login;
+        let before = self.nodes[server].letters(client, login);
         match self.nodes[server].set_letters(client, letters, time) {
             Err(error) if !self.is_excused(server, &error) => Err(broken(error)),
             Err(_) => self.restored_aside(server),
             Ok(()) => {
-                self.census.note("rights changed");
-                self.restored_aside(server)
+                self.restored_aside(server)?;
+                if self.nodes[server].letters(client, login) != before {
+                    self.census.note("rights changed");
+                }
+                Ok(())
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::dice::{Dice, Ratio, Turn};
 use crate::feature::Feature;
 use crate::model::Violation;
 use crate::node::{Power, Stage};
-use crate::plan::{Edition, Fault, Level};
+use crate::plan::{Edition, Level};
 use crate::queue::Moment;
 use crate::script::Item;
 use crate::work::rows::{self, Scribe};
@@ -57,25 +57,40 @@ impl Sim {
         if !ends.into_iter().all(can) || !(has_tables || self.plan.edges[edge].unversioned) {
             return Ok(());
         }
-        let mut quarrel = Quarrel::draw(number, has_tables, &mut self.dice("kind of quarrel", number));
+        let is_apart = self.plan.are_makers_apart && number == FIRST;
+        let mut quarrel =
+            Quarrel::draw(number, has_tables && !is_apart, &mut self.dice("kind of quarrel", number));
         if quarrel.table.is_none() && self.nodes.len() > 2 && self.plan.edition < Edition::Fourth {
             quarrel.ahead = [0, 0];
         }
-        let ends = if quarrel.table.is_none() { self.far_apart(number, ends) } else { ends };
-        if self.plan.level != Level::Calm && self.parts(number) {
-            self.tell(&format!("peers {} and {} are parted", ends[0], ends[1]));
-            self.switch(Fault::LinkDown, edge, |down| down + 1);
-            let until = self.now + self.dice("parted by a quarrel", number).between(1_000, 15_000) as Moment;
-            self.queue.plan(until, Event::Heal(Fault::LinkDown, edge));
+        let ends = if is_apart {
+            quarrel.ahead = [AHEAD_MS, AHEAD_MS + 20_000];
+            [0, self.nodes.len() - 1]
+        } else if quarrel.table.is_none() {
+            self.far_apart(number, ends)
+        } else {
+            ends
+        };
+        if !ends.into_iter().all(can) {
+            return Ok(());
         }
+        if self.plan.level != Level::Calm && self.parts(number) {
+            let until = self.now + self.dice("parted by a quarrel", number).between(1_000, 15_000) as Moment;
+            self.part(number, edge, ends, until);
+        }
+        let mut wrote = 0;
         for (side, at) in ends.into_iter().enumerate() {
             let action = number + side as u64;
             if self.script.lacks(&Item::Action(action)) || self.nodes[at].power == Power::Off {
                 continue;
             }
             self.done.insert(Item::Action(action));
-            self.census.note(quarrel.name());
+            let before = self.nodes[at].commits;
             self.take_part(&quarrel, side, at)?;
+            wrote += usize::from(self.nodes[at].commits > before);
+        }
+        if wrote == ends.len() {
+            self.census.note(quarrel.name());
         }
         Ok(())
     }

@@ -1,14 +1,15 @@
 //! The end of a run: no faults any more, and everything has to come together within a bound.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use repo::unversioned::FUTURE_SECONDS;
 use sync::{Limits, Progress, SyncOptions};
+use xfer::ArtifactId;
 
 use super::Sim;
 use super::exchange::shown;
 use crate::beside::records::Record;
-use crate::check::budget::{self, Gap};
+use crate::check::budget;
 use crate::check::convergence::{self, Flows};
 use crate::check::derived::{self, Rows};
 use crate::check::tables::VERDICTS;
@@ -122,9 +123,8 @@ impl Sim {
     pub(super) fn converge(&mut self) -> Result<(), Violation> {
         self.limit_turns();
         let (bound, mut pass, mut still, mut moved) = (self.bound(), 0, 0, 0);
-        // Each time that something comes because its turn was there, as much may follow as at first. It comes to each peer
-        // once.
-        let (mut most, mut turns) = (bound, self.model.len() * self.nodes.len());
+        // Each time that artifacts come because their turn was there, as much may follow as at first. Each comes to a peer once.
+        let (mut most, mut missing) = (bound, self.missing());
         while moved < most {
             pass += 1;
             self.tell(&format!("pass {pass} of {most}"));
@@ -143,8 +143,10 @@ impl Sim {
                 }
                 continue;
             }
-            if still > 0 && turns > 0 {
-                (most, turns) = (most + bound, turns - 1);
+            if still > 0 {
+                let now = self.missing();
+                most += if now < missing { bound } else { 0 };
+                missing = missing.min(now);
             }
             if still == 0 && self.keepers.are_alone() {
                 let text = "the schedules of daemons left something to exchange".to_owned();
@@ -153,6 +155,12 @@ impl Sim {
             (moved, still) = (moved + 1, 0);
         }
         Err(Violation::new("liveness", format!("there is still something to exchange after {pass} passes")))
+    }
+
+    /// How often a peer holds nothing of what some peer holds.
+    fn missing(&self) -> usize {
+        let all: BTreeSet<&ArtifactId> = self.nodes.iter().flat_map(|node| node.known.held.keys()).collect();
+        self.nodes.iter().map(|node| all.len() - node.known.held.len()).sum()
     }
 
     /// All edges. In half of the runs news go against their order, so that a pass brings them on by one edge only.
@@ -216,11 +224,7 @@ impl Sim {
         talk.commits = Some(self.nodes[edge.client].commits);
         talk.stock = self.stock_session(&talk, turn);
         self.tell(&format!("{} of {} with {}", talk.name(), edge.client, edge.server));
-        let tables = |at: usize| &self.nodes[at].beside.tables;
-        // Who is like stock has none.
-        let theirs = if self.is_stock(edge.server) { edge.client } else { edge.server };
-        let gap = Gap::between(tables(edge.client), tables(theirs));
-        let private = self.nodes[edge.client].known.private.clone();
+        talk.before = self.before(&edge);
         let (mut bytes, mut rounds) = (0, 0);
         loop {
             rounds += 1;
@@ -250,9 +254,7 @@ impl Sim {
         }
         if talk.stock.is_none() {
             let known = &self.nodes[edge.client].known;
-            let published = private.iter().filter(|id| known.is_public(id)).count();
-            let withheld = talk.wishes.iter().filter(|id| !known.gives(id)).count();
-            budget::check_rounds(&talk, gap, known.held.len(), published, withheld)?;
+            let withheld = budget::check_rounds(&talk, known)?;
             if bytes <= LITTLE && self.is_as_shipped(edge.client) && self.is_as_shipped(edge.server) {
                 budget::check_few_rounds(&talk, withheld)?;
             }
@@ -331,9 +333,10 @@ impl Sim {
             alike.entry(print(node)).or_default().push(at);
         }
         for peers in alike.values().filter(|peers| peers.len() > 1) {
-            let first = Rows::read(&mut self.nodes[peers[0]].repo)?;
+            let rows = |node: &mut Node| Rows::read(&mut node.repo, &node.known);
+            let first = rows(&mut self.nodes[peers[0]])?;
             for &other in &peers[1..] {
-                first.check_same(&Rows::read(&mut self.nodes[other].repo)?)?;
+                first.check_same(&rows(&mut self.nodes[other])?)?;
             }
         }
         let (mut dice, nodes) = (self.dice("rebuild", 0), self.nodes.len());

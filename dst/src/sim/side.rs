@@ -106,7 +106,7 @@ impl Sim {
         let checkout = checkout(client, dice.below(2));
         match dice.below(4) {
             0 | 1 => {
-                let parents = newest(&mut self.nodes[client].repo).map_err(broken)?;
+                let parents = newest(&mut self.nodes[client].repo, NEWEST).map_err(broken)?;
                 let known = parents.get(dice.place(parents.len().max(1))).copied();
                 let parent = known.unwrap_or_else(|| hash::sha1(b"a check-in that nobody has"));
                 self.census.note("lock asked for");
@@ -141,7 +141,7 @@ impl Sim {
             {
                 continue;
             }
-            let Some(&parent) = newest(&mut self.nodes[client].repo).map_err(broken)?.first() else {
+            let Some(&parent) = newest(&mut self.nodes[client].repo, NEWEST).map_err(broken)?.first() else {
                 continue;
             };
             self.now += 61_000;
@@ -201,9 +201,15 @@ impl Sim {
         done: Result<Done, TableError>,
         meant: &[RowMeant],
     ) -> Result<(), Violation> {
+        let before = self.nodes[at].beside.tables.clone();
         let done = match done {
             Ok(done) => done,
-            Err(TableError::Repo(error)) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
+            // Who died after a commit committed what was meant.
+            Err(TableError::Repo(error)) if self.dies_of(at, &error, Maker::User)?.is_some() => {
+                let now = &self.nodes[at].beside.tables;
+                let checked = if before == *now { Ok(()) } else { rows::check(&before, now, meant) };
+                return checked.map_err(|violation| violation.at(at));
+            }
             Err(TableError::Repo(error)) if self.is_excused(at, &error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged_aside(at);
@@ -216,7 +222,6 @@ impl Sim {
         if let Some(wrong) = wrong {
             return Err(Violation::new("tables", format!("peer {at}: {wrong}")));
         }
-        let before = self.nodes[at].beside.tables.clone();
         self.audit_aside(at, Cause::User(&user))?;
         rows::check(&before, &self.nodes[at].beside.tables, meant).map_err(|violation| violation.at(at))?;
         self.may_crash(Site::CrashAfterWork, number.into(), at);
@@ -238,7 +243,7 @@ impl Sim {
 
     /// Whether something changed since it was looked at last; then it is looked at again.
     pub(super) fn look_aside(&mut self, at: usize) -> Result<Option<Beside>, RepoError> {
-        if self.plan.features.is_empty() {
+        if self.plan.features.is_empty() || self.is_stock(at) {
             return Ok(None);
         }
         let node = &mut self.nodes[at];
@@ -312,8 +317,8 @@ impl Sim {
                 self.check_pair(at, self.passed)?;
             }
         }
-        let mut peers: Vec<_> =
-            self.nodes.iter_mut().map(|node| (&mut node.repo, &node.beside.tables)).collect();
+        let peers = self.nodes.iter_mut().filter(|node| node.stock.is_none());
+        let mut peers: Vec<_> = peers.map(|node| (&mut node.repo, &node.beside.tables)).collect();
         tables::check_digests(&mut peers)
     }
 
@@ -354,15 +359,18 @@ fn checkout(client: usize, number: u64) -> String {
     hash::sha1(format!("checkout {number} of {client}").as_bytes()).to_string()
 }
 
-/// The newest check-ins that others may know.
-pub(super) fn newest(repo: &mut Repo) -> Result<Vec<ArtifactId>, RepoError> {
+/// Check-ins that a lock may be asked for.
+pub(super) const NEWEST: u32 = 3;
+
+/// The newest check-ins that others may know, so many at most.
+pub(super) fn newest(repo: &mut Repo, most: u32) -> Result<Vec<ArtifactId>, RepoError> {
     let snap = repo.snapshot()?;
     let sql =
         "SELECT uuid FROM event JOIN blob ON rid=objid WHERE type='ci' AND size>=0 AND rid NOT IN private
-       ORDER BY event.mtime DESC, uuid LIMIT 3";
+       ORDER BY event.mtime DESC, uuid LIMIT ?1";
     let mut statement = snap.conn().prepare_cached(sql)?;
     let mut newest = Vec::new();
-    for name in statement.query_map([], |row| row.get::<_, String>(0))? {
+    for name in statement.query_map([most], |row| row.get::<_, String>(0))? {
         newest.extend(ArtifactId::from_hex(name?.as_bytes()));
     }
     Ok(newest)

@@ -11,19 +11,22 @@ use crate::check::content::Maker;
 use crate::check::rights::Came;
 use crate::check::wire::Leave;
 use crate::check::{clusters, kept, private, shunned};
-use crate::dice::{Ratio, Turn};
+use crate::dice::{FNV_START, Ratio, Turn, fnv};
 use crate::known::Known;
 use crate::model::{Model, Violation};
 use crate::node::{Stage, name};
-use crate::plan::{Edition, Fault, Login};
+use crate::plan::{Edition, Login};
 use crate::rights::Right;
 use crate::stock::author::Author;
-use crate::stock::store::BARRED;
+use crate::stock::store::{BARRED, WANTING};
 use crate::stock::{self, Session, Store, Trip, client, server, user};
 use crate::talk::{Kind, Soundness, Talk};
 use repo::manifest::{self, Artifact};
 use sync::Progress;
 use xfer::card::Privacy;
+
+/// Pieces of what servers say to who has not the right.
+const DENIALS: [&str; 3] = ["not authorized", "login failed", "Write permissions for unversioned files"];
 
 impl Sim {
     pub(super) fn is_stock(&self, at: usize) -> bool {
@@ -112,7 +115,7 @@ impl Sim {
         let text = unpack(body, &DecodeLimits::default()).map_err(|error| Violation::new("stock", error))?;
         let reply = match server::answer(store, &text, body.content_type, now) {
             Ok(reply) => reply,
-            Err(trip) if self.is_no_fault(edge, &trip) => {
+            Err(trip) if self.is_no_fault(edge, at, &trip) || self.is_again(at, body, &trip) => {
                 self.note_barred(edge, &trip);
                 self.tell(&format!("peer {at}, like stock, fails: {}", trip.0));
                 return Ok(None);
@@ -126,6 +129,7 @@ impl Sim {
                 format!("server {at}: igot {id} 1 hides what is public here"),
             ));
         }
+        self.answered.entry(at).or_default().insert(fnv(FNV_START, &body.bytes));
         self.note_hollow(edge, &reply.text);
         self.note_stock(at);
         self.audit(at, Maker::Peer)?;
@@ -145,6 +149,7 @@ impl Sim {
             private: Leave::Denied,
             letters,
             evaded: BTreeSet::new(),
+            is_rare: false,
             open: BTreeSet::new(),
         }
     }
@@ -168,7 +173,7 @@ impl Sim {
         let Some(session) = &mut talk.stock else { unreachable!("it is like stock") };
         let next = match session.hear(store, &text) {
             Ok(next) => next,
-            Err(trip) if self.is_no_fault(talk.edge, &trip) => {
+            Err(trip) if self.is_no_fault(talk.edge, at, &trip) || self.is_unresolved(talk, &trip) => {
                 self.note_barred(talk.edge, &trip);
                 client::Next::Failed(trip.0)
             }
@@ -232,20 +237,32 @@ impl Sim {
         goes_on
     }
 
-    /// What stock trips over and no peer of it can help: deltas of what it shuns, files that others keep from it, requests that come again, and
-    /// what other stock sends as an empty file for want of a delta source. Frond passes over that: no session that it
+    /// What stock trips over and no peer of it can help: deltas of what it shuns, files that it had none of when it went back,
+    /// and what other stock sends as an empty file for want of a delta source. Frond passes over that: no session that it
     /// has part in fails of it.
-    fn is_no_fault(&self, edge: usize, trip: &Trip) -> bool {
+    fn is_no_fault(&self, edge: usize, at: usize, trip: &Trip) -> bool {
         let mut hollow = self.hollow.get(&edge).into_iter().flatten();
-        let on = |fault: Fault| self.is_on(fault);
-        let shunned = self.nodes.iter().any(|node| !node.known.shunned.is_empty()) || on(Fault::Restore);
-        trip.0.contains("UNIQUE") && (on(Fault::Duplicate) || on(Fault::Delay) || on(Fault::Reorder))
-            || trip.0.contains("unresolved deltas")
-                && (shunned || self.keeps_deltas(self.plan.edges[edge].server))
-            || trip.0.starts_with(BARRED)
+        trip.0.starts_with(BARRED)
             // It went back to when it had none.
-            || trip.0.contains("no such table: unversioned") && on(Fault::Restore)
+            || trip.0.contains("no such table: unversioned") && self.nodes[at].returns > 0
             || hollow.any(|id| trip.0 == format!("wrong hash on received artifact {id}"))
+    }
+
+    /// Whether a server trips over a request since it answered the very same before.
+    fn is_again(&self, at: usize, body: &Body, trip: &Trip) -> bool {
+        let answered = self.answered.get(&at);
+        trip.0.contains("UNIQUE") && answered.is_some_and(|all| all.contains(&fnv(FNV_START, &body.bytes)))
+    }
+
+    /// Whether a clone lacks the source of a delta that its server does not give, or that came there only while it went on.
+    fn is_unresolved(&self, talk: &Talk, trip: &Trip) -> bool {
+        let server = &self.nodes[self.plan.edges[talk.edge].server];
+        let root =
+            trip.0.rsplit_once(WANTING).and_then(|(_, name)| ArtifactId::from_hex(name.as_bytes()).ok());
+        let gives =
+            |id: &ArtifactId| server.known.held.contains_key(id) && !server.known.shunned.contains(id);
+        let was_alone = self.side.is_settled || talk.server_commits == Some(server.commits);
+        root.is_some_and(|root| !gives(&root) || !was_alone)
     }
 
     /// Whether a peer is like stock and keeps deltas whose source it lacks: it gives them to who clones, as they are.
@@ -255,7 +272,6 @@ impl Sim {
 
     /// An error that makes stock give up has a reason.
     fn expect_failure(&self, talk: &Talk, text: &str) -> Result<(), Violation> {
-        let on = |fault: Fault| self.is_on(fault);
         let Some(task) = talk.stock.as_ref().map(Session::task) else { return Ok(()) };
         let is_denied = |answer: &Answer| {
             let lacks = |asked: bool, right: Right| asked && !answer.letters.allow(right);
@@ -266,12 +282,14 @@ impl Sim {
                 || lacks(task.private, Right::Private)
                 || lacks(task.unversioned, Right::WriteFiles)
         };
-        let denied = talk.chances.was_denied(is_denied);
-        let unborn = talk.chances.was_denied(|answer| answer.stage == Stage::Unborn);
-        let no_fault = self.is_no_fault(talk.edge, &Trip(text.to_owned()));
-        let waits = on(Fault::Flip) && text.contains("too many failed logins");
-        let is_copy = on(Fault::Duplicate) && text.contains("this login was used before");
-        if denied || unborn || is_copy || no_fault || waits {
+        let last = talk.chances.answers.last();
+        let says = |piece: &str| text.contains(piece);
+        let denied = last.is_some_and(is_denied) && DENIALS.into_iter().any(says);
+        let unborn = last.is_some_and(|answer| answer.stage == Stage::Unborn);
+        let waits = says("too many failed logins") && last.is_some_and(|answer| answer.bars);
+        let is_copy = says("this login was used before") && talk.is_doubled();
+        let no_fault = self.is_no_fault(talk.edge, self.plan.edges[talk.edge].client, &Trip(text.to_owned()));
+        if denied || unborn || is_copy || no_fault || waits || says(WANTING) {
             return Ok(());
         }
         Err(Violation::new("stock", format!("{} gives up without a reason: {text}", talk.name())))

@@ -7,6 +7,7 @@ use repo::RepoError;
 
 use super::{Sim, broken};
 use crate::check::content::Maker;
+use crate::check::rights::Came;
 use crate::check::tables::Cause;
 use crate::death::{MINES, MORE_MINES, MOST_MINES, Side, TRIPPED, Trap};
 use crate::dice::Turn;
@@ -86,7 +87,9 @@ impl Sim {
         self.nodes[at].sprung();
         if self.plan.edition >= Edition::Fourth && self.hits(Site::CrashAtCommit, turn) {
             let mut dice = self.dice("death at a commit", turn);
-            let trap = Trap::new(*dice.pick(&[1, 1, 1, 2]), *dice.pick(&[Side::Before, Side::After]));
+            let commits: &[u32] =
+                if self.plan.edition < Edition::Fifth { &[1, 1, 1, 2] } else { &[1, 1, 1, 1, 1, 2, 2, 3] };
+            let trap = Trap::new(*dice.pick(commits), *dice.pick(&[Side::Before, Side::After]));
             return self.nodes[at].lay(trap).map(|()| true).map_err(broken);
         }
         if !self.hits(Site::CrashWithin, turn) {
@@ -106,17 +109,22 @@ impl Sim {
     }
 
     /// Whether a half-round, or the work of a user, failed since the peer died. What was committed before that is looked
-    /// at.
-    pub(super) fn dies_of(&mut self, at: usize, error: &RepoError, maker: Maker) -> Result<bool, Violation> {
+    /// at, and given.
+    pub(super) fn dies_of(
+        &mut self,
+        at: usize,
+        error: &RepoError,
+        maker: Maker,
+    ) -> Result<Option<Came>, Violation> {
         let trap = self.nodes[at].sprung();
         if trap.is_none() && !error.to_string().contains(TRIPPED) {
-            return Ok(false);
+            return Ok(None);
         }
         if trap.as_ref().is_some_and(|trap| trap.commits() == 0) {
             self.unchanged(at)?;
             self.unchanged_aside(at)?;
         }
-        self.audit(at, maker)?;
+        let came = self.audit(at, maker)?;
         if maker == Maker::User {
             self.audit_aside(at, Cause::User(&name(at)))?;
         }
@@ -126,7 +134,7 @@ impl Sim {
             (None, Maker::Peer) => "died in a half-round",
         });
         self.die(at);
-        Ok(true)
+        Ok(Some(came))
     }
 
     /// Whether a peer died at a commit, and all that it did until then went well.

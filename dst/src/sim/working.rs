@@ -6,9 +6,11 @@ use xfer::ArtifactId;
 
 use super::Sim;
 use super::within::{Errand, Place};
+use crate::census::Census;
 use crate::check::content::Maker;
 use crate::check::{meant, upkeep};
 use crate::dice::Ratio;
+use crate::known::Known;
 use crate::meant::Meant;
 use crate::model::Violation;
 use crate::node::{Node, Power, Stage, name};
@@ -53,28 +55,36 @@ impl Sim {
         let node = &mut self.nodes[at];
         let before = node.known.clone();
         let sound = if before.shunned.is_empty() { Sound::All } else { Sound::Artifacts };
+        let mut census = Census::default();
         let mut worker = Worker {
             now: node.time(self.now),
             user: &name(at),
             count: number,
             large: 0,
+            noise: None,
             dice: &mut dice,
             edition: self.plan.edition,
-            census: &mut self.census,
+            census: &mut census,
             meant: &mut Meant::default(),
         };
         let done = worker.keep_up(&mut node.repo, sound);
         self.disarm(at, armed)?;
         let kept = match done {
             Ok(kept) => kept,
-            Err(AuthorError::Repo(error)) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
+            Err(AuthorError::Repo(error)) if self.dies_of(at, &error, Maker::User)?.is_some() => {
+                return Ok(());
+            }
             Err(AuthorError::Repo(error)) if self.is_excused(at, &error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged(at);
             }
             Err(error) => return Err(Violation::new("upkeep", format!("peer {at}: {error}"))),
         };
+        self.census.add(&census);
         self.tell(&format!("peer {at} does {}", kept.what));
+        if kept.what == "verify" && !kept.is_done && !self.nodes[at].is_disk_full() {
+            return Err(Violation::new("upkeep", format!("peer {at}: derived tables were not compared")));
+        }
         self.audit(at, Maker::User)?;
         self.audit_meant(at, &[])?;
         upkeep::check(&kept, &before, &self.nodes[at].known).map_err(|violation| violation.at(at))?;
@@ -110,20 +120,24 @@ impl Sim {
     ) -> Result<(), Violation> {
         let mut dice = self.dice("work", number);
         self.errand = Errand::new(Place::Work, number);
-        let (armed, large) = (self.arm(at)?, self.large(at));
-        let node = &mut self.nodes[at];
+        let (armed, large, noise) = (self.arm(at)?, self.large(at), self.noise(number, at));
+        let (node, mut census) = (&mut self.nodes[at], Census::default());
         let worker = Worker {
             now: node.time(self.now),
             user: &name(at),
             count: number,
             large,
+            noise,
             dice: &mut dice,
             edition: self.plan.edition,
-            census: &mut self.census,
+            census: &mut census,
             meant: &mut self.meant,
         };
         let done = job(worker, &mut node.repo);
         self.disarm(at, armed)?;
+        if done.is_ok() {
+            self.census.add(&census);
+        }
         let acted = self.acted_on(number, at, done);
         self.meant = Meant::default();
         acted
@@ -135,6 +149,7 @@ impl Sim {
         at: usize,
         done: Result<String, AuthorError>,
     ) -> Result<(), Violation> {
+        let before = self.nodes[at].known.clone();
         match done {
             Ok(what) => self.tell(&format!("peer {at} {what}")),
             // What there is to build on may be shunned, or not all here.
@@ -142,19 +157,27 @@ impl Sim {
                 self.tell(&format!("peer {at} cannot: {error}"));
                 self.meant = Meant::default();
             }
-            Err(AuthorError::Repo(error)) if self.dies_of(at, &error, Maker::User)? => return Ok(()),
+            // Who died after a commit committed what was meant.
+            Err(AuthorError::Repo(error)) if self.dies_of(at, &error, Maker::User)?.is_some() => {
+                let is_done = self.nodes[at].known != before;
+                return if is_done { self.check_meant(at, &before) } else { Ok(()) };
+            }
             Err(AuthorError::Repo(error)) if self.is_excused(at, &error) => {
                 self.tell(&format!("peer {at} fails: {error}"));
                 return self.unchanged(at);
             }
             Err(error) => return Err(Violation::new("work", format!("peer {at}: {error}"))),
         }
-        let before = self.nodes[at].known.clone();
         self.audit(at, Maker::User)?;
-        let Node { repo, known, .. } = &mut self.nodes[at];
-        meant::check(repo, &before, known, &self.meant).map_err(|violation| violation.at(at))?;
+        self.check_meant(at, &before)?;
         self.audit_meant(at, &[])?;
         self.may_crash(Site::CrashAfterWork, number.into(), at);
         Ok(())
+    }
+
+    /// What a user committed is what was meant.
+    fn check_meant(&mut self, at: usize, before: &Known) -> Result<(), Violation> {
+        let Node { repo, known, .. } = &mut self.nodes[at];
+        meant::check(repo, before, known, &self.meant).map_err(|violation| violation.at(at))
     }
 }

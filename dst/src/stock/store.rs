@@ -23,6 +23,8 @@ const MOST: usize = 1 << 30;
 /// What a [`Trip`] begins with over a delta of what is shunned and not there, not even by name. The request or reply with
 /// it is lost as a whole.
 pub const BARRED: &str = "a delta of shunned";
+/// Comes before what a clone waits for at its end.
+pub const WANTING: &str = " for want of ";
 
 /// A repository.
 #[derive(Debug, Clone)]
@@ -333,10 +335,9 @@ impl Store {
 
     /// Ends a clone: everything is linked anew. Fails if a delta still waits.
     pub fn rebuild(&mut self) -> Result<(), Trip> {
-        if let Some((id, _)) =
-            self.contents.iter().find(|(_, content)| matches!(content, Content::Waiting(..)))
-        {
-            return trip(format!("unresolved deltas: {id}"));
+        let is_waiting = |(_, content): &(&ArtifactId, &Content)| matches!(content, Content::Waiting(..));
+        if let Some((id, _)) = self.contents.iter().find(is_waiting) {
+            return trip(format!("unresolved deltas: {id}{WANTING}{}", self.root(*id)));
         }
         let public = |id: &&ArtifactId| self.is_known(id) && !self.private.contains(*id);
         self.unclustered = self.names.iter().filter(public).copied().collect();
@@ -345,6 +346,17 @@ impl Store {
             self.link(id);
         }
         Ok(())
+    }
+
+    /// What has to come so that a delta can be expanded.
+    fn root(&self, mut id: ArtifactId) -> ArtifactId {
+        for _ in 0..self.contents.len() {
+            match self.contents.get(&id) {
+                Some(Content::Waiting(source, ..)) => id = *source,
+                _ => break,
+            }
+        }
+        id
     }
 
     /// Drops what is shunned, as a rebuild does: its row stays free.

@@ -231,7 +231,8 @@ impl Worker<'_> {
             return Ok("has nothing to pack".into());
         };
         let packed = one != other && deltify::deltify(tx, rid, source)?;
-        Ok(format!("packs {} by {}: {packed}", one.short(), other.short()))
+        let done = if packed { "packs" } else { "has no room to save by packing" };
+        Ok(format!("{done} {} by {}", one.short(), other.short()))
     }
 
     /// Asks what people ask.

@@ -11,6 +11,8 @@ use super::{ARTIFACTS, Worker};
 pub struct Kept {
     /// What was done.
     pub what: &'static str,
+    /// Whether it was: nothing is packed where nothing gets smaller, and nothing compared without room for a rebuild.
+    pub is_done: bool,
     /// What was found.
     pub wrong: Option<String>,
 }
@@ -24,13 +26,16 @@ impl Worker<'_> {
             (2, _) => examine(repo)?,
             _ => self.pack_all(repo)?,
         };
-        self.census.note(kept.what);
+        if kept.is_done {
+            self.census.note(kept.what);
+        }
         Ok(kept)
     }
 
     fn verify(&self, repo: &mut Repo) -> Result<Kept, RepoError> {
         let report = verify::all(repo, self.now)?;
-        Ok(Kept { what: "verify", wrong: report.findings.first().map(ToString::to_string) })
+        let is_done = report.derived;
+        Ok(Kept { what: "verify", is_done, wrong: report.findings.first().map(ToString::to_string) })
     }
 
     fn rebuild(&self, repo: &mut Repo) -> Result<Kept, RepoError> {
@@ -43,12 +48,12 @@ impl Worker<'_> {
         let difference =
             derived::compare(&before, &now).into_iter().find(|difference| !may_change(difference));
         let wrong = damaged.or_else(|| difference.map(|difference| difference.to_string()));
-        Ok(Kept { what: "rebuild", wrong })
+        Ok(Kept { what: "rebuild", is_done: true, wrong })
     }
 
     /// Keeps each of the newest artifacts as a delta of another one, where that saves something.
     fn pack_all(&mut self, repo: &mut Repo) -> Result<Kept, AuthorError> {
-        let tx = repo.begin()?;
+        let (tx, mut is_done) = (repo.begin()?, false);
         for _ in 0..6 {
             let (Some(one), Some(other)) = (self.one_of(&tx, ARTIFACTS)?, self.one_of(&tx, ARTIFACTS)?)
             else {
@@ -57,11 +62,11 @@ impl Worker<'_> {
             if let (Presence::Held(rid), Presence::Held(source)) =
                 (blob::presence(&tx, &one)?, blob::presence(&tx, &other)?)
             {
-                deltify::deltify(&tx, rid, source)?;
+                is_done |= deltify::deltify(&tx, rid, source)?;
             }
         }
         tx.commit()?;
-        Ok(Kept { what: "deltify", wrong: None })
+        Ok(Kept { what: "deltify", is_done, wrong: None })
     }
 }
 
@@ -90,5 +95,5 @@ fn examine(repo: &mut Repo) -> Result<Kept, RepoError> {
     let finding = report.findings.first().map(ToString::to_string);
     let missed = (report.checked + report.waiting < counted.artifacts)
         .then(|| format!("looked at {} of {} artifacts", report.checked, counted.artifacts));
-    Ok(Kept { what: "examine", wrong: finding.or(missed) })
+    Ok(Kept { what: "examine", is_done: true, wrong: finding.or(missed) })
 }

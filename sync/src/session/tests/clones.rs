@@ -579,3 +579,20 @@ fn a_request_whose_reply_was_lost_may_be_sent_again() {
         assert_eq!(client.all(), server.all());
     }
 }
+
+#[test]
+fn a_clone_fails_if_the_right_to_read_goes_before_the_unversioned_files_that_were_listed_have_come() {
+    let listed = format!("pragma uv-pull-only\nuvigot one 150 {} 5\n", id("A"));
+    for (second, is_whole) in [(String::new(), true), (listed, false)] {
+        let mut server = script(|round, _| match round {
+            1 => "clone_seqno 0\npush {S} {P}\n".to_owned() + &file("A"),
+            2 => second.clone() + &spelled("igot {B}\n"),
+            _ => "error not\\sauthorized\\sto\\sread\n".to_owned(),
+        });
+        let options = SyncOptions { unversioned: true, ..pull() };
+        let result = converse(&mut Session::clone_into(options, SEED), &mut fresh(), &mut server);
+        let error = result.map_err(|error| error.to_string()).err();
+        assert_eq!(error.is_none(), is_whole, "{error:?}");
+        assert!(error.is_none_or(|error| error.contains("not authorized to read")));
+    }
+}

@@ -1,0 +1,120 @@
+//! Where the order of rids decides what derived tables say, in stock too: of which tags two statements stand against each other, which
+//! technotes have several versions, and whether a branch was withdrawn. All other rows follow from the artifacts alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use repo::manifest::{self, Artifact, TagCard, TagKind};
+use repo::{RepoError, Rid, Snapshot, UnixTime, content};
+use xfer::ArtifactId;
+
+use crate::known::Known;
+
+/// Tags that show in the timeline.
+const SHOWN: [&str; 5] = ["bgcolor", "branch", "comment", "date", "user"];
+/// Tags that leaves depend on.
+const OF_LEAVES: [&str; 1] = ["branch"];
+
+/// What is not decided by the artifacts alone.
+#[derive(Debug, Default)]
+pub(super) struct Ties {
+    /// Tags of which one statement is about a check-in, and another one, not before it, about that or what that is built on.
+    tags: BTreeSet<String>,
+    /// Whether a technote has several versions.
+    has_notes: bool,
+    /// Whether a branch was withdrawn, by a tag that cancels it or one that holds for a check-in alone: what is built on that
+    /// has none then, and is a leaf if it had one when it came.
+    is_withdrawn: bool,
+}
+
+/// What is said of tags, and of technotes.
+#[derive(Default)]
+struct Said {
+    tags: BTreeMap<String, Vec<Statement>>,
+    parents: BTreeMap<ArtifactId, ArtifactId>,
+    notes: BTreeSet<String>,
+    has_notes: bool,
+}
+
+/// One statement about a tag.
+#[derive(Clone, Copy)]
+struct Statement {
+    target: ArtifactId,
+    time: UnixTime,
+    kind: TagKind,
+}
+
+impl Ties {
+    /// Reads the artifacts of a repository.
+    pub(super) fn read(snap: &Snapshot<'_>, known: &Known) -> Result<Self, RepoError> {
+        let mut said = Said::default();
+        for (id, &rid) in &known.held {
+            match manifest::parse(&content::get(snap, Rid(rid))?) {
+                Ok(Artifact::Checkin(checkin)) => {
+                    said.parents.extend(checkin.parents.first().map(|parent| (*id, *parent)));
+                    said.tags(*id, checkin.date, &checkin.tags);
+                }
+                Ok(Artifact::Control(control)) => said.tags(*id, control.date, &control.tags),
+                Ok(Artifact::Technote(note)) => {
+                    said.tags(*id, note.date, &note.tags);
+                    said.has_notes |= !said.notes.insert(note.technote);
+                }
+                _ => {}
+            }
+        }
+        Ok(said.ties())
+    }
+
+    /// Whether they decide what a row of a table says.
+    pub(super) fn decide(&self, table: &str, row: &str) -> bool {
+        let tied = |tags: &[&str]| tags.iter().any(|tag| self.tags.contains(*tag));
+        match table {
+            "tagxref" => self.tags.iter().any(|tag| row.starts_with(&format!("tag=[{tag}] "))),
+            "event" => tied(&SHOWN) || self.has_notes && row.starts_with("type=e "),
+            "leaf" => tied(&OF_LEAVES) || self.is_withdrawn,
+            _ => false,
+        }
+    }
+}
+
+impl Said {
+    fn tags(&mut self, id: ArtifactId, time: UnixTime, tags: &[TagCard]) {
+        for tag in tags {
+            let statement = Statement { target: tag.target.unwrap_or(id), time, kind: tag.kind };
+            self.tags.entry(tag.name.to_str_lossy().into_owned()).or_default().push(statement);
+        }
+    }
+
+    fn ties(self) -> Ties {
+        let is_withdrawn = self
+            .tags
+            .get("branch")
+            .is_some_and(|all| all.iter().any(|statement| statement.kind != TagKind::Propagate));
+        let is_tied = |all: &[Statement]| {
+            all.iter().enumerate().any(|(at, one)| {
+                all.iter().enumerate().any(|(place, other)| place != at && self.are_tied(one, other))
+            })
+        };
+        let tied = self.tags.iter().filter(|(_, all)| is_tied(all)).map(|(name, _)| name.clone());
+        Ties { tags: tied.collect(), has_notes: self.has_notes, is_withdrawn }
+    }
+
+    /// Whether the order decides which of two statements holds: both are of one time, or one goes on to what another one is
+    /// about and is not older than that.
+    fn are_tied(&self, one: &Statement, other: &Statement) -> bool {
+        let goes_on = one.kind != TagKind::Add && one.time >= other.time;
+        one.target == other.target && one.time == other.time
+            || goes_on && self.is_built_on(&other.target, &one.target)
+    }
+
+    fn is_built_on(&self, checkin: &ArtifactId, other: &ArtifactId) -> bool {
+        let mut at = checkin;
+        for _ in 0..self.parents.len() {
+            match self.parents.get(at) {
+                Some(parent) if parent == other => return true,
+                Some(parent) => at = parent,
+                None => return false,
+            }
+        }
+        false
+    }
+}
