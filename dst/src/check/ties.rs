@@ -14,6 +14,9 @@ const SHOWN: [&str; 5] = ["bgcolor", "branch", "comment", "date", "user"];
 /// Tags that leaves depend on.
 const OF_LEAVES: [&str; 1] = ["branch"];
 
+/// Is in what the timeline says of an attachment.
+const OF_ATTACHMENT: &str = " attachment ";
+
 /// What is not decided by the artifacts alone.
 #[derive(Debug, Default)]
 pub(super) struct Ties {
@@ -69,7 +72,11 @@ impl Ties {
         let tied = |tags: &[&str]| tags.iter().any(|tag| self.tags.contains(*tag));
         match table {
             "tagxref" => self.tags.iter().any(|tag| row.starts_with(&format!("tag=[{tag}] "))),
-            "event" => tied(&SHOWN) || self.has_notes && row.starts_with("type=e "),
+            // How an attachment to a technote is told depends on which of both came first.
+            "event" if row.starts_with("type=e ") => {
+                tied(&SHOWN) || self.has_notes || row.contains(OF_ATTACHMENT)
+            }
+            "event" => tied(&SHOWN),
             "leaf" => tied(&OF_LEAVES) || self.is_withdrawn,
             _ => false,
         }
