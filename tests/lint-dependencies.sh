@@ -12,7 +12,7 @@ for package in frond-xfer frond-repo frond-dst; do
 done
 ! tree frond-sync --no-default-features | grep -qx tokio || fail "the core of frond-sync depends on tokio"
 ! tree frond-xfer | grep -qx rusqlite || fail "frond-xfer depends on rusqlite"
-! tree frond-leaf | grep -qxE 'libz-sys|libz-ng-sys|openssl-sys|aws-lc-rs' || fail "a C library besides SQLite crept in"
+! tree frond-leaf | grep -qxE 'libz-sys|libz-ng-sys|openssl-sys|aws-lc-rs' || fail "a C library besides SQLite and libdeflate crept in"
 # Three breaking releases a year stay in one crate.
 named=$(grep -rlE 'opentelemetry' --include=Cargo.toml --include='*.rs' . | grep -vE '^\./(Cargo.toml|telemetry/|target/)' || true)
 [ -z "$named" ] || fail "OpenTelemetry is named outside telemetry: $named"

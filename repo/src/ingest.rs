@@ -120,7 +120,7 @@ impl<'t, 'r> Settling<'t, 'r> {
             forest,
             walk: Walk::helped(tx, forest, crew),
             crew,
-            expanded: Batch::new(Reading::Structural),
+            expanded: Batch::first_of(Reading::Structural, forest.bytes()),
             being_examined: None,
             any_private,
             keeps_lists,

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use libdeflater::{CompressionLvl, Compressor};
 
 use crate::DecodeLimits;
 use crate::density::is_dense;
@@ -15,6 +16,9 @@ const PREFIX: usize = 4;
 /// Texts up to this size are packed tightly: most rounds are a few short cards, where the bytes on the
 /// wire count and the time does not.
 const SMALL: usize = 16 * 1024;
+
+/// How tightly longer ones are packed: the time counts more than a few bytes.
+const LEVEL: i32 = 3;
 
 /// A text is looked at in pieces of this size before it is packed.
 const PIECE: usize = 64 * 1024;
@@ -133,19 +137,37 @@ pub fn unpack(body: &Body, limits: &DecodeLimits) -> Result<Bytes, BodyError> {
 
 fn deflate(text: &[u8]) -> Vec<u8> {
     let size = u32::try_from(text.len()).expect("a message has less than 4 GiB");
-    let level = if is_mostly_dense(text) { Compression::none() } else { Compression::new(3) };
-    let room = if level == Compression::none() { text.len() + text.len() / 1024 } else { text.len() / 2 };
-    let mut out = Vec::with_capacity(PREFIX + 64 + room);
-    out.extend(size.to_be_bytes());
     if text.len() > SMALL {
-        deflate_with(&mut Compress::new(level, true), text, &mut out);
-        return out;
+        return if is_mostly_dense(text) { copy(text, size) } else { deflate_whole(text, size) };
     }
+    let mut out = Vec::with_capacity(PREFIX + 64 + text.len() / 2);
+    out.extend(size.to_be_bytes());
     let used = spare().take();
     let mut zlib = used.unwrap_or_else(|| Compress::new(Compression::new(6), true));
     deflate_with(&mut zlib, text, &mut out);
     zlib.reset();
     *spare() = Some(zlib);
+    out
+}
+
+/// A text that stays as long as it is.
+fn copy(text: &[u8], size: u32) -> Vec<u8> {
+    let mut out = Vec::with_capacity(PREFIX + 64 + text.len() + text.len() / 1024);
+    out.extend(size.to_be_bytes());
+    deflate_with(&mut Compress::new(Compression::none(), true), text, &mut out);
+    out
+}
+
+/// A text that is not small, packed in one go: so that takes less time.
+fn deflate_whole(text: &[u8], size: u32) -> Vec<u8> {
+    let mut zlib = Compressor::new(CompressionLvl::new(LEVEL).expect("a level that there is"));
+    let mut out = vec![0; PREFIX + zlib.zlib_compress_bound(text.len())];
+    let (prefix, stream) = out.split_at_mut(PREFIX);
+    prefix.copy_from_slice(&size.to_be_bytes());
+    let length = zlib.zlib_compress(text, stream).expect("there is room for whatever comes of it");
+    out.truncate(PREFIX + length);
+    // Room that is not needed would be memory held until the body is sent.
+    out.shrink_to_fit();
     out
 }
 

@@ -17,6 +17,9 @@ pub(crate) const BATCH_BYTES: usize = 3 << 20;
 /// With so many it ends, though the piece could go on.
 const MOST_BYTES: usize = 2 * BATCH_BYTES;
 
+/// Of little in all, at least so many batches are made: else nothing would be linked while other threads examine what follows.
+const LEAST_BATCHES: usize = 8;
+
 /// Less than this is no piece for a thread of its own.
 const LEAST_PIECE_BYTES: usize = 256 << 10;
 
@@ -52,6 +55,8 @@ pub(crate) struct Batch {
     items: Vec<Item>,
     bytes: usize,
     reading: Reading,
+    /// With so many bytes it ends, where a piece does.
+    enough: usize,
     /// Whether a name is wanted of any.
     is_named: bool,
     /// Which of them one thread examines at a time: neighbours, which have much in common.
@@ -62,9 +67,19 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// The first of so many that there is no telling.
     pub(crate) fn new(reading: Reading) -> Self {
+        Self::ending_at(reading, BATCH_BYTES)
+    }
+
+    /// The first of those that have so many bytes in all.
+    pub(crate) fn first_of(reading: Reading, all_bytes: usize) -> Self {
+        Self::ending_at(reading, (all_bytes / LEAST_BATCHES).clamp(LEAST_PIECE_BYTES, BATCH_BYTES))
+    }
+
+    fn ending_at(reading: Reading, enough: usize) -> Self {
         let (items, pieces) = (Vec::new(), Vec::new());
-        Self { items, bytes: 0, reading, is_named: false, pieces, open_bytes: 0, longest: 0 }
+        Self { items, bytes: 0, reading, enough, is_named: false, pieces, open_bytes: 0, longest: 0 }
     }
 
     pub(crate) fn push(&mut self, item: Item) {
@@ -83,7 +98,7 @@ impl Batch {
 
     /// Whether it ought to be examined now.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes >= MOST_BYTES || self.bytes >= BATCH_BYTES && self.open_bytes == 0
+        self.bytes >= MOST_BYTES || self.bytes >= self.enough && self.open_bytes == 0
     }
 
     /// Whether another one beside it would be too many bytes.
@@ -94,7 +109,7 @@ impl Batch {
     /// All of it; an empty one takes its place.
     pub(crate) fn take(&mut self) -> Self {
         self.end_piece();
-        std::mem::replace(self, Self::new(self.reading))
+        std::mem::replace(self, Self::ending_at(self.reading, self.enough))
     }
 
     pub(crate) fn items(&self) -> &[Item] {
@@ -221,6 +236,21 @@ mod tests {
             let taken = batch.take();
             assert_eq!(taken.pieces.iter().map(Range::len).collect::<Vec<_>>(), pieces);
             assert!(batch.items().is_empty() && batch.take().pieces.is_empty());
+        }
+    }
+
+    #[test]
+    fn of_little_in_all_a_batch_ends_with_its_first_pieces() {
+        // Bytes in all, those of each artifact, and how many are in the first batch.
+        let cases =
+            [(0, 10_000, 27), (1 << 20, 10_000, 27), (8 << 20, 10_000, 108), (100 << 20, 10_000, 324)];
+        for (all_bytes, bytes, count) in cases {
+            let mut batch = Batch::first_of(Reading::No, all_bytes);
+            while !batch.is_full() {
+                batch.push(Item { index: 0, expected: None, content: vec![0; bytes].into() });
+            }
+            assert_eq!(batch.items().len(), count, "{all_bytes}");
+            assert_eq!(batch.take().enough, batch.enough);
         }
     }
 
