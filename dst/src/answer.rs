@@ -30,6 +30,8 @@ pub struct Answer {
     pub evaded: BTreeSet<ArtifactId>,
     /// Whether it took a rare choice.
     pub is_rare: bool,
+    /// Whether the time for a reply may have been over before it held all that there was.
+    pub is_out_of_time: bool,
     /// Of what the client lacked, what there was for it.
     pub open: BTreeSet<ArtifactId>,
 }

@@ -157,7 +157,7 @@ fn allowed(plan: &Plan, item: &Item) -> Option<String> {
 }
 
 /// Actions and sessions with such numbers come of something else than the plan's own count.
-const DERIVED: u64 = 500;
+pub(crate) const DERIVED: u64 = 499;
 
 fn numbers(count: u64) -> String {
     count.checked_sub(1).map_or_else(|| "none".to_owned(), |last| format!("0 to {last}"))

@@ -92,7 +92,7 @@ fn what_shrink_writes_replay_breaks_again() {
     check(&["replay", path], 2, &["least.script: line 4: seed 1 has no peer 900; of peer it has 0 to "]);
     let text = "frond-dst script 1\nseed 1\nlevel calm\nwithout bulk\nwithout action 1 400 # many\n";
     std::fs::write(&file, text).expect("a file");
-    check(&["replay", path], 2, &["line 5: seed 1 has no action 400; of action it has 0 to ", "from 500 on"]);
+    check(&["replay", path], 2, &["line 5: seed 1 has no action 400; of action it has 0 to ", "from 499 on"]);
     std::fs::write(&file, "frond-dst script 1\nseed 1\nlevel calm\nexpect keptt 0\n").expect("a file");
     check(&["replay", path], 2, &["least.script: line 4: 'keptt' is no rule; there are atomic, "]);
     std::fs::write(&file, b"\xff\xfe").expect("a file");

@@ -1,5 +1,6 @@
 //! Where the order of rids decides what derived tables say, in stock too: of which tags two statements stand against each other, which
-//! technotes have several versions, and whether a branch was withdrawn. All other rows follow from the artifacts alone.
+//! technotes have several versions, whether a branch was withdrawn, and before which of several children that are no later than a
+//! check-in the timeline has it. All other rows follow from the artifacts alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,9 @@ const SHOWN: [&str; 5] = ["bgcolor", "branch", "comment", "date", "user"];
 /// Tags that leaves depend on.
 const OF_LEAVES: [&str; 1] = ["branch"];
 
+/// A check-in that is not as much older than its child is put before it in the timeline (reference: repo.md 6.1.6).
+const CLOSE_MS: i64 = 2_000;
+
 /// Is in what the timeline says of an attachment.
 const OF_ATTACHMENT: &str = " attachment ";
 
@@ -27,6 +31,8 @@ pub(super) struct Ties {
     /// Whether a branch was withdrawn, by a tag that cancels it or one that holds for a check-in alone: what is built on that
     /// has none then, and is a leaf if it had one when it came.
     is_withdrawn: bool,
+    /// Check-ins that could be put before one or another child, and those that are put before these.
+    nudged: BTreeSet<String>,
 }
 
 /// What is said of tags, and of technotes.
@@ -34,6 +40,9 @@ pub(super) struct Ties {
 struct Said {
     tags: BTreeMap<String, Vec<Statement>>,
     parents: BTreeMap<ArtifactId, ArtifactId>,
+    times: BTreeMap<ArtifactId, UnixTime>,
+    /// What each check-in is compared with: whom it is built on, and from whom it has picked something.
+    before: BTreeMap<ArtifactId, BTreeSet<ArtifactId>>,
     notes: BTreeSet<String>,
     has_notes: bool,
 }
@@ -54,6 +63,9 @@ impl Ties {
             match manifest::parse(&content::get(snap, Rid(rid))?) {
                 Ok(Artifact::Checkin(checkin)) => {
                     said.parents.extend(checkin.parents.first().map(|parent| (*id, *parent)));
+                    said.times.insert(*id, checkin.date);
+                    let picked = checkin.cherrypicks.iter().map(|pick| pick.target);
+                    said.before.insert(*id, checkin.parents.iter().copied().chain(picked).collect());
                     said.tags(*id, checkin.date, &checkin.tags);
                 }
                 Ok(Artifact::Control(control)) => said.tags(*id, control.date, &control.tags),
@@ -76,10 +88,15 @@ impl Ties {
             "event" if row.starts_with("type=e ") => {
                 tied(&SHOWN) || self.has_notes || row.contains(OF_ATTACHMENT)
             }
-            "event" => tied(&SHOWN),
+            "event" => tied(&SHOWN) || self.is_nudged(row),
             "leaf" => tied(&OF_LEAVES) || self.is_withdrawn,
             _ => false,
         }
+    }
+
+    fn is_nudged(&self, row: &str) -> bool {
+        let named = row.strip_prefix("type=ci objid=").and_then(|rest| rest.split(' ').next());
+        named.is_some_and(|name| self.nudged.contains(name))
     }
 }
 
@@ -102,7 +119,34 @@ impl Said {
             })
         };
         let tied = self.tags.iter().filter(|(_, all)| is_tied(all)).map(|(name, _)| name.clone());
-        Ties { tags: tied.collect(), has_notes: self.has_notes, is_withdrawn }
+        let nudged = self.nudged().iter().map(ToString::to_string).collect();
+        Ties { tags: tied.collect(), has_notes: self.has_notes, is_withdrawn, nudged }
+    }
+
+    /// Check-ins with several children that are too close, and all that come too close to these in turn.
+    fn nudged(&self) -> BTreeSet<ArtifactId> {
+        let mut close: BTreeMap<ArtifactId, Vec<ArtifactId>> = BTreeMap::new();
+        for (child, before) in &self.before {
+            let is_close = |parent: &&ArtifactId| {
+                self.times.get(*parent).is_some_and(|time| self.times[child].0 < time.0 + CLOSE_MS)
+            };
+            before.iter().filter(is_close).for_each(|parent| close.entry(*parent).or_default().push(*child));
+        }
+        let mut nudged = BTreeSet::new();
+        loop {
+            let moves = |children: &[ArtifactId]| {
+                children.len() > 1 || children.iter().any(|child| nudged.contains(child))
+            };
+            let more: Vec<ArtifactId> = close
+                .iter()
+                .filter(|(parent, children)| !nudged.contains(*parent) && moves(children))
+                .map(|(parent, _)| *parent)
+                .collect();
+            if more.is_empty() {
+                return nudged;
+            }
+            nudged.extend(more);
+        }
     }
 
     /// Whether the order decides which of two statements holds: both are of one time, or one goes on to what another one is

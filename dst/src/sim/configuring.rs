@@ -188,7 +188,7 @@ impl Sim {
             ..SyncOptions::default()
         };
         match self.converse(at, Kind::Sync, options, turn)? {
-            End::Done => Ok(()),
+            End::Done | End::Cut => Ok(()),
             End::Failed => {
                 let text =
                     format!("a session for configuration of {} with {} failed", edge.client, edge.server);

@@ -161,11 +161,21 @@ impl Sim {
             SyncError::Idle { .. } if !talk.chances.spoilt.is_empty() => true,
             SyncError::TooMuch { .. } => self.has_its_fill(talk),
             SyncError::TooManyRounds { .. } => {
-                self.is_bounded(client, |limits| limits.rounds.into()) || damaged
+                self.is_bounded(client, |limits| limits.rounds.into()) || self.is_cut(talk) || damaged
             }
             SyncError::Idle { .. } => self.is_bounded(client, |limits| limits.idle_rounds.into()) || damaged,
             _ => damaged,
         })
+    }
+
+    /// Whether a session had all its rounds, and would have had some left but for replies that ended as their time was up: a server
+    /// that has time for an artifact a reply is taken for one that drips them.
+    pub(super) fn is_cut(&self, talk: &Talk) -> bool {
+        let limits = &self.nodes[self.plan.edges[talk.edge].client].limits;
+        let in_time = talk.chances.answers.iter().filter(|answer| !answer.is_out_of_time).count();
+        talk.stock.is_none()
+            && talk.session.result().rounds >= limits.rounds
+            && in_time < limits.rounds as usize
     }
 
     /// Whether a bound of a peer is so small that it ends sessions with which nothing is wrong.

@@ -11,13 +11,13 @@ use crate::model::Violation;
 use crate::node::{Power, Stage};
 use crate::plan::{Edge, Edition, Fault, Level};
 use crate::queue::Moment;
-use crate::script::Item;
-
-/// Numbers of such actions are from here on, two for each.
-const FIRST: u64 = 500;
+use crate::script::{DERIVED, Item};
 
 /// The number of the check-in before all of them.
-const BASE: u64 = 499;
+const BASE: u64 = DERIVED;
+
+/// Numbers of such actions are from here on, two for each.
+const FIRST: u64 = BASE + 1;
 
 /// Times that one is tried again, over any edge: it takes two peers that are there and have a check-in in common.
 const TRIES: u64 = 24;

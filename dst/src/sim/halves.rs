@@ -151,7 +151,8 @@ impl Sim {
         // Each artifact is held against the clock up to four times.
         let looks = 4 * (asked.len() + reply.cards.len()) as u64;
         let in_time = |step: u64| self.reply_ms(edge.server) / step.max(1) > looks;
-        if !stops && self.plan.step.is_none_or(in_time) {
+        let is_out_of_time = !self.plan.step.is_none_or(in_time);
+        if !stops && !is_out_of_time {
             let repo = &mut self.nodes[edge.server].repo;
             let sizes = known::put_off(repo, &reply, &asked, private).map_err(super::broken)?;
             budget::check_full(&reply, budget, sizes)?;
@@ -168,8 +169,18 @@ impl Sim {
         let reads = if refuses { Leave::Denied } else { reads };
         let bars = self.nodes[edge.server].door.as_ref().is_some_and(|door| door.has_refused);
         let is_rare = !rare.fired().is_empty();
-        let answer =
-            Answer { letters, login, bars, stage, reads, private, evaded, is_rare, open: BTreeSet::new() };
+        let answer = Answer {
+            letters,
+            login,
+            bars,
+            stage,
+            reads,
+            private,
+            evaded,
+            is_rare,
+            is_out_of_time,
+            open: BTreeSet::new(),
+        };
         Ok(Some((pack(encode(&reply), framing), answer)))
     }
 

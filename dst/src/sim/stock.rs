@@ -150,6 +150,7 @@ impl Sim {
             letters,
             evaded: BTreeSet::new(),
             is_rare: false,
+            is_out_of_time: false,
             open: BTreeSet::new(),
         }
     }
@@ -285,7 +286,8 @@ impl Sim {
         let last = talk.chances.answers.last();
         let says = |piece: &str| text.contains(piece);
         let denied = last.is_some_and(is_denied) && DENIALS.into_iter().any(says);
-        let unborn = last.is_some_and(|answer| answer.stage == Stage::Unborn);
+        // Who was not told of which project it is signs its logins for none.
+        let unborn = talk.chances.answers.iter().any(|answer| answer.stage == Stage::Unborn);
         let waits = says("too many failed logins") && last.is_some_and(|answer| answer.bars);
         let is_copy = says("this login was used before") && talk.is_doubled();
         let no_fault = self.is_no_fault(talk.edge, self.plan.edges[talk.edge].client, &Trip(text.to_owned()));
