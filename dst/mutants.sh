@@ -288,7 +288,7 @@ fail() {
 
 # play SEED LEVEL [EDITION]: one run. The status is that of the command, 4 if it does not end.
 play() {
-    "$binary" run --seed "$1" --level "$2" --edition "${3:-5}" >"$work/out" 2>"$work/err"
+    "$binary" run --seed "$1" --level "$2" ${3:+--edition "$3"} >"$work/out" 2>"$work/err"
 }
 
 # find_endless NAME: of the runs that were under way when none ended, which one does not: sets seed and level.
@@ -308,7 +308,7 @@ find_endless() {
 hunt_kept() {
     start=$(date +%s)
     played=0
-    edition=5
+    edition=
     while read -r seed level _; do
         case $seed in '' | '#'*) continue ;; esac
         [ "$seed" = edition ] && edition=$level && continue

@@ -118,6 +118,8 @@ struct Many {
     #[command(flatten)]
     levels: Levels,
     #[command(flatten)]
+    editions: Editions,
+    #[command(flatten)]
     pool: Pool,
 }
 
@@ -130,7 +132,7 @@ impl Many {
         job: impl Fn(Task, &Templates) -> Result<T, RepoError> + Sync,
         each: impl FnMut(Task, T) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<(), Failure> {
-        self.pool.run(seeds.clone().map(|seed| (seed, level)), job, each)
+        self.pool.run(self.editions.edition, seeds.clone().map(|seed| (seed, level)), job, each)
     }
 }
 

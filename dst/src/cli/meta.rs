@@ -9,7 +9,7 @@ use dst::script::Script;
 use dst::sim;
 
 use super::report;
-use super::{Editions, Failure, Many, Verdict, parse_seeds};
+use super::{Failure, Many, Verdict, parse_seeds};
 
 /// Run many seeds twice each, and compare the traces.
 ///
@@ -21,14 +21,12 @@ pub(super) struct Meta {
     seeds: Range<u64>,
     #[command(flatten)]
     many: Many,
-    #[command(flatten)]
-    editions: Editions,
 }
 
 impl Meta {
     pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
         let mut differs = false;
-        let script = |seed, level| Script::new(seed, level).of_edition(self.editions.edition);
+        let script = |seed, level| Script::new(seed, level).of_edition(self.many.editions.edition);
         for level in self.many.levels.all() {
             let job = |(seed, level): (u64, Level), templates: &_| {
                 let one = sim::play(&script(seed, level), templates, usize::MAX)?.trace;

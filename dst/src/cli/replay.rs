@@ -39,7 +39,7 @@ impl Replay {
         }
         let kept = if self.trace { usize::MAX } else { SHOWN };
         let (task, templates) = ((script.seed, script.level), Templates::new()?);
-        let outcome = Vigil::start().during(task, || sim::play(&script, &templates, kept))?;
+        let outcome = Vigil::start(script.edition).during(task, || sim::play(&script, &templates, kept))?;
         let judgement = judge(script.expected.as_ref(), &outcome);
         let verdict = if outcome.violation.is_some() { Verdict::Broken } else { Verdict::Fine };
         match verdict {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
-use dst::plan::{self, Edition, Plan};
+use dst::plan::{self, Edition, Level, Plan};
 use dst::script::{Item, Script};
 use dst::sim::Outcome;
 use sync::Limits;
@@ -49,6 +49,11 @@ pub(super) fn seed_differs(out: &mut impl Write, script: &Script, difference: &s
     let (seed, level, edition) = (script.seed, script.level.name(), words(script.edition));
     writeln!(out, "seed {seed} {level} is not the same twice:\n{difference}")?;
     writeln!(out, "again: {CALL} meta --seeds {seed}..{} --level {level}{edition}", seed.saturating_add(1))
+}
+
+/// The command that runs a seed again.
+pub(super) fn run(seed: u64, level: Level, edition: Edition) -> String {
+    format!("{CALL} run --seed {seed} --level {}{} --trace", level.name(), words(edition))
 }
 
 /// The words that run a script again.

@@ -28,7 +28,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
-        let (templates, vigil) = (Templates::new()?, Vigil::start());
+        let (templates, vigil) = (Templates::new()?, Vigil::start(self.editions.edition));
         let kept = if self.trace { usize::MAX } else { SHOWN };
         for level in self.levels.all() {
             let script = Script::new(self.seed, level).of_edition(self.editions.edition);

@@ -59,7 +59,7 @@ impl Shrink {
         }
         let mut player = Shown {
             templates: Templates::new()?,
-            vigil: Vigil::start(),
+            vigil: Vigil::start(self.editions.edition),
             clock: Clock::start(),
             bounds: self,
             told: 0,

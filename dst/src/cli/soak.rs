@@ -53,7 +53,7 @@ impl Soak {
             |(seed, level): (u64, Level), templates: &_| sim::play(&script(seed, level), templates, SHOWN);
         let (mut found, mut told) = (Found::new(self.after), Duration::ZERO);
         let (mut runs, mut last, mut tally) = (0_u64, first, Tally::default());
-        self.pool.run(tasks, job, |(seed, _), outcome| {
+        self.pool.run(self.editions.edition, tasks, job, |(seed, _), outcome| {
             (runs, last) = (runs + 1, seed);
             tally.add(&outcome.tally);
             let passed = clock.passed();

@@ -11,7 +11,7 @@ use dst::sim::{self, Outcome, Tally};
 
 use super::clock::Clock;
 use super::report::{self, SHOWN};
-use super::{Editions, Failure, Many, Verdict, parse_seeds};
+use super::{Failure, Many, Verdict, parse_seeds};
 
 /// Run many seeds, until one breaks a rule.
 #[derive(Args)]
@@ -22,8 +22,6 @@ pub(super) struct Sweep {
     #[command(flatten)]
     many: Many,
     #[command(flatten)]
-    editions: Editions,
-    #[command(flatten)]
     after: After,
 }
 
@@ -32,7 +30,7 @@ impl Sweep {
         let mut found = Found::new(self.after);
         for level in self.many.levels.all() {
             let (mut tally, mut census, clock) = (Tally::default(), Census::default(), Clock::start());
-            let script = |seed, level| Script::new(seed, level).of_edition(self.editions.edition);
+            let script = |seed, level| Script::new(seed, level).of_edition(self.many.editions.edition);
             let job = |(seed, level): (u64, Level), templates: &_| {
                 sim::play(&script(seed, level), templates, SHOWN)
             };

@@ -9,7 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::clock::wait;
+use dst::plan::Edition;
+
 use super::pool::Task;
+use super::report;
 
 /// Looks in a row between which no run ends, one a second: the longest of all takes a few. They are counted, since whoever stops
 /// this process stops both the runs and who looks.
@@ -28,13 +31,15 @@ pub(super) struct Vigil {
 #[derive(Debug, Default)]
 struct Runs {
     tasks: BTreeSet<Task>,
+    edition: Edition,
     /// Looks since a run ended, or began while none was under way.
     looks: u32,
 }
 
 impl Vigil {
-    pub(super) fn start() -> Self {
-        let vigil = Self { runs: Arc::default() };
+    /// Over runs of an edition.
+    pub(super) fn start(edition: Edition) -> Self {
+        let vigil = Self { runs: Arc::new(Mutex::new(Runs { edition, ..Runs::default() })) };
         let watcher = vigil.clone();
         thread::spawn(move || watcher.watch());
         vigil
@@ -88,6 +93,9 @@ impl Runs {
             let comma = if number == 0 { "" } else { "," };
             let _ = write!(text, "{comma} seed {seed} {}", level.name());
         }
+        for &(seed, level) in &self.tasks {
+            let _ = write!(text, "\nagain: {}", report::run(seed, level, self.edition));
+        }
         Some(text)
     }
 }
@@ -107,17 +115,22 @@ mod tests {
         assert_eq!(looks(&mut runs, 30), None);
         runs.begin((6, Level::Calm));
         assert_eq!(looks(&mut runs, 29), None);
-        let told = "no run has ended for 60 s, under way: seed 6 calm, seed 7 rough";
-        assert_eq!(looks(&mut runs, 1).as_deref(), Some(told));
+        let again = "\nagain: cargo run --release -p frond-dst -- run --seed";
+        let told = "no run has ended for 60 s, under way: seed 6 calm, seed 7 rough".to_owned()
+            + &format!("{again} 6 --level calm --trace{again} 7 --level rough --trace");
+        assert_eq!(looks(&mut runs, 1), Some(told));
         runs.end((6, Level::Calm));
+        runs.edition = Edition::Second;
         assert_eq!(looks(&mut runs, 59), None);
-        let told = "no run has ended for 60 s, under way: seed 7 rough";
-        assert_eq!(looks(&mut runs, 1).as_deref(), Some(told));
+        let told = format!(
+            "no run has ended for 60 s, under way: seed 7 rough{again} 7 --level rough --edition 2 --trace"
+        );
+        assert_eq!(looks(&mut runs, 1), Some(told));
     }
 
     #[test]
     fn a_run_gives_what_it_came_to_and_is_no_longer_under_way() {
-        let vigil = Vigil::start();
+        let vigil = Vigil::start(Edition::default());
         let seen = vigil.during((1, Level::Calm), || vigil.runs().tasks.len());
         assert_eq!((seen, vigil.runs().tasks.len()), (1, 0));
     }
