@@ -162,13 +162,15 @@ fn check_files(talk: &Talk, client: &Known, server: &Known) -> Result<(), Violat
     Err(Violation::new("completeness", text))
 }
 
-/// After a session in which nothing failed, the peer lacks no name of what may be given to it.
+/// After a session in which nothing failed, the peer lacks no name of what may be given to it. What was private here, and became
+/// public by what this session brought, goes with the next one.
 pub fn check_given(talk: &Talk, client: &Known, server: &Known) -> Result<(), Violation> {
     if !talk.options.push {
         return Ok(());
     }
     let is_open = |id: &&ArtifactId| !server.private.contains(*id) && !server.shunned.contains(*id);
-    match server.phantoms.iter().find(|id| client.gives(id) && is_open(id)) {
+    let was_open = |id: &&ArtifactId| !talk.before.private.contains(*id);
+    match server.phantoms.iter().find(|id| client.gives(id) && is_open(id) && was_open(id)) {
         None => Ok(()),
         Some(id) => {
             Err(Violation::new("completeness", format!("{} is done, and the peer lacks {id}", talk.name())))

@@ -155,7 +155,9 @@ impl Session {
                 Verdict::AskAgain => return self.ask_again(cx),
                 Verdict::Finish => {
                     self.unavailable.extend(std::mem::take(&mut self.wanted).iter());
-                    return self.conclude(repo.begin()?, cx);
+                    let tx = repo.begin()?;
+                    self.count_unasked(&tx)?;
+                    return self.conclude(tx, cx);
                 }
             }
         }

@@ -211,12 +211,14 @@ impl Pushing {
         (files.len() as u64, files.iter().map(|file| file.bytes).sum())
     }
 
-    /// The artifacts and announcements of the next request.
+    /// The artifacts and announcements of the next request. What the peer named, and a user made here since, `named`, is not told
+    /// to be private: stock would hide from others what it has as public.
     pub(super) fn compose(
         &mut self,
         snap: &Snapshot<'_>,
         outbox: &mut Outbox<'_>,
         scope: Scope,
+        named: &BTreeSet<ArtifactId>,
         stats: &mut RoundStats,
     ) -> Result<Vec<Card>, RepoError> {
         self.request = Request::default();
@@ -232,7 +234,7 @@ impl Pushing {
             self.send_unsent(snap, outbox, &mut cards)?;
         }
         stats.files_sent = cards.len() as u64;
-        self.announce(outbox, scope, &mut cards)?;
+        self.announce(outbox, scope, named, &mut cards)?;
         stats.igots_sent = cards.len() as u64 - stats.files_sent;
         self.request.offered = self.offered(snap)?;
         Ok(cards)
@@ -271,10 +273,18 @@ impl Pushing {
         request.fill(&mut unsent, outbox, cards).map(drop)
     }
 
-    fn announce(&self, outbox: &Outbox<'_>, scope: Scope, cards: &mut Vec<Card>) -> Result<(), RepoError> {
+    fn announce(
+        &self,
+        outbox: &Outbox<'_>,
+        scope: Scope,
+        named: &BTreeSet<ArtifactId>,
+        cards: &mut Vec<Card>,
+    ) -> Result<(), RepoError> {
+        let is_hidden = |id: &ArtifactId, privacy| privacy == Privacy::Private && named.contains(id);
         let mut list = |list: List, privacy: Privacy| {
             outbox.outlet().list(list, |rid, id| {
-                if !outbox.is_settled(rid) && !self.sent.contains_key(&id) {
+                let is_known = outbox.is_settled(rid) || self.sent.contains_key(&id);
+                if !is_known && !is_hidden(&id, privacy) {
                     cards.push(Card::Igot(Igot { id, privacy }));
                 }
                 ControlFlow::Continue(())

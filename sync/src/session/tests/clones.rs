@@ -520,6 +520,16 @@ fn what_was_not_there_for_lack_of_rights_is_told_after_the_clone() {
     assert!(client.holds("A"));
 }
 
+#[test]
+fn a_clone_that_may_not_read_tells_of_all_that_it_lacks_and_not_only_of_what_it_asked_for() {
+    let answer = |round, _: &str| match round {
+        1 => spelled("igot {B}\nigot {C}\nigot {D}\nclone_seqno 0\npush {S} {P}\n") + &file("A"),
+        _ => "error not\\sauthorized\\sto\\sread\n".to_owned(),
+    };
+    let mut client = fresh().limited(|limits| limits.gimmes = 1);
+    assert_eq!(clone(&mut client, &mut script(answer)).unwrap().unavailable, 3);
+}
+
 /// 133.
 #[test]
 fn private_artifacts_come_only_to_those_who_ask_and_may() {
