@@ -222,6 +222,26 @@ fn a_reply_without_timestamp_failed_midway() {
 }
 
 #[test]
+fn what_the_peer_named_is_not_told_to_it_as_private_when_a_user_makes_the_same() {
+    let options = SyncOptions { private: true, push: true, ..pull() };
+    for (named, told) in [("igot {B}\n", 0), ("igot {C}\n", 1)] {
+        let (mut client, mut session) = (holding("A"), Session::sync(options.clone(), SEED));
+        let reply = message(&(spelled(named) + "# timestamp 2027-01-15T08:00:00 errors 0\n"));
+        for is_made in [false, true] {
+            if is_made {
+                client = client.private("B");
+            }
+            let (faults, mut observer) = (crate::NoFaults, crate::NoObserver);
+            let mut cx = cx(&client.limits, &faults, &mut observer);
+            let request = printed(&session.next_request(&mut client.repo, &mut cx).unwrap());
+            let hidden = request.matches(&spelled("igot {B} 1\n")).count();
+            assert_eq!(hidden, if is_made { told } else { 0 }, "{request}");
+            session.handle_reply(&mut client.repo, &reply, &mut cx).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_login_is_sent_from_the_first_round_of_a_pull_on() {
     let mut server = holding("A B").rights("nobody", "").rights("bob", "o");
     let mut client = holding("A");
