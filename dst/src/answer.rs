@@ -70,6 +70,9 @@ pub struct Chances {
     pub absent: BTreeSet<ArtifactId>,
     /// What of that was announced afterwards, and was not asked for since.
     pub late: BTreeSet<ArtifactId>,
+    /// Whether the request under way asks for anything, be it here by now: it may be made a second time, and another session have
+    /// brought that meanwhile.
+    pub is_asking: bool,
     /// Rounds in a row that asked for something and brought nothing.
     pub idle: u32,
 }
@@ -77,6 +80,7 @@ pub struct Chances {
 impl Chances {
     /// Notes what a request asks for, but for what its sender holds. `wishes` are what the peer asked for.
     pub fn ask(&mut self, request: &Message, client: &Known, wishes: &BTreeSet<ArtifactId>) {
+        self.is_asking = gimmes(request).next().is_some();
         self.asking = gimmes(request).filter(|id| !client.held.contains_key(id)).collect();
         // What the client wants too it asked for in vain before.
         let in_vain = |id: &ArtifactId| self.asked.contains(id) && !self.had.contains(id);
@@ -119,9 +123,9 @@ impl Chances {
     /// another session brought before counts as brought, too.
     pub fn brought(&mut self, artifacts: usize, came: impl IntoIterator<Item = ArtifactId>) {
         let is_answered = || came.into_iter().any(|id| self.asking.contains(&id));
-        self.idle = match (artifacts, self.asking.is_empty()) {
-            (0, true) => self.idle,
-            (0, false) if !is_answered() => self.idle + 1,
+        self.idle = match (artifacts, self.is_asking) {
+            (0, false) => self.idle,
+            (0, true) if !is_answered() => self.idle + 1,
             _ => 0,
         };
     }
