@@ -50,7 +50,10 @@ impl Session {
         let unversioned = self.unversioned.is_on() && self.is_past_batches();
         if self.pushing.is_on() || unversioned {
             let mut outbox = Outbox::of_request(&snap, budget, cx)?;
-            let named = self.wanted.iter().chain(self.promised.keys().copied()).collect();
+            let named = match self.deepest() {
+                Privacy::Public => BTreeSet::new(),
+                Privacy::Private => self.wanted.iter().chain(self.promised.keys().copied()).collect(),
+            };
             cards.append(&mut self.pushing.compose(&snap, &mut outbox, scope, &named, &mut self.stats)?);
             if unversioned {
                 cards.append(&mut self.unversioned.compose(&snap, &mut outbox, &mut self.stats)?);
