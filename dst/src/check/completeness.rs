@@ -133,12 +133,14 @@ fn root<'a>(
     id
 }
 
-/// Whether a delta waits for something that the peer had not, or that could not come in this session.
+/// Whether a delta waits for something that the peer had not, or that could not come in this session: what it got after it was
+/// asked for, and announced to nobody, it is not asked for again.
 pub fn waits_in_vain(talk: &Talk, client: &Known, sources: &BTreeMap<ArtifactId, ArtifactId>) -> bool {
     let chances = &talk.chances;
     client.waiting.iter().any(|id| {
         let root = root(sources, client, id);
-        let was_there = chances.had.contains(root) || chances.open.contains(root);
+        let is_told = !chances.absent.contains(root);
+        let was_there = chances.had.contains(root) || is_told && chances.open.contains(root);
         !was_there || client.barred.contains(id) || is_let_go(talk, client, root)
     })
 }
