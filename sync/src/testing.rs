@@ -93,7 +93,16 @@ impl Fixture {
 
     /// Holds a cluster of names that somebody made up. Returns its name.
     pub(crate) fn forge_cluster(&mut self, members: u32) -> ArtifactId {
-        let mut names: Vec<_> = (0..members).map(|number| id(&format!("invented {number}"))).collect();
+        self.cluster((0..members).map(|number| id(&format!("invented {number}"))).collect())
+    }
+
+    /// Has a cluster of these, so that they are announced one by one no more.
+    pub(crate) fn clustered(mut self, names: &str) -> Self {
+        self.cluster(names.split_whitespace().map(id).collect());
+        self
+    }
+
+    fn cluster(&mut self, mut names: Vec<ArtifactId>) -> ArtifactId {
         names.sort_unstable();
         let cluster = manifest::write(&Artifact::Cluster(names));
         let name = hash::sha3_256(&cluster);
@@ -179,6 +188,12 @@ impl Fixture {
             content::put(tx, &id(name), &Incoming::Whole(text(name).as_bytes()), privacy).unwrap();
         });
         self
+    }
+
+    pub(crate) fn keeps_private(&mut self, name: &str) -> bool {
+        let snap = self.repo.snapshot().unwrap();
+        let rid = blob::rid(&snap, &id(name)).unwrap().unwrap();
+        repo::private::contains(&snap, rid).unwrap()
     }
 
     pub(crate) fn holds(&mut self, name: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use xfer::ArtifactId;
 use xfer::card::Privacy;
 
 use crate::known::Known;
@@ -27,4 +28,10 @@ pub fn check(known: &Known, model: &Model) -> Result<(), Violation> {
         }
     }
     Ok(())
+}
+
+/// Whether a repository holds a cluster that lists this: so it is announced, too.
+pub fn lists(known: &Known, model: &Model, id: &ArtifactId) -> bool {
+    let clusters = known.held.keys().filter_map(|cluster| model.members(cluster));
+    clusters.flatten().any(|member| member == id)
 }

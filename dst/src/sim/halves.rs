@@ -18,7 +18,7 @@ use crate::check::deadline::Allowance;
 use crate::check::rights::Came;
 use crate::check::tables::{self, Cause};
 use crate::check::wire::{Leave, Sending};
-use crate::check::{budget, configuration, events, preview, rights};
+use crate::check::{budget, clusters, configuration, events, preview, rights};
 use crate::known;
 use crate::model::Violation;
 use crate::node::Stage;
@@ -74,7 +74,10 @@ impl Sim {
         sending.check(&request)?;
         let allowance = Allowance { span: limits.reply_ms, step: self.plan.step };
         if talk.commits == Some(self.nodes[edge.client].commits) {
-            content::check_gimmes(sending.known, &request, |id| talk.offered.contains(id), &talk.wishes)?;
+            let announces = |id: &ArtifactId| {
+                talk.offered.contains(id) || clusters::lists(sending.known, &self.model, id)
+            };
+            content::check_gimmes(sending.known, &request, announces, &talk.wishes)?;
         }
         self.check_size(&request, budget, allowance)?;
         self.tempt(edge.client, edge.server, &talk.given);
@@ -161,7 +164,7 @@ impl Sim {
         let allowance = Allowance { span: self.reply_ms(edge.server), step: self.plan.step };
         let announces = |id: &ArtifactId| {
             let public = |card: &Card| matches!(card, Card::Igot(igot) if *igot == Igot::public(*id));
-            request.cards.iter().any(public)
+            request.cards.iter().any(public) || clusters::lists(sending_known, &self.model, id)
         };
         content::check_gimmes(sending_known, &reply, announces, &BTreeSet::new())?;
         self.check_size(&reply, budget, allowance)?;

@@ -367,7 +367,10 @@ impl Session {
         let room = limit - late.len();
         let promised: Vec<Igot> = self.promised.iter().map(|(&id, &privacy)| Igot { id, privacy }).collect();
         let igots: Vec<&Igot> = reply.igots.iter().copied().chain(&promised).collect();
-        let choice = inbox::choose(snap, &igots, self.deepest(), room, missed, is_wanted)?;
+        let mut choice = inbox::choose(snap, &igots, self.deepest(), room, missed, is_wanted)?;
+        if intake.new > 0 {
+            choice.add_listed(snap, room, is_wanted)?;
+        }
         let promised = inbox::left_over(snap, &igots, &choice, room, is_wanted)?;
         self.wanted = choice.after(late);
         self.promised = promised;

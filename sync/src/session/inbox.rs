@@ -277,6 +277,20 @@ pub(crate) fn choose_stuck(
 }
 
 impl Choice {
+    /// Adds what is private here and public to whoever made a cluster: where clusters come, it is announced by them alone.
+    pub(crate) fn add_listed(
+        &mut self,
+        snap: &Snapshot<'_>,
+        limit: usize,
+        is_wanted: impl Fn(&ArtifactId) -> bool,
+    ) -> Result<(), RepoError> {
+        let room = limit.saturating_sub(self.len());
+        let known: BTreeSet<ArtifactId> = self.iter().collect();
+        let mut listed = private::listed(snap, room, |id| is_wanted(id) && !known.contains(id))?;
+        self.promising.append(&mut listed);
+        Ok(())
+    }
+
     /// Adds what the peer announces and what waits here for something that may come: if the peer lacks that, it
     /// sends the other in another form. What waits for something that is not kept would come in the same form.
     pub(crate) fn add_waiting(

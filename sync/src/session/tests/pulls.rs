@@ -271,14 +271,9 @@ fn private_content_that_nobody_asked_for_is_dropped_and_public_content_stays_pub
 /// 127: who says that it is public shows its content.
 #[test]
 fn what_is_private_here_becomes_public_by_its_content_and_not_by_its_name() {
-    let is_private = |client: &mut Fixture| {
-        let snap = client.repo.snapshot().unwrap();
-        let rid = repo::blob::rid(&snap, &id("A")).unwrap().unwrap();
-        repo::private::contains(&snap, rid).unwrap()
-    };
     let mut client = holding("B").private("A");
     let result = pulled(&mut client, &mut holding("A B")).unwrap();
-    assert_eq!((result.rounds, result.unavailable, is_private(&mut client)), (2, 0, false));
+    assert_eq!((result.rounds, result.unavailable, client.keeps_private("A")), (2, 0, false));
 
     let mut client = holding("B").private("A");
     let mut asked = Vec::new();
@@ -287,11 +282,28 @@ fn what_is_private_here_becomes_public_by_its_content_and_not_by_its_name() {
         "igot {A}\n".to_owned()
     });
     let result = pulled(&mut client, &mut server).unwrap();
-    assert_eq!((result.rounds, result.unavailable, is_private(&mut client)), (2, 0, true));
+    assert_eq!((result.rounds, result.unavailable, client.keeps_private("A")), (2, 0, true));
     assert_eq!(asked, [0, 1]);
     let mut server = script(|_, _| "igot {A} 1\n".to_owned());
     let result = pulled(&mut client, &mut server).unwrap();
-    assert_eq!((result.rounds, is_private(&mut client)), (1, true));
+    assert_eq!((result.rounds, client.keeps_private("A")), (1, true));
+}
+
+#[test]
+fn what_is_private_here_and_in_a_cluster_of_the_peer_becomes_public() {
+    let mut client = holding("").private("A");
+    let result = pulled(&mut client, &mut holding("A B").clustered("A B")).unwrap();
+    assert_eq!((result.rounds, result.unavailable, client.keeps_private("A")), (3, 0, false));
+}
+
+#[test]
+fn what_a_cluster_lists_and_only_we_have_in_private_is_asked_for_where_something_comes_alone() {
+    let mut client = holding("").clustered("A").private("A");
+    assert!(client.keeps_private("A"));
+    for (peer, rounds) in [("", 1), ("B", 3), ("B", 1)] {
+        let result = pulled(&mut client, &mut holding(peer)).unwrap();
+        assert_eq!((result.rounds, result.unavailable, client.keeps_private("A")), (rounds, 0, true));
+    }
 }
 
 /// 181: so stock sends what it has no content for, since it waits for its delta source.

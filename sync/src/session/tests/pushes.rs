@@ -197,6 +197,14 @@ fn with_verily_both_sides_announce_everything() {
     assert_eq!((listed(false), listed(true)), (0, 2));
 }
 
+#[test]
+fn what_is_private_at_the_server_and_in_a_cluster_here_becomes_public_there() {
+    let mut client = holding("A B").clustered("A B");
+    let mut server = server("", "i").private("A");
+    run(&push(), &mut client, &mut server).unwrap();
+    assert!(server.holds("B") && !server.keeps_private("A"));
+}
+
 /// In the third request of a session that asks for or is asked for something, as stock does.
 #[test]
 fn clusters_are_named_when_the_peer_lacks_more_than_what_is_new() {
