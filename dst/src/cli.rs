@@ -168,15 +168,26 @@ fn parse_edition() -> impl TypedValueParser<Value = Edition> {
     names.try_map(|name| name.parse().ok().and_then(Edition::of).ok_or("no such edition"))
 }
 
+/// Reads a seed.
+fn parse_seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("that is no seed: write a whole number from 0 to {}, such as 7", u64::MAX))
+}
+
 /// Reads `A..B`.
 fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+    let written = format!("write A..B, from seed A on, below seed B (0 to {}), such as 0..1000", u64::MAX);
     let Some((first, end)) = text.split_once("..") else {
-        return Err("write A..B: from seed A on, below seed B".to_owned());
+        return Err(format!("there is no '..' in it: {written}"));
     };
-    let number = |text: &str| text.parse::<u64>().map_err(|error| format!("'{text}': {error}"));
-    let seeds = number(first)?..number(end)?;
+    let number = |name, text: &str| match text.parse::<u64>() {
+        Ok(number) => Ok(number),
+        Err(_) if text.is_empty() => Err(format!("there is no {name}: {written}")),
+        Err(_) => Err(format!("{name} is '{text}', which is no seed: {written}")),
+    };
+    let seeds = number("A", first)?..number("B", end)?;
     if seeds.is_empty() {
-        Err("there is no seed in it: B must be greater than A".to_owned())
+        Err(format!("there is no seed in it, since B is not greater than A: {written}"))
     } else {
         Ok(seeds)
     }

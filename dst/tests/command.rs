@@ -148,25 +148,65 @@ fn replace(file: &Path, what: &str, with: &str) {
 
 #[test]
 fn a_wrong_word_says_what_is_wrong_with_it() {
-    let cases: [(&[&str], &str); 15] = [
+    let cases: [(&[&str], &str); 9] = [
         (&[], "Usage: frond-dst <COMMAND>"),
         (&["walk"], "'walk'"),
         (&["run"], "--seed <N>"),
-        (&["run", "--seed", "x"], "invalid digit"),
         (&["run", "--seed", "1", "--level", "mild"], "calm, rough, hostile"),
         (&["run", "--seed", "1", "--edition", "99"], "[possible values: 1, 2, 3, 4"),
         (&["sweep"], "--seeds <A..B>"),
-        (&["sweep", "--seeds", "5"], "write A..B"),
-        (&["sweep", "--seeds", "5..5"], "B must be greater than A"),
-        (&["sweep", "--seeds", "5..x"], "'x': invalid digit"),
-        (&["sweep", "--seeds", "0..1", "--jobs", "0"], "--jobs <N>"),
-        (&["soak", "--minutes", "-"], "write a number of minutes"),
         (&["shrink", "--seed", "1", "--level", "calm"], "seed 1 breaks no rule at level calm"),
         (&["shrink", "--seed", "1"], "seed 1 breaks no rule at level calm, rough, hostile"),
         (&["replay", "/nowhere/at/all"], "No such file"),
     ];
     for (words, says) in cases {
         check(words, 2, &[says]);
+    }
+}
+
+#[test]
+fn a_wrong_number_is_told_what_is_wrong_what_is_allowed_and_an_example() {
+    let seed = "write a whole number from 0 to 18446744073709551615, such as 7";
+    let seeds = "write A..B, from seed A on, below seed B (0 to 18446744073709551615), such as 0..1000";
+    let minutes = "write minutes, more than 0 and at most 525600, such as 10 or 0.5";
+    let jobs = "write a whole number from 1 on, such as 4";
+    let cases: [(&[&str], &str, &str, &str); 22] = [
+        (&["run"], "--seed", "x", "that is no seed"),
+        (&["run"], "--seed", "-1", "that is no seed"),
+        (&["shrink"], "--seed", "", "that is no seed"),
+        (&["soak", "--minutes", "1"], "--from", "1.5", "that is no seed"),
+        (&["sweep"], "--seeds", "5", "there is no '..' in it"),
+        (&["sweep"], "--seeds", "..5", "there is no A"),
+        (&["sweep"], "--seeds", "5..", "there is no B"),
+        (&["sweep"], "--seeds", "5..x", "B is 'x', which is no seed"),
+        (&["meta"], "--seeds", "-1..5", "A is '-1', which is no seed"),
+        (&["sweep"], "--seeds", "5..5", "there is no seed in it, since B is not greater than A"),
+        (&["meta"], "--seeds", "6..5", "there is no seed in it, since B is not greater than A"),
+        (&["soak"], "--minutes", "", "that is no number"),
+        (&["soak"], "--minutes", "-", "that is no number"),
+        (&["soak"], "--minutes", "nan", "that is no number"),
+        (&["soak"], "--minutes", "0", "that is no time"),
+        (&["soak"], "--minutes", "-1", "that is no time"),
+        (&["soak"], "--minutes", "inf", "that is too long"),
+        (&["soak"], "--minutes", "1e300", "that is too long"),
+        (&["sweep", "--seeds", "0..1"], "--jobs", "0", "without a thread nothing runs"),
+        (&["soak", "--minutes", "1"], "--jobs", "x", "that is no number of threads"),
+        (&["meta"], "--jobs", "-1", "that is no number of threads"),
+        (&["meta"], "--jobs", "1.5", "that is no number of threads"),
+    ];
+    for (words, option, value, wrong) in cases {
+        let allowed = match option {
+            "--seeds" => seeds,
+            "--minutes" => minutes,
+            "--jobs" => jobs,
+            _ => seed,
+        };
+        let told = format!("error: invalid value '{value}' for '{option} <");
+        let given = format!("{option}={value}");
+        check(&[words, &[&given]].concat(), 2, &[&told, &format!(">': {wrong}: {allowed}\n")]);
+    }
+    for words in [["run", "--seed", "-1"], ["soak", "--minutes", "-1"]] {
+        check(&words, 2, &["invalid value '-1'"]);
     }
 }
 

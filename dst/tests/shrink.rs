@@ -1,5 +1,7 @@
 //! A run that breaks a rule is made as small as it can be, and the least of it is a file that runs again.
 
+use std::collections::BTreeSet;
+
 use dst::node::Templates;
 use dst::plan::{Fault, Level};
 use dst::script::{Item, Script};
@@ -151,4 +153,36 @@ fn what_is_left_out_does_not_happen_and_shifts_nothing_else() {
     let rest = player.play(&smaller).expect("a run").done;
     let expected: Vec<Item> = whole.into_iter().filter(|item| *item != last).collect();
     assert!(rest.iter().eq(&expected), "{rest:?}");
+}
+
+/// The strikes that a trace tells of, by the words in brackets.
+fn strikes(lines: &[String]) -> BTreeSet<String> {
+    let told = lines.iter().filter(|line| line.contains(" strikes "));
+    told.filter_map(|line| Some(line.split_once('(')?.1.strip_suffix(')')?.to_owned())).collect()
+}
+
+#[test]
+fn a_strike_is_left_out_of_a_script_by_the_words_that_the_trace_has_of_it() {
+    let templates = Templates::new().expect("repositories in memory");
+    let play = |script: &Script| sim::play(script, &templates, usize::MAX).expect("a run");
+    let mut tried = BTreeSet::new();
+    for seed in (0..6).chain([95]) {
+        let outcome = play(&Script::new(seed, Level::Hostile));
+        let done = outcome.done.iter().filter(|item| matches!(item, Item::Strike(..)));
+        let done: BTreeSet<String> = done.map(Item::to_string).collect();
+        let told = strikes(&outcome.trace.last());
+        assert_eq!(told, done, "seed {seed}");
+        for strike in told {
+            if tried.contains(&strike) {
+                continue;
+            }
+            let text = format!("frond-dst script 1\nseed {seed}\nlevel hostile\nwithout {strike}\n");
+            let less = play(&text.parse().expect("a script"));
+            assert!(!strikes(&less.trace.last()).contains(&strike), "seed {seed} without {strike}");
+            tried.insert(strike);
+        }
+    }
+    for strike in ["strike crash 0", "strike restore 100"] {
+        assert!(tried.contains(strike), "{strike} is not in {tried:?}");
+    }
 }

@@ -175,6 +175,11 @@ impl Proxy {
     pub fn largest_reply(&self) -> u64 {
         lock(&self.shared.replies).iter().map(|bytes| bytes.load(Ordering::SeqCst)).max().unwrap_or(0)
     }
+
+    /// What came down the newest connection.
+    pub fn last_reply(&self) -> u64 {
+        lock(&self.shared.replies).last().map_or(0, |bytes| bytes.load(Ordering::SeqCst))
+    }
 }
 
 impl Drop for Proxy {

@@ -82,6 +82,19 @@ fn brought(message: &Message) -> impl Iterator<Item = (&str, String)> {
     })
 }
 
+/// What the census calls it where a message brought records, and any that travels changed by it.
+pub fn came(before: &Records, now: &Records, cause: &Cause<'_>) -> Option<&'static str> {
+    let (message, name) = match cause {
+        Cause::User(_) => return None,
+        Cause::Request { message, .. } => (message, "configuration pushed"),
+        Cause::Reply { message, .. } => (message, "configuration pulled"),
+    };
+    let is_new = |(kind, key, record): (&str, &str, &Record)| {
+        travels(kind, key) && before.get(kind, key) != Some(record)
+    };
+    (brought(message).next().is_some() && now.iter().any(is_new)).then_some(name)
+}
+
 /// Compares what is sent with what is to be sent.
 fn compare(message: &Message, expected: &BTreeMap<(&str, String), &str>) -> Result<(), Violation> {
     let mut left = expected.clone();

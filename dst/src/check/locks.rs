@@ -58,13 +58,26 @@ impl Handled<'_> {
         if is_refused { Ok(()) } else { self.check_answer() }
     }
 
+    /// What the census calls what became of locks: each kind once.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        let (before, now) = (&self.before.held, &self.now.held);
+        let got = now.iter().any(|(checkin, lock)| before.get(checkin) != Some(lock));
+        let given_up = before.iter().any(|(checkin, lock)| !now.contains_key(checkin) && self.gives_up(lock));
+        [got.then_some("lock got"), given_up.then_some("lock given up")].into_iter().flatten()
+    }
+
     /// Whether a lock ended, or was given up.
     fn is_over(&self, checkin: &str, lock: &Lock) -> bool {
-        let given_up =
-            |card: &Card| matches!(card, Card::Pragma(Pragma::CiUnlock { client }) if *client == lock.client);
         self.before.on(checkin, self.time).is_none()
             || self.now.succeeded.contains(checkin)
-            || (self.letters.allow(Right::Write) && self.request.cards.iter().any(given_up))
+            || self.gives_up(lock)
+    }
+
+    /// Whether a lock is given up by who may.
+    fn gives_up(&self, lock: &Lock) -> bool {
+        let given_up =
+            |card: &Card| matches!(card, Card::Pragma(Pragma::CiUnlock { client }) if *client == lock.client);
+        self.letters.allow(Right::Write) && self.request.cards.iter().any(given_up)
     }
 
     fn is_asked(&self, checkin: &str, lock: &Lock) -> bool {

@@ -23,7 +23,7 @@ pub(super) type Task = (u64, Level);
 #[derive(Args)]
 pub(super) struct Pool {
     /// Threads, of which there are never more than four for each core; without it, one for each.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_jobs)]
     jobs: Option<NonZeroUsize>,
 }
 
@@ -72,6 +72,17 @@ impl Pool {
             end
         })
     }
+}
+
+fn parse_jobs(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| {
+        let wrong = if text.parse() == Ok(0) {
+            "without a thread nothing runs"
+        } else {
+            "that is no number of threads"
+        };
+        format!("{wrong}: write a whole number from 1 on, such as 4")
+    })
 }
 
 impl<T, I: Iterator<Item = Task>, F: Fn(Task, &Templates) -> Result<T, RepoError>> Work<I, F> {

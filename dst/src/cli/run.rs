@@ -9,13 +9,13 @@ use dst::sim::{self, Outcome};
 
 use super::report::{self, SHOWN};
 use super::vigil::Vigil;
-use super::{Editions, Failure, Levels, Verdict};
+use super::{Editions, Failure, Levels, Verdict, parse_seed};
 
 /// Run one seed, and say what it came to.
 #[derive(Args)]
 pub(super) struct Run {
     /// Decides what happens.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_seed)]
     seed: u64,
     #[command(flatten)]
     levels: Levels,

@@ -18,7 +18,7 @@ use repo::RepoError;
 use super::clock::Clock;
 use super::report::{self, SHOWN};
 use super::vigil::Vigil;
-use super::{Editions, Failure, Verdict, parse_level};
+use super::{Editions, Failure, Verdict, parse_level, parse_seed};
 
 /// Find the smallest workload and fault list of a seed that still breaks the same rule.
 ///
@@ -31,7 +31,7 @@ use super::{Editions, Failure, Verdict, parse_level};
 #[derive(Args)]
 pub(super) struct Shrink {
     /// A seed that breaks a rule.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_seed)]
     seed: u64,
     /// How rough the world is; without it, the first level at which the seed breaks a rule.
     #[arg(long, value_parser = parse_level())]

@@ -13,7 +13,7 @@ use super::clock::{Clock, fresh_seed};
 use super::pool::Pool;
 use super::report::SHOWN;
 use super::sweep::{After, Found};
-use super::{Editions, Failure, Levels, Verdict};
+use super::{Editions, Failure, Levels, Verdict, parse_seed};
 
 /// Run fresh seeds for a time, until one breaks a rule.
 ///
@@ -21,14 +21,14 @@ use super::{Editions, Failure, Levels, Verdict};
 #[derive(Args)]
 pub(super) struct Soak {
     /// How long; 0.5 is half a minute.
-    #[arg(long, value_name = "M", value_parser = parse_minutes)]
+    #[arg(long, value_name = "M", allow_negative_numbers = true, value_parser = parse_minutes)]
     minutes: Duration,
     #[command(flatten)]
     levels: Levels,
     #[command(flatten)]
     editions: Editions,
     /// The first seed; without it, one from the clock.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_seed)]
     from: Option<u64>,
     #[command(flatten)]
     pool: Pool,
@@ -78,10 +78,20 @@ fn progress(passed: Duration, runs: u64, seed: u64, found: &Found) -> io::Result
     writeln!(io::stderr(), "{} s: {runs} runs, seed {seed}, {} broken", passed.as_secs(), found.count)
 }
 
+/// A year.
+const MOST_MINUTES: f64 = 525_600.0;
+
 fn parse_minutes(text: &str) -> Result<Duration, String> {
-    let minutes: f64 = text.parse().map_err(|_| "write a number of minutes, such as 10 or 0.5".to_owned())?;
-    let time = Duration::try_from_secs_f64(minutes * 60.0).map_err(|error| error.to_string())?;
-    if time.is_zero() { Err("that is no time".to_owned()) } else { Ok(time) }
+    let written = format!("write minutes, more than 0 and at most {MOST_MINUTES}, such as 10 or 0.5");
+    let minutes: f64 = text.parse().map_err(|_| format!("that is no number: {written}"))?;
+    let wrong = match minutes {
+        minutes if minutes.is_nan() => "that is no number",
+        minutes if minutes > MOST_MINUTES => "that is too long",
+        _ => "that is no time",
+    };
+    let time = Duration::try_from_secs_f64(minutes * 60.0).ok();
+    let fits = time.filter(|time| !time.is_zero() && minutes <= MOST_MINUTES);
+    fits.ok_or_else(|| format!("{wrong}: {written}"))
 }
 
 #[cfg(test)]
@@ -92,8 +102,23 @@ mod tests {
     fn minutes_may_be_parts_and_are_never_none() {
         assert_eq!(parse_minutes("2"), Ok(Duration::from_secs(120)));
         assert_eq!(parse_minutes("0.5"), Ok(Duration::from_secs(30)));
-        for text in ["", "x", "-1", "0", "NaN", "inf", "1e300"] {
-            assert!(parse_minutes(text).is_err(), "{text}");
+        assert_eq!(parse_minutes("525600"), Ok(Duration::from_secs(365 * 24 * 60 * 60)));
+        let cases = [
+            ("", "no number"),
+            ("x", "no number"),
+            ("NaN", "no number"),
+            ("-1", "no time"),
+            ("-inf", "no time"),
+            ("0", "no time"),
+            ("1e-300", "no time"),
+            ("525601", "too long"),
+            ("1e300", "too long"),
+            ("inf", "too long"),
+        ];
+        for (text, wrong) in cases {
+            let told =
+                format!("that is {wrong}: write minutes, more than 0 and at most 525600, such as 10 or 0.5");
+            assert_eq!(parse_minutes(text), Err(told), "{text}");
         }
     }
 }

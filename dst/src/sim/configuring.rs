@@ -60,12 +60,6 @@ impl Sim {
             2 if gives => (options.config_pull, options.config_push) = (pull, push),
             _ => return,
         }
-        if options.config_pull.is_some() {
-            self.census.note("configuration pulled");
-        }
-        if options.config_push.is_some() {
-            self.census.note("configuration pushed");
-        }
         if !is_of_daemon && dice.below(2) == 0 {
             (options.pull, options.push, options.unversioned) = (false, false, false);
             (options.private, options.verily) = (false, false);

@@ -29,8 +29,7 @@ impl Sim {
         let node = &self.nodes[client];
         let is_there = node.power == Power::On && node.stage == Stage::Whole;
         let Some(id) = self.listed(client).filter(|_| is_there) else { return Ok(()) };
-        self.done.insert(Item::Strike(Fault::Restore, STRIKE));
-        self.tally.faults += 1;
+        self.struck_by(Fault::Restore, STRIKE, server);
         if self.nodes[server].begin_anew().map_err(broken)? {
             self.census.note("went back to the beginning");
         }

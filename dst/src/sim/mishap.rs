@@ -184,10 +184,16 @@ impl Sim {
         }
     }
 
-    pub(super) fn strike(&mut self, fault: Fault, number: u64, place: usize) -> Result<(), Violation> {
+    /// Counts a strike and tells of it, with the words that leave it out of a script.
+    pub(super) fn struck_by(&mut self, fault: Fault, number: u64, place: usize) {
+        let strike = Item::Strike(fault, number);
         self.tally.faults += 1;
-        self.done.insert(Item::Strike(fault, number));
-        self.tell(&format!("{fault:?} strikes {place}"));
+        self.done.insert(strike);
+        self.tell(&format!("{fault:?} strikes {place} ({strike})"));
+    }
+
+    pub(super) fn strike(&mut self, fault: Fault, number: u64, place: usize) -> Result<(), Violation> {
+        self.struck_by(fault, number, place);
         let mut dice = self.dice(&format!("strength of {fault:?}"), number);
         match fault {
             Fault::LinkDown | Fault::OneWay => self.switch(fault, place, |down| down + 1),

@@ -109,13 +109,9 @@ impl Sim {
                 let parents = newest(&mut self.nodes[client].repo, NEWEST).map_err(broken)?;
                 let known = parents.get(dice.place(parents.len().max(1))).copied();
                 let parent = known.unwrap_or_else(|| hash::sha1(b"a check-in that nobody has"));
-                self.census.note("lock asked for");
                 options.ci_lock = Some(CheckinLock { parent, client: checkout });
             }
-            2 => {
-                self.census.note("lock given up");
-                options.ci_unlock = Some(checkout);
-            }
+            2 => options.ci_unlock = Some(checkout),
             _ => {}
         }
         Ok(())
@@ -233,6 +229,11 @@ impl Sim {
         let Some(before) = self.look_aside(at).map_err(broken)? else { return Ok(()) };
         let (node, side) = (&self.nodes[at], &mut self.side);
         let time = node.time(self.now);
+        // With no faults around all of it comes to happen some day.
+        if !side.is_settled {
+            let came = configuration::came(&before.records, &node.beside.records, &cause);
+            came.into_iter().for_each(|kind| self.census.note(kind));
+        }
         if !matches!(cause, Cause::Request { .. }) {
             locks::check_still(&before.locks, &node.beside.locks)?;
         }
@@ -304,6 +305,9 @@ impl Sim {
             self.census.note("lock in the way");
         }
         let handled = locks::Handled { before: &before, now, request, reply, letters, user, time };
+        if !self.side.is_settled {
+            handled.kinds().for_each(|kind| self.census.note(kind));
+        }
         handled.check().map_err(|violation| violation.at(server))
     }
 

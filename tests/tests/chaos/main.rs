@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "what fails here is the finding")]
 
 mod disk;
+mod fleet;
 mod kills;
 mod network;
 mod one_file;

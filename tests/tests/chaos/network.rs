@@ -81,7 +81,7 @@ fn suffers(op: Op, client: Who, server: Who, line: Line, fault: Fault) -> Site {
     let said = ended(&mut command);
     let what = format!("{op:?} of {client:?} from {server:?}, {fault:?}\n{said}");
     match (client, server, line) {
-        (Who::Stock, ..) => {}
+        (Who::Stock, ..) => stock_tells(&said, op, fault, proxy.last_reply(), &what),
         // It answers half a request, in ways of its own.
         (_, Who::Stock, Line::HalfClosed(Way::Up)) => {
             says_clearly(&said, said.code.filter(|code| *code != 0).unwrap());
@@ -93,16 +93,14 @@ fn suffers(op: Op, client: Who, server: Who, line: Line, fault: Fault) -> Site {
     }
     assert!(!process.process().has_ended(), "the server ended: {what}");
     proxy.suffer(Fault::None);
-    if said.code != Some(0) {
+    if !line.gets_there() {
         if op == Op::Clone && client == Who::Stock {
             let _ = std::fs::remove_file(&site.here);
         }
         let again = ended(&mut site.command(&proxy.url_as("dev", "pw")));
         assert_eq!(again.code, Some(0), "on the good line: {again}\nbefore that: {what}");
     }
-    if client == Who::Frond {
-        site.did_what_it_said();
-    }
+    site.did_what_it_said();
     site.settles(&process);
     let log = process.stop();
     assert!(!log.contains("panicked"), "{log}");
@@ -119,6 +117,46 @@ fn tells(said: &Said, line: Line, what: &str) {
     says_clearly(said, UNREACHABLE);
     let waited = said.stderr.contains("sent nothing more for 1 seconds");
     assert_eq!(waited, matches!(line, Line::Stalls(_)), "{what}");
+}
+
+/// Bytes of the head of a reply of ours, at least as many as it has.
+const HEAD_BYTES: u64 = 200;
+
+/// What stock says as far as it can be known. It calls each operation done, and exits 0 but from a clone that failed; it tells
+/// why the last round failed, and how much it sent and received. Where the head of a reply is cut, it takes what is left for a
+/// reply, or not, by where that ends.
+#[track_caller]
+fn stock_tells(said: &Said, op: Op, fault: Fault, last_reply: u64, what: &str) {
+    let (why, is_cut_down): (&[&str], bool) = match fault {
+        Fault::None | Fault::Delay(_) | Fault::Throttle(_) => (&[], false),
+        Fault::Closed | Fault::Cut(Way::Up, _) => (&["server did not reply"], false),
+        Fault::HalfClosed(Way::Up, _) => {
+            (&["server did not reply", "server says: 408 Request Timeout"], false)
+        }
+        Fault::Cut(Way::Down, _) | Fault::HalfClosed(Way::Down, _) => (&["response truncated: got "], true),
+        Fault::Stall(..) => unreachable!("stock would wait for ever"),
+    };
+    let all = said.all();
+    if !is_cut_down || last_reply >= HEAD_BYTES {
+        let failed = !why.is_empty();
+        let is_told = all.lines().any(|line| why.iter().any(|why| line.starts_with(why)));
+        let is_aborted = all.contains("server returned an error - clone aborted");
+        assert_eq!((is_told, is_aborted), (failed, failed && op == Op::Clone), "{what}");
+        assert_eq!(said.code, Some(i32::from(is_aborted)), "{what}");
+    }
+    let moved = |word: &str| -> u64 {
+        let (_, done) = all.split_once(" done, wire bytes ").unwrap_or_else(|| panic!("not done: {what}"));
+        let number = done.split_once(word).and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no number after {word} {what}"))
+    };
+    let (sent, received) = (moved("sent:"), moved("received:"));
+    let is_so = match fault {
+        Fault::Closed => received == 0,
+        Fault::Cut(Way::Down, bytes) | Fault::HalfClosed(Way::Down, bytes) => received == bytes,
+        Fault::Cut(Way::Up, bytes) | Fault::HalfClosed(Way::Up, bytes) => sent >= bytes,
+        _ => sent > 0 && received > 0,
+    };
+    assert!(is_so, "sent {sent}, received {received}: {what}");
 }
 
 /// Lines at a time: on most of them nothing moves most of the time.
