@@ -7,7 +7,7 @@ use xfer::card::Privacy;
 
 use crate::content::{self, Incoming, Stored};
 use crate::manifest::{self, Artifact};
-use crate::{RepoError, Snapshot, Tx, UnixTime, ingest, unclustered};
+use crate::{RepoError, Rid, Snapshot, Tx, UnixTime, ingest, tag, unclustered};
 
 /// Fewer artifacts than this stay as they are.
 const LEAST_MEMBERS: usize = 100;
@@ -52,6 +52,12 @@ fn gather(tx: &Tx<'_>, least: usize) -> Result<usize, RepoError> {
 /// Whether [`create`] would make any.
 pub fn are_due(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
     Ok(unclustered::are_at_least(snap, LEAST_MEMBERS)? && unclustered::members(snap)?.len() >= LEAST_MEMBERS)
+}
+
+/// Whether an artifact that is here is a cluster.
+pub fn is_one(snap: &Snapshot<'_>, rid: Rid) -> Result<bool, RepoError> {
+    let mut statement = snap.conn().prepare_cached("SELECT 1 FROM tagxref WHERE rid=?1 AND tagid=?2")?;
+    Ok(statement.exists(rusqlite::params![rid, tag::CLUSTER])?)
 }
 
 /// How many members go where; nowhere if there are fewer than `least`.

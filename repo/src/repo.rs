@@ -80,7 +80,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             artifact_bytes: 990_000_000,
-            cache_bytes: 8 << 20,
+            cache_bytes: 2 << 20,
             page_bytes: 10_000 << 10,
             held_bytes: 16 << 20,
             threads: std::thread::available_parallelism().map_or(1, usize::from).min(4),
@@ -99,7 +99,7 @@ const MUCH: usize = 16 << 20;
 impl Limits {
     /// Of one among many repositories that are open, as a server has them.
     pub fn of_many() -> Self {
-        Self { cache_bytes: 2 << 20, page_bytes: FEW_PAGES, ..Self::default() }
+        Self { page_bytes: FEW_PAGES, ..Self::default() }
     }
 }
 

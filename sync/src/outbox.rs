@@ -73,7 +73,7 @@ enum Way {
 #[derive(Default)]
 struct Part {
     /// Each with the version before it, if that is of use.
-    wanted: BTreeMap<Rid, Option<Rid>>,
+    wanted: Vec<(Rid, Option<Rid>)>,
     /// The same, as long as nobody was told of it.
     open: BTreeMap<Rid, (Outgoing, Option<Outgoing>)>,
     /// Bytes of the stored forms.
@@ -83,7 +83,7 @@ struct Part {
 impl Part {
     fn add(&mut self, outgoing: Outgoing, before: Option<Outgoing>) {
         self.bytes += u64::from(outgoing.frame_size);
-        self.wanted.insert(outgoing.rid, before.as_ref().map(|before| before.rid));
+        self.wanted.push((outgoing.rid, before.as_ref().map(|before| before.rid)));
         self.open.insert(outgoing.rid, (outgoing, before));
     }
 

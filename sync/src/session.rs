@@ -110,6 +110,10 @@ pub struct Session {
     codes: Codes,
     /// What the next request asks for.
     wanted: Choice,
+    /// Whether nobody had told us of anything that the first reply announced.
+    is_far_behind: bool,
+    /// Whether the peer heard of all clusters before stock would name them.
+    named_clusters: bool,
     /// The request after the last one, if it was composed already.
     ahead: Option<Ahead>,
     /// What became of asking for what other sessions had asked for in vain.
@@ -254,6 +258,8 @@ impl Session {
             step: Step::Fresh,
             codes: Codes { server: String::new(), project: String::new() },
             wanted: Choice::default(),
+            is_far_behind: false,
+            named_clusters: false,
             ahead: None,
             missed: Missed::Untried,
             lacked: BTreeSet::new(),

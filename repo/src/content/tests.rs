@@ -346,8 +346,7 @@ fn what_is_expanded_together_is_shown_once_with_what_it_was_wanted_with() {
         });
         // Alone, with its delta source, with one of the other chain, with itself, and each with the other.
         let pairs = [(0, None), (3, Some(5)), (10, Some(31)), (20, Some(20)), (38, Some(1)), (1, Some(38))];
-        let wanted =
-            pairs.iter().map(|&(one, with)| (rids[one], with.map(|with: usize| rids[with]))).collect();
+        let wanted = pairs.each_ref().map(|&(one, with)| (rids[one], with.map(|with: usize| rids[with])));
         let snap = repo.snapshot().unwrap();
         let mut shown = Vec::new();
         together(&snap, &wanted, &mut |found| {
@@ -377,5 +376,27 @@ fn what_is_expanded_together_is_shown_once_with_what_it_was_wanted_with() {
         })
         .unwrap();
         assert_eq!(steps, 3, "nor does it go on to the next");
+    }
+}
+
+#[test]
+fn what_is_expanded_together_comes_in_the_order_asked_whatever_was_expanded_before() {
+    let texts = [b"one".as_slice(), b"two", b"three"];
+    for warm in 0..3 {
+        for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0]] {
+            let mut repo = repo();
+            let rids = with_tx(&mut repo, |tx| {
+                texts.map(|text| held(tx, &put_public(tx, text).map(|_| sha3_256(text)).unwrap()))
+            });
+            let snap = repo.snapshot().unwrap();
+            get(&snap, rids[warm]).unwrap();
+            let mut shown = Vec::new();
+            together(&snap, &order.map(|one| (rids[one], None)), &mut |found| {
+                shown.extend(found.map(|found| found.rid));
+                Ok(ControlFlow::Continue(()))
+            })
+            .unwrap();
+            assert_eq!(shown, order.map(|one| rids[one]), "{warm} was expanded before");
+        }
     }
 }

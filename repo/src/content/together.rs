@@ -29,43 +29,41 @@ pub struct Shown<'c> {
 pub type Visit<'v> = dyn FnMut(Option<Shown<'_>>) -> Result<ControlFlow<()>, RepoError> + 'v;
 
 /// Expands what is `wanted`, and shows each with the content of another one, if it is wanted with one. Chains of deltas that
-/// share a part are gone down once, which takes about one step for each artifact on them; so the order is not that of
-/// `wanted`. Contents that have to wait take [`crate::Limits::held_bytes`] in the walk, and as much until they meet; what
-/// finds no room is expanded anew.
+/// share a part are gone down once, which takes about one step for each artifact on them; so the order is that of
+/// `wanted` only among chains that share nothing. What was expanded before plays no part in it. Contents that have to wait
+/// take [`crate::Limits::held_bytes`] in the walk, and as much until they meet; what finds no room is expanded anew.
 pub fn together(
     snap: &Snapshot<'_>,
-    wanted: &BTreeMap<Rid, Option<Rid>>,
+    wanted: &[(Rid, Option<Rid>)],
     visit: &mut Visit<'_>,
 ) -> Result<(), RepoError> {
-    let mut needed: BTreeSet<Rid> =
-        wanted.iter().flat_map(|(&rid, &with)| [Some(rid), with]).flatten().collect();
-    let mut meeting = Meeting::of(wanted, snap.memory().borrow().limits.held_bytes);
-    for rid in needed.clone() {
-        let Some(content) = snap.memory().borrow_mut().cache.get(rid) else { continue };
-        if meeting.comes(snap, rid, &content, visit)?.is_break() {
-            return Ok(());
+    let mut needed = BTreeMap::new();
+    for (place, &(rid, with)) in wanted.iter().enumerate() {
+        for rid in [Some(rid), with].into_iter().flatten() {
+            needed.entry(rid).or_insert(place);
         }
-        needed.remove(&rid);
     }
-    let forest = Forest::above(snap, &needed, MOST_NODES)?;
+    let mut meeting = Meeting::of(wanted, snap.memory().borrow().limits.held_bytes);
+    let rids: BTreeSet<Rid> = needed.keys().copied().collect();
+    let forest = Forest::above(snap, &rids, MOST_NODES)?;
     snap.with_crew(forest.bytes(), |crew| walk(snap, &forest, crew, &needed, &mut meeting, visit))
 }
 
-/// Expands a forest, and shows what of it is `needed` to those who meet.
+/// Expands a forest, and shows what of it is `needed`, the first first, to those who meet.
 fn walk(
     snap: &Snapshot<'_>,
     forest: &Forest,
     crew: &Crew,
-    needed: &BTreeSet<Rid>,
-    meeting: &mut Meeting<'_>,
+    needed: &BTreeMap<Rid, usize>,
+    meeting: &mut Meeting,
     visit: &mut Visit<'_>,
 ) -> Result<(), RepoError> {
-    let mut walk = Walk::helped(snap, forest, crew);
+    let mut walk = Walk::towards(snap, forest, crew, |rid| needed.get(&rid).copied());
     while visit(None)?.is_continue()
         && let Some((index, content)) = walk.step(snap)?
     {
         let (rid, content) = (forest.node(index).rid, content?);
-        if !needed.contains(&rid) {
+        if !needed.contains_key(&rid) {
             continue;
         }
         snap.memory().borrow_mut().cache.put(rid, &content);
@@ -75,7 +73,7 @@ fn walk(
     }
     // What no walk gets to is a delta of itself: an error.
     if walk.is_over() {
-        for &rid in needed.difference(&meeting.seen) {
+        for &rid in needed.keys().filter(|rid| !meeting.seen.contains(rid)) {
             get(snap, rid)?;
         }
     }
@@ -83,8 +81,8 @@ fn walk(
 }
 
 /// Where what is wanted together meets.
-struct Meeting<'w> {
-    wanted: &'w BTreeMap<Rid, Option<Rid>>,
+struct Meeting {
+    wanted: BTreeMap<Rid, Option<Rid>>,
     /// Who is wanted with an artifact.
     guests: BTreeMap<Rid, Vec<Rid>>,
     /// How many others each is still to meet.
@@ -96,10 +94,11 @@ struct Meeting<'w> {
     most: usize,
 }
 
-impl<'w> Meeting<'w> {
-    fn of(wanted: &'w BTreeMap<Rid, Option<Rid>>, most: usize) -> Self {
+impl Meeting {
+    fn of(wanted: &[(Rid, Option<Rid>)], most: usize) -> Self {
         let (mut guests, mut unmet) = (BTreeMap::<Rid, Vec<Rid>>::new(), BTreeMap::new());
-        for (&rid, &with) in wanted {
+        let wanted: BTreeMap<Rid, Option<Rid>> = wanted.iter().copied().collect();
+        for (&rid, &with) in &wanted {
             if let Some(with) = with {
                 guests.entry(with).or_default().push(rid);
                 *unmet.entry(with).or_default() += 1;

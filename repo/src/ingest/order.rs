@@ -24,17 +24,15 @@ impl Order {
     /// the rids, on all of its branches together. Where more than `held_bytes` of contents would have to wait for their
     /// deltas so, it goes down branch after branch.
     pub(crate) fn of(forest: &Forest, held_bytes: usize) -> Self {
-        let weights = weights(forest);
-        let (mut nodes, mut open) = (Vec::with_capacity(forest.len()), vec![0; forest.len()]);
-        for tops in groups(forest, |index| forest.is_top(index)) {
-            let start = nodes.len();
-            go_down(forest, &weights, &tops, &mut nodes);
-            if let Some(along) = go_along(forest, &tops, &nodes[start..], &mut open, held_bytes) {
-                nodes.truncate(start);
-                nodes.extend(along);
-            }
-        }
-        Self::through(forest, nodes)
+        Self::through(forest, trees(forest, held_bytes).concat())
+    }
+
+    /// The same of what is there for something: first comes the tree that has what has the least `turn`.
+    pub(crate) fn towards(forest: &Forest, held_bytes: usize, turn: impl Fn(Rid) -> Option<usize>) -> Self {
+        let first = |tree: &Vec<usize>| tree.iter().filter_map(|&index| turn(forest.node(index).rid)).min();
+        let mut trees = trees(forest, held_bytes);
+        trees.sort_by_cached_key(first);
+        Self::through(forest, trees.concat())
     }
 
     /// Of what is left, branch after branch: those with few deltas first. So contents of few sources have to be held: each of
@@ -87,6 +85,17 @@ impl Order {
             None => forest.node(index).source.and_then(|source| self.outside.get(&source).copied()),
         }
     }
+}
+
+/// Each tree in the order of a walk.
+fn trees(forest: &Forest, held_bytes: usize) -> Vec<Vec<usize>> {
+    let (weights, mut open) = (weights(forest), vec![0; forest.len()]);
+    let tree = |tops: Vec<usize>| {
+        let mut nodes = Vec::new();
+        go_down(forest, &weights, &tops, &mut nodes);
+        go_along(forest, &tops, &nodes, &mut open, held_bytes).unwrap_or(nodes)
+    };
+    groups(forest, |index| forest.is_top(index)).into_iter().map(tree).collect()
 }
 
 /// Tops of trees, the newest first: those of one source together, what is whole alone.

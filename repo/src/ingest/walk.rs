@@ -9,7 +9,7 @@ use super::forest::{Forest, Node};
 use super::inflate::Ahead;
 use super::order::Order;
 use crate::error::Fault;
-use crate::{RepoError, Snapshot, content};
+use crate::{RepoError, Rid, Snapshot, content};
 
 /// Goes through a forest from sources to deltas.
 pub(crate) struct Walk<'f> {
@@ -31,10 +31,38 @@ pub(crate) struct Walk<'f> {
 
 impl<'f> Walk<'f> {
     pub(crate) fn through(snap: &Snapshot<'_>, forest: &'f Forest) -> Self {
+        Self::in_order(snap, forest, Order::of)
+    }
+
+    /// A walk for which others inflate what it gets to next.
+    pub(crate) fn helped(snap: &Snapshot<'_>, forest: &'f Forest, crew: &'f Crew) -> Self {
+        Self::through(snap, forest).by(crew)
+    }
+
+    /// The same that comes first to the tree of what has the least `turn`, and so on.
+    pub(crate) fn towards(
+        snap: &Snapshot<'_>,
+        forest: &'f Forest,
+        crew: &'f Crew,
+        turn: impl Fn(Rid) -> Option<usize>,
+    ) -> Self {
+        Self::in_order(snap, forest, |forest, most| Order::towards(forest, most, turn)).by(crew)
+    }
+
+    fn by(self, crew: &'f Crew) -> Self {
+        let ahead = (!crew.is_alone()).then(|| Ahead::of(crew));
+        Self { ahead, ..self }
+    }
+
+    fn in_order(
+        snap: &Snapshot<'_>,
+        forest: &'f Forest,
+        order: impl FnOnce(&Forest, usize) -> Order,
+    ) -> Self {
         let most = snap.memory().borrow().limits.held_bytes;
         Self {
             forest,
-            order: Order::of(forest, most),
+            order: order(forest, most),
             place: 0,
             passed: 0,
             held: BTreeMap::new(),
@@ -44,12 +72,6 @@ impl<'f> Walk<'f> {
             abandoned: vec![false; forest.len()],
             ahead: None,
         }
-    }
-
-    /// A walk for which others inflate what it gets to next.
-    pub(crate) fn helped(snap: &Snapshot<'_>, forest: &'f Forest, crew: &'f Crew) -> Self {
-        let ahead = (!crew.is_alone()).then(|| Ahead::of(crew));
-        Self { ahead, ..Self::through(snap, forest) }
     }
 
     /// Expands the next node. The inner error is about that node; an outer one ends the walk.

@@ -406,7 +406,8 @@ impl Counter {
         match &self.clerk {
             Clerk::Own(service, place) => {
                 let letter = Letter { body, peer: None, login: None, form };
-                Ok(service.exchange(place, letter, share, watch).await?)
+                let (told, share) = service.exchange(place, letter, share, watch).await?;
+                Ok((told.whole(), share))
             }
             Clerk::Hub(hub) => hub.answer(body, envelope.trace.clone(), form, share, watch).await,
         }

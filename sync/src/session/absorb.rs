@@ -293,6 +293,9 @@ impl Session {
         };
         let mut intake = inbox::store(tx, &came, self.deepest(), cx.now, is_older)?;
         intake.names = inbox::note(tx, &reply.igots, self.deepest())?;
+        if self.result.rounds == 1 {
+            self.is_far_behind = intake.names > 0 && intake.names == reply.igots.len() as u64;
+        }
         // Asking again for what was false would bring the same again, but for what had waited since an earlier session.
         let is_sync = matches!(self.goal, Goal::Sync { .. });
         if is_sync {

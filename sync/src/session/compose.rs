@@ -16,6 +16,8 @@ use crate::{Cx, Site, SyncError};
 
 /// The round in which stock asks for clusters, and announces its own.
 const CLUSTER_ROUND: u32 = 3;
+/// The same where the first round shows that clusters are lacking.
+const EARLY_ROUND: u32 = 2;
 
 impl Session {
     pub(super) fn compose(&mut self, repo: &mut Repo, cx: &Cx<'_>) -> Result<Message, SyncError> {
@@ -43,7 +45,7 @@ impl Session {
             cards.push(Card::Pragma(Pragma::ReqClusters));
         }
         cards.append(&mut self.compose_configuration(&snap)?);
-        let scope = self.scope();
+        let scope = self.scope(&snap)?;
         self.stats.files_sent = 0;
         let budget = self.send_bytes(cx);
         let mut room = outbox::request_bytes(&snap, budget)?;
@@ -179,18 +181,24 @@ impl Session {
     }
 
     /// From the third round on something is missing on one side, perhaps more than what is new: then clusters that
-    /// are in clusters themselves are named too, once.
+    /// are in clusters themselves are named too, once. Where the peer knew nothing but what is new here they are missing
+    /// for sure: it takes clusters made since the last session to leave nothing that both know.
     fn asks_for_clusters(&self) -> bool {
-        self.goal.is_pull() && self.result.rounds == CLUSTER_ROUND && !self.wanted.is_empty()
+        let round = if self.is_far_behind { EARLY_ROUND } else { CLUSTER_ROUND };
+        self.goal.is_pull() && self.result.rounds == round && !self.wanted.is_empty()
     }
 
-    /// What the request announces.
-    fn scope(&self) -> Scope {
-        match self.result.rounds {
-            1 if self.options.verily => Scope::All,
-            CLUSTER_ROUND if self.pushing.has_more() => Scope::Clusters,
-            _ => Scope::New,
+    /// What the request announces. Who asks for a cluster hears of all of them at once, since it may lack those in it too.
+    fn scope(&mut self, snap: &Snapshot<'_>) -> Result<Scope, SyncError> {
+        if self.result.rounds == EARLY_ROUND {
+            self.named_clusters = self.pushing.is_asked_for_clusters(snap)?;
         }
+        Ok(match self.result.rounds {
+            1 if self.options.verily => Scope::All,
+            EARLY_ROUND if self.named_clusters => Scope::Clusters,
+            CLUSTER_ROUND if self.pushing.has_more() && !self.named_clusters => Scope::Clusters,
+            _ => Scope::New,
+        })
     }
 
     /// Logs in. The first round of a clone can not: the secret is made with the project code.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use repo::outgoing::{List, Outgoing, Outlet};
-use repo::{Presence, RepoError, Rid, Snapshot, Tx, blob, private, shun, unsent};
+use repo::{Presence, RepoError, Rid, Snapshot, Tx, blob, cluster, private, shun, unsent};
 use xfer::card::{Igot, Privacy};
 use xfer::{ArtifactId, Card};
 
@@ -193,6 +193,18 @@ impl Pushing {
             || self.names_private
             || self.wishes == Wishes::CutAnew
             || (is_unmet && self.rest() == Rest::Some)
+    }
+
+    /// Whether the peer asked for a cluster, and is to get it.
+    pub(super) fn is_asked_for_clusters(&self, snap: &Snapshot<'_>) -> Result<bool, RepoError> {
+        for id in &self.asked {
+            if let Some(rid) = blob::rid(snap, id)?
+                && cluster::is_one(snap, rid)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether something that goes unasked, or was asked for, found no room in the last request.

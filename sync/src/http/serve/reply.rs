@@ -4,12 +4,14 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::desk::Told;
 use super::memory::Share;
 use super::route::Refusal;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use xfer::encode::Pieces;
 
 /// Bytes handed to the connection at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -17,12 +19,25 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// The body of a reply. It holds its share of the server's memory until it is written.
 pub struct ReplyBody {
     rest: Bytes,
+    /// What comes after that.
+    pieces: Option<Pieces>,
     _share: Share,
 }
 
 impl ReplyBody {
     pub(crate) fn new(bytes: Bytes, share: Share) -> Self {
-        Self { rest: bytes, _share: share }
+        Self { rest: bytes, pieces: None, _share: share }
+    }
+
+    pub(crate) fn of(told: Told, share: Share) -> Self {
+        match told {
+            Told::Whole(body) => Self::new(body.bytes, share),
+            Told::Pieces(_, pieces) => Self { rest: Bytes::new(), pieces: Some(pieces), _share: share },
+        }
+    }
+
+    fn left(&self) -> usize {
+        self.rest.len() + self.pieces.as_ref().map_or(0, Pieces::left)
     }
 }
 
@@ -35,6 +50,9 @@ impl Body for ReplyBody {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if self.rest.is_empty() {
+            self.rest = self.pieces.as_mut().and_then(Iterator::next).unwrap_or_default();
+        }
+        if self.rest.is_empty() {
             return Poll::Ready(None);
         }
         let size = self.rest.len().min(CHUNK_BYTES);
@@ -42,11 +60,11 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
+        self.left() == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
+        SizeHint::with_exact(self.left() as u64)
     }
 }
 

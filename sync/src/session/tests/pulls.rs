@@ -557,3 +557,23 @@ fn what_one_peer_lacked_is_asked_to_the_end_of_another_that_has_it() {
     let result = pulled(&mut client, &mut server).unwrap();
     assert_eq!((result.stats.files_received, result.unavailable), (8, 0));
 }
+
+/// Else the third round asks for them, as that of stock does: who pulls often does not come to it.
+#[test]
+fn clusters_are_asked_for_as_soon_as_the_peer_announces_nothing_that_is_known() {
+    for (announced, round) in [("igot {B}\n", 2), ("igot {B}\nigot {C}\n", 2), ("igot {A}\nigot {B}\n", 3)] {
+        let mut asked = Vec::new();
+        let mut server = script(|number, request| {
+            if request.contains("pragma req-clusters\n") {
+                asked.push(number);
+            }
+            match number {
+                1 => announced.to_owned(),
+                2 => file("B") + "igot {D}\n",
+                _ => String::new(),
+            }
+        });
+        pulled(&mut holding("A"), &mut server).unwrap();
+        assert_eq!(asked, [round], "{announced}");
+    }
+}

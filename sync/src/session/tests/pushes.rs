@@ -224,6 +224,28 @@ fn clusters_are_named_when_the_peer_lacks_more_than_what_is_new() {
     assert_eq!(server.all(), client.all());
 }
 
+#[test]
+fn clusters_are_named_as_soon_as_the_peer_asks_for_one() {
+    let mut client =
+        (0..100).fold(holding(""), |client, number| client.artifact(&number.to_string(), Privacy::Public));
+    client.reply("pull {S} {P}\n");
+    client.sql("DELETE FROM unclustered");
+    let inner = client.all();
+    for number in 100..200 {
+        client = client.artifact(&number.to_string(), Privacy::Public);
+    }
+    client.reply("pull {S} {P}\n");
+    let mut server = server("", "i");
+    let mut rounds = Vec::new();
+    let mut peer = script(|_, request| {
+        rounds.push(request.matches("igot ").count());
+        server.reply(request)
+    });
+    run(&push(), &mut client, &mut peer).unwrap();
+    assert_eq!(rounds[..3], [1, 1, 0], "the cluster that is in none, and the other, which it does not list");
+    assert!(inner.iter().all(|name| server.all().contains(name)));
+}
+
 /// As stock sends it: no word of content that is not there.
 #[test]
 fn the_later_time_of_a_deletion_goes_as_a_deletion() {
