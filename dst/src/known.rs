@@ -1,6 +1,7 @@
 //! What a repository holds, read by SQL of the simulator's own, so that it is compared with what the product says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CStr;
 
 use repo::{Repo, RepoError, Snapshot};
 use rusqlite::OptionalExtension as _;
@@ -87,16 +88,19 @@ impl Known {
                 }
             }
         }
-        known.read_files(&snap)?;
-        known.read_ahead(&snap)?;
+        if has_table(&snap, c"unversioned")? {
+            known.read_files(&snap)?;
+        }
+        if has_table(&snap, c"fx_frond_uv_ahead")? {
+            known.read_ahead(&snap)?;
+        }
+        if has_table(&snap, c"fx_frond_uv_counted")? {
+            known.read_counted(&snap)?;
+        }
         Ok(known)
     }
 
     fn read_files(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
-        let sql = "SELECT 1 FROM sqlite_schema WHERE name='unversioned'";
-        if !snap.conn().prepare_cached(sql)?.exists([])? {
-            return Ok(());
-        }
         let mut statement = snap.conn().prepare_cached("SELECT name, mtime, hash FROM unversioned")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -107,21 +111,19 @@ impl Known {
     }
 
     fn read_ahead(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
-        let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_uv_ahead'";
-        if snap.conn().prepare_cached(sql)?.exists([])? {
-            let mut statement = snap.conn().prepare_cached(AHEAD)?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            self.ahead = rows.collect::<Result<_, _>>()?;
-        }
-        let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_uv_counted'";
-        if snap.conn().prepare_cached(sql)?.exists([])? {
-            let sql = "SELECT name, hash, said, mtime FROM fx_frond_uv_counted";
-            let mut statement = snap.conn().prepare_cached(sql)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let hash = id(&row.get::<_, String>(1)?);
-                self.counted.insert((row.get(0)?, hash, row.get(2)?), row.get(3)?);
-            }
+        let mut statement = snap.conn().prepare_cached(AHEAD)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        self.ahead = rows.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn read_counted(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
+        let sql = "SELECT name, hash, said, mtime FROM fx_frond_uv_counted";
+        let mut statement = snap.conn().prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let hash = id(&row.get::<_, String>(1)?);
+            self.counted.insert((row.get(0)?, hash, row.get(2)?), row.get(3)?);
         }
         Ok(())
     }
@@ -199,11 +201,15 @@ impl Known {
     }
 }
 
+/// Whether there is a table, as SQLite knows of a database that nobody else has open: a query would read all of the schema.
+pub(crate) fn has_table(snap: &Snapshot<'_>, name: &CStr) -> Result<bool, RepoError> {
+    Ok(snap.conn().table_exists(Some(rusqlite::MAIN_DB), name)?)
+}
+
 /// Names that were asked for in vain, as a repository notes them for later sessions.
 pub fn missed(repo: &mut Repo) -> Result<BTreeSet<ArtifactId>, RepoError> {
     let snap = repo.snapshot()?;
-    let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_missed'";
-    if !snap.conn().prepare_cached(sql)?.exists([])? {
+    if !has_table(&snap, c"fx_frond_missed")? {
         return Ok(BTreeSet::new());
     }
     let mut statement = snap.conn().prepare_cached("SELECT uuid FROM fx_frond_missed")?;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
@@ -83,10 +84,16 @@ impl Default for Limits {
             cache_bytes: 8 << 20,
             page_bytes: 10_000 << 10,
             held_bytes: 16 << 20,
-            threads: std::thread::available_parallelism().map_or(1, usize::from).min(4),
+            threads: cores().min(4),
             busy_timeout_ms: 15_000,
         }
     }
+}
+
+/// Cores that this process may use. The system reads several files to tell, and so is asked once.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Bytes of pages that are kept until there is much to do. Artifacts on their way to a peer go through them once, and so
