@@ -162,8 +162,12 @@ impl Repo {
     /// Changes what the repository may cost.
     pub fn set_limits(&mut self, limits: Limits) -> Result<(), RepoError> {
         self.conn.busy_timeout(Duration::from_millis(limits.busy_timeout_ms))?;
-        keep_pages(&self.conn, limits.page_bytes.min(FEW_PAGES))?;
-        self.memory.get_mut().set_limits(limits);
+        let memory = self.memory.get_mut();
+        let pages = limits.page_bytes.min(FEW_PAGES);
+        if memory.keeps_all_pages || pages != memory.limits.page_bytes.min(FEW_PAGES) {
+            keep_pages(&self.conn, pages)?;
+        }
+        memory.set_limits(limits);
         Ok(())
     }
 
