@@ -1,6 +1,7 @@
 //! What a repository holds, read by SQL of the simulator's own, so that it is compared with what the product says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CStr;
 
 use repo::{Repo, RepoError, Snapshot};
 use rusqlite::OptionalExtension as _;
@@ -42,6 +43,9 @@ const BLOBS: &str = "SELECT rid, uuid, size,
         rid IN private, rid IN unclustered, rid IN unsent
    FROM blob ORDER BY rid";
 
+/// Whether anything waits: [`WAITING`] makes two tables of its own before it finds nothing, which is most of what it costs.
+const ANY_WAITING: &str = "SELECT 1 FROM delta JOIN blob ON blob.rid=delta.srcid WHERE blob.size<0";
+
 const WAITING: &str = "WITH RECURSIVE waiting(rid, barred) AS (
      SELECT delta.rid, blob.uuid IN (SELECT uuid FROM shun)
        FROM delta JOIN blob ON blob.rid=delta.srcid WHERE blob.size<0
@@ -60,11 +64,8 @@ impl Known {
     pub fn read(repo: &mut Repo) -> Result<Self, RepoError> {
         let mut known = Self::default();
         let snap = repo.snapshot()?;
-        let mut statement = snap.conn().prepare_cached(WAITING)?;
-        for row in statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))? {
-            let (name, barred) = row?;
-            known.waiting.extend(id(&name));
-            known.barred.extend(id(&name).filter(|_| barred));
+        if snap.conn().prepare_cached(ANY_WAITING)?.exists([])? {
+            known.read_waiting(&snap)?;
         }
         let mut statement = snap.conn().prepare_cached("SELECT uuid FROM shun")?;
         for name in statement.query_map([], |row| row.get::<_, String>(0))? {
@@ -87,16 +88,29 @@ impl Known {
                 }
             }
         }
-        known.read_files(&snap)?;
-        known.read_ahead(&snap)?;
+        if has_table(&snap, c"unversioned")? {
+            known.read_files(&snap)?;
+        }
+        if has_table(&snap, c"fx_frond_uv_ahead")? {
+            known.read_ahead(&snap)?;
+        }
+        if has_table(&snap, c"fx_frond_uv_counted")? {
+            known.read_counted(&snap)?;
+        }
         Ok(known)
     }
 
-    fn read_files(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
-        let sql = "SELECT 1 FROM sqlite_schema WHERE name='unversioned'";
-        if !snap.conn().prepare_cached(sql)?.exists([])? {
-            return Ok(());
+    fn read_waiting(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
+        let mut statement = snap.conn().prepare_cached(WAITING)?;
+        for row in statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))? {
+            let (name, barred) = row?;
+            self.waiting.extend(id(&name));
+            self.barred.extend(id(&name).filter(|_| barred));
         }
+        Ok(())
+    }
+
+    fn read_files(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
         let mut statement = snap.conn().prepare_cached("SELECT name, mtime, hash FROM unversioned")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -107,21 +121,19 @@ impl Known {
     }
 
     fn read_ahead(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
-        let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_uv_ahead'";
-        if snap.conn().prepare_cached(sql)?.exists([])? {
-            let mut statement = snap.conn().prepare_cached(AHEAD)?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            self.ahead = rows.collect::<Result<_, _>>()?;
-        }
-        let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_uv_counted'";
-        if snap.conn().prepare_cached(sql)?.exists([])? {
-            let sql = "SELECT name, hash, said, mtime FROM fx_frond_uv_counted";
-            let mut statement = snap.conn().prepare_cached(sql)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let hash = id(&row.get::<_, String>(1)?);
-                self.counted.insert((row.get(0)?, hash, row.get(2)?), row.get(3)?);
-            }
+        let mut statement = snap.conn().prepare_cached(AHEAD)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        self.ahead = rows.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    fn read_counted(&mut self, snap: &Snapshot<'_>) -> Result<(), RepoError> {
+        let sql = "SELECT name, hash, said, mtime FROM fx_frond_uv_counted";
+        let mut statement = snap.conn().prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let hash = id(&row.get::<_, String>(1)?);
+            self.counted.insert((row.get(0)?, hash, row.get(2)?), row.get(3)?);
         }
         Ok(())
     }
@@ -199,11 +211,15 @@ impl Known {
     }
 }
 
+/// Whether there is a table, as SQLite knows of a database that nobody else has open: a query would read all of the schema.
+pub(crate) fn has_table(snap: &Snapshot<'_>, name: &CStr) -> Result<bool, RepoError> {
+    Ok(snap.conn().table_exists(Some(rusqlite::MAIN_DB), name)?)
+}
+
 /// Names that were asked for in vain, as a repository notes them for later sessions.
 pub fn missed(repo: &mut Repo) -> Result<BTreeSet<ArtifactId>, RepoError> {
     let snap = repo.snapshot()?;
-    let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_missed'";
-    if !snap.conn().prepare_cached(sql)?.exists([])? {
+    if !has_table(&snap, c"fx_frond_missed")? {
         return Ok(BTreeSet::new());
     }
     let mut statement = snap.conn().prepare_cached("SELECT uuid FROM fx_frond_missed")?;

@@ -1,6 +1,8 @@
 //! What a user asks for, told before the product does it.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use repo::UnixTime;
 use repo::checkin::NewCheckin;
@@ -12,7 +14,7 @@ use xfer::{ArtifactId, hash};
 #[derive(Debug, Default)]
 pub struct Meant {
     /// Contents that are to be artifacts.
-    pub contents: Vec<Vec<u8>>,
+    pub contents: Vec<Content>,
     /// The artifact that says what is done; of a file without history there is none.
     pub paper: Option<Paper>,
     /// How private they are to be.
@@ -47,7 +49,7 @@ pub struct CheckinMeant {
     /// What it builds on, and what it merges.
     pub parents: Vec<ArtifactId>,
     /// Files that it changes: the content, `x` or `l` if it is a program or a link, and the name before.
-    pub files: BTreeMap<String, (Vec<u8>, &'static str, Option<String>)>,
+    pub files: BTreeMap<String, (Content, &'static str, Option<String>)>,
     /// Names of files that go.
     pub gone: Vec<String>,
     /// The branch that begins with it, if it is not on that already.
@@ -123,6 +125,29 @@ pub enum Says {
     User(String, String),
 }
 
+/// A content that is given, hashed once.
+#[derive(Debug, Clone)]
+pub struct Content(Rc<(Vec<u8>, OnceCell<[ArtifactId; 2]>)>);
+
+impl From<&[u8]> for Content {
+    fn from(bytes: &[u8]) -> Self {
+        Self(Rc::new((bytes.to_vec(), OnceCell::new())))
+    }
+}
+
+impl Content {
+    /// How many bytes.
+    pub fn size(&self) -> usize {
+        self.0.0.len()
+    }
+
+    /// The names that it may have.
+    pub fn names(&self) -> [ArtifactId; 2] {
+        let (bytes, named) = &*self.0;
+        *named.get_or_init(|| names(bytes))
+    }
+}
+
 /// The names that a content may have.
 pub fn names(content: &[u8]) -> [ArtifactId; 2] {
     [hash::sha1(content), hash::sha3_256(content)]
@@ -149,8 +174,9 @@ impl Meant {
             };
             let old_name = file.old_name.as_ref().map(text);
             meant.gone.extend(old_name.clone());
-            meant.files.insert(text(&file.name), (file.content.clone(), perm, old_name));
-            self.contents.push(file.content.clone());
+            let content = Content::from(file.content.as_slice());
+            meant.files.insert(text(&file.name), (content.clone(), perm, old_name));
+            self.contents.push(content);
         }
         self.privacy.is_private = new.privacy == Privacy::Private;
         self.privacy.like.extend(new.parent);

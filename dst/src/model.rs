@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use xfer::ArtifactId;
+use bytes::Bytes;
 use xfer::card::Privacy;
+use xfer::{ArtifactId, hash};
 
 /// All rules: the files below `check`, and parts of the simulator that see themselves what is wrong.
 pub const RULES: [&str; 30] = [
@@ -72,6 +73,8 @@ impl fmt::Display for Violation {
 pub struct Model {
     made: BTreeMap<ArtifactId, Privacy>,
     clusters: BTreeMap<ArtifactId, Vec<ArtifactId>>,
+    /// Contents that were hashed, and found to be what these name.
+    hashed: BTreeMap<ArtifactId, Bytes>,
 }
 
 impl Model {
@@ -90,6 +93,18 @@ impl Model {
     /// How private an artifact is; none if nobody made it.
     pub fn privacy(&self, id: &ArtifactId) -> Option<Privacy> {
         self.made.get(id).copied()
+    }
+
+    /// Whether a content is what a name says. The bytes that were found to be so at one peer are not hashed at the next.
+    pub fn names(&mut self, id: &ArtifactId, content: &Bytes) -> bool {
+        if self.hashed.get(id).is_some_and(|hashed| hashed == content) {
+            return true;
+        }
+        let is_named = hash::names(id, content);
+        if is_named {
+            self.hashed.insert(*id, content.clone());
+        }
+        is_named
     }
 
     /// What a cluster lists; none if it is none.

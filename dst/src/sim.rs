@@ -75,7 +75,7 @@ pub fn play(script: &Script, templates: &Templates, kept: usize) -> Result<Outco
     let Sim { plan, trace, tally, census, done, nodes, .. } = sim;
     // What a run left that broke down is in no order that one can rely on.
     if violation.is_none() {
-        nodes.into_iter().for_each(|node| templates.give_back(node.model, node.repo));
+        nodes.into_iter().for_each(|node| templates.give_back(node.model, &plan, node.repo));
     }
     Ok(Outcome { seed: script.seed, level: script.level, violation, trace, tally, census, plan, done })
 }

@@ -21,7 +21,23 @@ use crate::work::rows;
 /// New repositories, made once, and those that are ready to be used again.
 pub struct Templates {
     originals: BTreeMap<Model, Repo>,
-    spare: RefCell<BTreeMap<Model, Vec<Repo>>>,
+    spare: RefCell<BTreeMap<(Model, Schema), Vec<Repo>>>,
+}
+
+/// Whether a run makes tables. To undo that has SQLite prepare every statement anew: who has a repository next that this was
+/// done to is best somebody who makes tables too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Schema {
+    /// Few do.
+    Stays,
+    /// Most do.
+    Changes,
+}
+
+impl Schema {
+    fn of(plan: &Plan) -> Self {
+        if plan.features.contains(&Feature::Tables) { Self::Changes } else { Self::Stays }
+    }
 }
 
 /// What a repository is like at the beginning.
@@ -84,7 +100,7 @@ impl Templates {
         if !may_share(plan) {
             return original.copy_in_memory();
         }
-        if let Some(spare) = self.spare.borrow_mut().get_mut(&model).and_then(Vec::pop) {
+        if let Some(spare) = self.spare.borrow_mut().get_mut(&(model, Schema::of(plan))).and_then(Vec::pop) {
             return Ok(spare);
         }
         let mut repo = original.copy_in_memory()?;
@@ -92,10 +108,10 @@ impl Templates {
         Ok(repo)
     }
 
-    /// Takes a repository back.
-    pub fn give_back(&self, model: Model, mut repo: Repo) {
+    /// Takes a repository back that a run had.
+    pub fn give_back(&self, model: Model, plan: &Plan, mut repo: Repo) {
         if repo.is_held() && repo.go_back().is_ok() {
-            self.spare.borrow_mut().entry(model).or_default().push(repo);
+            self.spare.borrow_mut().entry((model, Schema::of(plan))).or_default().push(repo);
         }
     }
 }

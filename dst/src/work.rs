@@ -330,7 +330,7 @@ impl Worker<'_> {
     fn mean_attachment(&mut self, attachment: &Attachment, file: &[u8]) {
         let card = format!("A {} {} @", attachment.filename.to_str_lossy(), attachment.target.to_str_lossy());
         self.meant.cards([card, self.user_card()]);
-        self.meant.contents.push(file.to_vec());
+        self.meant.contents.push(file.into());
     }
 
     fn post(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {

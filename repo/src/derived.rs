@@ -108,11 +108,12 @@ fn only_in_one<'a>(mut left: &'a [String], mut right: &'a [String]) -> Vec<(Side
 pub fn dump(conn: &Connection) -> Result<DerivedRows, RepoError> {
     let mut tables = BTreeMap::new();
     for name in queries::tables() {
-        let mut rows = Vec::new();
-        each_row(conn, name, &mut |row| rows.push(row.to_owned()))?;
-        rows.sort_unstable();
-        tables.insert(name.to_owned(), rows);
+        tables.insert(name.to_owned(), Vec::new());
     }
+    each_row_of(conn, queries::tables(), &mut |name, row| {
+        tables.entry(name.to_owned()).or_default().push(row.to_owned());
+    })?;
+    tables.values_mut().for_each(|rows| rows.sort_unstable());
     Ok(DerivedRows { tables })
 }
 
@@ -123,8 +124,24 @@ pub fn tables() -> impl Iterator<Item = &'static str> {
 
 /// Shows each row of a derived table, in no order. A table that does not exist has none.
 pub fn each_row(conn: &Connection, table: &str, visit: &mut dyn FnMut(&str)) -> Result<(), RepoError> {
-    let Some(query) = queries::query(conn, table)? else { return Ok(()) };
-    let mut statement = conn.prepare_cached(&query)?;
+    if queries::exists(conn, table)? { each_row_present(conn, table, visit) } else { Ok(()) }
+}
+
+/// Shows each row of several derived tables, with the table. Which of them exist is looked up once.
+pub fn each_row_of(
+    conn: &Connection,
+    tables: impl Iterator<Item = &'static str>,
+    visit: &mut dyn FnMut(&'static str, &str),
+) -> Result<(), RepoError> {
+    let present = queries::present(conn)?;
+    for table in tables.filter(|&table| present.contains(table)) {
+        each_row_present(conn, table, &mut |row| visit(table, row))?;
+    }
+    Ok(())
+}
+
+fn each_row_present(conn: &Connection, table: &str, visit: &mut dyn FnMut(&str)) -> Result<(), RepoError> {
+    let mut statement = conn.prepare_cached(&queries::query(conn, table)?)?;
     let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query([])?;
     let mut text = String::new();

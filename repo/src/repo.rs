@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
@@ -83,10 +84,16 @@ impl Default for Limits {
             cache_bytes: 2 << 20,
             page_bytes: 10_000 << 10,
             held_bytes: 16 << 20,
-            threads: std::thread::available_parallelism().map_or(1, usize::from).min(4),
+            threads: cores().min(4),
             busy_timeout_ms: 15_000,
         }
     }
+}
+
+/// Cores that this process may use. The system reads several files to tell, and so is asked once.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Bytes of pages that are kept until there is much to do. Artifacts on their way to a peer go through them once, and so
@@ -155,8 +162,12 @@ impl Repo {
     /// Changes what the repository may cost.
     pub fn set_limits(&mut self, limits: Limits) -> Result<(), RepoError> {
         self.conn.busy_timeout(Duration::from_millis(limits.busy_timeout_ms))?;
-        keep_pages(&self.conn, limits.page_bytes.min(FEW_PAGES))?;
-        self.memory.get_mut().set_limits(limits);
+        let memory = self.memory.get_mut();
+        let pages = limits.page_bytes.min(FEW_PAGES);
+        if memory.keeps_all_pages || pages != memory.limits.page_bytes.min(FEW_PAGES) {
+            keep_pages(&self.conn, pages)?;
+        }
+        memory.set_limits(limits);
         Ok(())
     }
 

@@ -142,13 +142,14 @@ impl<'r> Snapshot<'r> {
         match (self.ground, self.mode) {
             (Ground::File, Mode::Read) => self.execute("BEGIN")?,
             (Ground::File, Mode::Write) => self.execute("BEGIN IMMEDIATE")?,
-            // Nobody else writes.
-            (Ground::Held, Mode::Read) => {
-                self.memory.borrow_mut().begin();
-                return Ok(());
-            }
+            (Ground::Held, Mode::Read) => 0,
             (Ground::Held, Mode::Write) => self.execute("SAVEPOINT held")?,
         };
+        // Nobody else writes to what is held.
+        if self.ground == Ground::Held {
+            self.memory.borrow_mut().begin();
+            return Ok(());
+        }
         // This also takes the view: a deferred transaction has none before its first read.
         let mut version = self.conn.prepare_cached("PRAGMA data_version")?;
         let version = version.query_row([], |row| row.get(0))?;

@@ -9,6 +9,7 @@ use rusqlite::Row as SqlRow;
 use rusqlite::types::{Type, ValueRef};
 
 use super::{show, shown};
+use crate::known::has_table;
 
 /// Tables by name.
 pub type Tables = BTreeMap<String, Table>;
@@ -75,8 +76,7 @@ impl Table {
 /// Rows that gave way this often to what a server said of their owner.
 pub fn contested(repo: &mut Repo, times: u32) -> Result<BTreeSet<(String, Key)>, RepoError> {
     let snap = repo.snapshot()?;
-    let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_table_verdict'";
-    if !snap.conn().prepare_cached(sql)?.exists([])? {
+    if !has_table(&snap, c"fx_frond_table_verdict")? {
         return Ok(BTreeSet::new());
     }
     let sql = "SELECT name, key FROM fx_frond_table_verdict WHERE count>=?1";
@@ -88,8 +88,7 @@ pub fn contested(repo: &mut Repo, times: u32) -> Result<BTreeSet<(String, Key)>,
 /// Reads all tables.
 pub(super) fn read(snap: &Snapshot<'_>) -> Result<Tables, RepoError> {
     let mut tables = Tables::new();
-    let sql = "SELECT 1 FROM sqlite_schema WHERE name='fx_frond_table'";
-    if !snap.conn().prepare_cached(sql)?.exists([])? {
+    if !has_table(snap, c"fx_frond_table")? {
         return Ok(tables);
     }
     let mut statement = snap.conn().prepare_cached("SELECT name, definition, rows FROM fx_frond_table")?;

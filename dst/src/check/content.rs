@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use repo::content;
 use repo::manifest::{self, Artifact};
 use repo::{Repo, Rid};
@@ -50,7 +51,7 @@ pub fn check(
     let mut came = Vec::new();
     for (id, &rid) in now.held.iter().filter(|(id, _)| !before.held.contains_key(id)) {
         let content = content::get(&snap, Rid(rid)).map_err(failed)?;
-        check_name(id, &content)?;
+        check_name(id, &content, model)?;
         if maker == Maker::User {
             let Some(privacy) = meant::privacy(meant, before, id) else {
                 return Err(Violation::new("meant", format!("nobody asked for {id}")));
@@ -69,19 +70,19 @@ pub fn check(
 }
 
 /// Expands all that a repository holds: what came long ago is stored anew when other things come, or are let go of.
-pub fn check_all(repo: &mut Repo, known: &Known) -> Result<(), Violation> {
+pub fn check_all(repo: &mut Repo, known: &Known, model: &mut Model) -> Result<(), Violation> {
     let failed = |error: repo::RepoError| Violation::new("content", error);
     // What was expanded before would hide what is stored.
     repo.forget();
     let snap = repo.snapshot().map_err(failed)?;
     known.held.iter().try_for_each(|(id, &rid)| {
         let content = content::get(&snap, Rid(rid)).map_err(failed)?;
-        check_name(id, &content)
+        check_name(id, &content, model)
     })
 }
 
-fn check_name(id: &ArtifactId, content: &[u8]) -> Result<(), Violation> {
-    if hash::names(id, content) {
+fn check_name(id: &ArtifactId, content: &Bytes, model: &mut Model) -> Result<(), Violation> {
+    if model.names(id, content) {
         return Ok(());
     }
     Err(Violation::new("content", format!("{id} holds {} other bytes", content.len())))

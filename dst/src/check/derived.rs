@@ -94,18 +94,15 @@ impl Rows {
         let failed = |error: RepoError| Violation::new("derived", error);
         let snap = repo.snapshot().map_err(failed)?;
         let ties = Ties::read(&snap, known).map_err(failed)?;
-        let mut all = BTreeMap::new();
-        for table in derived::tables().filter(|table| !MAY_DIFFER.contains(table)) {
-            let mut rows = Vec::new();
-            let mut add = |row: &str| {
-                if !ties.decide(table, row) {
-                    rows.push(row.to_owned());
-                }
-            };
-            derived::each_row(snap.conn(), table, &mut add).map_err(failed)?;
-            rows.sort_unstable();
-            all.insert(table, rows);
-        }
+        let tables = || derived::tables().filter(|table| !MAY_DIFFER.contains(table));
+        let mut all: BTreeMap<_, Vec<String>> = tables().map(|table| (table, Vec::new())).collect();
+        let mut add = |table: &'static str, row: &str| {
+            if !ties.decide(table, row) {
+                all.entry(table).or_default().push(row.to_owned());
+            }
+        };
+        derived::each_row_of(snap.conn(), tables(), &mut add).map_err(failed)?;
+        all.values_mut().for_each(|rows| rows.sort_unstable());
         Ok(Self(all))
     }
 

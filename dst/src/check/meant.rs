@@ -14,7 +14,7 @@ use xfer::ArtifactId;
 use xfer::card::Privacy;
 
 use crate::known::Known;
-use crate::meant::{Change, CheckinMeant, FileMeant, Leaning, Meant, Paper, names};
+use crate::meant::{Change, CheckinMeant, Content, FileMeant, Leaning, Meant, Paper, names};
 use crate::model::Violation;
 use crate::stock::lines::escaped;
 
@@ -23,7 +23,8 @@ const MOST: usize = 1 << 24;
 
 /// How private what is new was meant to be; none if nobody asked for it.
 pub fn privacy(meant: &Meant, before: &Known, id: &ArtifactId) -> Option<Privacy> {
-    let is_asked_for = meant.paper.is_some() || meant.contents.iter().any(|bytes| names(bytes).contains(id));
+    let is_asked_for =
+        meant.paper.is_some() || meant.contents.iter().any(|content| content.names().contains(id));
     is_asked_for.then(|| leaning(&meant.privacy, before))
 }
 
@@ -59,9 +60,9 @@ impl Look<'_> {
         let mut new: BTreeSet<ArtifactId> = self.now.held.keys().copied().collect();
         new.retain(|id| !self.before.held.contains_key(id));
         let wanted = leaning(&meant.privacy, self.before);
-        for bytes in &meant.contents {
-            let Some(id) = names(bytes).into_iter().find(|id| self.now.held.contains_key(id)) else {
-                return fail(format!("a content of {} bytes was given, and is not held", bytes.len()));
+        for content in &meant.contents {
+            let Some(id) = content.names().into_iter().find(|id| self.now.held.contains_key(id)) else {
+                return fail(format!("a content of {} bytes was given, and is not held", content.size()));
             };
             self.check_privacy(&id, wanted)?;
             new.remove(&id);
@@ -129,9 +130,9 @@ impl Look<'_> {
         expected.values_mut().for_each(|file| file.old_name.clear());
         meant.gone.iter().for_each(|name| drop(expected.remove(name)));
         let actual = self.tree(id)?;
-        for (name, (bytes, perm, old_name)) in &meant.files {
+        for (name, (content, perm, old_name)) in &meant.files {
             let (perm, old_name) = ((*perm).to_owned(), old_name.clone().unwrap_or_default());
-            let ids = names(bytes).map(|id| id.to_string());
+            let ids = content.names().map(|id| id.to_string());
             let id = actual.get(name).map(|file| file.id.clone()).filter(|id| ids.contains(id));
             let [first, _] = ids;
             expected.insert(name.clone(), File { id: id.unwrap_or(first), perm, old_name });
@@ -267,9 +268,9 @@ struct File {
 }
 
 /// The cards that are meant are there, and no others of their letters. `@` stands for the name of the content.
-fn check_cards(meant: &[String], contents: &[Vec<u8>], text: &str) -> Result<(), Violation> {
+fn check_cards(meant: &[String], contents: &[Content], text: &str) -> Result<(), Violation> {
     let is_it = |card: &str, meant: &String| match contents.first() {
-        Some(bytes) => names(bytes).iter().any(|id| card == meant.replace('@', &id.to_string())),
+        Some(content) => content.names().iter().any(|id| card == meant.replace('@', &id.to_string())),
         None => card == meant,
     };
     for card in meant {
@@ -338,7 +339,7 @@ mod tests {
             (&["U you"], false),
         ] {
             let cards: Vec<String> = cards.iter().map(|card| (*card).to_owned()).collect();
-            assert_eq!(check_cards(&cards, &[b"a".to_vec()], text).is_ok(), sound, "{cards:?}");
+            assert_eq!(check_cards(&cards, &[b"a".as_slice().into()], text).is_ok(), sound, "{cards:?}");
         }
     }
 }

@@ -51,7 +51,7 @@ impl Sim {
             return Ok(());
         }
         let Node { repo, known, .. } = &mut self.nodes[at];
-        content::check_all(repo, known).map_err(|violation| violation.at(at))?;
+        content::check_all(repo, known, &mut self.model).map_err(|violation| violation.at(at))?;
         self.census.note("all contents expanded");
         Ok(())
     }

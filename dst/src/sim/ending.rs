@@ -9,7 +9,7 @@ use super::halves::unreasonable;
 use super::{Sim, broken};
 use crate::answer::Answer;
 use crate::check::completeness::{self, Client};
-use crate::check::{budget, events};
+use crate::check::{budget, events, kept};
 use crate::known::{self, Known};
 use crate::model::Violation;
 use crate::node::Stage;
@@ -29,7 +29,10 @@ impl Sim {
         events::check(&talk.watch)?;
         if talk.kind == Kind::Clone {
             self.nodes[edge.client].stage = Stage::Whole;
+            let before = self.nodes[edge.client].known.clone();
             self.nodes[edge.client].found(&self.plan, edge.client).map_err(broken)?;
+            kept::check(&before, &self.nodes[edge.client].known)
+                .map_err(|violation| violation.at(edge.client))?;
             self.restored_aside(edge.client)?;
         }
         if talk.options.dry_run {

@@ -321,7 +321,8 @@ impl Sim {
     fn check_contents(&mut self) -> Result<(), Violation> {
         let peers = self.nodes.iter_mut().enumerate().filter(|(_, node)| node.stock.is_none());
         for (at, node) in peers {
-            content::check_all(&mut node.repo, &node.known).map_err(|violation| violation.at(at))?;
+            content::check_all(&mut node.repo, &node.known, &mut self.model)
+                .map_err(|violation| violation.at(at))?;
         }
         Ok(())
     }

@@ -283,7 +283,7 @@ impl Worker<'_> {
     fn raw(&mut self, tx: &Tx<'_>, bytes: &[u8]) -> Result<String, AuthorError> {
         tx.set_origin(Origin { time: self.now, ..Origin::default() });
         let id = hash::sha3_256(bytes);
-        self.meant.contents.push(bytes.to_vec());
+        self.meant.contents.push(bytes.into());
         if content::put(tx, &id, &Incoming::Whole(bytes), Privacy::Public)? == Stored::Refused {
             return Err(AuthorError::Shunned(id));
         }

@@ -1,5 +1,8 @@
 //! What a dump selects from each table.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 
 use crate::RepoError;
@@ -171,14 +174,23 @@ pub(super) fn tables() -> impl Iterator<Item = &'static str> {
     TABLES.iter().map(|(name, _)| *name).chain(TICKET_TABLES)
 }
 
-/// The query for a table; none if it does not exist.
-pub(super) fn query(conn: &Connection, table: &str) -> Result<Option<String>, RepoError> {
-    if !conn.prepare_cached("SELECT 1 FROM sqlite_schema WHERE type='table' AND name=?1")?.exists([table])? {
-        return Ok(None);
-    }
+/// Whether a table exists.
+pub(super) fn exists(conn: &Connection, table: &str) -> Result<bool, RepoError> {
+    let sql = "SELECT 1 FROM sqlite_schema WHERE type='table' AND name=?1";
+    Ok(conn.prepare_cached(sql)?.exists([table])?)
+}
+
+/// All tables that exist.
+pub(super) fn present(conn: &Connection) -> Result<BTreeSet<String>, RepoError> {
+    let mut statement = conn.prepare_cached("SELECT name FROM sqlite_schema WHERE type='table'")?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// The query for a table that exists.
+pub(super) fn query(conn: &Connection, table: &str) -> Result<Cow<'static, str>, RepoError> {
     match TABLES.iter().find(|(name, _)| *name == table) {
-        Some((_, query)) => Ok(Some((*query).to_owned())),
-        None => Ok(Some(ticket_query(conn, table)?)),
+        Some((_, query)) => Ok(Cow::Borrowed(query)),
+        None => Ok(Cow::Owned(ticket_query(conn, table)?)),
     }
 }
 
