@@ -9,13 +9,10 @@
 //! blank. Of these, only the texts of `error`, `message`, `login`, `pragma ci-lock-fail` and `pragma link` are
 //! unescaped by the receiver.
 
-mod pieces;
-
 use std::io::Write as _;
 
 use bytes::Bytes;
 
-pub use self::pieces::Pieces;
 use crate::card::{CloneRequest, Codes, Config, FileCard, Igot, Payload, Privacy, UvFile, UvIgot};
 use crate::pragma::Version;
 use crate::table::{RowCard, TableCard, TablePragma};
@@ -121,16 +118,6 @@ fn igot(igot: Igot, out: &mut Vec<u8>) {
 }
 
 fn file(file: &FileCard, direction: Direction, out: &mut Vec<u8>) {
-    let payload = file_line(file, out);
-    out.extend_from_slice(payload);
-    let is_zlib = matches!(file.payload, Payload::Zlib { .. });
-    if is_zlib && direction == Direction::Reply && out.last() != Some(&b'\n') {
-        out.push(b'\n');
-    }
-}
-
-/// Writes what comes before a payload, and gives that.
-fn file_line<'f>(file: &'f FileCard, out: &mut Vec<u8>) -> &'f Bytes {
     if file.privacy == Privacy::Private {
         Line::of("private", out).end();
     }
@@ -145,11 +132,14 @@ fn file_line<'f>(file: &'f FileCard, out: &mut Vec<u8>) -> &'f Bytes {
     match &file.payload {
         Payload::Plain(bytes) => {
             line.number(bytes.len()).end();
-            bytes
+            out.extend_from_slice(bytes);
         }
         Payload::Zlib { size, bytes } => {
             line.number(*size).number(bytes.len()).end();
-            bytes
+            out.extend_from_slice(bytes);
+            if direction == Direction::Reply && out.last() != Some(&b'\n') {
+                out.push(b'\n');
+            }
         }
     }
 }

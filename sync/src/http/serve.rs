@@ -97,7 +97,7 @@ use xfer::DecodeLimits;
 use xfer::body::{Body, ContentType};
 
 pub use self::certificate::{Certificate, CertificateError};
-use self::desk::{Answered, Desk, Told};
+use self::desk::{Answered, Desk};
 pub(crate) use self::desk::{Form, Letter, Trouble};
 use self::forwarded::Site;
 pub use self::forwarded::{ForwardHeader, Forwarding, Network};
@@ -329,9 +329,9 @@ impl XferService {
         let letter = Letter { body, peer, login, form: Form::AsAsked };
         let span = watch.trace();
         let mut response = match self.exchange(&place, letter, share, watch).await {
-            Ok((told, share)) => {
-                let content_type = told.content_type().as_str();
-                reply::reply(StatusCode::OK, content_type, ReplyBody::of(told, share))
+            Ok((body, share)) => {
+                let content_type = body.content_type.as_str();
+                reply::reply(StatusCode::OK, content_type, ReplyBody::new(body.bytes, share))
             }
             Err(trouble) => reply::line(trouble.status(), trouble.text()),
         };
@@ -349,7 +349,7 @@ impl XferService {
         letter: Letter,
         share: Share,
         watch: Box<dyn Observer + Send>,
-    ) -> Result<(Told, Share), Trouble> {
+    ) -> Result<(Body, Share), Trouble> {
         let opened = self.opened(opened_bytes(&letter.body, &self.options().decode)).await;
         let (here, span) = (place.clone(), watch.trace());
         let answer = self.work(span, move |desk| desk.answer(&here, letter, watch)).await;
@@ -358,7 +358,7 @@ impl XferService {
         if let Some(open) = open {
             self.put_back(place.clone(), open);
         }
-        let bytes = body.length() as u64;
+        let bytes = body.bytes.len() as u64;
         let Some(share) = self.reply_share(bytes).await else {
             watch.observe(&Event::NoRoom);
             watch.observe(&Trouble::Full.event());

@@ -406,8 +406,7 @@ impl Counter {
         match &self.clerk {
             Clerk::Own(service, place) => {
                 let letter = Letter { body, peer: None, login: None, form };
-                let (told, share) = service.exchange(place, letter, share, watch).await?;
-                Ok((told.whole(), share))
+                Ok(service.exchange(place, letter, share, watch).await?)
             }
             Clerk::Hub(hub) => hub.answer(body, envelope.trace.clone(), form, share, watch).await,
         }

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use http::StatusCode;
 use repo::RepoError;
 use xfer::body::{Body, ContentType, pack, unpack};
-use xfer::encode::Pieces;
 use xfer::{Card, DecodeErrorKind, Message, decode, encode};
 
 use super::repos::{Open, Place, Repos};
@@ -84,56 +83,10 @@ impl Trouble {
 
 /// The answer to a round.
 pub(crate) struct Answered {
-    pub(crate) body: Told,
+    pub(crate) body: Body,
     pub(crate) watch: Watched,
     /// The repository that gave it, to be put back.
     pub(crate) open: Option<Open>,
-}
-
-/// A reply on its way out.
-pub(crate) enum Told {
-    /// All of it.
-    Whole(Body),
-    /// Written when it is sent: a batch of a clone takes no more room than its artifacts.
-    Pieces(ContentType, Pieces),
-}
-
-impl Told {
-    fn of(reply: Message, framing: ContentType) -> Self {
-        if framing != ContentType::Compressed {
-            return Self::Pieces(framing, Pieces::of(reply));
-        }
-        let text = encode(&reply);
-        drop(reply);
-        Self::Whole(pack(text, framing))
-    }
-
-    pub(crate) fn content_type(&self) -> ContentType {
-        match self {
-            Self::Whole(body) => body.content_type,
-            Self::Pieces(content_type, _) => *content_type,
-        }
-    }
-
-    pub(crate) fn length(&self) -> usize {
-        match self {
-            Self::Whole(body) => body.bytes.len(),
-            Self::Pieces(_, pieces) => pieces.left(),
-        }
-    }
-
-    /// All of it, for who sends it as one.
-    #[cfg(feature = "nats")]
-    pub(crate) fn whole(self) -> Body {
-        match self {
-            Self::Whole(body) => body,
-            Self::Pieces(content_type, pieces) => {
-                let mut bytes = bytes::BytesMut::with_capacity(pieces.left());
-                pieces.for_each(|piece| bytes.extend_from_slice(&piece));
-                Body { content_type, bytes: bytes.freeze() }
-            }
-        }
-    }
 }
 
 impl Desk {
@@ -153,8 +106,7 @@ impl Desk {
             Err(text) => {
                 watch.end(0, Some(&text), None);
                 watch.lay_down();
-                let body = Told::of(refusal(text), asked);
-                return Ok(Answered { body, watch, open: None });
+                return Ok(Answered { body: pack(encode(&refusal(text)), asked), watch, open: None });
             }
         };
         let framing = match form {
@@ -177,9 +129,10 @@ impl Desk {
         };
         watch.end(message.cards.len(), refusal_of(&reply), None);
         drop(message);
-        let body = Told::of(reply, framing);
+        let text = encode(&reply);
+        drop(reply);
         watch.lay_down();
-        Ok(Answered { body, watch, open: Some(open) })
+        Ok(Answered { body: pack(text, framing), watch, open: Some(open) })
     }
 
     /// Keeps what answered for the next request.

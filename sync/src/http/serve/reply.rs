@@ -4,14 +4,12 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::desk::Told;
 use super::memory::Share;
 use super::route::Refusal;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use xfer::encode::Pieces;
 
 /// Bytes handed to the connection at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -19,25 +17,12 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// The body of a reply. It holds its share of the server's memory until it is written.
 pub struct ReplyBody {
     rest: Bytes,
-    /// What comes after that.
-    pieces: Option<Pieces>,
     _share: Share,
 }
 
 impl ReplyBody {
     pub(crate) fn new(bytes: Bytes, share: Share) -> Self {
-        Self { rest: bytes, pieces: None, _share: share }
-    }
-
-    pub(crate) fn of(told: Told, share: Share) -> Self {
-        match told {
-            Told::Whole(body) => Self::new(body.bytes, share),
-            Told::Pieces(_, pieces) => Self { rest: Bytes::new(), pieces: Some(pieces), _share: share },
-        }
-    }
-
-    fn left(&self) -> usize {
-        self.rest.len() + self.pieces.as_ref().map_or(0, Pieces::left)
+        Self { rest: bytes, _share: share }
     }
 }
 
@@ -50,9 +35,6 @@ impl Body for ReplyBody {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if self.rest.is_empty() {
-            self.rest = self.pieces.as_mut().and_then(Iterator::next).unwrap_or_default();
-        }
-        if self.rest.is_empty() {
             return Poll::Ready(None);
         }
         let size = self.rest.len().min(CHUNK_BYTES);
@@ -60,11 +42,11 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left() == 0
+        self.rest.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left() as u64)
+        SizeHint::with_exact(self.rest.len() as u64)
     }
 }
 
