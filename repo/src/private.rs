@@ -1,8 +1,5 @@
 //! Artifacts that are announced and sent only where private content was asked for and allowed.
 
-use xfer::ArtifactId;
-
-use crate::blob;
 use crate::{RepoError, Rid, Snapshot, Tx, content, known, schema};
 
 /// Private artifacts that a cluster lists: they are announced by it should they become public.
@@ -41,32 +38,6 @@ pub(crate) fn note_listed(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
     let sql = "INSERT OR IGNORE INTO fx_frond_listed SELECT uuid FROM blob WHERE rid=?1";
     tx.conn().prepare_cached(sql)?.execute([rid])?;
     Ok(())
-}
-
-/// Names up to `limit` artifacts that are private here, are listed by a cluster, and are accepted by `asks_for`: somebody has them as
-/// public, and their content, sent as such, shows it.
-pub fn listed(
-    snap: &Snapshot<'_>,
-    limit: usize,
-    asks_for: impl Fn(&ArtifactId) -> bool,
-) -> Result<Vec<ArtifactId>, RepoError> {
-    if limit == 0 || !schema::has_table(snap, "fx_frond_listed")? {
-        return Ok(Vec::new());
-    }
-    let sql = "SELECT b.rid FROM fx_frond_listed l CROSS JOIN blob b ON b.uuid=l.uuid
-                JOIN private p ON p.rid=b.rid
-               WHERE b.size>=0 AND NOT EXISTS(SELECT 1 FROM shun s WHERE s.uuid=b.uuid) ORDER BY l.uuid";
-    let mut statement = snap.conn().prepare_cached(sql)?;
-    let mut rows = statement.query([])?;
-    let mut listed = Vec::new();
-    while listed.len() < limit {
-        let Some(row) = rows.next()? else { break };
-        let id = blob::id(snap, row.get(0)?)?;
-        if asks_for(&id) {
-            listed.push(id);
-        }
-    }
-    Ok(listed)
 }
 
 /// Whether a cluster lists an artifact that was private until now. The note of it is gone then.

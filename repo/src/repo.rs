@@ -128,8 +128,8 @@ impl Repo {
         assert!(self.ground == Ground::File, "nothing of what is held is committed");
         let mut conn = Connection::open_in_memory()?;
         Backup::new(&self.conn, &mut conn)?.run_to_completion(i32::MAX, Duration::ZERO, None)?;
-        let copy = Self::over(conn, None)?;
-        copy.memory.borrow_mut().set_limits(self.memory.borrow().limits.clone());
+        let mut copy = Self::over(conn, None)?;
+        copy.set_limits(self.memory.borrow().limits.clone())?;
         Ok(copy)
     }
 

@@ -112,6 +112,8 @@ pub struct Session {
     wanted: Choice,
     /// Whether nobody had told us of anything that the first reply announced.
     is_far_behind: bool,
+    /// Whether we asked for clusters before stock would.
+    asked_early: bool,
     /// Whether the peer heard of all clusters before stock would name them.
     named_clusters: bool,
     /// The request after the last one, if it was composed already.
@@ -122,6 +124,8 @@ pub struct Session {
     lacked: BTreeSet<ArtifactId>,
     /// Of what other sessions had asked for in vain, what the peer announced and there was no room to ask for yet.
     promised: BTreeMap<ArtifactId, Privacy>,
+    /// What is private here, and listed by clusters that came.
+    listed: BTreeSet<ArtifactId>,
     /// What the last request named as lacking here, since the peer does not get it and is to ask for something else.
     told: Vec<ArtifactId>,
     /// What came in this session, if it is no clone, as a delta of something that was not here.
@@ -259,11 +263,13 @@ impl Session {
             codes: Codes { server: String::new(), project: String::new() },
             wanted: Choice::default(),
             is_far_behind: false,
+            asked_early: false,
             named_clusters: false,
             ahead: None,
             missed: Missed::Untried,
             lacked: BTreeSet::new(),
             promised: BTreeMap::new(),
+            listed: BTreeSet::new(),
             told: Vec::new(),
             waited: BTreeSet::new(),
             circles: Circles::new(),

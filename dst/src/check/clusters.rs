@@ -30,8 +30,9 @@ pub fn check(known: &Known, model: &Model) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Whether a repository holds a cluster that lists this: so it is announced, too.
+/// Whether a repository holds a public cluster that lists this: so it is announced, too.
 pub fn lists(known: &Known, model: &Model, id: &ArtifactId) -> bool {
-    let clusters = known.held.keys().filter_map(|cluster| model.members(cluster));
+    let public = known.held.keys().filter(|cluster| known.is_public(cluster));
+    let clusters = public.filter_map(|cluster| model.members(cluster));
     clusters.flatten().any(|member| member == id)
 }

@@ -89,9 +89,8 @@ fn check_name(id: &ArtifactId, content: &Bytes, model: &mut Model) -> Result<(),
 }
 
 /// Nothing is asked for that is held or shunned. That is so if nothing else happened to the sender meanwhile. What is held
-/// as private is asked for all the same where the other side, or a cluster, announced it: only its content shows that it is
-/// public. Who
-/// does not send what the other side asked for names it in the same way: those are `wishes`.
+/// as private is asked for all the same where the other side, or a cluster, announced it: only its content shows that it
+/// is public. Who does not send what the other side asked for names it in the same way: those are `wishes`.
 pub fn check_gimmes(
     known: &Known,
     message: &Message,

@@ -75,7 +75,8 @@ impl Sim {
         let allowance = Allowance { span: limits.reply_ms, step: self.plan.step };
         if talk.commits == Some(self.nodes[edge.client].commits) {
             let announces = |id: &ArtifactId| {
-                talk.offered.contains(id) || clusters::lists(sending.known, &self.model, id)
+                talk.offered.contains(id)
+                    || !talk.came.is_empty() && clusters::lists(sending.known, &self.model, id)
             };
             content::check_gimmes(sending.known, &request, announces, &talk.wishes)?;
         }
@@ -164,7 +165,9 @@ impl Sim {
         let allowance = Allowance { span: self.reply_ms(edge.server), step: self.plan.step };
         let announces = |id: &ArtifactId| {
             let public = |card: &Card| matches!(card, Card::Igot(igot) if *igot == Igot::public(*id));
-            request.cards.iter().any(public) || clusters::lists(sending_known, &self.model, id)
+            let file = |card: &Card| matches!(card, Card::File(_));
+            request.cards.iter().any(public)
+                || request.cards.iter().any(file) && clusters::lists(sending_known, &self.model, id)
         };
         content::check_gimmes(sending_known, &reply, announces, &BTreeSet::new())?;
         self.check_size(&reply, budget, allowance)?;
@@ -256,6 +259,10 @@ impl Sim {
         self.note_choices(&rare);
         talk.is_rare |= !rare.fired().is_empty();
         self.disarm(client, armed)?;
+        if self.nodes[client].is_undone() {
+            self.unchanged(client)?;
+            self.unchanged_aside(client)?;
+        }
         budget::check_earned(talk, &limits)?;
         self.audit(client, Maker::Peer)?;
         let group = talk.asked_group();

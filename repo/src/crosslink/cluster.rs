@@ -17,11 +17,15 @@ pub(super) fn arrived(
     linker.clusters.insert(rid);
     let any_private = private::any(tx)?;
     let mut announced = tx.conn().prepare_cached("DELETE FROM unclustered WHERE rid=?1")?;
-    for member in members {
-        if let Some(member) = blob::rid_or_phantom(tx, member, Privacy::Public)? {
+    let is_public = !private::contains(tx, rid)?;
+    for id in members {
+        if let Some(member) = blob::rid_or_phantom(tx, id, Privacy::Public)? {
             announced.execute([member])?;
             if any_private && private::contains(tx, member)? {
                 private::note_listed(tx, member)?;
+                if is_public {
+                    linker.listed.insert(*id);
+                }
             }
         }
     }

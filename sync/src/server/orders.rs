@@ -1,7 +1,7 @@
 //! What a request asks for, and what of that it may (reference: wire.md sections 3.1 to 3.3): one pass over its
 //! cards. A card sees the rights and modes that the cards before it set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use repo::table::Authority;
 use repo::{Origin, Snapshot, UnixTime, config};
@@ -59,6 +59,8 @@ pub(super) struct Orders<'m> {
     pub(super) files: Vec<&'m FileCard>,
     /// What of that was not kept, since it is a delta of something that waits here for it: by that delta source.
     pub(super) late: BTreeMap<ArtifactId, ArtifactId>,
+    /// What is private here, and listed by clusters that came.
+    pub(super) listed: BTreeSet<ArtifactId>,
     /// What it says it has.
     pub(super) igots: Vec<&'m Igot>,
     pub(super) unversioned: Unversioned<'m>,
@@ -132,6 +134,7 @@ impl<'m> Orders<'m> {
             lacks: Vec::new(),
             files: Vec::new(),
             late: BTreeMap::new(),
+            listed: BTreeSet::new(),
             igots: Vec::new(),
             unversioned: Unversioned::default(),
             locks: Locks::default(),

@@ -294,7 +294,10 @@ impl Session {
         let mut intake = inbox::store(tx, &came, self.deepest(), cx.now, is_older)?;
         intake.names = inbox::note(tx, &reply.igots, self.deepest())?;
         if self.result.rounds == 1 {
-            self.is_far_behind = intake.names > 0 && intake.names == reply.igots.len() as u64;
+            // Of what this request announced the reply names nothing, whoever knows of it.
+            let knows_none = reply.gimmes.len() as u64 >= self.stats.igots_sent;
+            let is_all_news = intake.names > 0 && intake.names == reply.igots.len() as u64;
+            self.is_far_behind = knows_none && is_all_news;
         }
         // Asking again for what was false would bring the same again, but for what had waited since an earlier session.
         let is_sync = matches!(self.goal, Goal::Sync { .. });
@@ -306,6 +309,7 @@ impl Session {
             let is_theirs = |id: &&ArtifactId| !is_sync || came.contains(id) || self.waited.contains(id);
             self.unavailable.extend(intake.settled.dropped.iter().filter(is_theirs).copied());
         }
+        self.listed.append(&mut intake.settled.listed);
         self.news.refused = std::mem::take(&mut intake.refused);
         self.news.refused.append(&mut intake.settled.dropped);
         self.news.linked = intake.settled.linked;
@@ -371,9 +375,7 @@ impl Session {
         let promised: Vec<Igot> = self.promised.iter().map(|(&id, &privacy)| Igot { id, privacy }).collect();
         let igots: Vec<&Igot> = reply.igots.iter().copied().chain(&promised).collect();
         let mut choice = inbox::choose(snap, &igots, self.deepest(), room, missed, is_wanted)?;
-        if intake.new > 0 {
-            choice.add_listed(snap, room, is_wanted)?;
-        }
+        choice.add_listed(snap, &self.listed, room, is_wanted)?;
         let promised = inbox::left_over(snap, &igots, &choice, room, is_wanted)?;
         self.wanted = choice.after(late);
         self.promised = promised;

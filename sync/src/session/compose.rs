@@ -183,9 +183,15 @@ impl Session {
     /// From the third round on something is missing on one side, perhaps more than what is new: then clusters that
     /// are in clusters themselves are named too, once. Where the peer knew nothing but what is new here they are missing
     /// for sure: it takes clusters made since the last session to leave nothing that both know.
-    fn asks_for_clusters(&self) -> bool {
-        let round = if self.is_far_behind { EARLY_ROUND } else { CLUSTER_ROUND };
-        self.goal.is_pull() && self.result.rounds == round && !self.wanted.is_empty()
+    fn asks_for_clusters(&mut self) -> bool {
+        let is_due = match self.result.rounds {
+            EARLY_ROUND => self.is_far_behind,
+            CLUSTER_ROUND => !self.asked_early,
+            _ => false,
+        };
+        let asks = self.goal.is_pull() && is_due && !self.wanted.is_empty();
+        self.asked_early |= asks && self.result.rounds == EARLY_ROUND;
+        asks
     }
 
     /// What the request announces. Who asks for a cluster hears of all of them at once, since it may lack those in it too.

@@ -277,17 +277,23 @@ pub(crate) fn choose_stuck(
 }
 
 impl Choice {
-    /// Adds what is private here and public to whoever made a cluster: where clusters come, it is announced by them alone.
+    /// Adds what is private here, and is announced by a cluster alone.
     pub(crate) fn add_listed(
         &mut self,
         snap: &Snapshot<'_>,
+        listed: &BTreeSet<ArtifactId>,
         limit: usize,
         is_wanted: impl Fn(&ArtifactId) -> bool,
     ) -> Result<(), RepoError> {
-        let room = limit.saturating_sub(self.len());
         let known: BTreeSet<ArtifactId> = self.iter().collect();
-        let mut listed = private::listed(snap, room, |id| is_wanted(id) && !known.contains(id))?;
-        self.promising.append(&mut listed);
+        for id in listed.iter().filter(|id| is_wanted(id) && !known.contains(id)) {
+            if self.len() >= limit {
+                break;
+            }
+            if is_kept_private(snap, id)? {
+                self.promising.push(*id);
+            }
+        }
         Ok(())
     }
 

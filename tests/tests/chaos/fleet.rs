@@ -176,13 +176,14 @@ impl Member {
     }
 }
 
-/// Syncs over each edge, again and again, until no pass brings anything: one for each that something comes by, and one
-/// that has nothing to do.
+/// Syncs over each edge, again and again, until no pass brings anything: one for each that something comes by, as many for a
+/// cluster that is made on the way, and one that has nothing to do.
 #[track_caller]
 fn settle(members: &[Arc<Member>], edges: &[Edge]) {
     let held = || members.iter().map(|member| compare::artifacts(&member.file)).collect::<Vec<_>>();
     let mut before = held();
-    for _ in 0..members.len() {
+    let most = 2 * members.len();
+    for _ in 0..most {
         for &(asks, asked) in edges {
             let said = members[asks].syncs(&members[asked]);
             assert_eq!(said.code, Some(0), "{asks} cannot sync with {asked}: {said}");
@@ -193,7 +194,7 @@ fn settle(members: &[Arc<Member>], edges: &[Edge]) {
         }
         before = after;
     }
-    panic!("{} passes, and still something comes", members.len());
+    panic!("{most} passes, and still something comes");
 }
 
 #[track_caller]

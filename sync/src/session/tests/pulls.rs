@@ -297,11 +297,11 @@ fn what_is_private_here_and_in_a_cluster_of_the_peer_becomes_public() {
 }
 
 #[test]
-fn what_a_cluster_lists_and_only_we_have_in_private_is_asked_for_where_something_comes_alone() {
-    let mut client = holding("").clustered("A").private("A");
-    assert!(client.keeps_private("A"));
-    for (peer, rounds) in [("", 1), ("B", 3), ("B", 1)] {
-        let result = pulled(&mut client, &mut holding(peer)).unwrap();
+fn what_a_cluster_lists_and_only_we_have_in_private_is_asked_for_where_that_cluster_comes_alone() {
+    let mut client = holding("").private("A");
+    let mut servers = [holding("").clustered("A"), holding("B"), holding("B")];
+    for (server, rounds) in servers.iter_mut().zip([3, 2, 1]) {
+        let result = pulled(&mut client, server).unwrap();
         assert_eq!((result.rounds, result.unavailable, client.keeps_private("A")), (rounds, 0, true));
     }
 }

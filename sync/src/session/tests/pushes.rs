@@ -205,6 +205,21 @@ fn what_is_private_at_the_server_and_in_a_cluster_here_becomes_public_there() {
     assert!(server.holds("B") && !server.keeps_private("A"));
 }
 
+/// What both sides hold and both announce stands in the request alone.
+#[test]
+fn who_pushes_too_asks_for_clusters_early_only_if_the_peer_lacks_all_that_was_announced() {
+    for (theirs, rounds) in [("A B", vec![]), ("B", vec![2])] {
+        let (mut server, mut asked, mut number) = (server(theirs, "io"), Vec::new(), 0);
+        let mut peer = script(|_, request| {
+            number += 1;
+            asked.extend(request.contains("pragma req-clusters\n").then_some(number));
+            server.reply(request)
+        });
+        run(&both(), &mut holding("A"), &mut peer).unwrap();
+        assert_eq!(asked, rounds, "{theirs}");
+    }
+}
+
 /// In the third request of a session that asks for or is asked for something, as stock does.
 #[test]
 fn clusters_are_named_when_the_peer_lacks_more_than_what_is_new() {
