@@ -296,6 +296,11 @@ impl Node {
         self.trap.take().filter(Trap::is_sprung)
     }
 
+    /// Whether the peer died before the first commit of what it is at.
+    pub fn is_undone(&self) -> bool {
+        self.trap.as_ref().is_some_and(|trap| trap.is_sprung() && trap.commits() == 0)
+    }
+
     /// Takes back [`Node::arm`] and [`Node::lay`].
     pub fn disarm(&mut self) -> Result<(), RepoError> {
         self.repo.ask_before_commits(None::<fn() -> bool>)?;

@@ -268,6 +268,7 @@ impl Sim {
             Event::Announced(edge) => self.hear_announcement(edge),
             Event::Act { number, at } => self.act(number, at),
             Event::Fork { number, edge, tries } => self.fork(number, edge, tries),
+            Event::Merge { number, heads, tries } => self.merge(number, heads, tries),
             Event::Race(edge) => self.race(edge),
             Event::Loss(edge) => self.lose(edge),
             Event::Quarrel { number, edge } => self.quarrel(number, edge),

@@ -118,7 +118,11 @@ impl Worker<'_> {
     }
 
     /// Checks in something new on a check-in.
-    pub fn go_on_from(&mut self, repo: &mut Repo, parent: &ArtifactId) -> Result<String, AuthorError> {
+    pub fn go_on_from(
+        &mut self,
+        repo: &mut Repo,
+        parent: &ArtifactId,
+    ) -> Result<(ArtifactId, String), AuthorError> {
         let tx = repo.begin()?;
         let content = self.content(Privacy::Public);
         let files = vec![NewFile { name: NAMES[0].into(), content, ..NewFile::default() }];
@@ -126,7 +130,19 @@ impl Worker<'_> {
         self.meant.check_in(&new);
         let id = commit(&tx, &new)?;
         tx.commit()?;
-        Ok(format!("goes on from {} with {}", parent.short(), id.short()))
+        Ok((id, format!("goes on from {} with {}", parent.short(), id.short())))
+    }
+
+    /// Merges the heads of a fork.
+    pub fn join(&mut self, repo: &mut Repo, heads: [ArtifactId; 2]) -> Result<String, AuthorError> {
+        let tx = repo.begin()?;
+        let [parent, other] = heads;
+        let new = NewCheckin { merged: vec![other], ..self.new_checkin(Some(parent)) };
+        self.meant.check_in(&new);
+        let id = commit(&tx, &new)?;
+        tx.commit()?;
+        self.census.note("merge of a fork");
+        Ok(format!("merges {} into {} by {}", other.short(), parent.short(), id.short()))
     }
 
     /// Checks in a content of a file on a check-in, whose place the new one takes; without it, on any.
@@ -222,8 +238,12 @@ impl Worker<'_> {
     }
 
     fn merge(&mut self, tx: &Tx<'_>) -> Result<String, AuthorError> {
-        let (parent, other) = (self.one_of(tx, CHECKINS)?, self.one_of(tx, PUBLIC_CHECKINS)?);
-        let merged = other.filter(|other| Some(*other) != parent && parent.is_some());
+        let parent = self.one_of(tx, CHECKINS)?;
+        let mut others = names(tx, PUBLIC_CHECKINS)?;
+        if self.edition >= Edition::Sixth {
+            others.retain(|other| Some(other) != parent.map(|parent| parent.to_string()).as_ref());
+        }
+        let merged = self.mostly_newest(&others).filter(|other| Some(*other) != parent && parent.is_some());
         let new = NewCheckin { merged: merged.into_iter().collect(), ..self.new_checkin(parent) };
         self.meant.check_in(&new);
         let (id, merges) = (commit(tx, &new)?, !new.merged.is_empty());
@@ -466,19 +486,22 @@ impl Worker<'_> {
     }
 
     fn one_of(&mut self, tx: &Tx<'_>, sql: &str) -> Result<Option<ArtifactId>, AuthorError> {
-        let failed = |error: repo::RepoError| AuthorError::Repo(error);
-        let mut statement = tx.conn().prepare_cached(sql).map_err(|error| failed(error.into()))?;
-        let names = statement.query_map([], |row| row.get::<_, String>(0));
-        let names: Result<Vec<String>, _> = names.and_then(Iterator::collect);
-        let names = names.map_err(|error| failed(error.into()))?;
-        if names.is_empty() {
-            return Ok(None);
-        }
-        // Mostly the newest: history is to be deep and to fork now and then.
-        let last = names.len() - 1;
-        let place = if self.dice.hits(Ratio::new(2, 3)) { last } else { self.dice.place(names.len()) };
-        Ok(ArtifactId::from_hex(names[place].as_bytes()).ok())
+        Ok(self.mostly_newest(&names(tx, sql)?))
     }
+
+    /// One of these, mostly the newest, which is the last: history is to be deep and to fork now and then.
+    fn mostly_newest(&mut self, names: &[String]) -> Option<ArtifactId> {
+        let last = names.len().checked_sub(1)?;
+        let place = if self.dice.hits(Ratio::new(2, 3)) { last } else { self.dice.place(names.len()) };
+        ArtifactId::from_hex(names[place].as_bytes()).ok()
+    }
+}
+
+fn names(tx: &Tx<'_>, sql: &str) -> Result<Vec<String>, AuthorError> {
+    let failed = |error: rusqlite::Error| AuthorError::Repo(error.into());
+    let mut statement = tx.conn().prepare_cached(sql).map_err(failed)?;
+    let names = statement.query_map([], |row| row.get(0)).map_err(failed)?;
+    names.collect::<Result<_, _>>().map_err(failed)
 }
 
 fn text_card(letter: char, text: &Text) -> String {

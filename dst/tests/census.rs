@@ -30,7 +30,7 @@ const WORK: &str = "
     file put, file removed, file touched, forged delta without its source, forged
     clone, forged clone_seqno, forged comment, forged content, forged error, forged file, forged gimme, forged igot,
     forged message, forged pragma, forged project, forged pull, forged push, forged reqconfig, forged table, forged uvfile, forged uvgimme,
-    forged uvigot, fork, fork across a partition, fork across peers, fork of stock, forum post, forum post of stock, link down, link down one way, like stock V221, like stock V229, lock given up, lock got, lock in the way, look around, merge, merge of stock, message cut,
+    forged uvigot, fork, fork across a partition, fork across peers, fork of stock, forum post, forum post of stock, link down, link down one way, like stock V221, like stock V229, lock given up, lock got, lock in the way, look around, merge, merge of a fork, merge of stock, message cut,
     message flipped, no room to write, noise, pack, pick, private
     check-in, quarrel over a file, quarrel over a file by a clock ahead, quarrel over rows, quarrel over rows by a clock ahead, race, rearrange, rebuild, reply by a slow peer, reply cut to nothing, reply late, reply
     lost, reply overtaken, request cut to nothing, request doubled, request late, request lost, request overtaken, rights
@@ -40,8 +40,12 @@ const WORK: &str = "
 ";
 
 /// What happens at a level in this many of the runs at least.
-const OFTEN: [(Level, &str, u64); 2] =
-    [(Level::Rough, "fork across a partition", 30), (Level::Hostile, "fork across a partition", 20)];
+const OFTEN: [(Level, &str, u64); 4] = [
+    (Level::Rough, "fork across a partition", 30),
+    (Level::Hostile, "fork across a partition", 20),
+    (Level::Rough, "merge of a fork", 15),
+    (Level::Hostile, "merge of a fork", 8),
+];
 
 /// What happened in some runs.
 #[derive(Default)]

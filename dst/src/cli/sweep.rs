@@ -79,7 +79,8 @@ impl Found {
         let Some(violation) = &outcome.violation else { return Ok(ControlFlow::Continue(())) };
         self.count += 1;
         if self.after.go_on {
-            writeln!(out, "seed {} {}: {violation}", outcome.seed, outcome.level.name())?;
+            let again = report::run(outcome.seed, outcome.level, outcome.plan.edition);
+            writeln!(out, "seed {} {}: {violation}; again: {again}", outcome.seed, outcome.level.name())?;
             return Ok(ControlFlow::Continue(()));
         }
         report::seed_broken(out, outcome)?;

@@ -53,7 +53,7 @@ impl Plan {
             limits,
             budgets: match edition {
                 Edition::First => vec![Budgets::default(); nodes],
-                Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth => {
+                Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth => {
                     Budgets::draw(seed, nodes, are_shipped)
                 }
             },
@@ -311,7 +311,7 @@ fn step(seed: u64, level: Level, edition: Edition) -> Option<u64> {
     match (level, edition) {
         (Level::Calm, _) => None,
         (_, Edition::First) => Some(1),
-        (_, Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth) => {
+        (_, Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth) => {
             Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400]))
         }
     }
@@ -322,10 +322,11 @@ fn bulk(dice: &mut Dice, level: Level, edition: Edition) -> u64 {
     // Calm runs are to be many.
     let (chance, several) = match (edition, level) {
         (Edition::First, _) => (Ratio::new(1, 20), Ratio::NEVER),
-        (Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth, Level::Calm) => {
-            (Ratio::new(1, 14), Ratio::new(1, 40))
-        }
-        (Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth, _) => {
+        (
+            Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth,
+            Level::Calm,
+        ) => (Ratio::new(1, 14), Ratio::new(1, 40)),
+        (Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth, _) => {
             (Ratio::new(1, 20), Ratio::new(1, 12))
         }
     };

@@ -27,13 +27,17 @@ pub enum Edition {
     /// between two sides are cut for it. Some contents exceed a budget however small they get, the ends of some
     /// chains write the same file by clocks that are days ahead, peers die at a third commit, sessions of a life before stand in no
     /// session's way, and settings and users change where a peer is like stock, among the others.
-    #[default]
     Fifth,
+    /// A user who merges takes another check-in than the one that is gone on from, if there is any, and what a fork left is merged
+    /// by somebody who got both.
+    #[default]
+    Sixth,
 }
 
 impl Edition {
     /// All of them, the oldest first.
-    pub const ALL: [Self; 5] = [Self::First, Self::Second, Self::Third, Self::Fourth, Self::Fifth];
+    pub const ALL: [Self; 6] =
+        [Self::First, Self::Second, Self::Third, Self::Fourth, Self::Fifth, Self::Sixth];
 
     /// As it is written.
     pub fn number(self) -> u64 {
@@ -43,6 +47,7 @@ impl Edition {
             Self::Third => 3,
             Self::Fourth => 4,
             Self::Fifth => 5,
+            Self::Sixth => 6,
         }
     }
 

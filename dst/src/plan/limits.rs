@@ -39,7 +39,9 @@ fn extreme(dice: &mut Dice, slow: &mut Dice, edition: Edition) -> Limits {
     let usual = usual();
     let (most_sent, most_replied) = match edition {
         Edition::First => (250_000, 5_000_000),
-        Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth => (20_000, 20_000),
+        Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth => {
+            (20_000, 20_000)
+        }
     };
     let limits = Limits {
         send_bytes: *dice.pick(&[0, 1, 300, 2_000, most_sent]),
@@ -51,7 +53,7 @@ fn extreme(dice: &mut Dice, slow: &mut Dice, edition: Edition) -> Limits {
     };
     match edition {
         Edition::First => limits,
-        Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth => {
+        Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth => {
             Limits { first_send_bytes: *dice.pick(&[300, 300, limits.first_send_bytes]), ..limits }
         }
     }

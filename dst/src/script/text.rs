@@ -5,7 +5,7 @@
 //! # Whatever follows a # is for people.
 //! seed 876
 //! level hostile
-//! edition 5
+//! edition 6
 //! expect convergence 0123456789abcdef
 //! without fault delay crash
 //! without action 1-4 6

@@ -1,5 +1,6 @@
 //! What is to happen, and when what a seed decides beforehand does.
 
+use xfer::ArtifactId;
 use xfer::body::Body;
 
 use super::Sim;
@@ -21,6 +22,8 @@ pub(super) enum Event {
     Rival(Rival),
     /// Users of two peers go on from one check-in at once, after it was tried in vain so often.
     Fork { number: u64, edge: usize, tries: u64 },
+    /// A user who has both heads of a fork merges them, after nobody had both so often.
+    Merge { number: u64, heads: [ArtifactId; 2], tries: u64 },
     /// Users of two peers write the same.
     Quarrel { number: u64, edge: usize },
     /// A user makes what two sessions are about to pull.

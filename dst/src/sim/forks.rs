@@ -1,7 +1,7 @@
 //! Forks on both sides of a partition: two peers that have one check-in go on from it at once, each in its own way. Where there
-//! are faults, nothing goes from one side to the other for a while.
+//! are faults, nothing goes from one side to the other for a while. Later somebody who got both merges them.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use xfer::ArtifactId;
 
@@ -18,6 +18,9 @@ const BASE: u64 = DERIVED;
 
 /// Numbers of such actions are from here on, two for each.
 const FIRST: u64 = BASE + 1;
+
+/// Numbers of merges are from here on.
+const MERGES: u64 = 600;
 
 /// Times that one is tried again, over any edge: it takes two peers that are there and have a check-in in common.
 const TRIES: u64 = 24;
@@ -54,11 +57,7 @@ impl Sim {
     /// a while.
     pub(super) fn fork(&mut self, number: u64, edge: usize, tries: u64) -> Result<(), Violation> {
         let ends = [self.plan.edges[edge].client, self.plan.edges[edge].server];
-        let can = |at: usize| {
-            let node = &self.nodes[at];
-            node.power == Power::On && node.stage == Stage::Whole && node.stock.is_none()
-        };
-        let can_both = !self.plan.unused.contains(&edge) && ends.into_iter().all(can);
+        let can_both = !self.plan.unused.contains(&edge) && ends.into_iter().all(|at| self.works(at));
         let parent = if can_both { self.common_checkin(ends)? } else { None };
         let Some(parent) = parent else {
             self.fork_later(number, tries + 1);
@@ -69,22 +68,55 @@ impl Sim {
             let until = self.now + self.dice("partition", number).between(1_000, 15_000) as Moment;
             self.part(number, edge, ends, until);
         }
-        let made = Cell::new(0);
+        let made = RefCell::new(Vec::new());
         for (number, at) in (number..).zip(ends) {
             if self.script.lacks(&Item::Action(number)) || self.nodes[at].power == Power::Off {
                 continue;
             }
             self.done.insert(Item::Action(number));
             self.work(number, at, |mut worker, repo| {
-                let done = worker.go_on_from(repo, &parent)?;
-                made.set(made.get() + 1);
+                let (id, done) = worker.go_on_from(repo, &parent)?;
+                made.borrow_mut().push(id);
                 Ok(done)
             })?;
         }
-        if made.get() == ends.len() {
+        if let [one, other] = made.into_inner()[..] {
             self.census.note(if are_parted { "fork across a partition" } else { "fork across peers" });
+            if self.plan.edition >= Edition::Sixth {
+                self.merge_later(MERGES + (number - FIRST) / 2, [one, other], 0);
+            }
         }
         Ok(())
+    }
+
+    /// Somebody who has both heads of a fork merges them.
+    pub(super) fn merge(&mut self, number: u64, heads: [ArtifactId; 2], tries: u64) -> Result<(), Violation> {
+        let has_both = |at: &usize| self.works(*at) && heads.iter().all(|id| self.nodes[*at].known.gives(id));
+        let who: Vec<usize> = (0..self.nodes.len()).filter(has_both).collect();
+        if who.is_empty() {
+            self.merge_later(number, heads, tries + 1);
+            return Ok(());
+        }
+        if self.script.lacks(&Item::Action(number)) {
+            return Ok(());
+        }
+        self.done.insert(Item::Action(number));
+        let at = *self.dice("who merges", number).pick(&who);
+        self.work(number, at, |mut worker, repo| worker.join(repo, heads))
+    }
+
+    fn merge_later(&mut self, number: u64, heads: [ArtifactId; 2], tries: u64) {
+        if tries <= TRIES {
+            let mut dice = self.dice("a merge", Turn { number, part: tries, copy: 0 });
+            let when = self.now + dice.between(500, 5_000) as Moment;
+            self.queue.plan(when, Event::Merge { number, heads, tries });
+        }
+    }
+
+    /// Whether users of a peer that is not like stock can do something now.
+    fn works(&self, at: usize) -> bool {
+        let node = &self.nodes[at];
+        node.power == Power::On && node.stage == Stage::Whole && node.stock.is_none()
     }
 
     fn fork_later(&mut self, number: u64, tries: u64) {

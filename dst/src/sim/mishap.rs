@@ -270,7 +270,7 @@ impl Sim {
     fn loses_replies(&self, edge: usize) -> bool {
         match self.plan.edition {
             Edition::First => edge.is_multiple_of(2),
-            Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth => {
+            Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth => {
                 self.dice("way of a link", edge as u64).below(2) == 0
             }
         }
