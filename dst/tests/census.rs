@@ -40,11 +40,13 @@ const WORK: &str = "
 ";
 
 /// What happens at a level in this many of the runs at least.
-const OFTEN: [(Level, &str, u64); 4] = [
+const OFTEN: [(Level, &str, u64); 6] = [
     (Level::Rough, "fork across a partition", 30),
     (Level::Hostile, "fork across a partition", 20),
     (Level::Rough, "merge of a fork", 15),
-    (Level::Hostile, "merge of a fork", 8),
+    (Level::Rough, "merge", 12),
+    (Level::Hostile, "merge of a fork", 2),
+    (Level::Hostile, "merge", 6),
 ];
 
 /// What happened in some runs.

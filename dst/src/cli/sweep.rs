@@ -131,6 +131,7 @@ mod tests {
         let (found, next, text) = told(true);
         assert!(next.is_continue() && !found.is_over());
         assert_eq!(found.verdict(), Verdict::Broken);
-        assert_eq!(text, "seed 3 calm: planted: all that it takes happened\n");
+        let again = "cargo run --release -p frond-dst -- run --seed 3 --level calm --trace";
+        assert_eq!(text, format!("seed 3 calm: planted: all that it takes happened; again: {again}\n"));
     }
 }

@@ -444,7 +444,7 @@ without hit crash-after-work 5
             ("frond-dst script 1\nseed -1", 2, "'-1' is no number"),
             ("frond-dst script 1\nseed 18446744073709551616", 2, "too large"),
             ("frond-dst script 1\nseed", 2, "one word"),
-            ("frond-dst script 1\nedition 6", 2, "'6' is none of 1, 2, 3, 4, 5"),
+            ("frond-dst script 1\nedition 7", 2, "'7' is none of 1, 2, 3, 4, 5, 6"),
             ("frond-dst script 1\nwithout choice Full", 2, "'Full' is none of full, whole"),
             ("frond-dst script 1\nwithout feature", 2, "which feature?"),
             ("frond-dst script 1\nlevel mild", 2, "'mild' is none of calm"),
