@@ -449,9 +449,10 @@ impl Session {
         let mut met = 0;
         for id in wanted {
             let is_open = postponed.contains(&id) || intake.waiting.contains(&id);
-            if !wanted::lacks(snap, &id)? && !inbox::is_kept_private(snap, &id)? {
-                met += u64::from(came.contains(&id));
-            } else if !is_open {
+            let is_here = !wanted::lacks(snap, &id)?;
+            met += u64::from(is_here && came.contains(&id));
+            // What is private here and came as such has not become public.
+            if (!is_here || inbox::is_kept_private(snap, &id)?) && !is_open {
                 self.unavailable.insert(id);
                 if !came.contains(&id) && !announced.contains(&id) {
                     self.absent.insert(id);

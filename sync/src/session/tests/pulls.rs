@@ -531,17 +531,28 @@ fn all_that_waits_for_something_shunned_counts_as_lacking() {
 #[test]
 fn what_another_session_brings_at_the_same_time_is_no_reason_to_give_up() {
     let names = ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8"];
-    let mut server = holding(&names.join(" ")).limited(|limits| limits.reply_bytes = 1);
-    let mut client = holding("");
-    let mut session = Session::sync(pull(), SEED);
-    step(&mut session, &mut client, &mut server).unwrap();
-    // The server sends the newest first.
-    for name in names[3..].iter().rev() {
-        client = client.with(name);
-        assert_eq!(step(&mut session, &mut client, &mut server).unwrap(), Progress::Continue, "{name}");
+    for privacy in [Privacy::Public, Privacy::Private] {
+        let server = holding("").rights("bob", "ox").limited(|limits| limits.reply_bytes = 1);
+        let mut server = names.iter().fold(server, |server, name| server.artifact(name, privacy));
+        let mut client = holding("");
+        let options = SyncOptions { private: privacy == Privacy::Private, ..bob(&pull()) };
+        let mut session = Session::sync(options, SEED);
+        step(&mut session, &mut client, &mut server).unwrap();
+        // The server sends what the client asks for first.
+        for _ in 0..5 {
+            let (faults, mut observer, limits) = (crate::NoFaults, crate::NoObserver, client.limits.clone());
+            let mut cx = cx(&limits, &faults, &mut observer);
+            let request = session.next_request(&mut client.repo, &mut cx).unwrap();
+            let asked = gimmes(&printed(&request)).first().map(|id| (*id).to_owned());
+            let comes = names.into_iter().find(|name| Some(id(name).to_string()) == asked).unwrap();
+            let reply = crate::testing::Peer::hear(&mut server, &request);
+            client = client.artifact(comes, privacy);
+            let progress = session.handle_reply(&mut client.repo, &reply, &mut cx).unwrap();
+            assert_eq!(progress, Progress::Continue, "{privacy:?} {comes}");
+        }
+        let result = converse(&mut session, &mut client, &mut server).unwrap();
+        assert_eq!((client.all(), result.unavailable), (server.all(), 0));
     }
-    let result = converse(&mut session, &mut client, &mut server).unwrap();
-    assert_eq!((client.all(), result.unavailable), (server.all(), 0));
 }
 
 #[test]
