@@ -30,8 +30,9 @@ pub type Visit<'v> = dyn FnMut(Option<Shown<'_>>) -> Result<ControlFlow<()>, Rep
 
 /// Expands what is `wanted`, and shows each with the content of another one, if it is wanted with one. Chains of deltas that
 /// share a part are gone down once, which takes about one step for each artifact on them; so the order is that of
-/// `wanted` only among chains that share nothing. What was expanded before plays no part in it. Contents that have to wait
-/// take [`crate::Limits::held_bytes`] in the walk, and as much until they meet; what finds no room is expanded anew.
+/// `wanted` only among chains that share nothing. What was expanded before plays no part in it, unless all of it is at hand:
+/// then the order is that of `wanted`. Contents that have to wait take [`crate::Limits::held_bytes`] in the walk, and as much
+/// until they meet; what finds no room is expanded anew.
 pub fn together(
     snap: &Snapshot<'_>,
     wanted: &[(Rid, Option<Rid>)],
@@ -44,9 +45,34 @@ pub fn together(
         }
     }
     let mut meeting = Meeting::of(wanted, snap.memory().borrow().limits.held_bytes);
+    if let Some(contents) = at_hand(snap, &needed) {
+        return show(snap, &contents, &mut meeting, visit);
+    }
     let rids: BTreeSet<Rid> = needed.keys().copied().collect();
     let forest = Forest::above(snap, &rids, MOST_NODES)?;
     snap.with_crew(forest.bytes(), |crew| walk(snap, &forest, crew, &needed, &mut meeting, visit))
+}
+
+/// All that is `needed`, the first first, if it was expanded before: many peers ask for what one of them brought.
+fn at_hand(snap: &Snapshot<'_>, needed: &BTreeMap<Rid, usize>) -> Option<Vec<(Rid, Bytes)>> {
+    let mut rids: Vec<Rid> = needed.keys().copied().collect();
+    rids.sort_by_key(|rid| needed[rid]);
+    let mut memory = snap.memory().borrow_mut();
+    rids.into_iter().map(|rid| Some((rid, memory.cache.get(rid)?))).collect()
+}
+
+fn show(
+    snap: &Snapshot<'_>,
+    contents: &[(Rid, Bytes)],
+    meeting: &mut Meeting,
+    visit: &mut Visit<'_>,
+) -> Result<(), RepoError> {
+    for (rid, content) in contents {
+        if visit(None)?.is_break() || meeting.comes(snap, *rid, content, visit)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Expands a forest, and shows what of it is `needed`, the first first, to those who meet.
