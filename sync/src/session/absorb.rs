@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use repo::wanted::Hope;
-use repo::{Origin, Repo, Snapshot, Tx, config, link, partial, wanted};
+use repo::{Origin, Presence, Repo, Snapshot, Tx, blob, config, link, partial, wanted};
 use xfer::card::Igot;
 use xfer::{ArtifactId, Message};
 
@@ -450,7 +450,9 @@ impl Session {
         for id in wanted {
             let is_open = postponed.contains(&id) || intake.waiting.contains(&id);
             let is_here = !wanted::lacks(snap, &id)?;
-            met += u64::from(is_here && came.contains(&id));
+            // Another session may have stored it, as a delta that waits, too.
+            let is_kept = is_here || matches!(blob::presence(snap, &id)?, Presence::Dangling(_));
+            met += u64::from(is_kept && came.contains(&id));
             // What is private here and came as such has not become public.
             if (!is_here || inbox::is_kept_private(snap, &id)?) && !is_open {
                 self.unavailable.insert(id);
