@@ -145,7 +145,8 @@ put_in() {
     mutant deletion-not-taken repo/src/unversioned.rs \
         's/^ *(Status::Take, None) => {/(Status::Take, None) if MUTANT => {}\n&/'
     mutant time-that-was-said-forgotten repo/src/unversioned.rs \
-        's/match ahead::said(snap, name, &here)?/&.filter(|_| !MUTANT)/'
+        's/match ahead::said(snap, name, &here)?/&.filter(|_| !MUTANT)/' \
+        's/None if is_beyond(/None if !MUTANT \&\& is_beyond(/'
     mutant what-a-time-counted-as-forgotten repo/src/unversioned/ahead.rs \
         's/if !has_table(snap, "fx_frond_uv_counted")? {/if MUTANT || !has_table(snap, "fx_frond_uv_counted")? {/'
     mutant private-in-the-catalog repo/src/outgoing.rs \
