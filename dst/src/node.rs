@@ -291,6 +291,11 @@ impl Node {
         self.repo.ask_before_commits(Some(move || asked.may_commit()))
     }
 
+    /// Whether users can do something now, and it is no peer like stock.
+    pub fn is_at_work(&self) -> bool {
+        self.power == Power::On && self.stage == Stage::Whole && self.stock.is_none()
+    }
+
     /// The trap that the peer died in since it was asked last.
     pub fn sprung(&mut self) -> Option<Trap> {
         self.trap.take().filter(Trap::is_sprung)

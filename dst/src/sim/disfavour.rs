@@ -7,7 +7,7 @@ use super::Sim;
 use crate::check::content::Maker;
 use crate::dice::Ratio;
 use crate::model::Violation;
-use crate::node::{Power, Stage};
+use crate::node::Power;
 use crate::plan::{Edge, Edition, Login};
 
 /// Numbers of what the clients' users do.
@@ -23,9 +23,7 @@ impl Sim {
             return Ok(false);
         }
         let is_heard = |edge: &&Edge| {
-            let node = &self.nodes[edge.client];
-            let is_there = node.power == Power::On && node.stage == Stage::Whole && node.stock.is_none();
-            edge.server == at && edge.login == Login::Password && is_there
+            edge.server == at && edge.login == Login::Password && self.nodes[edge.client].is_at_work()
         };
         let Some(client) = self.plan.edges.iter().find(is_heard).map(|edge| edge.client) else {
             return Ok(false);

@@ -57,7 +57,8 @@ impl Sim {
     /// a while.
     pub(super) fn fork(&mut self, number: u64, edge: usize, tries: u64) -> Result<(), Violation> {
         let ends = [self.plan.edges[edge].client, self.plan.edges[edge].server];
-        let can_both = !self.plan.unused.contains(&edge) && ends.into_iter().all(|at| self.works(at));
+        let can_both =
+            !self.plan.unused.contains(&edge) && ends.into_iter().all(|at| self.nodes[at].is_at_work());
         let parent = if can_both { self.common_checkin(ends)? } else { None };
         let Some(parent) = parent else {
             self.fork_later(number, tries + 1);
@@ -91,7 +92,10 @@ impl Sim {
 
     /// Somebody who has both heads of a fork merges them.
     pub(super) fn merge(&mut self, number: u64, heads: [ArtifactId; 2], tries: u64) -> Result<(), Violation> {
-        let has_both = |at: &usize| self.works(*at) && heads.iter().all(|id| self.nodes[*at].known.gives(id));
+        let has_both = |at: &usize| {
+            let node = &self.nodes[*at];
+            node.is_at_work() && heads.iter().all(|id| node.known.gives(id))
+        };
         let who: Vec<usize> = (0..self.nodes.len()).filter(has_both).collect();
         if who.is_empty() {
             self.merge_later(number, heads, tries + 1);
@@ -111,12 +115,6 @@ impl Sim {
             let when = self.now + dice.between(500, 5_000) as Moment;
             self.queue.plan(when, Event::Merge { number, heads, tries });
         }
-    }
-
-    /// Whether users of a peer that is not like stock can do something now.
-    fn works(&self, at: usize) -> bool {
-        let node = &self.nodes[at];
-        node.power == Power::On && node.stage == Stage::Whole && node.stock.is_none()
     }
 
     fn fork_later(&mut self, number: u64, tries: u64) {

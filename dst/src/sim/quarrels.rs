@@ -9,7 +9,7 @@ use super::{Event, Sim};
 use crate::dice::{Dice, Ratio, Turn};
 use crate::feature::Feature;
 use crate::model::Violation;
-use crate::node::{Power, Stage};
+use crate::node::Power;
 use crate::plan::{Edition, Level};
 use crate::queue::Moment;
 use crate::script::Item;
@@ -49,10 +49,7 @@ impl Sim {
     /// Where there are faults, the two do not reach each other for a while.
     pub(super) fn quarrel(&mut self, number: u64, edge: usize) -> Result<(), Violation> {
         let ends = [self.plan.edges[edge].server, self.plan.edges[edge].client];
-        let can = |at: usize| {
-            let node = &self.nodes[at];
-            node.power == Power::On && node.stage == Stage::Whole && node.stock.is_none()
-        };
+        let can = |at: usize| self.nodes[at].is_at_work();
         let has_tables = self.plan.features.contains(&Feature::Tables);
         if !ends.into_iter().all(can) || !(has_tables || self.plan.edges[edge].unversioned) {
             return Ok(());
@@ -99,8 +96,7 @@ impl Sim {
     fn far_apart(&self, number: u64, ends: [usize; 2]) -> [usize; 2] {
         let mut dice = self.dice("far end of a quarrel", number);
         let other = dice.place(self.nodes.len());
-        let node = &self.nodes[other];
-        let can = node.power == Power::On && node.stage == Stage::Whole && node.stock.is_none();
+        let can = self.nodes[other].is_at_work();
         let may = self.plan.edition >= Edition::Fourth && dice.hits(Ratio::new(1, 2));
         if may && can && !ends.contains(&other) { [ends[0], other] } else { ends }
     }
