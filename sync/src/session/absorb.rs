@@ -451,8 +451,10 @@ impl Session {
             let is_open = postponed.contains(&id) || intake.waiting.contains(&id);
             let is_here = !wanted::lacks(snap, &id)?;
             // Another session may have stored it, as a delta that waits, too.
-            let is_kept = is_here || matches!(blob::presence(snap, &id)?, Presence::Dangling(_));
-            met += u64::from(is_kept && came.contains(&id));
+            if came.contains(&id) && (is_here || matches!(blob::presence(snap, &id)?, Presence::Dangling(_)))
+            {
+                met += 1;
+            }
             // What is private here and came as such has not become public.
             if (!is_here || inbox::is_kept_private(snap, &id)?) && !is_open {
                 self.unavailable.insert(id);

@@ -220,43 +220,45 @@ fn who_pushes_too_asks_for_clusters_early_only_if_the_peer_lacks_all_that_was_an
     }
 }
 
-/// In the third request of a session that asks for or is asked for something, as stock does.
-#[test]
-fn clusters_are_named_when_the_peer_lacks_more_than_what_is_new() {
+/// Holds this many artifacts more, which a cluster lists.
+fn clustered(client: Fixture, numbers: std::ops::Range<u32>) -> Fixture {
     let mut client =
-        (0..100).fold(holding(""), |client, number| client.artifact(&number.to_string(), Privacy::Public));
+        numbers.fold(client, |client, number| client.artifact(&number.to_string(), Privacy::Public));
     client.reply("pull {S} {P}\n");
-    client.sql("DELETE FROM unclustered");
-    let mut client = client.with("A B C").limited(|limits| limits.send_bytes = 1);
-    let mut server = server("", "i");
+    client
+}
+
+/// How many names each request of a push announces.
+fn announced(client: &mut Fixture, server: &mut Fixture) -> Vec<usize> {
     let mut rounds = Vec::new();
     let mut peer = script(|_, request| {
         rounds.push(request.matches("igot ").count());
         server.reply(request)
     });
-    run(&push(), &mut client, &mut peer).unwrap();
+    run(&push(), client, &mut peer).unwrap();
+    rounds
+}
+
+/// In the third request of a session that asks for or is asked for something, as stock does.
+#[test]
+fn clusters_are_named_when_the_peer_lacks_more_than_what_is_new() {
+    let mut client = clustered(holding(""), 0..100);
+    client.sql("DELETE FROM unclustered");
+    let mut client = client.with("A B C").limited(|limits| limits.send_bytes = 1);
+    let mut server = server("", "i");
+    let rounds = announced(&mut client, &mut server);
     assert_eq!(rounds[..3], [3, 2, 2], "three, then two, then one and the cluster");
     assert_eq!(server.all(), client.all());
 }
 
 #[test]
 fn clusters_are_named_as_soon_as_the_peer_asks_for_one() {
-    let mut client =
-        (0..100).fold(holding(""), |client, number| client.artifact(&number.to_string(), Privacy::Public));
-    client.reply("pull {S} {P}\n");
+    let mut client = clustered(holding(""), 0..100);
     client.sql("DELETE FROM unclustered");
     let inner = client.all();
-    for number in 100..200 {
-        client = client.artifact(&number.to_string(), Privacy::Public);
-    }
-    client.reply("pull {S} {P}\n");
+    let mut client = clustered(client, 100..200);
     let mut server = server("", "i");
-    let mut rounds = Vec::new();
-    let mut peer = script(|_, request| {
-        rounds.push(request.matches("igot ").count());
-        server.reply(request)
-    });
-    run(&push(), &mut client, &mut peer).unwrap();
+    let rounds = announced(&mut client, &mut server);
     assert_eq!(rounds[..3], [1, 1, 0], "the cluster that is in none, and the other, which it does not list");
     assert!(inner.iter().all(|name| server.all().contains(name)));
 }
