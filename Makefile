@@ -5,8 +5,8 @@
 #              tests/bench/RESULTS.md. The first run makes the repositories, which takes a while; BENCH="--checkins 2000 --only
 #              clone" measures a part and leaves the other rows. cargo bench -p frond-repo times the pieces
 # make bench-telemetry  what it costs to observe sessions, and that nobody does; bench-unobserved: the latter alone
-# make sim     run SIM_SEEDS (default 500) seeds of the simulator at each level, and some of them twice: fresh ones, from
-#              the clock on; it prints the command that runs them again, with SIM_FIRST=N. cargo test runs fixed ones.
+# make sim     run SIM_SEEDS (default 500) seeds of the simulator at each level, and 50 of them twice more, once with a
+#              thorough look after every commit: fresh ones, from the clock on; it prints the command that runs them again, with SIM_FIRST=N. cargo test runs fixed ones.
 #              SIM_EDITION=1 draws less, as older seeds need it. What takes longer than SIM_SECONDS (default: 180 for
 #              500 seeds or less, and in proportion) without the build fails, and is named
 # make bench-sim  say how many calm seeds a second one core runs; it is to be 200 at least
@@ -84,6 +84,7 @@ sim:
 		exit $$status; \
 	}; \
 	within sweep $(SIM_DRAWN) --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + $(SIM_SEEDS)) && \
+	within sweep $(SIM_DRAWN) --thorough --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + 50) && \
 	within meta $(SIM_DRAWN) --seeds $(SIM_FIRST)..$(shell expr $(SIM_FIRST) + 50)
 
 # One thread, and always the same seeds, so that two versions can be compared. The first ones warm up.

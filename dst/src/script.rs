@@ -23,12 +23,25 @@ pub struct Script {
     pub level: Level,
     /// What the seed means.
     pub edition: Edition,
+    /// How closely repositories are looked at; it changes nothing of what happens.
+    pub scrutiny: Scrutiny,
     /// What does not happen.
     pub without: BTreeSet<Item>,
     /// A rule for trials: `planted` is broken when all of these happened. Empty: there is no such rule.
     pub planted: BTreeSet<Item>,
     /// What it came to when it was written.
     pub expected: Option<Expected>,
+}
+
+/// After which commits all of a repository is looked at, and not only what is new in it: whatever it holds is expanded, and its
+/// derived tables are compared with a rebuild.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scrutiny {
+    /// After some that are drawn: that is as many seeds a second as can be.
+    #[default]
+    Sampled,
+    /// After every one.
+    Thorough,
 }
 
 /// What a run came to.
@@ -96,6 +109,7 @@ impl Script {
             seed,
             level,
             edition: Edition::default(),
+            scrutiny: Scrutiny::default(),
             without: BTreeSet::new(),
             planted: BTreeSet::new(),
             expected: None,
@@ -105,6 +119,11 @@ impl Script {
     /// The same in another edition.
     pub fn of_edition(self, edition: Edition) -> Self {
         Self { edition, ..self }
+    }
+
+    /// The same, looked at in another way.
+    pub fn under(self, scrutiny: Scrutiny) -> Self {
+        Self { scrutiny, ..self }
     }
 
     /// Whether something is not to happen.

@@ -77,7 +77,8 @@ pub fn play(script: &Script, templates: &Templates, kept: usize) -> Result<Outco
     if violation.is_none() {
         nodes.into_iter().for_each(|node| templates.give_back(node.model, &plan, node.repo));
     }
-    Ok(Outcome { seed: script.seed, level: script.level, violation, trace, tally, census, plan, done })
+    let Script { seed, level, scrutiny, .. } = *script;
+    Ok(Outcome { seed, level, scrutiny, violation, trace, tally, census, plan, done })
 }
 
 fn said(panic: &(dyn std::any::Any + Send)) -> String {

@@ -5,7 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 use dst::node::Templates;
 use dst::plan::{Edition, Level};
-use dst::script::{Item, Script};
+use dst::script::{Item, Script, Scrutiny};
+use dst::sim::Outcome;
 use dst::site::Site;
 
 fn frond_dst(words: &[&str]) -> (i32, String, String) {
@@ -222,4 +223,34 @@ fn help_tells_of_every_command_and_of_the_exit_codes() {
         check(&[command, "--help"], 0, &[&newest, "[possible values: 1, 2, 3, 4"]);
     }
     check(&["shrink", "--help"], 0, &["Exit codes: 0 there is a script", "without it, the first level at"]);
+}
+
+#[test]
+fn a_thorough_look_after_every_commit_changes_nothing_of_what_happens() {
+    let templates = Templates::new().expect("repositories in memory");
+    let run = |seed, scrutiny| {
+        let script = Script::new(seed, Level::Rough).under(scrutiny);
+        dst::sim::play(&script, &templates, 0).expect("a run")
+    };
+    let looks = |outcome: &Outcome| {
+        let [all, rebuilt] =
+            ["all contents expanded", "compared with a rebuild"].map(|kind| outcome.census.count(kind));
+        (all, rebuilt)
+    };
+    let (mut few, mut many) = ((0, 0), (0, 0));
+    for seed in 0..4 {
+        let [sampled, thorough] = [Scrutiny::Sampled, Scrutiny::Thorough].map(|scrutiny| run(seed, scrutiny));
+        assert_eq!(sampled.trace.hash(), thorough.trace.hash(), "seed {seed}");
+        few = (few.0 + looks(&sampled).0, few.1 + looks(&sampled).1);
+        many = (many.0 + looks(&thorough).0, many.1 + looks(&thorough).1);
+    }
+    assert!(many.0 > 10 * few.0 && many.1 > 10 * few.1, "{many:?} looks, {few:?} where they are drawn");
+}
+
+#[test]
+fn the_command_that_runs_a_thorough_run_again_says_so() {
+    let (seed, plant) = planted();
+    let words = ["shrink", "--seed", &seed, "--level", "rough", "--thorough", "--plant", &plant];
+    let script = check(&words, 0, &["\nthorough\n"]);
+    assert_eq!(script.parse::<Script>().expect("a script").scrutiny, Scrutiny::Thorough);
 }

@@ -5,7 +5,6 @@ use std::ops::{ControlFlow, Range};
 
 use clap::Args;
 use dst::plan::Level;
-use dst::script::Script;
 use dst::sim;
 
 use super::report;
@@ -26,7 +25,7 @@ pub(super) struct Meta {
 impl Meta {
     pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
         let mut differs = false;
-        let script = |seed, level| Script::new(seed, level).of_edition(self.many.editions.edition);
+        let script = |seed, level| self.many.manner.script(seed, level);
         for level in self.many.levels.all() {
             let job = |(seed, level): (u64, Level), templates: &_| {
                 let one = sim::play(&script(seed, level), templates, usize::MAX)?.trace;

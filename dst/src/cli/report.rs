@@ -1,11 +1,11 @@
 //! What a person has to know of a rule that was broken.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::path::Path;
 
 use dst::plan::{self, Edition, Level, Plan};
-use dst::script::{Item, Script};
+use dst::script::{Item, Script, Scrutiny};
 use dst::sim::Outcome;
 use sync::Limits;
 
@@ -31,29 +31,54 @@ pub(super) fn broken(out: &mut impl Write, outcome: Outcome, again: &str) -> io:
 /// The same of a seed of which nothing is left out.
 pub(super) fn seed_broken(out: &mut impl Write, outcome: Outcome) -> io::Result<()> {
     let (seed, level) = (outcome.seed, outcome.level.name());
-    let edition = words(outcome.plan.edition);
-    broken(out, outcome, &format!("run --seed {seed} --level {level}{edition}"))?;
-    writeln!(
-        out,
-        "smaller: {CALL} shrink --seed {seed} --level {level}{edition} -o seed-{seed}-{level}.script"
-    )
+    let words = Words::of(&outcome);
+    broken(out, outcome, &format!("run --seed {seed} --level {level}{words}"))?;
+    writeln!(out, "smaller: {CALL} shrink --seed {seed} --level {level}{words} -o seed-{seed}-{level}.script")
 }
 
-/// What a command line has to say of an edition.
-fn words(edition: Edition) -> String {
-    if edition == Edition::default() { String::new() } else { format!(" --edition {}", edition.number()) }
+/// What a command line has to say beside a seed and a level, where that is not what it does unasked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Words {
+    edition: Edition,
+    scrutiny: Scrutiny,
+}
+
+impl Words {
+    /// Those of a run.
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        Self { edition: outcome.plan.edition, scrutiny: outcome.scrutiny }
+    }
+}
+
+impl From<Edition> for Words {
+    fn from(edition: Edition) -> Self {
+        Self { edition, scrutiny: Scrutiny::default() }
+    }
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.edition != Edition::default() {
+            write!(f, " --edition {}", self.edition.number())?;
+        }
+        match self.scrutiny {
+            Scrutiny::Sampled => Ok(()),
+            Scrutiny::Thorough => f.write_str(" --thorough"),
+        }
+    }
 }
 
 /// Writes where two runs of a seed differ, and the words that compare them again.
 pub(super) fn seed_differs(out: &mut impl Write, script: &Script, difference: &str) -> io::Result<()> {
-    let (seed, level, edition) = (script.seed, script.level.name(), words(script.edition));
+    let (seed, level) = (script.seed, script.level.name());
+    let words = Words { edition: script.edition, scrutiny: script.scrutiny };
     writeln!(out, "seed {seed} {level} is not the same twice:\n{difference}")?;
-    writeln!(out, "again: {CALL} meta --seeds {seed}..{} --level {level}{edition}", seed.saturating_add(1))
+    writeln!(out, "again: {CALL} meta --seeds {seed}..{} --level {level}{words}", seed.saturating_add(1))
 }
 
 /// The command that runs a seed again.
-pub(super) fn run(seed: u64, level: Level, edition: Edition) -> String {
-    format!("{CALL} run --seed {seed} --level {}{} --trace", level.name(), words(edition))
+pub(super) fn run(seed: u64, level: Level, words: Words) -> String {
+    format!("{CALL} run --seed {seed} --level {}{words} --trace", level.name())
 }
 
 /// The words that run a script again.

@@ -4,12 +4,11 @@ use std::io::Write;
 
 use clap::Args;
 use dst::node::Templates;
-use dst::script::Script;
 use dst::sim::{self, Outcome};
 
 use super::report::{self, SHOWN};
 use super::vigil::Vigil;
-use super::{Editions, Failure, Levels, Verdict, parse_seed};
+use super::{Failure, Levels, Manner, Verdict, parse_seed};
 
 /// Run one seed, and say what it came to.
 #[derive(Args)]
@@ -20,7 +19,7 @@ pub(super) struct Run {
     #[command(flatten)]
     levels: Levels,
     #[command(flatten)]
-    editions: Editions,
+    manner: Manner,
     /// Show the whole trace.
     #[arg(long)]
     trace: bool,
@@ -28,10 +27,10 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
-        let (templates, vigil) = (Templates::new()?, Vigil::start(self.editions.edition));
+        let (templates, vigil) = (Templates::new()?, Vigil::start(self.manner.edition));
         let kept = if self.trace { usize::MAX } else { SHOWN };
         for level in self.levels.all() {
-            let script = Script::new(self.seed, level).of_edition(self.editions.edition);
+            let script = self.manner.script(self.seed, level);
             let outcome = vigil.during((self.seed, level), || sim::play(&script, &templates, kept))?;
             if outcome.violation.is_some() {
                 report::seed_broken(out, outcome)?;

@@ -18,7 +18,7 @@ use repo::RepoError;
 use super::clock::Clock;
 use super::report::{self, SHOWN};
 use super::vigil::Vigil;
-use super::{Editions, Failure, Verdict, parse_level, parse_seed};
+use super::{Failure, Manner, Verdict, parse_level, parse_seed};
 
 /// Find the smallest workload and fault list of a seed that still breaks the same rule.
 ///
@@ -37,7 +37,7 @@ pub(super) struct Shrink {
     #[arg(long, value_parser = parse_level())]
     level: Option<Level>,
     #[command(flatten)]
-    editions: Editions,
+    manner: Manner,
     /// Where to write the script; without it, to stdout.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -59,7 +59,7 @@ impl Shrink {
         }
         let mut player = Shown {
             templates: Templates::new()?,
-            vigil: Vigil::start(self.editions.edition),
+            vigil: Vigil::start(self.manner.edition),
             clock: Clock::start(),
             bounds: self,
             told: 0,
@@ -94,7 +94,7 @@ impl Shrink {
     }
 
     fn script(&self, level: Level) -> Result<Script, Failure> {
-        let bare = Script::new(self.seed, level).of_edition(self.editions.edition);
+        let bare = self.manner.script(self.seed, level);
         let planted: String = self.plant.iter().flat_map(|item| ["planted ", item, "\n"]).collect();
         let script = format!("{}{planted}", bare.text("")).parse();
         script.map_err(|error| Failure::Given(format!("--plant: {error}")))

@@ -5,15 +5,13 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use clap::Args;
-use dst::plan::Level;
-use dst::script::Script;
 use dst::sim::{self, Tally};
 
 use super::clock::{Clock, fresh_seed};
 use super::pool::Pool;
 use super::report::SHOWN;
 use super::sweep::{After, Found};
-use super::{Editions, Failure, Levels, Verdict, parse_seed};
+use super::{Failure, Levels, Manner, Verdict, parse_seed};
 
 /// Run fresh seeds for a time, until one breaks a rule.
 ///
@@ -26,7 +24,7 @@ pub(super) struct Soak {
     #[command(flatten)]
     levels: Levels,
     #[command(flatten)]
-    editions: Editions,
+    manner: Manner,
     /// The first seed; without it, one from the clock.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_seed)]
     from: Option<u64>,
@@ -48,12 +46,11 @@ impl Soak {
         let clock = Clock::start();
         let seeds = (first..=u64::MAX).flat_map(|seed| levels.iter().map(move |&level| (seed, level)));
         let tasks = seeds.take_while(|_| clock.passed() < self.minutes);
-        let script = |seed, level| Script::new(seed, level).of_edition(self.editions.edition);
         let job =
-            |(seed, level): (u64, Level), templates: &_| sim::play(&script(seed, level), templates, SHOWN);
+            |(seed, level), templates: &_| sim::play(&self.manner.script(seed, level), templates, SHOWN);
         let (mut found, mut told) = (Found::new(self.after), Duration::ZERO);
         let (mut runs, mut last, mut tally) = (0_u64, first, Tally::default());
-        self.pool.run(self.editions.edition, tasks, job, |(seed, _), outcome| {
+        self.pool.run(self.manner.edition, tasks, job, |(seed, _), outcome| {
             (runs, last) = (runs + 1, seed);
             tally.add(&outcome.tally);
             let passed = clock.passed();

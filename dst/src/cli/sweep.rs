@@ -5,12 +5,10 @@ use std::ops::{ControlFlow, Range};
 
 use clap::Args;
 use dst::census::Census;
-use dst::plan::Level;
-use dst::script::Script;
 use dst::sim::{self, Outcome, Tally};
 
 use super::clock::Clock;
-use super::report::{self, SHOWN};
+use super::report::{self, SHOWN, Words};
 use super::{Failure, Many, Verdict, parse_seeds};
 
 /// Run many seeds, until one breaks a rule.
@@ -30,9 +28,8 @@ impl Sweep {
         let mut found = Found::new(self.after);
         for level in self.many.levels.all() {
             let (mut tally, mut census, clock) = (Tally::default(), Census::default(), Clock::start());
-            let script = |seed, level| Script::new(seed, level).of_edition(self.many.editions.edition);
-            let job = |(seed, level): (u64, Level), templates: &_| {
-                sim::play(&script(seed, level), templates, SHOWN)
+            let job = |(seed, level), templates: &_| {
+                sim::play(&self.many.manner.script(seed, level), templates, SHOWN)
             };
             self.many.run(&self.seeds, level, job, |_, outcome| {
                 tally.add(&outcome.tally);
@@ -79,8 +76,13 @@ impl Found {
         let Some(violation) = &outcome.violation else { return Ok(ControlFlow::Continue(())) };
         self.count += 1;
         if self.after.go_on {
-            let again = report::run(outcome.seed, outcome.level, outcome.plan.edition);
-            writeln!(out, "seed {} {}: {violation}; again: {again}", outcome.seed, outcome.level.name())?;
+            let (seed, level, words) = (outcome.seed, outcome.level, Words::of(&outcome));
+            writeln!(
+                out,
+                "seed {seed} {}: {violation}; again: {}",
+                level.name(),
+                report::run(seed, level, words)
+            )?;
             return Ok(ControlFlow::Continue(()));
         }
         report::seed_broken(out, outcome)?;
@@ -101,6 +103,7 @@ impl Found {
 mod tests {
     use super::*;
     use dst::node::Templates;
+    use dst::plan::Level;
     use dst::script::{Item, Script};
 
     fn planted() -> Outcome {

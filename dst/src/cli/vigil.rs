@@ -94,7 +94,7 @@ impl Runs {
             let _ = write!(text, "{comma} seed {seed} {}", level.name());
         }
         for &(seed, level) in &self.tasks {
-            let _ = write!(text, "\nagain: {}", report::run(seed, level, self.edition));
+            let _ = write!(text, "\nagain: {}", report::run(seed, level, self.edition.into()));
         }
         Some(text)
     }

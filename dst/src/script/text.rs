@@ -6,6 +6,7 @@
 //! seed 876
 //! level hostile
 //! edition 6
+//! thorough
 //! expect convergence 0123456789abcdef
 //! without fault delay crash
 //! without action 1-4 6
@@ -13,14 +14,15 @@
 //! ```
 //!
 //! The first line says the version. `without` and `planted` may come any number of times, all else at most once.
-//! `edition 1` is said of older seeds, see [`Edition`]. `expect` has the rule that was broken and the hash of the trace.
+//! `edition 1` is said of older seeds, see [`Edition`]; `thorough` where all of a repository is looked at after every
+//! commit, see [`Scrutiny`]. `expect` has the rule that was broken and the hash of the trace.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::num::IntErrorKind;
 use std::str::FromStr;
 
-use super::{Expected, Item, Script};
+use super::{Expected, Item, Script, Scrutiny};
 use crate::dice::Turn;
 use crate::feature::Feature;
 use crate::model::RULES;
@@ -74,6 +76,9 @@ impl Script {
         }
         let _ = writeln!(text, "seed {}\nlevel {}", self.seed, self.level.name());
         let _ = writeln!(text, "edition {}", self.edition.number());
+        if self.scrutiny == Scrutiny::Thorough {
+            text.push_str("thorough\n");
+        }
         if let Some(Expected { invariant, hash }) = &self.expected {
             let _ = writeln!(text, "expect {invariant} {hash:016x}");
         }
@@ -96,9 +101,9 @@ impl FromStr for Script {
         let end = |what: &str| ScriptError { line: text.lines().count().max(1), what: what.to_owned() };
         let Some(seed) = reader.seed else { return Err(end("the file ends without a line 'seed NUMBER'")) };
         let Some(level) = reader.level else { return Err(end("the file ends without a line 'level LEVEL'")) };
-        let Reader { edition, without, planted, expected, .. } = reader;
-        let edition = edition.unwrap_or_default();
-        Ok(Self { seed, level, edition, without, planted, expected })
+        let Reader { edition, scrutiny, without, planted, expected, .. } = reader;
+        let (edition, scrutiny) = (edition.unwrap_or_default(), scrutiny.unwrap_or_default());
+        Ok(Self { seed, level, edition, scrutiny, without, planted, expected })
     }
 }
 
@@ -121,6 +126,7 @@ struct Reader {
     seed: Option<u64>,
     level: Option<Level>,
     edition: Option<Edition>,
+    scrutiny: Option<Scrutiny>,
     without: BTreeSet<Item>,
     planted: BTreeSet<Item>,
     expected: Option<Expected>,
@@ -142,10 +148,12 @@ impl Reader {
             "seed" => once(&mut self.seed, word, parse_number(single(word, &words)?)?),
             "level" => once(&mut self.level, word, parse_level(single(word, &words)?)?),
             "edition" => once(&mut self.edition, word, parse_edition(single(word, &words)?)?),
+            "thorough" if words.is_empty() => once(&mut self.scrutiny, word, Scrutiny::Thorough),
+            "thorough" => Err("nothing may follow 'thorough'".to_owned()),
             "expect" => once(&mut self.expected, word, parse_expected(&words)?),
             "without" => read_items(&mut self.without, &words),
             "planted" => read_items(&mut self.planted, &words),
-            _ => Err(format!("'{word}' is none of seed, level, edition, expect, without, planted")),
+            _ => Err(format!("'{word}' is none of seed, level, edition, thorough, expect, without, planted")),
         }
     }
 }
@@ -369,6 +377,7 @@ mod tests {
 seed 876
 level hostile
 edition 3
+thorough
 expect convergence 00000000000000ff
 planted action 3
 planted hit lose-reply 5.1
@@ -393,6 +402,7 @@ without hit crash-after-work 5
     fn a_script_is_read_as_it_is_written() {
         let script: Script = WHOLE.parse().unwrap();
         assert_eq!((script.seed, script.level), (876, Level::Hostile));
+        assert_eq!((script.edition, script.scrutiny), (Edition::Third, Scrutiny::Thorough));
         assert_eq!((script.without.len(), script.planted.len()), (25, 2));
         assert_eq!(script.text(""), WHOLE);
         let noted = script.text("why\n\n# and how");
@@ -445,6 +455,8 @@ without hit crash-after-work 5
             ("frond-dst script 1\nseed 18446744073709551616", 2, "too large"),
             ("frond-dst script 1\nseed", 2, "one word"),
             ("frond-dst script 1\nedition 7", 2, "'7' is none of 1, 2, 3, 4, 5, 6"),
+            ("frond-dst script 1\nthorough 1", 2, "nothing may follow 'thorough'"),
+            ("frond-dst script 1\nthorough\nthorough", 3, "second line 'thorough'"),
             ("frond-dst script 1\nwithout choice Full", 2, "'Full' is none of full, whole"),
             ("frond-dst script 1\nwithout feature", 2, "which feature?"),
             ("frond-dst script 1\nlevel mild", 2, "'mild' is none of calm"),

@@ -11,6 +11,7 @@ use crate::dice::{Ratio, Turn};
 use crate::model::Violation;
 use crate::node::Node;
 use crate::plan::Level;
+use crate::script::Scrutiny;
 
 impl Sim {
     /// Whether a failure of a repository is one that a fault made: its own disk is full at this moment.
@@ -45,9 +46,7 @@ impl Sim {
 
     /// After some commits all that is held is expanded, and not only what is new.
     fn audit_contents(&mut self, at: usize) -> Result<(), Violation> {
-        let chance = Ratio::new(1, if self.plan.level == Level::Calm { 192 } else { 24 });
-        let turn = Turn { number: self.nodes[at].commits, part: at as u64, copy: 0 };
-        if !self.dice("all contents after a commit", turn).hits(chance) {
+        if !self.is_looked_at(at, "all contents after a commit") {
             return Ok(());
         }
         let Node { repo, known, .. } = &mut self.nodes[at];
@@ -59,16 +58,11 @@ impl Sim {
     /// After some commits derived tables are compared with a rebuild: it takes longer than all the rest. Those are drawn among
     /// all after which they can be compared.
     pub(super) fn audit_derived(&mut self, at: usize) -> Result<(), Violation> {
-        let Node { known, commits, .. } = &self.nodes[at];
-        if derived::depend_on_shuns(known) {
+        if derived::depend_on_shuns(&self.nodes[at].known) || !self.is_looked_at(at, "derived after a commit")
+        {
             return Ok(());
         }
-        let chance = Ratio::new(1, if self.plan.level == Level::Calm { 192 } else { 24 });
-        let turn = Turn { number: *commits, part: at as u64, copy: 0 };
-        if !self.dice("derived after a commit", turn).hits(chance) {
-            return Ok(());
-        }
-        let (time, shuns) = (self.nodes[at].time(self.now), !known.shunned.is_empty());
+        let (time, shuns) = (self.nodes[at].time(self.now), !self.nodes[at].known.shunned.is_empty());
         let repo = &mut self.nodes[at].repo;
         let outcome =
             if shuns { derived::check_apart(repo, time) } else { derived::check_unchanged(repo, time) };
@@ -80,6 +74,13 @@ impl Sim {
             Err(wrong) => return Err(Violation::new("derived", format!("peer {at}: {wrong}"))),
         }
         Ok(())
+    }
+
+    /// Whether all of a repository is looked at in this way after the commit that was just made.
+    fn is_looked_at(&self, at: usize, way: &str) -> bool {
+        let chance = Ratio::new(1, if self.plan.level == Level::Calm { 192 } else { 24 });
+        let turn = Turn { number: self.nodes[at].commits, part: at as u64, copy: 0 };
+        self.script.scrutiny == Scrutiny::Thorough || self.dice(way, turn).hits(chance)
     }
 
     /// A half-round that failed changed nothing.

@@ -6,7 +6,7 @@ use super::{loss, race};
 use crate::census::Census;
 use crate::model::Violation;
 use crate::plan::{Fault, Level, Plan};
-use crate::script::Item;
+use crate::script::{Item, Scrutiny};
 use crate::trace::Trace;
 
 /// What a run came to.
@@ -16,6 +16,8 @@ pub struct Outcome {
     pub seed: u64,
     /// The level.
     pub level: Level,
+    /// How closely repositories were looked at.
+    pub scrutiny: Scrutiny,
     /// The first rule that was broken.
     pub violation: Option<Violation>,
     /// What happened.
