@@ -169,16 +169,16 @@ impl Sim {
             SyncError::Idle { .. } => self.is_bounded(client, |limits| limits.idle_rounds.into()) || damaged,
             // Of the reply that came last, whatever came before.
             SyncError::Decode(_)
-            | SyncError::BadArtifact(_)
             | SyncError::WebPage(_)
             | SyncError::UnexpectedCard(_)
             | SyncError::Unfinished
             | SyncError::NoProjectNamed
             | SyncError::NoCloneSeqno => talk.soundness == Soundness::Damaged,
-            // An earlier reply may have named the other one.
-            SyncError::CloneSeqno { .. } | SyncError::WrongProject { .. } | SyncError::OtherServer { .. } => {
-                damaged
-            }
+            // An earlier reply may have named the other one, or brought a false delta that waits for this one.
+            SyncError::BadArtifact(_)
+            | SyncError::CloneSeqno { .. }
+            | SyncError::WrongProject { .. }
+            | SyncError::OtherServer { .. } => damaged,
             // The others are mistakes of who calls, and nobody does that here.
             _ => false,
         })

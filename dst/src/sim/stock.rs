@@ -290,8 +290,10 @@ impl Sim {
         let unborn = talk.chances.answers.iter().any(|answer| answer.stage == Stage::Unborn);
         let waits = says("too many failed logins") && last.is_some_and(|answer| answer.bars);
         let is_copy = says("this login was used before") && talk.is_doubled();
-        let no_fault = self.is_no_fault(talk.edge, self.plan.edges[talk.edge].client, &Trip(text.to_owned()));
-        if denied || unborn || is_copy || no_fault || waits || says(WANTING) {
+        let trip = Trip(text.to_owned());
+        let no_fault = self.is_no_fault(talk.edge, self.plan.edges[talk.edge].client, &trip);
+        let is_unresolved = self.is_unresolved(talk, &trip);
+        if denied || unborn || is_copy || no_fault || waits || is_unresolved {
             return Ok(());
         }
         Err(Violation::new("stock", format!("{} gives up without a reason: {text}", talk.name())))
