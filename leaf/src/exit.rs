@@ -185,6 +185,7 @@ impl From<SyncError> for Failure {
                 Code::Refused,
                 "log in as a user who may do this: http://USER@HOST/, its password in FROND_PASSWORD",
             ),
+            SyncError::Refused(text) if is_over_soon(&text) => (Code::Network, IN_USE),
             SyncError::Refused(_) => (Code::Failed, "ask whoever runs the server"),
             SyncError::WrongProject { .. } => {
                 (Code::Failed, "name the server of this project, or clone the other one")
@@ -270,9 +271,7 @@ impl From<TransportError> for Failure {
             }
             TransportError::Status { status: 500.., .. } if !error.may_retry() => SERVER_FAILED,
             TransportError::Empty { .. } => SERVER_FAILED,
-            TransportError::Status { status: 400, text, .. } if of_database(text) => {
-                "the server's file was in use by others: try again"
-            }
+            TransportError::Status { status: 400, text, .. } if of_database(text) => IN_USE,
             TransportError::Status { .. } if error.may_retry() => {
                 "try again later, or ask whoever runs the server"
             }
@@ -315,6 +314,15 @@ impl From<TransportError> for Failure {
 fn of_database(text: &str) -> bool {
     text.contains("Database error") || text.contains("database is locked")
 }
+
+/// Whether the database of a stock server failed in a way that another try does not meet: somebody else wrote, or brought
+/// what this request brings too. Of an attachment that it has by then, stock makes the row once more.
+fn is_over_soon(text: &str) -> bool {
+    let why = text.split_once("Database error: ").map_or("", |(_, why)| why);
+    why.starts_with("database is locked") || why.starts_with("UNIQUE constraint failed")
+}
+
+const IN_USE: &str = "the server's file was in use by others: try again";
 
 /// What to do where only the server's own people can tell whether a retry helps.
 const LONGER_REQUESTS: &str =
@@ -454,7 +462,8 @@ mod tests {
     #[test]
     fn exit_codes_tell_what_kind_of_failure_it_was() {
         let peer = || "h:80".to_owned();
-        let cases: [(Failure, Code); 8] = [
+        let database = |why: &str| SyncError::Refused(format!("Database error: {why}: {{SQL}}")).into();
+        let cases: [(Failure, Code); 11] = [
             (TransportError::UnknownHost { host: "h".into(), reason: String::new() }.into(), Code::Network),
             (TransportError::Status { peer: peer(), status: 401, text: String::new() }.into(), Code::Refused),
             (
@@ -467,6 +476,9 @@ mod tests {
                 Code::Network,
             ),
             (SyncError::Refused("this login was used before".into()).into(), Code::Network),
+            (database("database is locked"), Code::Network),
+            (database("UNIQUE constraint failed: attachment.attachid"), Code::Network),
+            (database("database disk image is malformed"), Code::Failed),
             (FileError::Busy("f".into()).into(), Code::Locked),
             (SyncError::UnfinishedClone.into(), Code::NoRepository),
         ];

@@ -83,7 +83,8 @@ impl Disk {
         let mut command = Command::new("df");
         let said = self.tool(command.args(["--output=used", "-k"]).arg(&self.path));
         let used = said.stdout.lines().nth(1).and_then(|line| line.trim().parse::<u64>().ok());
-        let size = used.unwrap_or_else(|| panic!("no number\n{said}")) + kib;
+        // A size of 0 would be no bound at all.
+        let size = (used.unwrap_or_else(|| panic!("no number\n{said}")) + kib).max(1);
         self.remount(&format!("size={size}k"));
     }
 

@@ -133,21 +133,22 @@ impl Fossil {
     }
 
     /// Runs stock Fossil again and again while somebody else has the file, or what it writes down for itself: it gives
-    /// up at once, or soon.
+    /// up at once, or soon. Gives what it said at last.
     #[track_caller]
-    pub fn patiently(&self, dir: Option<&Path>, words: &[&str]) {
-        self.despite(&["database is locked", "Database error"], dir, words);
+    pub fn patiently(&self, dir: Option<&Path>, words: &[&str]) -> Said {
+        self.despite(&["database is locked", "Database error"], dir, words)
     }
 
-    /// Runs stock Fossil again and again until it says none of `excuses`. Whatever else fails is a failure.
+    /// Runs stock Fossil again and again until it says none of `excuses`, and gives what it said then. Whatever else fails is a
+    /// failure.
     #[track_caller]
-    pub fn despite(&self, excuses: &[&str], dir: Option<&Path>, words: &[&str]) {
+    pub fn despite(&self, excuses: &[&str], dir: Option<&Path>, words: &[&str]) -> Said {
         for _ in 0..200 {
             let said = self.try_run_in(dir, words, b"");
             let all = said.all();
             if !excuses.iter().any(|excuse| all.contains(excuse)) {
                 assert_eq!(said.code, Some(0), "{said}");
-                return;
+                return said;
             }
         }
         panic!("there is no end of {excuses:?}: {words:?}");

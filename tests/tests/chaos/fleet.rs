@@ -1,5 +1,6 @@
 //! A chain and a ring of repositories, each of them served by a process of its own while it syncs with its neighbour: what is
-//! made at one comes to the others by way of those between, however often servers and clients are killed meanwhile.
+//! made at one comes to the others by way of those between, however often servers and clients are killed meanwhile. One of those
+//! between is stock's: it serves, syncs and makes check-ins with stock.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -9,6 +10,7 @@ use frond_tests::process::Process;
 use frond_tests::proxy::{Moment, Way};
 
 use super::kills::Victim;
+use super::stock::{self, Checkout, Trouble};
 use super::*;
 
 /// Check-ins that are made at each, with a sync after each.
@@ -23,16 +25,20 @@ const LIFE_BYTES: [usize; 3] = [300, 1_000, 30_000];
 /// Who asks whom, by their places.
 type Edge = (usize, usize);
 
-const CHAIN: [Edge; 3] = [(1, 0), (2, 1), (3, 2)];
+const CHAIN: [Edge; 4] = [(1, 0), (2, 1), (3, 2), (4, 3)];
 const RING: [Edge; 3] = [(0, 1), (1, 2), (2, 0)];
 
 /// A repository that is served.
 struct Member {
+    /// Whose program serves it, and syncs.
+    who: Who,
     frond: Frond,
     fossil: Fossil,
     scratch: Scratch,
     branch: String,
     file: PathBuf,
+    /// Where stock makes check-ins.
+    checkout: Option<Checkout>,
     server: Mutex<Server>,
     /// One address for all of its servers.
     proxy: Proxy,
@@ -50,29 +56,31 @@ struct Chance {
 }
 
 impl Member {
-    /// The first has all of the history, the others a part.
+    /// The first has all of the history, the others a part. `next` is who is killed first.
     #[track_caller]
-    fn start(at: usize, rng: &mut Rng) -> Arc<Self> {
+    fn start(at: usize, who: Who, next: Victim, rng: &mut Rng) -> Arc<Self> {
         let (frond, fossil, scratch) = (Frond::new(), Fossil::new(), Scratch::new());
         let base =
             if at == 0 { side("there", Base::Whole, Op::Sync) } else { side("here", Base::Part, Op::Sync) };
         let file = scratch.copy(&base, &format!("member-{at}.fossil"));
-        let up = most_up(Who::Frond);
+        let up = most_up(who);
         sql::execute(
             &file,
             &format!("REPLACE INTO config(name, value, mtime) VALUES('max-upload', {up}, 0)"),
         );
-        let server = frond.server(&file);
+        let branch = format!("member-{at}");
+        let checkout = (who == Who::Stock).then(|| Checkout::open(&scratch, &file, &branch));
+        let server = serve(&fossil, &frond, who, &file);
         let proxy = Proxy::start(server.address);
-        // By place, so that both are killed in each fleet.
-        let next = if at.is_multiple_of(2) { Victim::Server } else { Victim::Client };
         let rng = Rng::new(rng.bits());
         Arc::new(Self {
+            who,
             frond,
             fossil,
             scratch,
-            branch: format!("member-{at}"),
+            branch,
             file,
+            checkout,
             server: Mutex::new(server),
             proxy,
             client: Mutex::default(),
@@ -114,7 +122,7 @@ impl Member {
     fn restart(&self) {
         let mut server = self.server.lock().unwrap();
         server.process().kill();
-        *server = self.frond.server(&self.file);
+        *server = serve(&self.fossil, &self.frond, self.who, &self.file);
         self.proxy.lead_to(server.address);
     }
 
@@ -124,23 +132,18 @@ impl Member {
         self.chance.lock().unwrap().killed.clone()
     }
 
-    /// Makes check-ins, and brings each to a neighbour; gives their names. A sync fails in ways that a retry may mend, unless it
-    /// is killed.
+    /// Makes check-ins, and brings each to a neighbour; gives their names.
     #[track_caller]
     fn works(&self, neighbour: Option<&Arc<Self>>) -> Vec<String> {
         let mut made = Vec::new();
         for number in 0..EACH {
-            let said = check_in(&self.frond, &self.scratch, &self.file, &self.branch, &number.to_string());
-            assert_eq!(said.code, Some(0), "{said}");
-            made.push(checkin(&said));
+            made.push(self.makes(number));
             let Some(neighbour) = neighbour else { continue };
             let brought = (0..TRIES).any(|_| {
                 if !neighbour.proxy.is_armed() {
                     neighbour.arm();
                 }
-                let said = self.syncs(neighbour);
-                assert!(matches!(said.code, Some(0 | UNREACHABLE) | None), "{said}");
-                said.code == Some(0)
+                self.went_well(&self.syncs(neighbour))
             });
             assert!(brought, "{} did not get through in {TRIES} tries", self.branch);
             let held = compare::artifacts(&neighbour.file);
@@ -149,11 +152,33 @@ impl Member {
         made
     }
 
+    /// Makes a check-in, and gives its name.
+    #[track_caller]
+    fn makes(&self, number: usize) -> String {
+        if let Some(checkout) = &self.checkout {
+            return checkout.check_in(number);
+        }
+        let said = check_in(&self.frond, &self.scratch, &self.file, &self.branch, &number.to_string());
+        assert_eq!(said.code, Some(0), "{said}");
+        checkin(&said)
+    }
+
+    /// Whether a sync went well. It fails in ways that a retry may mend, unless it is killed.
+    #[track_caller]
+    fn went_well(&self, said: &Said) -> bool {
+        if self.who == Who::Stock {
+            return stock::went_well(said, Trouble::SharedFile);
+        }
+        assert!(matches!(said.code, Some(0 | UNREACHABLE) | None), "{said}");
+        said.code == Some(0)
+    }
+
     /// Syncs with a neighbour, whatever comes of it.
     #[track_caller]
     fn syncs(&self, neighbour: &Self) -> Said {
         let url = neighbour.proxy.url_as("dev", "pw");
-        let mut command = self.frond.command(["sync", &url, "-u", "-R", self.file.to_str().unwrap()]);
+        let words = ["sync", &url, "-u", "-R", self.file.to_str().unwrap()];
+        let mut command = command_by(&self.fossil, &self.frond, self.who, words);
         let running = {
             // Who is to kill it waits until it is known.
             let mut client = neighbour.client.lock().unwrap();
@@ -186,7 +211,7 @@ fn settle(members: &[Arc<Member>], edges: &[Edge]) {
     for _ in 0..most {
         for &(asks, asked) in edges {
             let said = members[asks].syncs(&members[asked]);
-            assert_eq!(said.code, Some(0), "{asks} cannot sync with {asked}: {said}");
+            assert!(members[asks].went_well(&said), "{asks} cannot sync with {asked}: {said}");
         }
         let after = held();
         if after == before {
@@ -200,7 +225,16 @@ fn settle(members: &[Arc<Member>], edges: &[Edge]) {
 #[track_caller]
 fn comes_everywhere(theme: u64, count: usize, edges: &[Edge]) {
     for mut round in rounds(theme) {
-        let members: Vec<_> = (0..count).map(|at| Member::start(at, &mut round.rng)).collect();
+        // In the midst of all, between two of Frond.
+        let stock = 1 + round.rng.below(count - 2);
+        let members: Vec<_> = (0..count)
+            .map(|at| {
+                let who = if at == stock { Who::Stock } else { Who::Frond };
+                // So that stock's client is killed, and its server.
+                let first = if edges.contains(&(stock, at)) { Victim::Client } else { Victim::Server };
+                Member::start(at, who, first, &mut round.rng)
+            })
+            .collect();
         let began_with: BTreeSet<String> =
             members.iter().flat_map(|member| compare::artifacts(&member.file)).collect();
         let made: Vec<String> = thread::scope(|scope| {
@@ -211,10 +245,12 @@ fn comes_everywhere(theme: u64, count: usize, edges: &[Edge]) {
             let threads: Vec<_> = (0..count).map(|at| scope.spawn(move || work(at))).collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
-        let killed: Vec<Victim> = members.iter().flat_map(|member| member.peace()).collect();
-        for victim in [Victim::Server, Victim::Client] {
-            assert!(killed.contains(&victim), "no {victim:?} was killed, but {killed:?}");
-        }
+        let killed: Vec<_> = members.iter().map(|member| member.peace()).collect();
+        let stocks = edges.iter().find(|(asks, _)| *asks == stock).map(|(_, asked)| &killed[*asked]);
+        assert!(
+            stocks.unwrap().contains(&Victim::Client) && killed[stock].contains(&Victim::Server),
+            "member {stock} was not killed as both, but {killed:?}"
+        );
         for member in &members {
             member.restart();
             member.frond.verify(&member.file);
@@ -226,16 +262,19 @@ fn comes_everywhere(theme: u64, count: usize, edges: &[Edge]) {
             assert!(lost.is_empty(), "{} lacks {lost:?}", member.branch);
             compare::contents_equal(&member.file, &members[0].file);
             assert_eq!(compare::unversioned(&member.file), compare::unversioned(&members[0].file));
-            assert_eq!(member.rows(), members[0].rows());
             member.is_sound();
         }
-        compare::are_sound(&members[0].fossil, [&members[count - 1].file]);
+        // Stock knows no rows.
+        for &(asks, asked) in edges.iter().filter(|(asks, asked)| ![asks, asked].contains(&&stock)) {
+            assert_eq!(members[asks].rows(), members[asked].rows(), "at {asks} and {asked}");
+        }
+        compare::are_sound(&members[0].fossil, [&members[stock].file, &members[count - 1].file]);
     }
 }
 
 #[test]
 fn what_is_made_in_a_chain_comes_to_all_of_it_however_often_servers_and_clients_are_killed() {
-    comes_everywhere(15, 4, &CHAIN);
+    comes_everywhere(15, 5, &CHAIN);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use frond_tests::process::{Process, within};
 use frond_tests::proxy::{Moment, Way};
 use frond_tests::{Proxy, frond};
 
+use super::stock::{self, Trouble};
 use super::*;
 
 /// Kills of one operation. What is left then is done in peace.
@@ -46,9 +47,30 @@ enum Tear {
     Garbled,
 }
 
+/// What came of one try.
+struct Try {
+    said: Said,
+    /// Whether there was a kill.
+    died: bool,
+}
+
 fn bytes(file: &Path) -> u64 {
     std::fs::metadata(file).map_or(0, |metadata| metadata.len())
 }
+
+/// Why a connection to a server that was killed broke, in the words of Frond's client.
+const BROKE: [&str; 5] = [
+    // Before the head of a reply was there.
+    "connection closed before message completed",
+    // In the midst of its body.
+    "end of file before message length reached",
+    // With some of the request unread.
+    "Connection reset by peer (os error 104)",
+    // While there was more of the request to send.
+    "Broken pipe (os error 32)",
+    // Before the request: one that was kept open for it.
+    "connection was not ready",
+];
 
 struct Duel {
     site: Site,
@@ -89,9 +111,9 @@ impl Duel {
         }
     }
 
-    /// One try, with a kill in it, if it takes that long. Says what the client said.
+    /// One try, with a kill in it, if it takes that long.
     #[track_caller]
-    fn attempt(&mut self, when: When) -> Said {
+    fn attempt(&mut self, when: When) -> Try {
         let site = &self.site;
         let server = match (self.victim, when) {
             (Victim::Server, When::File(blocks)) => Server::start(|port| {
@@ -132,33 +154,50 @@ impl Duel {
         }
         let log = server.stop();
         assert!(!log.contains("panicked"), "{log}");
-        said
+        // Stock's has nothing to complain of.
+        assert!(self.server == Who::Frond || log.is_empty(), "{log}");
+        Try { said, died }
     }
 
-    /// What was left by a kill is sound as it is, and a success was one.
+    /// Whether all went well, by what the client says. It fails only of a server that was killed, and says of that what it may.
     #[track_caller]
-    fn check(&self, said: &Said) {
-        let site = &self.site;
-        match (site.client, said.code) {
-            (Who::Frond, Some(0)) => site.did_what_it_said(),
-            (Who::Frond, Some(_)) => says_clearly(said, frond::UNREACHABLE),
-            _ => {}
+    fn went_well(&self, Try { said, died }: &Try) -> bool {
+        let is_of_server = *died && self.victim == Victim::Server;
+        let trouble = if is_of_server { Trouble::KilledServer } else { Trouble::None };
+        assert!(said.code.is_some() || self.victim == Victim::Client, "{said}");
+        match (self.site.client, said.code) {
+            (Who::Stock, _) => return stock::went_well(said, trouble),
+            (Who::Frond, Some(0)) => return true,
+            (Who::Frond, None) => {}
+            (Who::Frond, Some(_)) => {
+                says_clearly(said, frond::UNREACHABLE);
+                let begin = format!("frond: the connection to {} broke: ", self.proxy.address);
+                let what = said.stderr.lines().find_map(|line| line.strip_prefix(&begin)?.split_once("; "));
+                let (why, hint) = what.unwrap_or_else(|| panic!("of something else: {said}"));
+                assert!(is_of_server && BROKE.contains(&why), "{said}");
+                let kept = "try again; what came so far is kept in ";
+                assert!(hint == "try again" || hint.starts_with(kept), "{said}");
+            }
         }
+        false
+    }
+
+    /// What was left by a kill is sound as it is, and a success was one. Whether there is nothing left to do.
+    #[track_caller]
+    fn is_done(&self, tried: &Try) -> bool {
+        let (site, went_well) = (&self.site, self.went_well(tried));
         // Stock does not go on with a clone, nor does it clean up.
-        if site.op == Op::Clone && site.client == Who::Stock && said.code != Some(0) {
+        if site.op == Op::Clone && site.client == Who::Stock && !went_well {
             remove(&site.here);
         }
         for file in site.files() {
             site.frond.verify(&file);
         }
-        if site.op == Op::Clone && site.client == Who::Frond && site.here.exists() {
+        let is_done = went_well || site.op == Op::Clone && site.here.exists();
+        if is_done {
             site.did_what_it_said();
         }
-    }
-
-    /// Whether there is nothing left to do.
-    fn is_done(&self, said: &Said) -> bool {
-        said.code == Some(0) || self.site.op == Op::Clone && self.site.here.exists()
+        is_done
     }
 
     #[track_caller]
@@ -166,17 +205,16 @@ impl Duel {
         let mut is_done = false;
         while self.kills < KILLS && !is_done {
             let when = self.when(rng);
-            let said = self.attempt(when);
-            self.check(&said);
-            is_done = self.is_done(&said);
+            let tried = self.attempt(when);
+            is_done = self.is_done(&tried);
         }
         let server = self.site.serve(self.server);
         self.proxy.reset();
         self.proxy.lead_to(server.address);
         if !is_done {
             let said = ended(&mut self.site.command(&self.proxy.url_as("dev", "pw")));
-            assert_eq!(said.code, Some(0), "{said}");
-            self.site.did_what_it_said();
+            let tried = Try { said, died: false };
+            assert!(self.is_done(&tried), "{}", tried.said);
         }
         self.site.settles(&server);
         self.site.is_sound();

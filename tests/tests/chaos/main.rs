@@ -13,6 +13,7 @@ mod kills;
 mod network;
 mod one_file;
 mod serving;
+mod stock;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -192,14 +193,7 @@ impl Site {
         if op.takes_unversioned(self.client) {
             words.push("-u");
         }
-        match self.client {
-            Who::Frond => self.frond.command(words),
-            Who::Stock => {
-                let mut command = self.fossil.command_in(None);
-                command.args(words);
-                command
-            }
-        }
+        command_by(&self.fossil, &self.frond, self.client, words)
     }
 
     #[track_caller]
@@ -360,6 +354,23 @@ fn serve(fossil: &Fossil, frond: &Frond, who: Who, file: &Path) -> Server {
     match who {
         Who::Frond => frond.server(file),
         Who::Stock => fossil.server(file),
+    }
+}
+
+/// The same words as a command of either.
+fn command_by<'a>(
+    fossil: &Fossil,
+    frond: &Frond,
+    who: Who,
+    words: impl IntoIterator<Item = &'a str>,
+) -> Command {
+    match who {
+        Who::Frond => frond.command(words),
+        Who::Stock => {
+            let mut command = fossil.command_in(None);
+            command.args(words);
+            command
+        }
     }
 }
 

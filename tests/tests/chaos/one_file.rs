@@ -4,6 +4,7 @@ use std::thread;
 
 use frond_tests::frond::summary;
 
+use super::stock::Checkout;
 use super::*;
 
 /// Times that each does its part.
@@ -13,19 +14,14 @@ const EACH: usize = 4;
 struct Shared {
     site: Site,
     /// A stock checkout of the file that they share.
-    checkout: PathBuf,
+    checkout: Checkout,
 }
 
 impl Shared {
     #[track_caller]
     fn new() -> Self {
         let site = Site::new(Op::Sync, Who::Frond);
-        let checkout = site.scratch.dir("checkout");
-        site.fossil.output_in(&checkout, ["open", site.here.to_str().unwrap(), "trunk"]);
-        site.fossil.output_in(&checkout, ["settings", "autosync", "0"]);
-        // Its own branch: two writers of one branch fork it, which is no fault of theirs.
-        site.fossil.output_in(&checkout, ["branch", "new", "stock", "trunk"]);
-        site.fossil.output_in(&checkout, ["update", "stock"]);
+        let checkout = Checkout::open(&site.scratch, &site.here, "stock");
         Self { site, checkout }
     }
 
@@ -36,16 +32,8 @@ impl Shared {
     /// Check-ins by stock in its checkout.
     #[track_caller]
     fn stock_checks_in(&self, times: usize) {
-        let fossil = Fossil::new();
         for number in 0..times {
-            // Stock takes a file of the same size and second for the same.
-            std::fs::write(self.checkout.join("stock.txt"), "line\n".repeat(number + 1)).unwrap();
-            if number == 0 {
-                fossil.patiently(Some(&self.checkout), &["add", "stock.txt"]);
-            }
-            let text = format!("stock {number}");
-            let words = ["commit", "-m", &text, "--no-warnings", "--user-override", "dev"];
-            fossil.patiently(Some(&self.checkout), &words);
+            self.checkout.check_in(number);
         }
     }
 

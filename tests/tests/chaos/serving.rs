@@ -7,6 +7,7 @@ use frond_tests::frond::{LOCKED, UNREACHABLE};
 use frond_tests::proxy::{Moment, Way};
 use frond_tests::{Proxy, Said};
 
+use super::stock::{self, Trouble};
 use super::*;
 
 const KILLS: usize = 6;
@@ -133,12 +134,7 @@ impl Client {
                 assert!(matches!(said.code, Some(0 | UNREACHABLE)), "{said}");
                 said.code == Some(0)
             }
-            // It exits 0 after some errors.
-            Who::Stock => {
-                let all = said.all().to_lowercase();
-                said.code == Some(0)
-                    && !["error", "abort", "server did not", "failed"].iter().any(|word| all.contains(word))
-            }
+            Who::Stock => stock::went_well(&said, Trouble::KilledServer),
         }
     }
 }
