@@ -224,19 +224,9 @@ excused() {
     case $1 in
         # What is private here and public elsewhere at once is the empty content alone; kept: 2001243.
         private-by-hearsay-stays) ;;
-        # A clone by names where nobody may clone, whose second reply is altered so that it names no project; kept: 87000437.
-        project-named-with-a-refusal) ;;
         # Stock asks for what is shunned here and comes to nothing else: servers like stock have more room than that here.
         # Test: what_stock_did_not_come_to_ask_for_does_not_count_as_sent.
         what-stock-did-not-ask-for-counts-as-sent) ;;
-        # The disk has to fill up with rows of a table that is defined by the same message.
-        # Test: a_disk_that_is_full_is_told_as_such_wherever_it_fills.
-        full-disk-told-as-no-table) ;;
-        # Tens of rows that are all dated far ahead, one a message. Test: many_rows_that_are_refused_stand_in_the_way_of_no_other_either.
-        refused-rows-count-as-idle) ;;
-        # The same of eighteen parts of two tables.
-        # Test: all_that_is_to_be_said_is_said_though_no_row_moves_and_little_fits_into_a_message.
-        what-is-said-counts-as-still-to-say) ;;
         *) return 1 ;;
     esac
 }

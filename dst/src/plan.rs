@@ -105,6 +105,31 @@ pub enum Birth {
     Clone,
 }
 
+/// Many rows that are written at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowd {
+    /// The edge over which they go.
+    pub edge: usize,
+    /// Who writes which.
+    pub kind: Crowding,
+}
+
+/// Who writes many rows, and which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crowding {
+    /// Both ends, other ones, of two tables; a request has room for one thing.
+    Apart,
+    /// The server, most of them by a clock that is days ahead, and the client has none of that table; a reply has room for one
+    /// row.
+    Ahead,
+    /// The server, beside rows that both have, nearly all by such a clock, of two tables; a request has room for one thing.
+    Beside,
+}
+
+impl Crowding {
+    const ALL: [Self; 3] = [Self::Apart, Self::Ahead, Self::Beside];
+}
+
 /// A run, as far as it is decided beforehand.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -160,6 +185,13 @@ pub struct Plan {
     pub race: Option<usize>,
     /// The edge whose server loses a cluster and all that it lists, and whose client shuns some of that.
     pub loss: Option<usize>,
+    /// Where many rows are written at once, and little fits into a message.
+    pub crowd: Option<Crowd>,
+    /// The edge over which a server gets what a cluster lists, an artifact a request, and one over which another client pulls that
+    /// meanwhile.
+    pub relay: Option<[usize; 2]>,
+    /// The edge at one end of which a table is made, with long rows, as the disk at the other end is nearly full.
+    pub album: Option<usize>,
     /// How requests are framed, and with them replies. What is not compressed is not protected from damage, so that
     /// only calm runs have it; most of them do: compressing takes a fifth of their time.
     pub framing: ContentType,
@@ -236,6 +268,7 @@ impl Plan {
                 self.faults.remove(&fault);
                 self.race = self.race.filter(|_| fault != Fault::Crowd);
                 self.loss = self.loss.filter(|_| fault != Fault::Restore);
+                self.album = self.album.filter(|_| fault != Fault::DiskFull);
             }
             Item::Peer(peer) => {
                 let peer = peer as usize;
@@ -257,7 +290,11 @@ impl Plan {
                 }
             }
             Item::Stock(peer) => set(&mut self.stock, peer, None),
-            Item::Feature(feature) => drop(self.features.remove(&feature)),
+            Item::Feature(feature) => {
+                self.features.remove(&feature);
+                self.crowd = self.crowd.filter(|_| feature != Feature::Tables);
+                self.album = self.album.filter(|_| feature != Feature::Tables);
+            }
             Item::Choice(site) => drop(self.choices.remove(&site)),
             // These are left out when they would happen.
             Item::Visit(_)

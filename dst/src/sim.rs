@@ -1,9 +1,11 @@
 //! One run: events in virtual time, first with faults, then without.
 
+mod albums;
 mod audit;
 mod begin;
 mod bounds;
 mod configuring;
+mod crowds;
 mod daemon;
 mod damage;
 mod disfavour;
@@ -19,6 +21,7 @@ mod mishap;
 mod outcome;
 mod quarrels;
 mod race;
+mod relays;
 mod rivals;
 mod settle;
 mod side;
@@ -250,6 +253,9 @@ impl Sim {
         self.plan_forks()?;
         self.plan_quarrels();
         self.plan_race();
+        self.plan_crowd();
+        self.plan_relay();
+        self.plan_album();
         self.plan_more_bulk();
         self.plan_sessions();
         self.plan_visits();
@@ -272,6 +278,9 @@ impl Sim {
             Event::Merge { number, heads, tries } => self.merge(number, heads, tries),
             Event::Race(edge) => self.race(edge),
             Event::Loss(edge) => self.lose(edge),
+            Event::Crowd(crowd, part) => self.crowd(crowd, part),
+            Event::Relay(edges) => self.relay(edges),
+            Event::Album(edge) => self.album(edge),
             Event::Quarrel { number, edge } => self.quarrel(number, edge),
             Event::Bulk(at) => self.bulk_again(at),
             Event::Begin { number, edge } => self.begin(number, edge),

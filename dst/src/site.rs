@@ -49,11 +49,13 @@ pub enum Site {
     LoseAnnouncement,
     /// A reply brings a false delta without its source, and is the last for a while.
     FalseDelta,
+    /// The reply to a clone that was refused at first says no more of which project it is.
+    NamelessReply,
 }
 
 impl Site {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::LoseRequest,
         Self::LoseReply,
         Self::DoubleRequest,
@@ -75,6 +77,7 @@ impl Site {
         Self::CrashAtCommit,
         Self::LoseAnnouncement,
         Self::FalseDelta,
+        Self::NamelessReply,
     ];
 
     /// The fault whose ratio decides how often it hits here.
@@ -85,7 +88,7 @@ impl Site {
             Self::DoubleRequest | Self::DoubleReply => Fault::Duplicate,
             Self::DelayRequest | Self::DelayReply => Fault::Delay,
             Self::CutRequest | Self::CutReply => Fault::Truncate,
-            Self::FlipRequest | Self::FlipReply | Self::FalseDelta => Fault::Flip,
+            Self::FlipRequest | Self::FlipReply | Self::FalseDelta | Self::NamelessReply => Fault::Flip,
             Self::CrashAfterWork
             | Self::CrashBeforeRequest
             | Self::CrashAfterRequest
@@ -99,7 +102,7 @@ impl Site {
     /// How often it hits here, where its fault has this ratio: what can seldom happen does so each other time.
     pub fn ratio(self, of_fault: Ratio) -> Ratio {
         match self {
-            Self::FalseDelta if of_fault != Ratio::NEVER => Ratio::new(1, 2),
+            Self::FalseDelta | Self::NamelessReply if of_fault != Ratio::NEVER => Ratio::new(1, 2),
             _ => of_fault,
         }
     }

@@ -24,7 +24,7 @@ const RUNS: [(Level, Range<u64>); 5] = [
 const WORK: &str = "
     amend, attach to any, attachment, attachment of stock, branch, branch of stock, check-in, clock jump, clock jump of days, clock jump of hours, clock jump
     of months, close, cluster, cluster of clusters, all contents expanded, compared with a rebuild, compared with a rebuild without shuns, configuration pulled, configuration pushed, crash,
-    content over a budget of 20,000 bytes, content over a budget that is shipped, content over the budget, daemon Announced, daemon Asked, daemon Changed, daemon Interval, daemon
+    content over a budget of 20,000 bytes, content over a budget that is shipped, content over the budget, crowd of rows ahead, crowd of rows apart, crowd of rows beside, daemon Announced, daemon Asked, daemon Changed, daemon Interval, daemon
     NetworkReturned, daemon Retry, daemon Start, daemons alone, deltify, delta of something shunned, died after a commit, died at
     work, died before a commit, died in a half-round, dry run, edit post, eight peers or more, empty content, examine, file of a check-in deleted, file of a check-in renamed,
     file put, file removed, file touched, forged delta without its source, forged
@@ -32,9 +32,9 @@ const WORK: &str = "
     forged message, forged pragma, forged project, forged pull, forged push, forged reqconfig, forged table, forged uvfile, forged uvgimme,
     forged uvigot, fork, fork across a partition, fork across peers, fork of stock, forum post, forum post of stock, link down, link down one way, like stock V221, like stock V229, lock given up, lock got, lock in the way, look around, merge, merge of a fork, merge of stock, message cut,
     message flipped, no room to write, noise, pack, pick, private
-    check-in, quarrel over a file, quarrel over a file by a clock ahead, quarrel over rows, quarrel over rows by a clock ahead, race, rearrange, rebuild, reply by a slow peer, reply cut to nothing, reply late, reply
+    check-in, quarrel over a file, quarrel over a file by a clock ahead, quarrel over rows, quarrel over rows by a clock ahead, race, rearrange, rebuild, relay, reply by a slow peer, reply cut to nothing, reply late, reply
     lost, reply overtaken, request cut to nothing, request doubled, request late, request lost, request overtaken, rights
-    changed, row define, row denied, row extend, row nothing, row put, row putmany, row
+    changed, row album, row crowd, row define, row denied, row extend, row nothing, row put, row putmany, row
     quarrel, row quarrelled, row remove, row rival, row toolong, rounds of a session with faults around, setting changed, shun of stock before it comes, several clusters, shape Chain, shape Islands, shape Mesh, shape Ring, shape Star, shape Visitor, shun, tag, technote, technote of stock, the time of what was dated ahead came, ticket, ticket of stock, time
     was up, two peers, two sessions at once, user changed, verify, visit, went back to a backup, went on without deltas, went back to the beginning, wiki, write links
 ";

@@ -125,6 +125,10 @@ fn details(plan: &Plan) -> String {
         plan.step.map(|step| format!("clocks go on by {step} ms each time that they are looked at")),
         plan.race.map(|edge| format!("two sessions race over edge {edge}")),
         plan.loss.map(|edge| format!("the server of edge {edge} loses a cluster")),
+        plan.crowd.map(|crowd| format!("many rows are written at edge {}, {:?}", crowd.edge, crowd.kind)),
+        plan.relay
+            .map(|[from, to]| format!("what goes over edge {from} is asked for over edge {to} meanwhile")),
+        plan.album.map(|edge| format!("a table comes over edge {edge} as a disk is nearly full")),
     ];
     parts.into_iter().flatten().for_each(|part| text.extend([part.as_str(), "\n"]));
     for (at, edge) in plan.edges.iter().enumerate().filter(|(at, _)| !plan.unused.contains(at)) {

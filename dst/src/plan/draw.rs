@@ -6,8 +6,8 @@ use sync::Limits;
 use xfer::body::ContentType;
 
 use super::{
-    Birth, Budgets, Draws, Edge, Edition, FULL, Fault, GUEST, Level, Login, Plan, SEVERAL_CLUSTERS, fault,
-    limits,
+    Birth, Budgets, Crowd, Crowding, Draws, Edge, Edition, FULL, Fault, GUEST, Level, Login, Plan,
+    SEVERAL_CLUSTERS, fault, limits,
 };
 use crate::dice::{Dice, Ratio};
 use crate::feature::{self, Feature};
@@ -15,6 +15,12 @@ use crate::rare;
 use crate::shape::{self, Shape};
 use crate::stock;
 
+/// How often many rows are written at once, where that may be.
+const CROWD: Ratio = Ratio::new(1, 3);
+/// How often one client gives what another one asks for meanwhile.
+const RELAY: Ratio = Ratio::new(1, 3);
+/// How often a table comes as a disk is nearly full.
+const ALBUM: Ratio = Ratio::new(1, 3);
 /// Letters of who has less than all, and may clone.
 const BIRTH: [&str; 6] = ["gio", "gio", "gio", "go", "gu", "g"];
 /// Letters of who may do everything, or nearly.
@@ -53,9 +59,12 @@ impl Plan {
             limits,
             budgets: match edition {
                 Edition::First => vec![Budgets::default(); nodes],
-                Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth => {
-                    Budgets::draw(seed, nodes, are_shipped)
-                }
+                Edition::Second
+                | Edition::Third
+                | Edition::Fourth
+                | Edition::Fifth
+                | Edition::Sixth
+                | Edition::Seventh => Budgets::draw(seed, nodes, are_shipped),
             },
             step: step(seed, level, edition),
             skews: skews(seed, level, nodes, edition),
@@ -74,6 +83,9 @@ impl Plan {
             are_makers_apart: false,
             race: None,
             loss: None,
+            crowd: None,
+            relay: None,
+            album: None,
             framing: framing(seed, level),
             span: 60_000,
         };
@@ -108,6 +120,11 @@ impl Plan {
             };
             plan.features.retain(|feature| edition >= Edition::Fourth && stays(feature));
             plan.limits.iter_mut().for_each(|limits| limits.reply_gimmes = limits.reply_gimmes.max(30));
+        }
+        if edition >= Edition::Seventh {
+            plan.draw_crowd();
+            plan.draw_relay();
+            plan.draw_album();
         }
         plan.draw_admins();
         plan.draw_daemons();
@@ -185,6 +202,62 @@ impl Plan {
             self.loss = Some(at);
             self.bulk = self.bulk.max(dice.between(100, 110));
             limits::replace(&mut self.limits, server, limits::shy());
+        }
+    }
+
+    /// Edges over which everything goes both ways, between peers of Frond that have the project from the beginning.
+    fn open_edges(&self) -> Vec<usize> {
+        let is_open = |&at: &usize| {
+            let Edge { client, server, login, letters, .. } = self.edges[at];
+            let is_old = |peer: usize| self.stock[peer].is_none() && self.births[peer] == Birth::Empty;
+            login == Login::Password && !LESS.contains(&letters) && is_old(client) && is_old(server)
+        };
+        (0..self.edges.len()).filter(is_open).collect()
+    }
+
+    /// In some runs many rows are written at once, where little fits into a message.
+    fn draw_crowd(&mut self) {
+        let dice = &mut Dice::of(self.seed, "crowd", 0);
+        let edges = self.open_edges();
+        let may_be = self.level != Level::Calm && !self.makes_several_clusters() && !edges.is_empty();
+        if !may_be || !dice.hits(CROWD) {
+            return;
+        }
+        let (edge, kind) = (*dice.pick(&edges), *dice.pick(&Crowding::ALL));
+        let Edge { client, server, .. } = self.edges[edge];
+        match kind {
+            Crowding::Apart | Crowding::Beside => limits::replace(&mut self.limits, client, limits::terse()),
+            Crowding::Ahead => limits::replace(&mut self.limits, server, limits::narrow()),
+        }
+        self.features.insert(Feature::Tables);
+        self.crowd = Some(Crowd { edge, kind });
+    }
+
+    /// In some runs one client asks a server for one artifact at a time, while another one gives it one at a time.
+    fn draw_relay(&mut self) {
+        let dice = &mut Dice::of(self.seed, "relay", 0);
+        let (edges, may_be) =
+            (self.open_edges(), self.level != Level::Calm && !self.makes_several_clusters());
+        let pairs = edges.iter().flat_map(|&from| edges.iter().map(move |&to| [from, to]));
+        let have_one_server =
+            |&[from, to]: &[usize; 2]| from != to && self.edges[from].server == self.edges[to].server;
+        let pairs: Vec<[usize; 2]> = pairs.filter(have_one_server).collect();
+        if !may_be || pairs.is_empty() || !dice.hits(RELAY) {
+            return;
+        }
+        let [from, to] = *dice.pick(&pairs);
+        limits::replace(&mut self.limits, self.edges[from].client, limits::terse());
+        limits::replace(&mut self.limits, self.edges[to].client, limits::modest());
+        self.relay = Some([from, to]);
+    }
+
+    /// In some runs a disk fills up, where that is a fault that is on, as a new table comes.
+    fn draw_album(&mut self) {
+        let dice = &mut Dice::of(self.seed, "album", 0);
+        let edges = self.open_edges();
+        if self.faults.contains_key(&Fault::DiskFull) && !edges.is_empty() && dice.hits(ALBUM) {
+            self.features.insert(Feature::Tables);
+            self.album = Some(*dice.pick(&edges));
         }
     }
 
@@ -311,9 +384,15 @@ fn step(seed: u64, level: Level, edition: Edition) -> Option<u64> {
     match (level, edition) {
         (Level::Calm, _) => None,
         (_, Edition::First) => Some(1),
-        (_, Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth) => {
-            Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400]))
-        }
+        (
+            _,
+            Edition::Second
+            | Edition::Third
+            | Edition::Fourth
+            | Edition::Fifth
+            | Edition::Sixth
+            | Edition::Seventh,
+        ) => Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400])),
     }
 }
 
@@ -323,12 +402,23 @@ fn bulk(dice: &mut Dice, level: Level, edition: Edition) -> u64 {
     let (chance, several) = match (edition, level) {
         (Edition::First, _) => (Ratio::new(1, 20), Ratio::NEVER),
         (
-            Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth,
+            Edition::Second
+            | Edition::Third
+            | Edition::Fourth
+            | Edition::Fifth
+            | Edition::Sixth
+            | Edition::Seventh,
             Level::Calm,
         ) => (Ratio::new(1, 14), Ratio::new(1, 40)),
-        (Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth, _) => {
-            (Ratio::new(1, 20), Ratio::new(1, 12))
-        }
+        (
+            Edition::Second
+            | Edition::Third
+            | Edition::Fourth
+            | Edition::Fifth
+            | Edition::Sixth
+            | Edition::Seventh,
+            _,
+        ) => (Ratio::new(1, 20), Ratio::new(1, 12)),
     };
     if !dice.hits(chance) {
         0

@@ -39,9 +39,12 @@ fn extreme(dice: &mut Dice, slow: &mut Dice, edition: Edition) -> Limits {
     let usual = usual();
     let (most_sent, most_replied) = match edition {
         Edition::First => (250_000, 5_000_000),
-        Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth => {
-            (20_000, 20_000)
-        }
+        Edition::Second
+        | Edition::Third
+        | Edition::Fourth
+        | Edition::Fifth
+        | Edition::Sixth
+        | Edition::Seventh => (20_000, 20_000),
     };
     let limits = Limits {
         send_bytes: *dice.pick(&[0, 1, 300, 2_000, most_sent]),
@@ -53,7 +56,12 @@ fn extreme(dice: &mut Dice, slow: &mut Dice, edition: Edition) -> Limits {
     };
     match edition {
         Edition::First => limits,
-        Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth => {
+        Edition::Second
+        | Edition::Third
+        | Edition::Fourth
+        | Edition::Fifth
+        | Edition::Sixth
+        | Edition::Seventh => {
             Limits { first_send_bytes: *dice.pick(&[300, 300, limits.first_send_bytes]), ..limits }
         }
     }
@@ -107,6 +115,16 @@ pub(super) fn shy() -> Limits {
 /// Usual ones, with room for one artifact a reply.
 pub(super) fn narrow() -> Limits {
     Limits { reply_bytes: 1, ..usual() }
+}
+
+/// Usual ones, that ask for one artifact a request.
+pub(super) fn modest() -> Limits {
+    Limits { gimmes: 1, ..usual() }
+}
+
+/// Usual ones, with room for one thing a request.
+pub(super) fn terse() -> Limits {
+    Limits { send_bytes: 1, ..usual() }
 }
 
 /// Those that are shipped, under which sessions may have more rounds.

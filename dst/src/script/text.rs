@@ -5,7 +5,7 @@
 //! # Whatever follows a # is for people.
 //! seed 876
 //! level hostile
-//! edition 6
+//! edition 7
 //! thorough
 //! expect convergence 0123456789abcdef
 //! without fault delay crash
@@ -454,7 +454,7 @@ without hit crash-after-work 5
             ("frond-dst script 1\nseed -1", 2, "'-1' is no number"),
             ("frond-dst script 1\nseed 18446744073709551616", 2, "too large"),
             ("frond-dst script 1\nseed", 2, "one word"),
-            ("frond-dst script 1\nedition 7", 2, "'7' is none of 1, 2, 3, 4, 5, 6"),
+            ("frond-dst script 1\nedition 8", 2, "'8' is none of 1, 2, 3, 4, 5, 6, 7"),
             ("frond-dst script 1\nthorough 1", 2, "nothing may follow 'thorough'"),
             ("frond-dst script 1\nthorough\nthorough", 3, "second line 'thorough'"),
             ("frond-dst script 1\nwithout choice Full", 2, "'Full' is none of full, whole"),

@@ -10,6 +10,7 @@ use crate::dice::Ratio;
 use crate::model::Violation;
 use crate::node::{Power, Stage, name};
 use crate::plan::{Edge, Edition};
+use crate::rights::{Letters, Right};
 use crate::script::Item;
 use crate::site::Site;
 use crate::talk::{Before, Kind, Talk, allowed};
@@ -86,7 +87,7 @@ impl Sim {
         }
         let mut talk = Talk::new(edge, kind, options, &mut self.dice("talk", number));
         if both_frond {
-            talk = talk.ask_for(self.clone_version(number));
+            talk = talk.ask_for(self.clone_version(number, edge));
         }
         (talk.life, talk.server_returns) = (self.nodes[client].life, self.nodes[server].returns);
         talk.begun = self.now;
@@ -111,13 +112,24 @@ impl Sim {
         Before { gap, private: self.nodes[edge.client].known.private.clone() }
     }
 
-    /// Most clones are of the newest kind.
-    pub(super) fn clone_version(&self, number: u64) -> CloneVersion {
-        match self.dice("clone version", number).below(6) {
+    /// Most clones are of the newest kind; of those that are refused at first, as nobody may clone without a login, half go by
+    /// names.
+    pub(super) fn clone_version(&self, number: u64, edge: usize) -> CloneVersion {
+        let mut dice = self.dice("clone version", number);
+        match dice.below(6) {
             0 => CloneVersion::V1,
             1 => CloneVersion::V2,
+            _ if self.plan.edition < Edition::Seventh || self.may_all_clone(self.plan.edges[edge].server) => {
+                CloneVersion::V3
+            }
+            _ if dice.hits(Ratio::new(1, 2)) => CloneVersion::V1,
             _ => CloneVersion::V3,
         }
+    }
+
+    /// Whether nobody has to log in to clone from a peer, as it was at first.
+    pub(super) fn may_all_clone(&self, at: usize) -> bool {
+        Letters::of([self.plan.nobody[at]]).allow(Right::Clone)
     }
 
     /// Some sessions tell where their peer is served, ask for such places, or come before or after a commit.

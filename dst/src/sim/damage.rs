@@ -1,6 +1,7 @@
 //! Messages that do not say what their sender did: they are cut short, a bit is wrong, a card is another one.
 
 use bytes::Bytes;
+use sync::CloneVersion;
 use xfer::body::{Body, ContentType};
 
 use super::forgery::{Forged, forge_card, forge_content, forge_delta, forge_nameless};
@@ -9,7 +10,7 @@ use super::{Event, Parcel, Sim};
 use crate::plan::{Edition, Fault};
 use crate::queue::Moment;
 use crate::site::Site;
-use crate::talk::Soundness;
+use crate::talk::{Kind, Soundness};
 
 impl Sim {
     /// Cuts a message short, or changes something in it.
@@ -67,6 +68,31 @@ impl Sim {
         self.switch(Fault::LinkDown, parcel.edge, |down| down + 1);
         let until = self.now + dice.between(20_000, 80_000) as Moment;
         self.queue.plan(until, Event::Heal(Fault::LinkDown, parcel.edge));
+        Some(Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel.clone() })
+    }
+
+    /// Perhaps leaves out of the reply to a clone by names which project that is, which whoever refused it first had said.
+    pub(super) fn leave_project_out(&mut self, parcel: &Parcel, way: Way) -> Option<Parcel> {
+        let may_be = way == Way::Reply && self.plan.edition >= Edition::Seventh;
+        if !may_be || parcel.soundness == Soundness::Damaged || !self.is_on(Site::NamelessReply.fault()) {
+            return None;
+        }
+        let edge = self.plan.edges[parcel.edge].clone();
+        let talk = self.talks.get(&parcel.talk)?;
+        let is_by_names = talk.kind == Kind::Clone
+            && talk.stock.is_none()
+            && self.clone_version(parcel.talk, parcel.edge) == CloneVersion::V1;
+        if !is_by_names || self.is_stock(edge.server) || self.may_all_clone(edge.server) {
+            return None;
+        }
+        let body = forge_nameless(parcel.body.as_ref()?, &edge)?;
+        if !self.hits(Site::NamelessReply, parcel.turn()) {
+            return None;
+        }
+        self.census.note("forged project");
+        self.tell(&format!("#{} forged: project", parcel.talk));
+        let talk = self.talks.get_mut(&parcel.talk)?;
+        talk.soundness = Soundness::Damaged;
         Some(Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel.clone() })
     }
 

@@ -4,10 +4,11 @@ use xfer::ArtifactId;
 use xfer::body::Body;
 
 use super::Sim;
+use super::crowds::Part;
 use super::rivals::Rival;
 use crate::dice::{Dice, Ratio, Turn};
 use crate::feature::Feature;
-use crate::plan::{Edition, Fault};
+use crate::plan::{Crowd, Edition, Fault};
 use crate::queue::Moment;
 use crate::script::Item;
 use crate::talk::Soundness;
@@ -30,6 +31,12 @@ pub(super) enum Event {
     Race(usize),
     /// A server loses what a cluster lists.
     Loss(usize),
+    /// Users write many rows at once.
+    Crowd(Crowd, Part),
+    /// A user makes what is given to a server, and asked for there, one by one.
+    Relay([usize; 2]),
+    /// A user makes a table with long rows.
+    Album(usize),
     /// A user checks in many files.
     Bulk(usize),
     /// A session begins over an edge.
@@ -141,6 +148,13 @@ impl Sim {
             let mut dice = self.dice("more bulk", 1);
             let (when, at) = (self.moment(&mut dice), dice.place(self.nodes.len()));
             self.queue.plan(when, Event::Bulk(at));
+        }
+    }
+
+    /// Tries something again a little later, where those whom it takes are not all at work; not for ever.
+    pub(super) fn put_off(&mut self, event: Event) {
+        if self.now < self.plan.span {
+            self.queue.plan(self.now + 2_000, event);
         }
     }
 

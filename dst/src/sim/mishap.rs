@@ -60,10 +60,8 @@ impl Sim {
             }
             self.plan_arrival(Parcel { copy: parcel.copy + 1, ..parcel.clone() }, way);
         }
-        let parcel = match self.bring_false_delta(&parcel, way) {
-            Some(parcel) => parcel,
-            None => self.damage(parcel, way),
-        };
+        let altered = self.bring_false_delta(&parcel, way).or_else(|| self.leave_project_out(&parcel, way));
+        let parcel = altered.unwrap_or_else(|| self.damage(parcel, way));
         self.plan_arrival(parcel, way);
     }
 
@@ -270,9 +268,12 @@ impl Sim {
     fn loses_replies(&self, edge: usize) -> bool {
         match self.plan.edition {
             Edition::First => edge.is_multiple_of(2),
-            Edition::Second | Edition::Third | Edition::Fourth | Edition::Fifth | Edition::Sixth => {
-                self.dice("way of a link", edge as u64).below(2) == 0
-            }
+            Edition::Second
+            | Edition::Third
+            | Edition::Fourth
+            | Edition::Fifth
+            | Edition::Sixth
+            | Edition::Seventh => self.dice("way of a link", edge as u64).below(2) == 0,
         }
     }
 

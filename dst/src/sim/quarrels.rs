@@ -18,7 +18,7 @@ use crate::work::rows::{self, Scribe};
 /// Numbers of such actions are from here on, two for each.
 const FIRST: u64 = 700;
 /// How far ahead a wrong clock is, in milliseconds: further than anybody believes.
-const AHEAD_MS: i64 = 3 * 86_400_000;
+pub(super) const AHEAD_MS: i64 = 3 * 86_400_000;
 /// Tables that most peers have, of which each key is anybody's to write: of the first one a row belongs to who wrote it.
 const TABLES: [&str; 3] = ["claims", "claims", "notes"];
 

@@ -1,5 +1,7 @@
 //! What users do to synced tables.
 
+use std::ops::Range;
+
 use repo::table::{self, Column, Definition, Rule, SyncedTable, TableError, Type, Value, Values, Writer};
 use repo::{Repo, Tx, UnixTime};
 use rusqlite::types::ToSqlOutput;
@@ -59,6 +61,10 @@ pub enum Kind {
     Rival,
     /// Rows are written that somebody else writes at once.
     Quarrelled,
+    /// Many rows are written where little fits into a message.
+    Crowd,
+    /// A table is made, with long rows.
+    Album,
     /// A row is deleted.
     Remove,
     /// A row was another user's.
@@ -87,6 +93,9 @@ pub fn agreed() -> Vec<(SqlName, Definition)> {
     };
     agreed.map(definition).collect()
 }
+
+/// Rows of an album.
+const ALBUM_ROWS: i64 = 3;
 
 /// Columns that every table has.
 fn columns() -> Vec<Column> {
@@ -183,6 +192,54 @@ impl Scribe<'_> {
     ) -> Result<Done, TableError> {
         let what = format!("writes {} of {name}, as {}", keys.len(), node::name(self.peer));
         self.write(repo, name, keys, (Kind::Quarrelled, what))
+    }
+
+    /// Writes many rows of the peer's own at once, of a table that it makes if it has none of that name.
+    pub fn crowd(&mut self, repo: &mut Repo, name: &str, slots: Range<i64>) -> Result<Done, TableError> {
+        let what =
+            format!("writes {} of {name} at once, as {}", slots.end - slots.start, node::name(self.peer));
+        self.write_own(repo, name, slots, (Kind::Crowd, what), |scribe, key, writer| {
+            scribe.filled(key, writer, 2)
+        })
+    }
+
+    /// Makes a table that nobody else makes, with rows that are long.
+    pub fn album(&mut self, repo: &mut Repo) -> Result<Done, TableError> {
+        let bytes = self.dice.between(6_000, 16_000) as usize;
+        let what = format!("writes {ALBUM_ROWS} rows of {bytes} bytes, as {}", node::name(self.peer));
+        self.write_own(repo, "album", 0..ALBUM_ROWS, (Kind::Album, what), |_, mut row, _| {
+            row.insert(sql("body"), Value::Text("z".repeat(bytes)));
+            row
+        })
+    }
+
+    fn write_own(
+        &mut self,
+        repo: &mut Repo,
+        name: &str,
+        slots: Range<i64>,
+        (kind, what): (Kind, String),
+        row: impl Fn(&mut Self, Values, &Writer<'_>) -> Values,
+    ) -> Result<Done, TableError> {
+        let (table, user, tx) = (sql(name), node::name(self.peer), repo.begin()?);
+        if !self.tables.contains_key(name) {
+            let rule =
+                TABLES.iter().find(|(table, _)| *table == name).map_or(Rule::LastWriter, |table| table.1);
+            let definition = Definition::new(columns(), &[sql("who"), sql("slot")], rule)
+                .map_err(|reason| TableError::Definition { table: table.clone(), reason })?;
+            table::define(&tx, &table, &definition, self.now.0)?;
+        }
+        let mut writer = Writer::open(&tx, &table, self.now)?;
+        for slot in slots {
+            let key =
+                Values::from([(sql("who"), Value::Text(user.clone())), (sql("slot"), Value::Integer(slot))]);
+            let row = row(self, key, &writer);
+            self.mean(&table, &row, &user, writer.table());
+            writer.put(row, &user)?;
+        }
+        writer.finish()?;
+        tx.commit()?;
+        Ok(self.done(&user, kind, what))
     }
 
     /// Writes the rows that have these keys, all or none.
