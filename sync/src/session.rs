@@ -122,7 +122,8 @@ pub struct Session {
     missed: Missed,
     /// Which of that was asked for in vain once more. The peer may get it while this session goes on.
     lacked: BTreeSet<ArtifactId>,
-    /// Of what other sessions had asked for in vain, what the peer announced and there was no room to ask for yet.
+    /// Of what other sessions had asked for in vain, what the peer announced and there was no room to ask for yet, or that a
+    /// request which was sent ahead left out.
     promised: BTreeMap<ArtifactId, Privacy>,
     /// What is private here, and listed by clusters that came.
     listed: BTreeSet<ArtifactId>,

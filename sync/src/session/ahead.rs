@@ -4,15 +4,15 @@
 //! It asks for what comes next whatever that reply brings: the next batch of a clone, or artifacts that are known to be
 //! lacking and were not asked for. What else a request may say waits for one that is composed in its turn.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use repo::wanted::{self, Hope};
 use repo::{Repo, RepoError, Snapshot};
-use xfer::card::CloneRequest;
+use xfer::card::{CloneRequest, Privacy};
 use xfer::{ArtifactId, Card, Message, Pragma};
 
 use super::cloning::Phase;
-use super::inbox::Choice;
+use super::inbox::{self, Choice};
 use super::reply::Reply;
 use super::{Goal, LoginState, Session, Step};
 use crate::version::ADVERTISED;
@@ -27,7 +27,8 @@ pub(super) struct Ahead {
 enum AsksFor {
     /// The batch that starts at this rid of the server.
     Batch(u32),
-    Artifacts(Vec<ArtifactId>),
+    /// These, and not yet those of the second list, which the reply announced and the next one need not name again.
+    Artifacts(Vec<ArtifactId>, BTreeMap<ArtifactId, Privacy>),
 }
 
 impl Session {
@@ -55,7 +56,7 @@ impl Session {
                 let Goal::Clone(cloning) = &self.goal else { unreachable!("batches are those of a clone") };
                 cards.push(Card::Clone(CloneRequest::Batch { version: cloning.version, seqno: *seqno }));
             }
-            AsksFor::Artifacts(ids) => {
+            AsksFor::Artifacts(ids, _) => {
                 cards.push(Card::Pull(self.codes.clone()));
                 cards.extend(ids.iter().copied().map(Card::Gimme));
             }
@@ -108,7 +109,12 @@ impl Session {
                 };
                 let most = cx.limits.gimmes.max(2 * came.len());
                 let ids = wanted::phantoms(snap, self.deepest(), Hope::New, most, is_wanted)?;
-                Ok(Some(ids).filter(|ids| !ids.is_empty()).map(AsksFor::Artifacts))
+                if ids.is_empty() {
+                    return Ok(None);
+                }
+                let choice = Choice { promising: ids, missed: Vec::new() };
+                let promised = inbox::left_over(snap, &reply.igots, &choice, choice.len(), is_wanted)?;
+                Ok(Some(AsksFor::Artifacts(choice.promising, promised)))
             }
             Goal::Sync { .. } | Goal::Preview => Ok(None),
         }
@@ -130,11 +136,11 @@ impl Session {
         if self.step != Step::Absorbed {
             return false;
         }
-        let asked = match (&self.goal, asks_for) {
+        let (asked, promised) = match (&self.goal, asks_for) {
             (Goal::Clone(cloning), AsksFor::Batch(seqno)) if cloning.phase == (Phase::Batch { seqno }) => {
-                Vec::new()
+                (Vec::new(), BTreeMap::new())
             }
-            (Goal::Sync { pull: true }, AsksFor::Artifacts(ids)) => ids,
+            (Goal::Sync { pull: true }, AsksFor::Artifacts(ids, promised)) => (ids, promised),
             _ => return false,
         };
         self.result.rounds += 1;
@@ -142,6 +148,7 @@ impl Session {
         self.begun[1] = cx.now;
         self.told = Vec::new();
         self.login = login;
+        self.promised.extend(promised);
         self.wanted = Choice { promising: asked, missed: Vec::new() };
         self.pushing.was_silent();
         self.tables.was_silent();

@@ -4,10 +4,11 @@ use repo::table::Rule;
 
 use super::tables::{put, rows, table, with_tables};
 use super::*;
+use crate::testing::Peer;
 use crate::{NoFaults, NoObserver};
 
 /// Runs a session that looks ahead. Gives what each request asked for, and whether it was sent ahead.
-fn conversed(mut session: Session, client: &mut Fixture, server: &mut Fixture) -> Vec<(usize, bool)> {
+fn conversed(mut session: Session, client: &mut Fixture, server: &mut dyn Peer) -> Vec<(usize, bool)> {
     let (faults, mut observer, limits) = (NoFaults, NoObserver, client.limits.clone());
     let mut cx = cx(&limits, &faults, &mut observer);
     let (mut ahead, mut asked) = (None, Vec::new());
@@ -18,7 +19,7 @@ fn conversed(mut session: Session, client: &mut Fixture, server: &mut Fixture) -
             None => session.next_request(&mut client.repo, &mut cx).unwrap(),
         };
         asked.push((gimmes(&printed(&request)).len(), is_ahead));
-        let reply = server.answer(&request).unwrap();
+        let reply = server.hear(&request);
         ahead = session.look_ahead(&mut client.repo, &reply, &cx);
         if session.handle_reply(&mut client.repo, &reply, &mut cx).unwrap() == Progress::Done {
             return asked;
@@ -43,6 +44,27 @@ fn what_found_no_room_in_a_reply_is_asked_for_ahead() {
     let asked = conversed(Session::sync(pull(), [2; 20]), &mut client, &mut server);
     assert_eq!(asked, [(0, false), (4, false), (2, true)]);
     assert_eq!(client.all(), server.all());
+}
+
+#[test]
+fn what_was_missed_before_and_is_announced_now_is_asked_for_after_a_request_that_looks_ahead() {
+    for announced in ["M", "N"] {
+        let mut client = holding("").phantom("M").phantom("N").limited(|limits| limits.gimmes = 1);
+        assert_eq!(pulled(&mut client, &mut holding("")).unwrap().unavailable, 2);
+        let mut client = client.phantom("A").phantom("B").phantom("C");
+        let mut server = script(|round, request| {
+            let is_asked = |name: &&str| gimmes(request).contains(&&*id(name).to_string());
+            // There is room for one at first.
+            let files = ["A", "B", "C", announced].into_iter().filter(is_asked).map(file);
+            match round {
+                1 => files.take(1).chain([format!("igot {}\n", id(announced))]).collect(),
+                _ => files.collect(),
+            }
+        });
+        let asked = conversed(Session::sync(pull(), [7; 20]), &mut client, &mut server);
+        assert_eq!(asked[..2], [(1, false), (2, true)]);
+        assert!(client.holds(announced), "{announced}");
+    }
 }
 
 #[test]
