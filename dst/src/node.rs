@@ -48,6 +48,16 @@ pub enum Stage {
     Whole,
 }
 
+/// What a look at a repository shows.
+pub enum Seen {
+    /// Nothing was written since the last one.
+    Nothing,
+    /// Something was, as where contents are stored in another way or tables are derived anew, but it holds the same.
+    Same,
+    /// It holds something else. This is what it held before.
+    Other(Known),
+}
+
 /// A peer.
 pub struct Node {
     /// Its repository.
@@ -74,6 +84,8 @@ pub struct Node {
     pub limits: Limits,
     /// How often it committed.
     pub commits: u64,
+    /// How often it committed since then and held the same as before.
+    pub vain: u64,
     /// Letters of its users.
     accounts: BTreeMap<String, String>,
     /// Rows that were written when it was looked at last; none if all has to be looked at.
@@ -142,6 +154,7 @@ impl Node {
             skew: plan.skews[index],
             limits: plan.limits[index].clone(),
             commits: 0,
+            vain: 0,
             accounts: BTreeMap::new(),
             written: None,
             written_aside: None,
@@ -227,11 +240,11 @@ impl Node {
         Ok(name.and_then(|name| ArtifactId::from_hex(name.as_bytes()).ok()))
     }
 
-    /// Whether something was written since it was looked at last; then it is looked at again.
-    pub fn look(&mut self) -> Result<Option<Known>, RepoError> {
+    /// Looks at the repository again, if something was written since it was looked at last.
+    pub fn look(&mut self) -> Result<Seen, RepoError> {
         let written = Some(self.repo.rows_written());
         if written == self.written && self.stock.is_none() {
-            return Ok(None);
+            return Ok(Seen::Nothing);
         }
         self.written = written;
         let known = match &self.stock {
@@ -239,11 +252,13 @@ impl Node {
             None => Known::read(&mut self.repo)?,
         };
         if known == self.known {
-            return Ok(None);
+            self.vain += 1;
+            return Ok(Seen::Same);
         }
+        self.vain = 0;
         let before = std::mem::replace(&mut self.known, known);
         self.commits += u64::from(!self.known.is_as_good_as(&before));
-        Ok(Some(before))
+        Ok(Seen::Other(before))
     }
 
     /// Begins anew with what is committed.

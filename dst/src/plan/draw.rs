@@ -18,7 +18,7 @@ use crate::stock;
 /// How often many rows are written at once, where that may be.
 const CROWD: Ratio = Ratio::new(1, 3);
 /// How often one client gives what another one asks for meanwhile.
-const RELAY: Ratio = Ratio::new(1, 3);
+const RELAY: Ratio = Ratio::new(2, 3);
 /// How often a table comes as a disk is nearly full.
 const ALBUM: Ratio = Ratio::new(1, 3);
 /// Letters of who has less than all, and may clone.
@@ -57,14 +57,10 @@ impl Plan {
             births: vec![Birth::Empty; nodes],
             nobody: (0..nodes).map(|node| *draws.on("nobody", node).pick(&[GUEST, "", "g", "gio"])).collect(),
             limits,
-            budgets: match edition {
-                Edition::First => vec![Budgets::default(); nodes],
-                Edition::Second
-                | Edition::Third
-                | Edition::Fourth
-                | Edition::Fifth
-                | Edition::Sixth
-                | Edition::Seventh => Budgets::draw(seed, nodes, are_shipped),
+            budgets: if edition == Edition::First {
+                vec![Budgets::default(); nodes]
+            } else {
+                Budgets::draw(seed, nodes, are_shipped)
             },
             step: step(seed, level, edition),
             skews: skews(seed, level, nodes, edition),
@@ -384,15 +380,7 @@ fn step(seed: u64, level: Level, edition: Edition) -> Option<u64> {
     match (level, edition) {
         (Level::Calm, _) => None,
         (_, Edition::First) => Some(1),
-        (
-            _,
-            Edition::Second
-            | Edition::Third
-            | Edition::Fourth
-            | Edition::Fifth
-            | Edition::Sixth
-            | Edition::Seventh,
-        ) => Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400])),
+        (_, _) => Some(*Dice::of(seed, "step of clocks", 0).pick(&[1, 1, 1, 400])),
     }
 }
 
@@ -401,24 +389,8 @@ fn bulk(dice: &mut Dice, level: Level, edition: Edition) -> u64 {
     // Calm runs are to be many.
     let (chance, several) = match (edition, level) {
         (Edition::First, _) => (Ratio::new(1, 20), Ratio::NEVER),
-        (
-            Edition::Second
-            | Edition::Third
-            | Edition::Fourth
-            | Edition::Fifth
-            | Edition::Sixth
-            | Edition::Seventh,
-            Level::Calm,
-        ) => (Ratio::new(1, 14), Ratio::new(1, 40)),
-        (
-            Edition::Second
-            | Edition::Third
-            | Edition::Fourth
-            | Edition::Fifth
-            | Edition::Sixth
-            | Edition::Seventh,
-            _,
-        ) => (Ratio::new(1, 20), Ratio::new(1, 12)),
+        (_, Level::Calm) => (Ratio::new(1, 14), Ratio::new(1, 40)),
+        (_, _) => (Ratio::new(1, 20), Ratio::new(1, 12)),
     };
     if !dice.hits(chance) {
         0

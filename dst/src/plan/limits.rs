@@ -37,15 +37,8 @@ pub(super) fn draw(seed: u64, level: Level, nodes: usize, edition: Edition) -> V
 /// Small ones are of use for contents that are longer.
 fn extreme(dice: &mut Dice, slow: &mut Dice, edition: Edition) -> Limits {
     let usual = usual();
-    let (most_sent, most_replied) = match edition {
-        Edition::First => (250_000, 5_000_000),
-        Edition::Second
-        | Edition::Third
-        | Edition::Fourth
-        | Edition::Fifth
-        | Edition::Sixth
-        | Edition::Seventh => (20_000, 20_000),
-    };
+    let is_first = edition == Edition::First;
+    let (most_sent, most_replied) = if is_first { (250_000, 5_000_000) } else { (20_000, 20_000) };
     let limits = Limits {
         send_bytes: *dice.pick(&[0, 1, 300, 2_000, most_sent]),
         reply_bytes: *dice.pick(&[0, 1, 400, 3_000, most_replied]),
@@ -54,16 +47,10 @@ fn extreme(dice: &mut Dice, slow: &mut Dice, edition: Edition) -> Limits {
         reply_ms: *slow.pick(&[0, 3, usual.reply_ms, usual.reply_ms]),
         ..usual
     };
-    match edition {
-        Edition::First => limits,
-        Edition::Second
-        | Edition::Third
-        | Edition::Fourth
-        | Edition::Fifth
-        | Edition::Sixth
-        | Edition::Seventh => {
-            Limits { first_send_bytes: *dice.pick(&[300, 300, limits.first_send_bytes]), ..limits }
-        }
+    if is_first {
+        limits
+    } else {
+        Limits { first_send_bytes: *dice.pick(&[300, 300, limits.first_send_bytes]), ..limits }
     }
 }
 

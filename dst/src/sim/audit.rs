@@ -9,7 +9,7 @@ use crate::check::rights::Came;
 use crate::check::{clusters, derived, kept, private, shunned};
 use crate::dice::{Ratio, Turn};
 use crate::model::Violation;
-use crate::node::Node;
+use crate::node::{Node, Seen};
 use crate::plan::Level;
 use crate::script::Scrutiny;
 
@@ -25,10 +25,13 @@ impl Sim {
 
     /// Looks at a repository after a commit. Gives what came from elsewhere.
     pub(super) fn audit(&mut self, at: usize, maker: Maker) -> Result<Came, Violation> {
-        let Some(before) = self.nodes[at].look().map_err(broken)? else { return Ok(Came::default()) };
-        if self.is_stock(at) {
-            return self.audit_stock(at, &before, maker);
-        }
+        let before = match self.nodes[at].look().map_err(broken)? {
+            Seen::Nothing => return Ok(Came::default()),
+            Seen::Same if self.is_stock(at) => return Ok(Came::default()),
+            Seen::Same => return self.audit_all(at).map(|()| Came::default()),
+            Seen::Other(before) if self.is_stock(at) => return self.audit_stock(at, &before, maker),
+            Seen::Other(before) => before,
+        };
         let Self { nodes, model, meant, .. } = self;
         let node = &mut nodes[at];
         let place = |violation: Violation| violation.at(at);
@@ -39,9 +42,14 @@ impl Sim {
         private::check(known, model).map_err(place)?;
         clusters::check(known, model).map_err(place)?;
         let came = Came::between(&before, known, artifacts);
-        self.audit_contents(at)?;
-        self.audit_derived(at)?;
+        self.audit_all(at)?;
         Ok(came)
+    }
+
+    /// After some commits all of a repository is looked at, whether or not it holds the same as before.
+    fn audit_all(&mut self, at: usize) -> Result<(), Violation> {
+        self.audit_contents(at)?;
+        self.audit_derived(at)
     }
 
     /// After some commits all that is held is expanded, and not only what is new.
@@ -79,13 +87,13 @@ impl Sim {
     /// Whether all of a repository is looked at in this way after the commit that was just made.
     fn is_looked_at(&self, at: usize, way: &str) -> bool {
         let chance = Ratio::new(1, if self.plan.level == Level::Calm { 192 } else { 24 });
-        let turn = Turn { number: self.nodes[at].commits, part: at as u64, copy: 0 };
+        let turn = Turn { number: self.nodes[at].commits, part: at as u64, copy: self.nodes[at].vain };
         self.script.scrutiny == Scrutiny::Thorough || self.dice(way, turn).hits(chance)
     }
 
     /// A half-round that failed changed nothing.
     pub(super) fn unchanged(&mut self, at: usize) -> Result<(), Violation> {
-        let Some(before) = self.nodes[at].look().map_err(broken)? else { return Ok(()) };
+        let Seen::Other(before) = self.nodes[at].look().map_err(broken)? else { return Ok(()) };
         let what = before.difference(&self.nodes[at].known);
         Err(Violation::new("atomic", format!("peer {at}: a transaction that failed changed what is {what}")))
     }

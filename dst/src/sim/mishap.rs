@@ -266,14 +266,10 @@ impl Sim {
 
     /// Which way a link fails that fails one way. It depends on the place alone, so that the same one comes up again.
     fn loses_replies(&self, edge: usize) -> bool {
-        match self.plan.edition {
-            Edition::First => edge.is_multiple_of(2),
-            Edition::Second
-            | Edition::Third
-            | Edition::Fourth
-            | Edition::Fifth
-            | Edition::Sixth
-            | Edition::Seventh => self.dice("way of a link", edge as u64).below(2) == 0,
+        if self.plan.edition == Edition::First {
+            edge.is_multiple_of(2)
+        } else {
+            self.dice("way of a link", edge as u64).below(2) == 0
         }
     }
 
