@@ -371,16 +371,21 @@ impl Pushing {
         Ok(())
     }
 
-    /// Reads once more what a reply asked for, when what it brought is here: that may be among it, or what it waited for.
+    /// Looks once more for what the peer asked for in vain, when what a reply brought is here: that may be among it, or what it
+    /// waited for.
     pub(super) fn hear_again(&mut self, snap: &Snapshot<'_>, reply: &Reply<'_>) -> Result<(), RepoError> {
-        if !self.is_on() || self.request.is_silent {
+        if !self.is_on() {
             return Ok(());
         }
-        for &id in &reply.gimmes {
-            if !self.sent.contains_key(&id) && self.may_send(snap, &id)? {
-                self.asked.insert(id);
+        // Who hears nothing of a push does not ask because of it.
+        let just_asked = if self.request.is_silent { &[][..] } else { &reply.gimmes };
+        let mut found = Vec::new();
+        for id in just_asked.iter().chain(&self.withheld) {
+            if !self.sent.contains_key(id) && self.may_send(snap, id)? {
+                found.push(*id);
             }
         }
+        self.asked.extend(found);
         Ok(())
     }
 

@@ -404,6 +404,24 @@ fn what_is_whole_by_the_reply_that_asks_for_it_goes_too() {
     assert!(client.holds("D") && came);
 }
 
+/// It asks once, and need not ask again for what it was not sent.
+#[test]
+fn what_is_whole_after_it_was_asked_for_in_vain_goes_too() {
+    let (mut client, mut came) = (holding("A").delta("D", "B", Privacy::Public), 0);
+    let mut server = script(|round, request| {
+        came += u32::from(request.contains(&text("D")));
+        match round {
+            1 => spelled("gimme {D}\nigot {B}\nigot {E}\n"),
+            2 => file("E") + &spelled("igot {B}\n"),
+            3 => file("B"),
+            _ => String::new(),
+        }
+    });
+    run(&both(), &mut client, &mut server).unwrap();
+    assert!(client.holds("D"));
+    assert_eq!(came, 1);
+}
+
 #[test]
 fn what_nobody_asked_for_yet_goes_beside_what_the_peer_cannot_have() {
     let mut client = holding("A S").shunned("S").unsent("N1 N2 N3").limited(|limits| limits.send_bytes = 1);
