@@ -1,6 +1,8 @@
 //! Messages that say something else than their sender did, though no checksum of the transport tells, and the login is good
 //! for them all the same: what is wrong went wrong at the sender, or at somebody whom it trusts.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use repo::zlib::Codec;
 use xfer::body::{Body, pack, unpack};
@@ -97,14 +99,15 @@ pub(super) fn forge_card(body: &Body, edge: &Edge, way: Way, dice: &mut Dice) ->
     }
     // Who cannot be understood any more needs no login.
     let altered = read(&text).map(|altered| Message { login: message.login.clone(), ..altered });
-    if altered.as_ref().is_some_and(|altered| grants(altered) && !grants(&message)) {
+    let passes = |altered: &Message| grants(altered) && !grants(&message) || reveals(altered, &message);
+    if altered.as_ref().is_some_and(passes) {
         return None;
     }
     let text = altered.map_or(text, |altered| encode(&signed(altered, edge)));
     Some(Forged { body: pack(text, body.content_type), kind, line })
 }
 
-/// What is left out, since nobody can tell that it is false ([`grants`] is another such thing): what is private, which would be
+/// What is left out, since nobody can tell that it is false ([`grants`] and [`reveals`] are other such things): what is private, which would be
 /// given to everybody in truth; rows of tables, of which an altered one is a row like others; settings and users, which are whatever an administrator says; and
 /// the code of the project in a reply, which who clones takes for its own.
 fn may_alter(card: &Card, way: Way) -> bool {
@@ -125,6 +128,19 @@ fn grants(message: &Message) -> bool {
         Card::Error(text) => text.as_str().contains("private"),
         _ => false,
     })
+}
+
+/// Whether something that a message gives as private comes as public in the altered one: without the end of its line, a card
+/// takes the word `private` that follows along.
+fn reveals(altered: &Message, message: &Message) -> bool {
+    let given = |message: &Message, privacy: Privacy| -> BTreeSet<ArtifactId> {
+        let file = |card: &Card| match card {
+            Card::File(file) if file.privacy == privacy => Some(file.id),
+            _ => None,
+        };
+        message.cards.iter().filter_map(file).collect()
+    };
+    !given(altered, Privacy::Public).is_disjoint(&given(message, Privacy::Private))
 }
 
 /// Puts another byte in place of one in the line of a card, or in what follows it: half of the time one of its kind, so that
