@@ -176,19 +176,19 @@ impl Sim {
         !self.side.is_settled && self.plan.faults.contains_key(&fault)
     }
 
-    /// Whether a fault hits at a site this time.
-    fn hits(&mut self, site: Site, turn: Turn) -> bool {
+    /// If a fault hits at a site this time: the item that leaves it out of a script, for the line of the trace that tells of it.
+    fn hits(&mut self, site: Site, turn: Turn) -> Option<Item> {
         let ratio = site.ratio(self.plan.ratio(site.fault()));
         let hit = Item::Hit(site, turn);
         if !self.is_on(site.fault())
             || !self.dice(&format!("{site:?}"), turn).hits(ratio)
             || self.script.lacks(&hit)
         {
-            return false;
+            return None;
         }
         self.tally.faults += 1;
         self.done.insert(hit);
-        true
+        Some(hit)
     }
 
     /// The rule for trials.

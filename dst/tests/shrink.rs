@@ -155,34 +155,41 @@ fn what_is_left_out_does_not_happen_and_shifts_nothing_else() {
     assert!(rest.iter().eq(&expected), "{rest:?}");
 }
 
-/// The strikes that a trace tells of, by the words in brackets.
-fn strikes(lines: &[String]) -> BTreeSet<String> {
-    let told = lines.iter().filter(|line| line.contains(" strikes "));
-    told.filter_map(|line| Some(line.split_once('(')?.1.strip_suffix(')')?.to_owned())).collect()
+/// What leaves the faults out of a script that a trace tells of: the words in brackets at the end of a line.
+fn told(lines: &[String]) -> BTreeSet<String> {
+    let words = lines.iter().filter_map(|line| line.rsplit_once(" (")?.1.strip_suffix(')'));
+    let faults = words.filter(|words| words.starts_with("strike ") || words.starts_with("hit "));
+    faults.map(str::to_owned).collect()
 }
 
 #[test]
-fn a_strike_is_left_out_of_a_script_by_the_words_that_the_trace_has_of_it() {
+fn a_fault_is_left_out_of_a_script_by_the_words_that_the_trace_has_of_it() {
     let templates = Templates::new().expect("repositories in memory");
     let play = |script: &Script| sim::play(script, &templates, usize::MAX).expect("a run");
-    let mut tried = BTreeSet::new();
-    for seed in (0..6).chain([95]) {
+    let (mut kinds, mut tried) = (BTreeSet::new(), BTreeSet::new());
+    for seed in (0..12).chain([95]) {
         let outcome = play(&Script::new(seed, Level::Hostile));
-        let done = outcome.done.iter().filter(|item| matches!(item, Item::Strike(..)));
-        let done: BTreeSet<String> = done.map(Item::to_string).collect();
-        let told = strikes(&outcome.trace.last());
-        assert_eq!(told, done, "seed {seed}");
-        for strike in told {
-            if tried.contains(&strike) {
-                continue;
-            }
-            let text = format!("frond-dst script 1\nseed {seed}\nlevel hostile\nwithout {strike}\n");
+        let faults = outcome.done.iter().filter(|item| matches!(item, Item::Strike(..) | Item::Hit(..)));
+        let faults: BTreeSet<Item> = faults.copied().collect();
+        let names: BTreeSet<String> = faults.iter().map(Item::to_string).collect();
+        assert_eq!(told(&outcome.trace.last()), names, "seed {seed}");
+        // Of hits one at each site: there are many.
+        let is_new = |fault: &Item| match fault {
+            Item::Hit(..) => kinds.insert(fault.kind()),
+            _ => tried.insert(fault.to_string()),
+        };
+        for fault in faults.into_iter().filter(is_new) {
+            let text = format!("frond-dst script 1\nseed {seed}\nlevel hostile\nwithout {fault}\n");
             let less = play(&text.parse().expect("a script"));
-            assert!(!strikes(&less.trace.last()).contains(&strike), "seed {seed} without {strike}");
-            tried.insert(strike);
+            assert!(!told(&less.trace.last()).contains(&fault.to_string()), "seed {seed} without {fault}");
         }
     }
     for strike in ["strike crash 0", "strike restore 100"] {
         assert!(tried.contains(strike), "{strike} is not in {tried:?}");
+    }
+    for hit in
+        ["hit lose-reply", "hit double-request", "hit delay-request", "hit cut-request", "hit crash-within"]
+    {
+        assert!(kinds.contains(hit), "{hit} is not in {kinds:?}");
     }
 }

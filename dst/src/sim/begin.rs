@@ -30,9 +30,12 @@ impl Sim {
         let of_client = |talk: &&Talk| self.plan.edges[talk.edge].client == client;
         let busy = self.talks.values().filter(of_client).any(lives);
         let is_twin = (TWINS..2 * TWINS).contains(&number);
-        let may_crowd = |sim: &mut Self| is_twin || sim.hits(Site::Crowd, number.into());
-        if busy && (self.nodes[client].stage == Stage::Unborn || !may_crowd(self)) {
+        if busy && self.nodes[client].stage == Stage::Unborn {
             return Ok(());
+        }
+        if busy && !is_twin {
+            let Some(hit) = self.hits(Site::Crowd, number.into()) else { return Ok(()) };
+            self.tell(&format!("#{number} begins beside another session of {client} ({hit})"));
         }
         let kind = match self.nodes[client].stage {
             Stage::Whole => Kind::Sync,

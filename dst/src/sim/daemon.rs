@@ -218,7 +218,11 @@ impl Sim {
                 }
                 let turn = Turn { number: edge as u64, part: commits, copy: 0 };
                 let is_down = self.down.get(&(at, client)).is_some_and(|&down| down > 0);
-                if is_down || self.hits(Site::LoseAnnouncement, turn) {
+                if is_down {
+                    continue;
+                }
+                if let Some(hit) = self.hits(Site::LoseAnnouncement, turn) {
+                    self.tell(&format!("announcement of {at} to {client} lost ({hit})"));
                     continue;
                 }
                 let takes = self.dice("announcement takes", turn).between(1, 300) as Moment;

@@ -9,6 +9,7 @@ use super::mishap::Way;
 use super::{Event, Parcel, Sim};
 use crate::plan::{Edition, Fault};
 use crate::queue::Moment;
+use crate::script::Item;
 use crate::site::Site;
 use crate::talk::{Kind, Soundness};
 
@@ -17,10 +18,10 @@ impl Sim {
     pub(super) fn damage(&mut self, parcel: Parcel, way: Way) -> Parcel {
         let Some(body) = parcel.body.as_ref().filter(|body| !body.bytes.is_empty()) else { return parcel };
         let cut = self.hits(way.pick(Site::CutRequest, Site::CutReply), parcel.turn());
-        if !cut && !self.hits(way.pick(Site::FlipRequest, Site::FlipReply), parcel.turn()) {
-            return parcel;
-        }
-        if !cut && let Some(body) = self.forge(body, &parcel, way) {
+        let flip = || self.hits(way.pick(Site::FlipRequest, Site::FlipReply), parcel.turn());
+        let Some(hit) = cut.or_else(flip) else { return parcel };
+        let cut = cut.is_some();
+        if !cut && let Some(body) = self.forge(body, &parcel, way, hit) {
             return Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel };
         }
         let mut dice = self.dice(way.pick("damage of request", "damage of reply"), parcel.turn());
@@ -29,7 +30,7 @@ impl Sim {
         if cut && self.plan.edition != Edition::First && dice.below(8) == 0 {
             // No bytes at all are an empty message: that some were to come only the transport can know, and tells.
             self.census.note(way.pick("request cut to nothing", "reply cut to nothing"));
-            self.tell(&format!("#{} cut to nothing", parcel.talk));
+            self.tell(&format!("#{} {} cut to nothing ({hit})", parcel.talk, way.name()));
             return Parcel { body: None, soundness: Soundness::Damaged, ..parcel };
         }
         if cut {
@@ -41,7 +42,8 @@ impl Sim {
             bytes.truncate(place);
         }
         self.census.note(if cut { "message cut" } else { "message flipped" });
-        self.tell(&format!("#{} damaged at {place} of {}", parcel.talk, body.bytes.len()));
+        let size = body.bytes.len();
+        self.tell(&format!("#{} {} damaged at {place} of {size} ({hit})", parcel.talk, way.name()));
         let body = Body { content_type: body.content_type, bytes: Bytes::from(bytes) };
         Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel }
     }
@@ -60,11 +62,9 @@ impl Sim {
         let mut dice = self.dice("false delta", parcel.turn());
         let held = &self.nodes[edge.client].known.held;
         let body = forge_delta(parcel.body.as_ref()?, &edge, |id| held.contains_key(id), &mut dice)?;
-        if !self.hits(Site::FalseDelta, parcel.turn()) {
-            return None;
-        }
+        let hit = self.hits(Site::FalseDelta, parcel.turn())?;
         self.census.note("forged delta without its source");
-        self.tell(&format!("#{} brings a false delta without its source", parcel.talk));
+        self.tell(&format!("#{} brings a false delta without its source ({hit})", parcel.talk));
         self.switch(Fault::LinkDown, parcel.edge, |down| down + 1);
         let until = self.now + dice.between(20_000, 80_000) as Moment;
         self.queue.plan(until, Event::Heal(Fault::LinkDown, parcel.edge));
@@ -86,18 +86,16 @@ impl Sim {
             return None;
         }
         let body = forge_nameless(parcel.body.as_ref()?, &edge)?;
-        if !self.hits(Site::NamelessReply, parcel.turn()) {
-            return None;
-        }
+        let hit = self.hits(Site::NamelessReply, parcel.turn())?;
         self.census.note("forged project");
-        self.tell(&format!("#{} forged: project", parcel.talk));
+        self.tell(&format!("#{} forged: project ({hit})", parcel.talk));
         let talk = self.talks.get_mut(&parcel.talk)?;
         talk.soundness = Soundness::Damaged;
         Some(Parcel { body: Some(body), soundness: Soundness::Damaged, ..parcel.clone() })
     }
 
     /// Perhaps says something else in place of a message, which no checksum tells.
-    fn forge(&mut self, body: &Body, parcel: &Parcel, way: Way) -> Option<Body> {
+    fn forge(&mut self, body: &Body, parcel: &Parcel, way: Way, hit: Item) -> Option<Body> {
         let mut dice = self.dice(way.pick("forged request", "forged reply"), parcel.turn());
         let edge = self.plan.edges[parcel.edge].clone();
         // Stock believes what it reads, and keeps it.
@@ -118,13 +116,13 @@ impl Sim {
                 None if choice == 7 || self.plan.edition == Edition::First || has_stock => return None,
                 None => {
                     let Forged { body, kind, line } = forge_card(body, &edge, way, &mut dice)?;
-                    self.tell(&format!("#{} forged: {line}", parcel.talk));
+                    self.tell(&format!("#{} forged: {line} ({hit})", parcel.talk));
                     (body, kind)
                 }
             };
         self.census.note(format!("forged {kind}"));
         if ["content", "project"].contains(&kind) {
-            self.tell(&format!("#{} forged: {kind}", parcel.talk));
+            self.tell(&format!("#{} forged: {kind} ({hit})", parcel.talk));
         }
         if let Some(talk) = self.talks.get_mut(&parcel.talk).filter(|_| kind != "content") {
             // What is said wrongly in a request is answered wrongly.

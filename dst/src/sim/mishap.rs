@@ -29,6 +29,10 @@ impl Way {
         }
     }
 
+    pub(super) fn name(self) -> &'static str {
+        self.pick("request", "reply")
+    }
+
     pub(super) fn pick<T>(self, request: T, reply: T) -> T {
         match self {
             Self::Request => request,
@@ -42,19 +46,22 @@ impl Sim {
     pub(super) fn travel(&mut self, parcel: Parcel, way: Way) {
         let parcel = Parcel { sent: self.now, ..parcel };
         let (from, to) = way.ends(&self.plan.edges[parcel.edge]);
-        let is_down = self.is_down(from, to);
-        if is_down || self.hits(way.pick(Site::LoseRequest, Site::LoseReply), parcel.turn()) {
-            self.tally.faults += u64::from(is_down);
-            self.census.note(match is_down {
-                true if self.is_down(to, from) => "link down",
-                true => "link down one way",
-                false => way.pick("request lost", "reply lost"),
-            });
-            self.tell(&format!("#{} lost from {from} to {to}", parcel.talk));
+        if self.is_down(from, to) {
+            let why = if self.is_down(to, from) { "link down" } else { "link down one way" };
+            self.tally.faults += 1;
+            self.census.note(why);
+            self.tell(&format!("#{} lost from {from} to {to} ({why})", parcel.talk));
+            return;
+        }
+        if let Some(hit) = self.hits(way.pick(Site::LoseRequest, Site::LoseReply), parcel.turn()) {
+            self.census.note(way.pick("request lost", "reply lost"));
+            self.tell(&format!("#{} lost from {from} to {to} ({hit})", parcel.talk));
             return;
         }
         let may_double = way == Way::Request || self.plan.edition == Edition::First;
-        if may_double && self.hits(way.pick(Site::DoubleRequest, Site::DoubleReply), parcel.turn()) {
+        let site = way.pick(Site::DoubleRequest, Site::DoubleReply);
+        if let Some(hit) = may_double.then(|| self.hits(site, parcel.turn())).flatten() {
+            self.tell(&format!("#{} {} doubled ({hit})", parcel.talk, way.name()));
             if let Some(talk) = self.talks.get_mut(&parcel.talk) {
                 talk.doubled.insert(parcel.attempt);
             }
@@ -73,20 +80,27 @@ impl Sim {
     fn plan_arrival(&mut self, mut parcel: Parcel, way: Way) {
         let turn = parcel.turn();
         // What takes a few seconds comes while the client still waits, or while it waits for what it asked next.
-        let longest = if self.hits(way.pick(Site::DelayRequest, Site::DelayReply), turn) {
-            parcel.held_up = Some(Fault::Delay);
-            40_000
-        } else if self.hits(way.pick(Site::ReorderRequest, Site::ReorderReply), turn) {
-            parcel.held_up = Some(Fault::Reorder);
-            12_000
-        } else {
-            200
+        let delay = self.hits(way.pick(Site::DelayRequest, Site::DelayReply), turn);
+        let hit = delay.or_else(|| self.hits(way.pick(Site::ReorderRequest, Site::ReorderReply), turn));
+        let longest = match (delay, hit) {
+            (Some(_), _) => {
+                parcel.held_up = Some(Fault::Delay);
+                40_000
+            }
+            (None, Some(_)) => {
+                parcel.held_up = Some(Fault::Reorder);
+                12_000
+            }
+            (None, None) => 200,
         };
         let mut takes = self.dice(way.pick("request takes", "reply takes"), turn).between(1, longest);
         let is_slow = self.slow.get(&self.plan.edges[parcel.edge].server).is_some_and(|&times| times > 0);
         if way == Way::Reply && is_slow {
             self.census.note("reply by a slow peer");
             takes += self.dice("slow reply", turn).between(5_000, 40_000);
+        }
+        if let Some(hit) = hit {
+            self.tell(&format!("#{} {} takes {takes} ms ({hit})", parcel.talk, way.name()));
         }
         let arrive = match way {
             Way::Request => Event::Request,
@@ -195,7 +209,7 @@ impl Sim {
         let mut dice = self.dice(&format!("strength of {fault:?}"), number);
         match fault {
             Fault::LinkDown | Fault::OneWay => self.switch(fault, place, |down| down + 1),
-            Fault::Crash => self.crash(place, dice.between(100, 10_000)),
+            Fault::Crash => self.crash(place, dice.between(100, 10_000), None),
             Fault::DiskFull => self.nodes[place].limit_pages(Some(dice.below(6))).map_err(broken)?,
             Fault::ClockJump => {
                 let longest = self.longest_jump(number);
@@ -278,17 +292,16 @@ impl Sim {
         if self.died_at_commit(at) {
             return true;
         }
-        let crashes = self.hits(site, turn);
-        if crashes {
-            let pause = self.dice(&format!("pause at {site:?}"), turn).between(100, 10_000);
-            self.crash(at, pause);
-        }
-        crashes
+        let Some(hit) = self.hits(site, turn) else { return false };
+        let pause = self.dice(&format!("pause at {site:?}"), turn).between(100, 10_000);
+        self.crash(at, pause, Some(hit));
+        true
     }
 
     /// A peer dies for a while: what it was about to do is gone, what it committed is not.
-    pub(super) fn crash(&mut self, at: usize, pause: u64) {
-        self.tell(&format!("peer {at} crashes"));
+    pub(super) fn crash(&mut self, at: usize, pause: u64, hit: Option<Item>) {
+        let why = hit.map_or_else(String::new, |hit| format!(" ({hit})"));
+        self.tell(&format!("peer {at} crashes{why}"));
         if self.nodes[at].power == Power::On {
             self.census.note("crash");
         }

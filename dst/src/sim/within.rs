@@ -85,16 +85,17 @@ impl Sim {
     pub(super) fn arm(&mut self, at: usize) -> Result<bool, Violation> {
         let turn = self.half_round(at);
         self.nodes[at].sprung();
-        if self.plan.edition >= Edition::Fourth && self.hits(Site::CrashAtCommit, turn) {
+        let at_commit = (self.plan.edition >= Edition::Fourth).then(|| self.hits(Site::CrashAtCommit, turn));
+        if let Some(hit) = at_commit.flatten() {
+            self.tell(&format!("peer {at} is to die at a commit ({hit})"));
             let mut dice = self.dice("death at a commit", turn);
             let commits: &[u32] =
                 if self.plan.edition < Edition::Fifth { &[1, 1, 1, 2] } else { &[1, 1, 1, 1, 1, 2, 2, 3] };
             let trap = Trap::new(*dice.pick(commits), *dice.pick(&[Side::Before, Side::After]));
             return self.nodes[at].lay(trap).map(|()| true).map_err(broken);
         }
-        if !self.hits(Site::CrashWithin, turn) {
-            return Ok(false);
-        }
+        let Some(hit) = self.hits(Site::CrashWithin, turn) else { return Ok(false) };
+        self.tell(&format!("peer {at} is to die as it writes ({hit})"));
         let mut mines = vec![*self.dice("mine", turn).pick(&MINES)];
         if self.plan.edition != Edition::First {
             let mut dice = self.dice("more mines", turn);
@@ -148,6 +149,6 @@ impl Sim {
     fn die(&mut self, at: usize) {
         self.tell(&format!("peer {at} dies in the midst of it"));
         let pause = self.dice("pause after a half-round", self.half_round(at)).between(100, 10_000);
-        self.crash(at, pause);
+        self.crash(at, pause, None);
     }
 }
