@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sync::Limits;
 use xfer::body::ContentType;
 
-use crate::dice::Ratio;
+use crate::dice::{Dice, Ratio};
 use crate::feature::Feature;
 use crate::queue::Moment;
 use crate::script::{Item, Script};
@@ -253,6 +253,14 @@ impl Plan {
     /// How often a fault strikes.
     pub fn ratio(&self, fault: Fault) -> Ratio {
         self.faults.get(&fault).copied().unwrap_or(Ratio::NEVER)
+    }
+
+    /// How many strikes of a fault are drawn; none of one that hits by chance.
+    pub fn strikes(&self, fault: Fault) -> u64 {
+        if !fault.has_its_time() || !self.faults.contains_key(&fault) {
+            return 0;
+        }
+        Dice::of(self.seed, &format!("strikes of {fault:?}"), 0).between(1, 3)
     }
 
     /// Whether a peer has anybody to talk with.

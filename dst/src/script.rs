@@ -12,7 +12,7 @@ use crate::plan::{Edition, Fault, Level, Plan};
 use crate::rare;
 use crate::site::Site;
 
-pub use text::{ScriptError, line_of};
+pub use text::{ScriptError, line_of, planted};
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Script {
         self.without.contains(item)
     }
 
-    /// The first item that the seed does not have at all, with the numbers that there are: the script was written for
+    /// The first item that the seed does not have at all, with those of its kind that there are: the script was written for
     /// another version of the simulator, or by hand. What comes of what happens in a run has any number.
     pub fn unknown(&self) -> Option<(Item, String)> {
         let plan = Plan::draw(self.seed, self.level, self.edition);
@@ -140,46 +140,103 @@ impl Script {
     }
 }
 
-/// The numbers that there are in place of one that a plan does not have.
+/// The items of a kind that there are in place of one that a plan does not have.
 fn allowed(plan: &Plan, item: &Item) -> Option<String> {
     let below = |number: u64, count: u64| (number >= count).then(|| numbers(count));
     match *item {
-        Item::Peer(peer)
-        | Item::Clone(peer)
-        | Item::Limits(peer)
-        | Item::Budgets(peer)
-        | Item::Skew(peer)
-        | Item::Guest(peer)
-        | Item::Stock(peer)
-        | Item::Daemon(peer) => below(peer, plan.births.len() as u64),
-        Item::Edge(edge) | Item::Rights(edge) => below(edge, plan.edges.len() as u64),
+        Item::Peer(peer) => below(peer, plan.births.len() as u64),
+        Item::Edge(edge) => below(edge, plan.edges.len() as u64),
+        Item::Fault(_)
+        | Item::Bulk
+        | Item::Clone(_)
+        | Item::Limits(_)
+        | Item::Budgets(_)
+        | Item::Skew(_)
+        | Item::Guest(_)
+        | Item::Rights(_)
+        | Item::Stock(_)
+        | Item::Feature(_)
+        | Item::Choice(_)
+        | Item::Daemon(_) => other_than(item, &plan.items()),
+        Item::Strike(fault, _) => other_than(item, &strikes(plan, fault)),
         Item::Visit(visit) => below(visit, plan.visits()),
         Item::Action(action) if action < DERIVED => {
             below(action, plan.actions + 1).map(|numbers| format!("{numbers}, and from {DERIVED} on"))
         }
-        Item::Session(session) if session < DERIVED => {
+        Item::Session(session) | Item::DryRun(session) if session < DERIVED => {
             let planned = plan.edges.len() as u64 + plan.sessions;
             below(session, planned).map(|numbers| format!("{numbers}, and from {DERIVED} on"))
         }
-        Item::Fault(_)
-        | Item::Bulk
-        | Item::Feature(_)
-        | Item::Choice(_)
-        | Item::Parting(_)
-        | Item::Strike(..)
-        | Item::Session(_)
+        Item::Hit(site, _) if !plan.faults.contains_key(&site.fault()) => {
+            Some(format!("none: fault {} is off", site.fault().name()))
+        }
+        Item::Session(_)
         | Item::DryRun(_)
         | Item::Action(_)
+        | Item::Parting(_)
         | Item::Hit(..)
         | Item::End => None,
     }
 }
 
+/// All strikes of a fault.
+fn strikes(plan: &Plan, fault: Fault) -> Vec<Item> {
+    let is_on_purpose = match fault {
+        Fault::Restore => plan.loss.is_some(),
+        Fault::DiskFull => plan.album.is_some(),
+        _ => false,
+    };
+    let on_purpose = is_on_purpose.then_some(STRIKE_ON_PURPOSE);
+    (0..plan.strikes(fault)).chain(on_purpose).map(|number| Item::Strike(fault, number)).collect()
+}
+
+/// Those of the same kind, if the item is none of them.
+fn other_than(item: &Item, items: &[Item]) -> Option<String> {
+    let kind = item.kind();
+    let name = |other: &Item| other.to_string()[kind.len()..].trim_start().to_owned();
+    let names: Vec<String> = items.iter().filter(|other| other.kind() == kind).map(name).collect();
+    let told = || if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    (!items.contains(item)).then(told)
+}
+
 /// Actions and sessions with such numbers come of something else than the plan's own count.
 pub(crate) const DERIVED: u64 = 499;
 
+/// The strike that something else brings about than the time that was drawn.
+pub(crate) const STRIKE_ON_PURPOSE: u64 = 100;
+
 fn numbers(count: u64) -> String {
     count.checked_sub(1).map_or_else(|| "none".to_owned(), |last| format!("0 to {last}"))
+}
+
+impl Item {
+    /// Whether it has its moment in a run, at which it happens; else it is part of the plan.
+    pub fn happens(&self) -> bool {
+        match self {
+            Self::Visit(_)
+            | Self::Parting(_)
+            | Self::Strike(..)
+            | Self::Session(_)
+            | Self::DryRun(_)
+            | Self::Action(_)
+            | Self::Hit(..)
+            | Self::End => true,
+            Self::Fault(_)
+            | Self::Peer(_)
+            | Self::Edge(_)
+            | Self::Bulk
+            | Self::Clone(_)
+            | Self::Limits(_)
+            | Self::Budgets(_)
+            | Self::Skew(_)
+            | Self::Guest(_)
+            | Self::Rights(_)
+            | Self::Stock(_)
+            | Self::Feature(_)
+            | Self::Choice(_)
+            | Self::Daemon(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for Item {
@@ -207,6 +264,84 @@ impl fmt::Display for Item {
             | Self::Strike(_, number)
             | Self::Session(number)
             | Self::Action(number) => write!(f, "{kind} {number}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::Templates;
+    use crate::sim;
+
+    #[test]
+    fn what_a_seed_does_not_have_is_told_with_what_it_has() {
+        let cases = [
+            ("fault delay", "truncate, flip, crash, "),
+            ("choice full", "announced-again, unanswered, clusters-later"),
+            ("feature locks", "none"),
+            ("bulk", "none"),
+            ("peer 3", "0 to 2"),
+            ("edge 3", "0 to 2"),
+            ("clone 1", "2"),
+            ("limits 0", "2"),
+            ("budgets 0", "none"),
+            ("skew 2", "1"),
+            ("guest 2", "0, 1"),
+            ("rights 7", "0, 1, 2"),
+            ("stock 0", "none"),
+            ("daemon 1", "none"),
+            ("visit 0", "none"),
+            ("session 15", "0 to 14, and from 499 on"),
+            ("dry-run 15", "0 to 14, and from 499 on"),
+            ("action 10", "0 to 9, and from 499 on"),
+            ("strike crash 3", "0"),
+            ("strike restore 0", "none"),
+            ("strike disk-full 100", "0"),
+            ("hit lose-reply 1.1", "none: fault lose-reply is off"),
+        ];
+        for (item, has) in cases {
+            for word in ["without", "planted"] {
+                let text = format!("frond-dst script 1\nseed 2\nlevel rough\nedition 1\n{word} {item}\n");
+                let Ok(script) = text.parse::<Script>() else {
+                    assert_eq!(word, "planted", "{item}");
+                    continue;
+                };
+                let (unknown, allowed) = script.unknown().expect(item);
+                assert_eq!(unknown.to_string(), item);
+                assert!(allowed.starts_with(has), "{item}: {allowed}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_a_run_has_can_be_left_out() {
+        let templates = Templates::new().expect("repositories in memory");
+        let editions = Edition::ALL.into_iter().zip(0..);
+        for (edition, seed) in editions.chain([1, 2, 3, 95].map(|seed| (Edition::default(), seed))) {
+            for level in Level::ALL {
+                let script = Script::new(seed, level).of_edition(edition);
+                let outcome = sim::play(&script, &templates, 0).expect("a run");
+                let planted = outcome.done.clone();
+                let without = planted.iter().copied().chain(outcome.plan.items()).collect();
+                let all = Script { without, planted, ..script };
+                assert_eq!(all.unknown(), None, "seed {seed}, {level:?}, {edition:?}");
+                assert!(all.planted.iter().all(Item::happens));
+                assert_eq!(all.text("").parse(), Ok(all));
+            }
+        }
+    }
+
+    #[test]
+    fn leaving_something_out_adds_nothing_that_could_be_left_out() {
+        for (seed, level) in (0..60).flat_map(|seed| Level::ALL.map(|level| (seed, level))) {
+            let whole = Script::new(seed, level);
+            let items: BTreeSet<Item> = Plan::of(&whole).items().into_iter().collect();
+            for &item in &items {
+                let less = Plan::of(&Script { without: [item].into(), ..whole.clone() });
+                let left: BTreeSet<Item> = less.items().into_iter().collect();
+                assert!(left.is_subset(&items), "seed {seed}, {level:?}, without {item}: {left:?}");
+            }
         }
     }
 }

@@ -68,6 +68,29 @@ impl Fault {
         Self::CrashWithin,
     ];
 
+    /// Whether it strikes a peer or an edge at a time that is drawn; else it hits by chance, each time that it may. A crash does both.
+    pub fn has_its_time(self) -> bool {
+        match self {
+            Self::LinkDown
+            | Self::OneWay
+            | Self::Crash
+            | Self::DiskFull
+            | Self::ClockJump
+            | Self::Restore
+            | Self::Rights
+            | Self::Slow => true,
+            Self::LoseRequest
+            | Self::LoseReply
+            | Self::Duplicate
+            | Self::Delay
+            | Self::Truncate
+            | Self::Flip
+            | Self::Crowd
+            | Self::Reorder
+            | Self::CrashWithin => false,
+        }
+    }
+
     /// As it is written: in small letters, with dashes.
     pub fn name(self) -> String {
         dashed(&format!("{self:?}"))

@@ -10,7 +10,7 @@
 //! expect convergence 0123456789abcdef
 //! without fault delay crash
 //! without action 1-4 6
-//! without hit lose-reply 3.2 7.1
+//! without hit flip-request 6.1 9.1
 //! ```
 //!
 //! The first line says the version. `without` and `planted` may come any number of times, all else at most once.
@@ -117,6 +117,16 @@ pub fn line_of(text: &str, item: &Item) -> Option<usize> {
     text.lines().position(names).map(|index| index + 1)
 }
 
+/// Reads what a rule for trials may wait for, as in `session 2 5-9`: one kind, and which of it.
+pub fn planted(text: &str) -> Result<BTreeSet<Item>, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.is_empty() {
+        return Err("nothing is named: write what has to happen, such as 'session 2 5-9'".to_owned());
+    }
+    let mut items = BTreeSet::new();
+    read_planted(&mut items, &words).map(|()| items)
+}
+
 fn without_comment(line: &str) -> &str {
     line.split('#').next().unwrap_or_default().trim()
 }
@@ -152,7 +162,7 @@ impl Reader {
             "thorough" => Err("nothing may follow 'thorough'".to_owned()),
             "expect" => once(&mut self.expected, word, parse_expected(&words)?),
             "without" => read_items(&mut self.without, &words),
-            "planted" => read_items(&mut self.planted, &words),
+            "planted" => read_planted(&mut self.planted, &words),
             _ => Err(format!("'{word}' is none of seed, level, edition, thorough, expect, without, planted")),
         }
     }
@@ -227,6 +237,18 @@ fn follows(item: &Item, next: &Item) -> bool {
         && number(item).and_then(|number| number.checked_add(1)) == number(next)
 }
 
+/// Items that a rule for trials may wait for.
+fn read_planted(items: &mut BTreeSet<Item>, words: &[&str]) -> Result<(), String> {
+    let mut planted = BTreeSet::new();
+    read_items(&mut planted, words)?;
+    if let Some(item) = planted.iter().find(|item| !item.happens()) {
+        return Err(format!(
+            "'{item}' has no moment at which it happens; what has is session, dry-run, action, visit, parting, strike, hit, end"
+        ));
+    }
+    planted.into_iter().try_for_each(|item| add(items, item))
+}
+
 fn read_items(items: &mut BTreeSet<Item>, words: &[&str]) -> Result<(), String> {
     let Some((&kind, names)) = words.split_first() else { return Err("what?".to_owned()) };
     match kind {
@@ -248,7 +270,7 @@ fn read_items(items: &mut BTreeSet<Item>, words: &[&str]) -> Result<(), String> 
             let Some((fault, numbers)) = names.split_first() else {
                 return Err("a strike of what?".to_owned());
             };
-            let fault = parse_fault(fault)?;
+            let fault = parse_strike(fault)?;
             read_numbers(items, kind, numbers, &|number| Item::Strike(fault, number))
         }
         "hit" => {
@@ -364,6 +386,19 @@ fn parse_fault(name: &str) -> Result<Fault, String> {
     Fault::parse(name).ok_or_else(|| format!("'{name}' is none of {}", known()))
 }
 
+fn parse_strike(name: &str) -> Result<Fault, String> {
+    let fault = parse_fault(name)?;
+    if fault.has_its_time() {
+        return Ok(fault);
+    }
+    let strikes = Fault::ALL.into_iter().filter(|fault| fault.has_its_time());
+    let strikes = strikes.map(Fault::name).collect::<Vec<_>>().join(", ");
+    let is_of_fault = |site: &Site| site.fault() == fault;
+    let hits = Site::ALL.into_iter().filter(is_of_fault).map(|site| format!("hit {}", site.name()));
+    let hits = hits.collect::<Vec<_>>().join(", ");
+    Err(format!("'{name}' is no strike; there are {strikes}; of {name} there are {hits}"))
+}
+
 fn parse_site(name: &str) -> Result<Site, String> {
     let known = || Site::ALL.map(Site::name).join(", ");
     Site::parse(name).ok_or_else(|| format!("'{name}' is none of {}", known()))
@@ -413,7 +448,8 @@ without hit crash-after-work 5
     #[test]
     fn every_kind_of_item_is_read_as_it_is_written() {
         let hits = Site::ALL.map(|site| Item::Hit(site, Turn { number: 1, part: 2, copy: 3 }));
-        let strikes = Fault::ALL.map(|fault| Item::Strike(fault, 7));
+        let strikes = Fault::ALL.into_iter().filter(|fault| fault.has_its_time());
+        let strikes = strikes.map(|fault| Item::Strike(fault, 7));
         let faults = Fault::ALL.map(Item::Fault);
         let numbered = NUMBERED.map(|(_, item)| item(9));
         let features = Feature::ALL.map(Item::Feature);
@@ -434,6 +470,7 @@ without hit crash-after-work 5
         let shown = blocks.next().and_then(|block| block.split("```").next()).expect("a script");
         let script: Script = shown.parse().expect("a script");
         assert_eq!((script.seed, script.level, script.without.len()), (876, Level::Hostile, 15));
+        assert_eq!(script.unknown(), None);
     }
 
     #[test]
@@ -473,6 +510,18 @@ without hit crash-after-work 5
             ("frond-dst script 1\nwithout fault Crash", 2, "'Crash' is none of lose-request"),
             ("frond-dst script 1\nwithout strike", 2, "a strike of what?"),
             ("frond-dst script 1\nwithout strike crash", 2, "which strike?"),
+            (
+                "frond-dst script 1\nwithout strike lose-reply 0",
+                2,
+                "'lose-reply' is no strike; there are link-down, one-way, crash, disk-full, clock-jump, restore, rights, \
+                 slow; of lose-reply there are hit lose-reply, hit lose-announcement",
+            ),
+            (
+                "frond-dst script 1\nplanted peer 2",
+                2,
+                "'peer 2' has no moment at which it happens; what has is session, ",
+            ),
+            ("frond-dst script 1\nplanted hit", 2, "a hit at what?"),
             ("frond-dst script 1\nwithout hit nowhere 1", 2, "'nowhere' is none of lose-request"),
             ("frond-dst script 1\nwithout hit lose-reply 1.x", 2, "'1.x' is none of N, N.N"),
         ];

@@ -7,13 +7,13 @@ use super::{Event, Sim, broken};
 use crate::model::Violation;
 use crate::plan::Fault;
 use crate::queue::Moment;
-use crate::script::Item;
+use crate::script::{Item, STRIKE_ON_PURPOSE};
 use crate::work::rows::Scribe;
 
 /// The number of what the user writes.
 const NUMBER: u64 = 980;
 /// The number of the strike.
-const STRIKE: u64 = 100;
+const STRIKE: u64 = STRIKE_ON_PURPOSE;
 /// The number of the session in which the table comes.
 const SESSION: u64 = TWINS + 20_001;
 /// Pages that the disk has room for, at most: more than definition and rows take.

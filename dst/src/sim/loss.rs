@@ -7,12 +7,12 @@ use super::{Event, Sim, broken};
 use crate::model::Violation;
 use crate::node::{Power, Stage};
 use crate::plan::Fault;
-use crate::script::Item;
+use crate::script::{Item, STRIKE_ON_PURPOSE};
 
 /// The number of what the user does.
 const NUMBER: u64 = 950;
 /// The number of the strike.
-pub(super) const STRIKE: u64 = 100;
+pub(super) const STRIKE: u64 = STRIKE_ON_PURPOSE;
 
 impl Sim {
     pub(super) fn plan_loss(&mut self) -> Result<(), Violation> {

@@ -150,7 +150,7 @@ impl Sim {
                 _ => continue,
             };
             let site = format!("strikes of {fault:?}");
-            for number in 0..self.dice(&site, 0).between(1, 3) {
+            for number in 0..self.plan.strikes(fault) {
                 // Strike 0 has not the generator that decides how many there are.
                 let mut dice = self.dice(&site, number + 1);
                 let (when, place) = (dice.below(span) as Moment, dice.place(places));
