@@ -93,6 +93,8 @@ fn what_shrink_writes_replay_breaks_again() {
     check(&["replay", path], 2, &["least.script: line 4: seed 1 has no peer 900; of peer it has 0 to "]);
     let text = "frond-dst script 1\nseed 1\nlevel calm\nwithout bulk\nwithout action 1 400 # many\n";
     std::fs::write(&file, text).expect("a file");
+    check(&["replay", path], 2, &["line 4: seed 1 has no bulk; of bulk it has none"]);
+    replace(&file, "without bulk\n", "\n");
     check(&["replay", path], 2, &["line 5: seed 1 has no action 400; of action it has 0 to ", "from 499 on"]);
     std::fs::write(&file, "frond-dst script 1\nseed 1\nlevel calm\nexpect keptt 0\n").expect("a file");
     check(&["replay", path], 2, &["least.script: line 4: 'keptt' is no rule; there are atomic, "]);
@@ -171,7 +173,8 @@ fn a_wrong_number_is_told_what_is_wrong_what_is_allowed_and_an_example() {
     let seeds = "write A..B, from seed A on, below seed B (0 to 18446744073709551615), such as 0..1000";
     let minutes = "write minutes, more than 0 and at most 525600, such as 10 or 0.5";
     let jobs = "write a whole number from 1 on, such as 4";
-    let cases: [(&[&str], &str, &str, &str); 22] = [
+    let bound = "write a whole number from 1 to 18446744073709551615, such as 100";
+    let cases: [(&[&str], &str, &str, &str); 26] = [
         (&["run"], "--seed", "x", "that is no seed"),
         (&["run"], "--seed", "-1", "that is no seed"),
         (&["shrink"], "--seed", "", "that is no seed"),
@@ -194,12 +197,17 @@ fn a_wrong_number_is_told_what_is_wrong_what_is_allowed_and_an_example() {
         (&["soak", "--minutes", "1"], "--jobs", "x", "that is no number of threads"),
         (&["meta"], "--jobs", "-1", "that is no number of threads"),
         (&["meta"], "--jobs", "1.5", "that is no number of threads"),
+        (&["shrink", "--seed", "1"], "--runs", "0/3", "that is no number"),
+        (&["shrink", "--seed", "1"], "--runs", "0", "that is too little"),
+        (&["shrink", "--seed", "1"], "--seconds", "-1", "that is no number"),
+        (&["shrink", "--seed", "1"], "--seconds", "18446744073709551616", "that is no number"),
     ];
     for (words, option, value, wrong) in cases {
         let allowed = match option {
             "--seeds" => seeds,
             "--minutes" => minutes,
             "--jobs" => jobs,
+            "--runs" | "--seconds" => bound,
             _ => seed,
         };
         let told = format!("error: invalid value '{value}' for '{option} <");
@@ -222,7 +230,42 @@ fn help_tells_of_every_command_and_of_the_exit_codes() {
         let newest = format!("[default: {}]", Edition::default());
         check(&[command, "--help"], 0, &[&newest, "[possible values: 1, 2, 3, 4"]);
     }
-    check(&["shrink", "--help"], 0, &["Exit codes: 0 there is a script", "without it, the first level at"]);
+    check(
+        &["shrink", "--help"],
+        0,
+        &["Exit codes: 0 there is a script", "without it, the first level at", "--plant <ITEMS>"],
+    );
+    check(&["replay", "--help"], 0, &["Exit codes: 0 no rule is broken", "; 1 a rule is broken"]);
+}
+
+#[test]
+fn what_is_planted_is_held_against_the_seed_as_a_script_is() {
+    let cases: [(&str, &[&str]); 7] = [
+        ("", &["nothing is named"]),
+        ("actions 3", &["invalid value 'actions 3' for '--plant <ITEMS>'", "'actions' is none of fault"]),
+        ("action 0,action x", &["invalid value 'action x'", "'x' is no number"]),
+        ("strike lose-reply 0", &["'lose-reply' is no strike; there are link-down, "]),
+        ("fault crash", &["'fault crash' has no moment at which it happens; what has is session, "]),
+        (
+            "action 400",
+            &["--plant: seed 2 has no action 400 at level rough; of action it has 0 to ", "from 499 on"],
+        ),
+        (
+            "hit lose-reply 1.1",
+            &["--plant: seed 2 has no hit lose-reply 1.1 at level rough", "lose-reply is off"],
+        ),
+    ];
+    for (planted, says) in cases {
+        let words = ["shrink", "--seed", "2", "--edition", "1", "--level", "rough", "--plant", planted];
+        check(&words, 2, says);
+    }
+    // At no level. What it has at one only is tried there.
+    let says =
+        ["no session 400 at level calm", "no session 400 at level rough", "no session 400 at level hostile"];
+    check(&["shrink", "--seed", "2", "--plant", "session 400"], 2, &says);
+    let (seed, _) = planted();
+    let says = [format!("seed {seed} breaks no rule at level rough")];
+    check(&["shrink", "--seed", &seed, "--plant", "hit lose-reply 9999.1"], 2, &[&says[0]]);
 }
 
 #[test]

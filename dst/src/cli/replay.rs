@@ -15,6 +15,10 @@ use super::vigil::Vigil;
 use super::{Failure, Verdict};
 
 /// Run a script that `shrink` wrote, and say whether the same rule is broken again.
+///
+/// Exit codes: 0 no rule is broken, not even the one that the script expects; 1 a rule is broken, the last line says
+/// whether it is that one, by the same trace; 2 the script cannot be read, or names what its seed does not have; 3 the
+/// simulator itself failed; 4 the run did not end within a minute; 141 nobody reads any further what is written.
 #[derive(Args)]
 pub(super) struct Replay {
     /// The script.

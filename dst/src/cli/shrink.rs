@@ -1,5 +1,6 @@
 //! `frond-dst shrink`: the least that still fails.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use dst::node::Templates;
 use dst::plan::Level;
-use dst::script::{Item, Script};
+use dst::script::{self, Item, Script};
 use dst::shrink::{End, Player, Shrunk, shrink};
 use dst::sim::{self, Outcome};
 use repo::RepoError;
@@ -41,15 +42,16 @@ pub(super) struct Shrink {
     /// Where to write the script; without it, to stdout.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Runs at most.
-    #[arg(long, value_name = "N", default_value_t = 5_000)]
+    /// Runs at most, from 1 on.
+    #[arg(long, value_name = "N", default_value_t = 5_000, allow_negative_numbers = true, value_parser = parse_bound)]
     runs: u64,
-    /// Seconds at most.
-    #[arg(long, value_name = "S", default_value_t = 300)]
+    /// Seconds at most, from 1 on.
+    #[arg(long, value_name = "S", default_value_t = 300, allow_negative_numbers = true, value_parser = parse_bound)]
     seconds: u64,
-    /// For trials: breaks a rule when these happened, as in `action 3, hit lose-reply 5.1`.
-    #[arg(long, value_name = "ITEMS", value_delimiter = ',', hide = true)]
-    plant: Vec<String>,
+    /// For trials where no seed fails: a rule is broken when all of these happened, as in `action 3, hit lose-reply 5.1`. They are
+    /// written as in a script, and commas stand between kinds.
+    #[arg(long, value_name = "ITEMS", value_delimiter = ',', value_parser = script::planted)]
+    plant: Vec<BTreeSet<Item>>,
 }
 
 impl Shrink {
@@ -82,23 +84,45 @@ impl Shrink {
 
     /// The least that fails at the first level at which anything does.
     fn shrunk(&self, player: &mut Shown<'_>) -> Result<Shrunk, Failure> {
-        let levels = self.level.map_or_else(|| Level::ALL.to_vec(), |level| vec![level]);
-        for &level in &levels {
-            if let Some(shrunk) = shrink(&self.script(level)?, player)? {
+        let scripts = self.scripts()?;
+        for script in &scripts {
+            if let Some(shrunk) = shrink(script, player)? {
                 return Ok(shrunk);
             }
         }
-        let names: Vec<&str> = levels.into_iter().map(Level::name).collect();
+        let names: Vec<&str> = scripts.iter().map(|script| script.level.name()).collect();
         let (seed, names) = (self.seed, names.join(", "));
         Err(Failure::Given(format!("seed {seed} breaks no rule at level {names}")))
     }
 
-    fn script(&self, level: Level) -> Result<Script, Failure> {
-        let bare = self.manner.script(self.seed, level);
-        let planted: String = self.plant.iter().flat_map(|item| ["planted ", item, "\n"]).collect();
-        let script = format!("{}{planted}", bare.text("")).parse();
-        script.map_err(|error| Failure::Given(format!("--plant: {error}")))
+    /// What is tried: the seed at each level at which it has all that is planted.
+    fn scripts(&self) -> Result<Vec<Script>, Failure> {
+        let planted: BTreeSet<Item> = self.plant.iter().flatten().copied().collect();
+        let levels = self.level.map_or_else(|| Level::ALL.to_vec(), |level| vec![level]);
+        let (mut scripts, mut unknown) = (Vec::new(), Vec::new());
+        for level in levels {
+            let script = Script { planted: planted.clone(), ..self.manner.script(self.seed, level) };
+            match script.unknown() {
+                None => scripts.push(script),
+                Some((item, allowed)) => unknown.push(format!(
+                    "--plant: seed {} has no {item} at level {}; of {} it has {allowed}",
+                    self.seed,
+                    level.name(),
+                    item.kind()
+                )),
+            }
+        }
+        if scripts.is_empty() { Err(Failure::Given(unknown.join("\n"))) } else { Ok(scripts) }
     }
+}
+
+fn parse_bound(text: &str) -> Result<u64, String> {
+    let wrong = match text.parse() {
+        Ok(0) => "that is too little",
+        Ok(number) => return Ok(number),
+        Err(_) => "that is no number",
+    };
+    Err(format!("{wrong}: write a whole number from 1 to {}, such as 100", u64::MAX))
 }
 
 /// Finds out whether a file can be written, and leaves all as it was.
