@@ -196,7 +196,7 @@ fn bounds(limits: &Limits) -> String {
 mod tests {
     use super::*;
     use dst::node::Templates;
-    use dst::plan::Level;
+    use dst::plan::{Crowd, Crowding, Level};
     use dst::sim;
 
     /// A run that breaks the rule for trials, with lines to spare.
@@ -253,6 +253,19 @@ mod tests {
             (count(|item| matches!(item, Item::Session(_))), count(|item| matches!(item, Item::Action(_))));
         assert!(left.contains(&format!(" talk, {sessions} sessions, {actions} changes, ")), "{left}");
         assert_eq!((plan.race, plan.loss), (None, None), "it ended before");
+    }
+
+    #[test]
+    fn what_is_brought_about_on_purpose_is_left_where_its_user_did_something() {
+        let (mut outcome, crowd) = (planted(), Crowd { edge: 0, kind: Crowding::Apart });
+        let purposes = |plan: &Plan| (plan.race, plan.crowd, plan.relay, plan.album);
+        let all = (Some(0), Some(crowd), Some([0, 1]), Some(0));
+        let plan = &mut outcome.plan;
+        (plan.race, plan.crowd, plan.relay, plan.album) = all;
+        outcome.done = [900, 970, 980, 990].map(Item::Action).into();
+        assert_eq!(purposes(&outcome.left()), all);
+        outcome.done.clear();
+        assert_eq!(purposes(&outcome.left()), (None, None, None, None));
     }
 
     #[test]

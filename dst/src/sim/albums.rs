@@ -11,7 +11,7 @@ use crate::script::{Item, STRIKE_ON_PURPOSE};
 use crate::work::rows::Scribe;
 
 /// The number of what the user writes.
-const NUMBER: u64 = 980;
+pub(super) const NUMBER: u64 = 980;
 /// The number of the strike.
 const STRIKE: u64 = STRIKE_ON_PURPOSE;
 /// The number of the session in which the table comes.

@@ -15,7 +15,7 @@ use crate::script::Item;
 use crate::work::rows::Scribe;
 
 /// Numbers of what users write, up to ten for each part.
-const FIRST: u64 = 960;
+pub(super) const ACTIONS: Range<u64> = 960..980;
 /// The number of the session that meets it.
 const SESSION: u64 = TWINS + 20_000;
 /// Tables that most peers have, of which everybody writes rows of their own.
@@ -67,7 +67,7 @@ impl Sim {
             }
             Part::Differing => self.batches(crowd.kind, client, server),
         };
-        let (first, mut wrote) = (FIRST + 10 * u64::from(part == Part::Differing), 0);
+        let (first, mut wrote) = (ACTIONS.start + 10 * u64::from(part == Part::Differing), 0);
         let count = batches.len();
         for (number, batch) in (first..).zip(batches) {
             if self.script.lacks(&Item::Action(number)) || self.nodes[batch.at].power == Power::Off {

@@ -1,8 +1,9 @@
 //! What runs come to.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use super::{loss, race};
+use super::{albums, crowds, loss, race, relays};
 use crate::census::Census;
 use crate::model::Violation;
 use crate::plan::{Fault, Level, Plan};
@@ -39,7 +40,12 @@ impl Outcome {
         let mut plan = self.plan.clone();
         plan.sessions = count(|item| matches!(item, Item::Session(_)));
         plan.actions = count(|item| matches!(item, Item::Action(_)));
-        plan.race = plan.race.filter(|_| self.done.contains(&Item::Action(race::NUMBER)));
+        let did = |mut actions: Range<u64>| actions.any(|number| self.done.contains(&Item::Action(number)));
+        let did_one = |action| did(action..action + 1);
+        plan.race = plan.race.filter(|_| did_one(race::NUMBER));
+        plan.crowd = plan.crowd.filter(|_| did(crowds::ACTIONS));
+        plan.relay = plan.relay.filter(|_| did_one(relays::NUMBER));
+        plan.album = plan.album.filter(|_| did_one(albums::NUMBER));
         plan.loss = plan.loss.filter(|_| self.done.contains(&Item::Strike(Fault::Restore, loss::STRIKE)));
         plan
     }

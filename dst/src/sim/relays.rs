@@ -8,7 +8,7 @@ use crate::queue::Moment;
 use crate::script::Item;
 
 /// The number of what the user makes.
-const NUMBER: u64 = 990;
+pub(super) const NUMBER: u64 = 990;
 /// Numbers of the files that it makes, such as nobody else does: more than a cluster takes.
 const FILES: std::ops::Range<u64> = 80_000..80_102;
 /// Numbers of the sessions of the client that gives, and of the one that asks.
