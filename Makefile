@@ -5,9 +5,9 @@
 #              tests/bench/RESULTS.md. The first run makes the repositories, which takes a while; BENCH="--checkins 2000 --only
 #              clone" measures a part and leaves the other rows. cargo bench -p frond-repo times the pieces
 # make bench-telemetry  what it costs to observe sessions, and that nobody does; bench-unobserved: the latter alone
-# make sim     run SIM_SEEDS (default 500) seeds of the simulator at each level, and 50 of them twice more, once with a
-#              thorough look after every commit: fresh ones, from the clock on; it prints the command that runs them again, with SIM_FIRST=N. cargo test runs fixed ones.
-#              SIM_EDITION=1 draws less, as older seeds need it. What takes longer than SIM_SECONDS (default: 180 for
+# make sim     run SIM_SEEDS (default 500) seeds of the simulator at each level, then the first 50 with a thorough look after every
+#              commit, then those 50 twice each to compare the traces (meta): fresh ones, from the clock on; it prints the command
+#              that runs them again, with SIM_FIRST=N. cargo test runs fixed ones. SIM_EDITION=1 draws less, as older seeds need it. What takes longer than SIM_SECONDS (default: 180 for
 #              500 seeds or less, and in proportion) without the build fails, and is named
 # make bench-sim  say how many calm seeds a second one core runs; it is to be 200 at least
 # make soak-fleet run 20 leaves under kills, cuts and restarts for SOAK_MINUTES (default 10), then without the broker for

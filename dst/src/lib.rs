@@ -20,8 +20,8 @@
 //!   sim                    a run: event (what happens when), begin, exchange (rounds) and their halves, bounds (of messages),
 //!                          ending (of sessions), working (users), side (what they do beside artifacts and files), audit (after
 //!                          each commit), outcome; mishap (faults), damage and forgery (of messages), within (what peers do and
-//!                          how they die in a half-round); forks, quarrels, race, loss (what is brought about on purpose);
-//!                          daemon, stock; settle (the end without faults), later (its time comes of what is dated ahead);
+//!                          how they die in a half-round); forks, quarrels, race, loss, albums, crowds, relays (what is
+//!                          brought about on purpose); daemon, stock; settle (the end without faults), later (its time comes of what is dated ahead);
 //!                          configuring and rivals (users who change settings, other users, rows that are under way),
 //!                          disfavour (stock shuns what is about to come)
 //!   check                  what must always be true, a file a rule
