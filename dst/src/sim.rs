@@ -293,11 +293,12 @@ impl Sim {
             Event::Heal(fault, place) => self.heal(fault, place),
             Event::BackUp(node) => self.nodes[node].back_up().map_err(broken),
             Event::Leave { number, at } => {
-                self.done.insert(Item::Visit(number));
+                let visit = Item::Visit(number);
+                self.done.insert(visit);
                 if self.nodes[at].power == Power::On {
                     self.census.note("visit");
                 }
-                self.tell(&format!("peer {at} goes"));
+                self.tell(&format!("peer {at} goes ({visit})"));
                 self.nodes[at].power = Power::Off;
                 Ok(())
             }

@@ -102,7 +102,8 @@ impl Sim {
             // Stock asks nothing twice.
             talk.patience = 0;
         }
-        self.tell(&format!("#{number} {} of {client} with {server}", talk.name()));
+        let dry = if talk.options.dry_run { format!(" ({})", Item::DryRun(number)) } else { String::new() };
+        self.tell(&format!("#{number} {} of {client} with {server}{dry}", talk.name()));
         self.send_request(number, talk)
     }
 

@@ -97,12 +97,12 @@ impl Sim {
                 return checked.map_err(|violation| violation.at(at));
             }
             Err(error) if self.is_excused(at, &error) => {
-                self.tell(&format!("peer {at} fails: {error}"));
+                self.tell(&format!("peer {at} fails: {error}{}", self.action(number)));
                 return self.unchanged_aside(at);
             }
             Err(error) => return Err(Violation::new("work", format!("peer {at}: {error}"))),
         };
-        self.tell(&format!("peer {at} {what}"));
+        self.tell(&format!("peer {at} {what}{}", self.action(number)));
         if !what.starts_with("has no") {
             self.census.note(if feature == Feature::Users { "user changed" } else { "setting changed" });
         }

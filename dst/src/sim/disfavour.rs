@@ -44,7 +44,11 @@ impl Sim {
         let Some(store) = &mut self.nodes[at].stock else { return Ok(true) };
         store.shunned.insert(id);
         self.census.note("shun of stock before it comes");
-        self.tell(&format!("peer {at}, like stock, shuns {} before it comes", id.short()));
+        self.tell(&format!(
+            "peer {at}, like stock, shuns {} before it comes{}",
+            id.short(),
+            self.action(number)
+        ));
         self.audit(at, Maker::User).map(|_| true)
     }
 }

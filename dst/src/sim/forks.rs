@@ -129,7 +129,8 @@ impl Sim {
 
     /// Has nothing go between the sides of two peers until then: the others are on either.
     pub(super) fn part(&mut self, number: u64, edge: usize, ends: [usize; 2], until: Moment) {
-        self.tell(&format!("peers {} and {} are parted", ends[0], ends[1]));
+        let parting = Item::Parting(number);
+        self.tell(&format!("peers {} and {} are parted ({parting})", ends[0], ends[1]));
         let is_beside_first = |at: usize| {
             let turn = Turn { number, part: at as u64, copy: 0 };
             at == ends[0] || at != ends[1] && self.dice("side of a partition", turn).below(2) == 0

@@ -207,13 +207,14 @@ impl Sim {
                 return checked.map_err(|violation| violation.at(at));
             }
             Err(TableError::Repo(error)) if self.is_excused(at, &error) => {
-                self.tell(&format!("peer {at} fails: {error}"));
+                self.tell(&format!("peer {at} fails: {error}{}", self.action(number)));
                 return self.unchanged_aside(at);
             }
             Err(error) => return Err(Violation::new("work", format!("peer {at}: {error}"))),
         };
         self.census.note(format!("row {:?}", done.kind).to_lowercase());
-        self.tell(&format!("peer {at} {}: {:?}", done.what.replace('\n', " "), done.kind));
+        let what = done.what.replace('\n', " ");
+        self.tell(&format!("peer {at} {what}: {:?}{}", done.kind, self.action(number)));
         let Done { user, wrong, .. } = done;
         if let Some(wrong) = wrong {
             return Err(Violation::new("tables", format!("peer {at}: {wrong}")));

@@ -78,7 +78,7 @@ impl Sim {
         } else {
             user::act(store, dice, &user, number, now)
         };
-        self.tell(&format!("peer {at}, like stock, {what}"));
+        self.tell(&format!("peer {at}, like stock, {what}{}", self.action(number)));
         self.audit(at, Maker::User).map(drop)
     }
 

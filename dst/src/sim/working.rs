@@ -143,6 +143,12 @@ impl Sim {
         acted
     }
 
+    /// What leaves an action out of a script, as a line of the trace ends with it; nothing of what no script can leave out.
+    pub(super) fn action(&self, number: u64) -> String {
+        let action = Item::Action(number);
+        if self.done.contains(&action) { format!(" ({action})") } else { String::new() }
+    }
+
     pub(super) fn acted_on(
         &mut self,
         number: u64,
@@ -151,10 +157,10 @@ impl Sim {
     ) -> Result<(), Violation> {
         let before = self.nodes[at].known.clone();
         match done {
-            Ok(what) => self.tell(&format!("peer {at} {what}")),
+            Ok(what) => self.tell(&format!("peer {at} {what}{}", self.action(number))),
             // What there is to build on may be shunned, or not all here.
             Err(error @ (AuthorError::Shunned(_) | AuthorError::NoParent(_) | AuthorError::NoContent(_))) => {
-                self.tell(&format!("peer {at} cannot: {error}"));
+                self.tell(&format!("peer {at} cannot: {error}{}", self.action(number)));
                 self.meant = Meant::default();
             }
             // Who died after a commit committed what was meant.
@@ -163,7 +169,7 @@ impl Sim {
                 return if is_done { self.check_meant(at, &before) } else { Ok(()) };
             }
             Err(AuthorError::Repo(error)) if self.is_excused(at, &error) => {
-                self.tell(&format!("peer {at} fails: {error}"));
+                self.tell(&format!("peer {at} fails: {error}{}", self.action(number)));
                 return self.unchanged(at);
             }
             Err(error) => return Err(Violation::new("work", format!("peer {at}: {error}"))),
