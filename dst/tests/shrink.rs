@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use dst::dice::Turn;
 use dst::node::Templates;
 use dst::plan::{Fault, Level};
 use dst::script::{Item, Script};
@@ -34,16 +35,15 @@ fn planted(player: &mut Bounded) -> (Script, Item, Item) {
     for seed in 0..1_000 {
         let mut script = Script::new(seed, Level::Rough);
         let outcome = player.play(&script).expect("a run");
-        // What a daemon begins is no session of the seed, and is left out with the daemon only; one of two sessions at once is there
-        // only where that fault is.
+        // What a daemon begins is no session of the seed, and is left out with the daemon only; nor is what begins after an action
+        // that brings it about; one of two sessions at once is there only where that fault is.
         if !outcome.plan.daemons.is_empty() || outcome.plan.faults.contains_key(&Fault::Crowd) {
             continue;
         }
         let done = outcome.done;
         let mut hits = done.iter().copied();
-        let hit = hits.find(
-            |item| matches!(item, Item::Hit(Site::LoseReply, turn) if turn.part == 1 && turn.copy == 0),
-        );
+        let is_of_the_seed = |turn: Turn| turn.number < 499 && turn.part == 1 && turn.copy == 0;
+        let hit = hits.find(|item| matches!(*item, Item::Hit(Site::LoseReply, turn) if is_of_the_seed(turn)));
         let action = done.iter().copied().find(|item| matches!(item, Item::Action(2..)));
         if let (Some(hit), Some(action)) = (hit, action) {
             script.planted = [hit, action].into();
