@@ -55,7 +55,7 @@ pub enum Seen {
     /// Something was, as where contents are stored in another way or tables are derived anew, but it holds the same.
     Same,
     /// It holds something else. This is what it held before.
-    Other(Known),
+    Other(Box<Known>),
 }
 
 /// A peer.
@@ -258,7 +258,7 @@ impl Node {
         self.vain = 0;
         let before = std::mem::replace(&mut self.known, known);
         self.commits += u64::from(!self.known.is_as_good_as(&before));
-        Ok(Seen::Other(before))
+        Ok(Seen::Other(Box::new(before)))
     }
 
     /// Begins anew with what is committed.

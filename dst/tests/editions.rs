@@ -1,8 +1,6 @@
 //! What seeds of each edition mean. Kept seeds are of their edition for good: what they draw is not to change by what is invented
 //! later.
 
-use std::fmt::Write as _;
-
 use dst::plan::{Edition, Level, Plan};
 use sync::Limits;
 use xfer::hash;
@@ -10,22 +8,21 @@ use xfer::hash;
 /// All that a seed decides beforehand, as a text. What a later edition adds to a plan does not belong here. Limits are told where
 /// they are not those that are shipped: these may change.
 fn told(plan: &Plan) -> String {
-    let mut text = format!("{:?} {:?} {:?} {:?}", plan.shape, plan.edges, plan.births, plan.nobody);
-    write!(text, " {:?} {:?} {:?} {:?}", plan.budgets, plan.step, plan.skews, plan.faults).unwrap();
-    write!(text, " {:?} {:?} {:?} {:?}", plan.features, plan.stock, plan.daemons, plan.choices).unwrap();
-    write!(text, " {} {} {} {}", plan.actions, plan.sessions, plan.bulk, plan.more_bulk).unwrap();
-    write!(text, " {} {} {}", plan.forks, plan.quarrels, plan.are_makers_apart).unwrap();
-    write!(text, " {:?} {:?} {:?} {:?} {:?}", plan.race, plan.loss, plan.crowd, plan.relay, plan.album)
-        .unwrap();
-    write!(text, " {:?} {}", plan.framing, plan.span).unwrap();
+    let mut parts = vec![
+        format!("{:?} {:?} {:?} {:?}", plan.shape, plan.edges, plan.births, plan.nobody),
+        format!("{:?} {:?} {:?} {:?}", plan.budgets, plan.step, plan.skews, plan.faults),
+        format!("{:?} {:?} {:?} {:?}", plan.features, plan.stock, plan.daemons, plan.choices),
+        format!("{} {} {} {}", plan.actions, plan.sessions, plan.bulk, plan.more_bulk),
+        format!("{} {} {}", plan.forks, plan.quarrels, plan.are_makers_apart),
+        format!("{:?} {:?} {:?} {:?} {:?}", plan.race, plan.loss, plan.crowd, plan.relay, plan.album),
+        format!("{:?} {}", plan.framing, plan.span),
+    ];
     let shipped = numbers(&Limits::default());
     for limits in &plan.limits {
-        for (own, usual) in numbers(limits).into_iter().zip(shipped) {
-            let own = if own == usual { "-".to_owned() } else { own.to_string() };
-            write!(text, " {own}").unwrap();
-        }
+        let pairs = numbers(limits).into_iter().zip(shipped);
+        parts.extend(pairs.map(|(own, usual)| if own == usual { "-".to_owned() } else { own.to_string() }));
     }
-    text
+    parts.join(" ")
 }
 
 fn numbers(limits: &Limits) -> [u64; 13] {

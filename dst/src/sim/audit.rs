@@ -84,10 +84,13 @@ impl Sim {
         Ok(())
     }
 
-    /// Whether all of a repository is looked at in this way after the commit that was just made.
+    /// Whether all of a repository is looked at in this way after the commit that was just made. Most of those that leave what it
+    /// holds the same write nothing that this is about.
     fn is_looked_at(&self, at: usize, way: &str) -> bool {
-        let chance = Ratio::new(1, if self.plan.level == Level::Calm { 192 } else { 24 });
-        let turn = Turn { number: self.nodes[at].commits, part: at as u64, copy: self.nodes[at].vain };
+        let Node { commits, vain, .. } = self.nodes[at];
+        let usual = if self.plan.level == Level::Calm { 192 } else { 24 };
+        let chance = Ratio::new(1, if vain > 0 { 8 * usual } else { usual });
+        let turn = Turn { number: commits, part: at as u64, copy: vain };
         self.script.scrutiny == Scrutiny::Thorough || self.dice(way, turn).hits(chance)
     }
 
