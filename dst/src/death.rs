@@ -88,6 +88,11 @@ impl Trap {
         Self { commit, side, state: Arc::default() }
     }
 
+    /// None at all: commits are counted, and nothing more.
+    pub fn nowhere() -> Self {
+        Self::new(u32::MAX, Side::After)
+    }
+
     /// Whether the next commit may be. None is after the peer died.
     pub fn may_commit(&self) -> bool {
         let commit = self.commits() + 1;

@@ -3,12 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
 
+use bytes::Bytes;
+use repo::zlib::Codec;
 use repo::{Repo, RepoError, Snapshot};
 use rusqlite::OptionalExtension as _;
 use xfer::card::{Igot, Privacy};
 use xfer::{ArtifactId, Card, Message};
 
 use crate::check::wire::Leave;
+
+/// A version of a file without history: its time in seconds, and the hash of its content; none if it is deleted.
+pub type Version = (i64, Option<ArtifactId>);
 
 /// What a repository held at some moment, after a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,13 +35,27 @@ pub struct Known {
     /// What is shunned, held or not.
     pub shunned: BTreeSet<ArtifactId>,
     /// Unversioned files and tombstones.
-    pub files: BTreeMap<String, (i64, Option<ArtifactId>)>,
+    pub files: BTreeMap<String, Version>,
     /// Of those that are dated earlier than a peer said, which could not be believed: what it said.
     pub ahead: BTreeMap<String, i64>,
     /// What dates that could not be believed counted as, by name, content and what was said.
     pub counted: BTreeMap<(String, Option<ArtifactId>, i64), i64>,
     /// Whether the peer is like stock.
     pub is_stock: bool,
+}
+
+/// The content of a file without history; none if it has none, or is not of the size that is stored beside it.
+pub fn file(snap: &Snapshot<'_>, name: &str) -> Result<Option<Bytes>, RepoError> {
+    let sql = "SELECT encoding, sz, content FROM unversioned WHERE name=?1";
+    let mut statement = snap.conn().prepare_cached(sql)?;
+    let (is_packed, size, stored): (bool, i64, Option<Vec<u8>>) =
+        statement.query_row([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let content = match stored {
+        Some(frame) if is_packed => Codec::new().unpack(&frame, size).ok().map(Bytes::from),
+        stored => stored.map(Bytes::from),
+    };
+    Ok(content.filter(|content| content.len() == size))
 }
 
 const BLOBS: &str = "SELECT rid, uuid, size,

@@ -99,7 +99,7 @@ pub struct Node {
     beginning: Option<Backup>,
     /// As many as the disk has room for.
     most_pages: u64,
-    /// A commit at which it dies, in what it does now or did last.
+    /// A commit at which it dies, or that is counted, in what it does now or did last.
     trap: Option<Trap>,
 }
 
@@ -299,7 +299,7 @@ impl Node {
         Ok(armed)
     }
 
-    /// Lets the peer die at a commit, until [`Node::disarm`].
+    /// Lets the peer die at a commit, or counts them, until [`Node::disarm`].
     pub fn lay(&mut self, trap: Trap) -> Result<(), RepoError> {
         let asked = trap.clone();
         self.trap = Some(trap);
@@ -316,9 +316,9 @@ impl Node {
         self.trap.take().filter(Trap::is_sprung)
     }
 
-    /// Whether the peer died before the first commit of what it is at.
+    /// Whether what the peer did is over without a commit, as far as those were counted.
     pub fn is_undone(&self) -> bool {
-        self.trap.as_ref().is_some_and(|trap| trap.is_sprung() && trap.commits() == 0)
+        self.trap.as_ref().is_some_and(|trap| trap.commits() == 0)
     }
 
     /// Takes back [`Node::arm`] and [`Node::lay`].

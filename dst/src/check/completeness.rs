@@ -1,6 +1,6 @@
 //! A session that reports success left nothing behind that the peer offered but what it counts as unavailable, and
-//! nothing at all that the peer had for it when it answered; and it took nothing off the list of unsent artifacts that
-//! the peer does not have.
+//! nothing at all that it knew by name and the peer had for it when it answered; while nothing fails, nothing that the peer
+//! has for everybody. It took nothing off the list of unsent artifacts that the peer does not have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -162,6 +162,23 @@ fn check_files(talk: &Talk, client: &Known, server: &Known) -> Result<(), Violat
     let here = client.files.get(name);
     let text = format!("{} succeeded, {name} is {here:?}, and {version:?} there", talk.name());
     Err(Violation::new("completeness", text))
+}
+
+/// After a session in which nothing failed, and that lacks nothing, all is here that the peer may give to everybody, be it
+/// announced or not.
+pub fn check_whole(talk: &Talk, client: &Known, server: &Known) -> Result<(), Violation> {
+    let is_whole = (talk.options.pull || talk.kind == Kind::Clone) && !talk.options.dry_run;
+    if !is_whole || talk.session.result().unavailable > 0 {
+        return Ok(());
+    }
+    let is_left = |id: &&ArtifactId| server.gives(id) && client.takes(id) && !client.held.contains_key(*id);
+    match server.held.keys().find(is_left) {
+        None => Ok(()),
+        Some(id) => Err(Violation::new(
+            "completeness",
+            format!("{} is done and lacks nothing, and {id} is not here", talk.name()),
+        )),
+    }
 }
 
 /// After a session in which nothing failed, the peer lacks no name of what may be given to it. What was private here, and became

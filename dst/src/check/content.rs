@@ -1,18 +1,18 @@
-//! Every artifact that a repository begins to hold expands to its hash, as does in the end all that it holds, and somebody
-//! made it; only what is held is offered, and what is held is not asked for.
+//! Every artifact and file that a repository begins to hold expands to its hash, as does in the end all that it holds, and
+//! somebody made it; only what is held is offered, and what is held is not asked for.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use repo::content;
 use repo::manifest::{self, Artifact};
-use repo::{Repo, Rid};
+use repo::{Repo, Rid, Snapshot};
 use xfer::card::Privacy;
 use xfer::{ArtifactId, Card, Message, hash};
 
 use super::meant;
 use super::wire::Sending;
-use crate::known::Known;
+use crate::known::{self, Known, Version};
 use crate::meant::Meant;
 use crate::model::{Model, Violation};
 
@@ -66,6 +66,8 @@ pub fn check(
             model.made_cluster(*id, members);
         }
     }
+    let is_new = |file: &(&String, &Version)| before.files.get(file.0) != Some(file.1);
+    check_files(&snap, now.files.iter().filter(is_new), model)?;
     Ok(came)
 }
 
@@ -78,7 +80,27 @@ pub fn check_all(repo: &mut Repo, known: &Known, model: &mut Model) -> Result<()
     known.held.iter().try_for_each(|(id, &rid)| {
         let content = content::get(&snap, Rid(rid)).map_err(failed)?;
         check_name(id, &content, model)
-    })
+    })?;
+    check_files(&snap, known.files.iter(), model)
+}
+
+/// Files without history are what their hashes say, and deleted ones are nothing.
+fn check_files<'k>(
+    snap: &Snapshot<'_>,
+    files: impl Iterator<Item = (&'k String, &'k Version)>,
+    model: &mut Model,
+) -> Result<(), Violation> {
+    let failed = |error: repo::RepoError| Violation::new("content", error);
+    for (name, (_, hash)) in files {
+        let fail = |what: &str| Err(Violation::new("content", format!("the file {name} {what}")));
+        match (hash, known::file(snap, name).map_err(failed)?) {
+            (None, None) => {}
+            (None, Some(_)) => return fail("is deleted, and has content"),
+            (Some(_), None) => return fail("has no content, or says that it is of another size"),
+            (Some(id), Some(content)) => check_name(id, &content, model)?,
+        }
+    }
+    Ok(())
 }
 
 fn check_name(id: &ArtifactId, content: &Bytes, model: &mut Model) -> Result<(), Violation> {

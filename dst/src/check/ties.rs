@@ -24,8 +24,9 @@ const OF_ATTACHMENT: &str = " attachment ";
 /// What is not decided by the artifacts alone.
 #[derive(Debug, Default)]
 pub(super) struct Ties {
-    /// Tags of which one statement is about a check-in, and another one, not before it, about that or what that is built on.
-    tags: BTreeSet<String>,
+    /// Tags of which one statement is about a check-in, and another one, not before it, about that or what that is built on; and
+    /// the names of all that both could reach.
+    tags: BTreeMap<String, BTreeSet<String>>,
     /// Whether a technote has several versions.
     has_notes: bool,
     /// Whether a branch was withdrawn, by a tag that cancels it or one that holds for a check-in alone: what is built on that
@@ -81,22 +82,25 @@ impl Ties {
 
     /// Whether they decide what a row of a table says.
     pub(super) fn decide(&self, table: &str, row: &str) -> bool {
-        let tied = |tags: &[&str]| tags.iter().any(|tag| self.tags.contains(*tag));
+        let tied = |tags: &[&str]| tags.iter().any(|tag| self.tags.contains_key(*tag));
         match table {
-            "tagxref" => self.tags.iter().any(|tag| row.starts_with(&format!("tag=[{tag}] "))),
+            "tagxref" => self.tags.keys().any(|tag| row.starts_with(&format!("tag=[{tag}] "))),
             // How an attachment to a technote is told depends on which of both came first.
             "event" if row.starts_with("type=e ") => {
                 tied(&SHOWN) || self.has_notes || row.contains(OF_ATTACHMENT)
             }
-            "event" => tied(&SHOWN) || self.is_nudged(row),
+            "event" => self.is_told_otherwise(row),
             "leaf" => tied(&OF_LEAVES) || self.is_withdrawn,
             _ => false,
         }
     }
 
-    fn is_nudged(&self, row: &str) -> bool {
+    /// Whether order decides what the timeline says of this check-in, or of what it is built on.
+    fn is_told_otherwise(&self, row: &str) -> bool {
         let named = row.strip_prefix("type=ci objid=").and_then(|rest| rest.split(' ').next());
-        named.is_some_and(|name| self.nudged.contains(name))
+        let Some(name) = named else { return SHOWN.iter().any(|tag| self.tags.contains_key(*tag)) };
+        let is_tied = |tag: &&str| self.tags.get(*tag).is_some_and(|reached| reached.contains(name));
+        SHOWN.iter().any(|tag| is_tied(&tag)) || self.nudged.contains(name)
     }
 }
 
@@ -113,14 +117,23 @@ impl Said {
             .tags
             .get("branch")
             .is_some_and(|all| all.iter().any(|statement| statement.kind != TagKind::Propagate));
-        let is_tied = |all: &[Statement]| {
-            all.iter().enumerate().any(|(at, one)| {
-                all.iter().enumerate().any(|(place, other)| place != at && self.are_tied(one, other))
+        let tags = self.tags.iter().map(|(name, all)| (name.clone(), self.reached_by_tied(all)));
+        let tags = tags.filter(|(_, reached)| !reached.is_empty()).collect();
+        let nudged = self.nudged().iter().map(ToString::to_string).collect();
+        Ties { tags, has_notes: self.has_notes, is_withdrawn, nudged }
+    }
+
+    /// What statements that are tied with others are about, and all that is built on that.
+    fn reached_by_tied(&self, all: &[Statement]) -> BTreeSet<String> {
+        let is_tied = |(at, one): &(usize, &Statement)| {
+            all.iter().enumerate().any(|(place, other)| {
+                place != *at && (self.are_tied(one, other) || self.are_tied(other, one))
             })
         };
-        let tied = self.tags.iter().filter(|(_, all)| is_tied(all)).map(|(name, _)| name.clone());
-        let nudged = self.nudged().iter().map(ToString::to_string).collect();
-        Ties { tags: tied.collect(), has_notes: self.has_notes, is_withdrawn, nudged }
+        let tied: BTreeSet<ArtifactId> =
+            all.iter().enumerate().filter(is_tied).map(|(_, one)| one.target).collect();
+        let is_reached = |id: &&ArtifactId| tied.iter().any(|target| self.is_built_on(id, target));
+        self.parents.keys().filter(is_reached).chain(&tied).map(ToString::to_string).collect()
     }
 
     /// Check-ins with several children that are too close, and all that come too close to these in turn.

@@ -163,10 +163,12 @@ impl Sim {
             // One that names more and more, and gives nothing of it, is taken for a dishonest one.
             SyncError::Idle { .. } if !talk.chances.spoilt.is_empty() => true,
             SyncError::TooMuch { .. } => self.has_its_fill(talk),
-            SyncError::TooManyRounds { .. } => {
-                self.is_bounded(client, |limits| limits.rounds.into()) || self.is_cut(talk) || damaged
+            SyncError::TooManyRounds { rounds, .. } => {
+                self.is_out_of(client, *rounds, |limits| limits.rounds) || self.is_cut(talk) || damaged
             }
-            SyncError::Idle { .. } => self.is_bounded(client, |limits| limits.idle_rounds.into()) || damaged,
+            SyncError::Idle { rounds } => {
+                self.is_out_of(client, *rounds, |limits| limits.idle_rounds) || damaged
+            }
             // Of the reply that came last, whatever came before.
             SyncError::Decode(_)
             | SyncError::WebPage(_)
@@ -198,6 +200,11 @@ impl Sim {
     fn is_bounded(&self, at: usize, bound: impl Fn(&Limits) -> u64) -> bool {
         let limits = &self.nodes[at].limits;
         bound(limits) < bound(&plan::unbounded(limits))
+    }
+
+    /// Whether these are all the rounds that a peer allows, and so few that they end sessions with which nothing is wrong.
+    fn is_out_of(&self, at: usize, rounds: u32, bound: impl Fn(&Limits) -> u32) -> bool {
+        rounds >= bound(&self.nodes[at].limits) && self.is_bounded(at, |limits| bound(limits).into())
     }
 
     /// Whether a session moved more than its client takes in one that is so bounded.

@@ -113,6 +113,7 @@ impl Sim {
         let reply = handle_sync(&mut node.repo, &request, &mut cx);
         self.note_choices(&rare);
         self.disarm(edge.server, armed)?;
+        self.check_undone(edge.server)?;
         events::check(&watch)?;
         let reply = match reply {
             Ok(reply) => reply,
@@ -190,6 +191,15 @@ impl Sim {
         Ok(Some((pack(encode(&reply), framing), answer)))
     }
 
+    /// A half-round without a commit changed nothing, where commits were counted.
+    fn check_undone(&mut self, at: usize) -> Result<(), Violation> {
+        if self.nodes[at].is_undone() {
+            self.unchanged(at)?;
+            self.unchanged_aside(at)?;
+        }
+        Ok(())
+    }
+
     /// A server that failed, or died, took nothing until then that it may not.
     fn fails_to_serve(
         &mut self,
@@ -259,10 +269,7 @@ impl Sim {
         self.note_choices(&rare);
         talk.is_rare |= !rare.fired().is_empty();
         self.disarm(client, armed)?;
-        if self.nodes[client].is_undone() {
-            self.unchanged(client)?;
-            self.unchanged_aside(client)?;
-        }
+        self.check_undone(client)?;
         budget::check_earned(talk, &limits)?;
         self.audit(client, Maker::Peer)?;
         let group = talk.asked_group();

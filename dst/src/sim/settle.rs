@@ -262,6 +262,7 @@ impl Sim {
                 budget::check_few_rounds(&talk, withheld)?;
             }
             if !self.is_stock(edge.server) {
+                completeness::check_whole(&talk, known, &self.nodes[edge.server].known)?;
                 completeness::check_given(&talk, known, &self.nodes[edge.server].known)?;
                 self.check_both(&talk)?;
             }

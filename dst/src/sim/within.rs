@@ -15,6 +15,7 @@ use crate::model::Violation;
 use crate::node::name;
 use crate::plan::Edition;
 use crate::rare::Rare;
+use crate::script::Item;
 use crate::site::Site;
 
 /// Where a half-round belongs.
@@ -81,7 +82,8 @@ impl Sim {
         }
     }
 
-    /// Perhaps lets a peer die in the half-round, or the work, that follows. Says whether [`Sim::disarm`] has to follow.
+    /// Perhaps lets a peer die in the half-round, or the work, that follows. Commits are counted where it may, and where its disk
+    /// is full. Says whether [`Sim::disarm`] has to follow.
     pub(super) fn arm(&mut self, at: usize) -> Result<bool, Violation> {
         let turn = self.half_round(at);
         self.nodes[at].sprung();
@@ -94,7 +96,19 @@ impl Sim {
             let trap = Trap::new(*dice.pick(commits), *dice.pick(&[Side::Before, Side::After]));
             return self.nodes[at].lay(trap).map(|()| true).map_err(broken);
         }
-        let Some(hit) = self.hits(Site::CrashWithin, turn) else { return Ok(false) };
+        let is_mined = match self.hits(Site::CrashWithin, turn) {
+            Some(hit) => self.mine(at, turn, hit)?,
+            None => false,
+        };
+        let is_counted = is_mined || self.nodes[at].is_disk_full();
+        if is_counted {
+            self.nodes[at].lay(Trap::nowhere()).map_err(broken)?;
+        }
+        Ok(is_counted)
+    }
+
+    /// Lets a peer die at one of some writes.
+    fn mine(&mut self, at: usize, turn: Turn, hit: Item) -> Result<bool, Violation> {
         self.tell(&format!("peer {at} is to die as it writes ({hit})"));
         let mut mines = vec![*self.dice("mine", turn).pick(&MINES)];
         if self.plan.edition != Edition::First {
@@ -117,11 +131,12 @@ impl Sim {
         error: &RepoError,
         maker: Maker,
     ) -> Result<Option<Came>, Violation> {
+        let is_undone = self.nodes[at].is_undone();
         let trap = self.nodes[at].sprung();
         if trap.is_none() && !error.to_string().contains(TRIPPED) {
             return Ok(None);
         }
-        if trap.as_ref().is_some_and(|trap| trap.commits() == 0) {
+        if is_undone {
             self.unchanged(at)?;
             self.unchanged_aside(at)?;
         }
