@@ -100,7 +100,7 @@ impl Ties {
         let named = row.strip_prefix("type=ci objid=").and_then(|rest| rest.split(' ').next());
         let Some(name) = named else { return SHOWN.iter().any(|tag| self.tags.contains_key(*tag)) };
         let is_tied = |tag: &&str| self.tags.get(*tag).is_some_and(|reached| reached.contains(name));
-        SHOWN.iter().any(|tag| is_tied(tag)) || self.nudged.contains(name)
+        SHOWN.iter().any(is_tied) || self.nudged.contains(name)
     }
 }
 
