@@ -23,6 +23,7 @@ use dst::script::{Script, Scrutiny};
 use repo::RepoError;
 
 use self::pool::{Pool, Task};
+use self::report::Words;
 
 /// Simulates whole fleets of peers under injected faults, and checks what must always be true.
 ///
@@ -120,8 +121,16 @@ struct Manner {
 impl Manner {
     /// All that a seed has.
     fn script(&self, seed: u64, level: Level) -> Script {
-        let scrutiny = if self.thorough { Scrutiny::Thorough } else { Scrutiny::Sampled };
-        Script::new(seed, level).of_edition(self.edition).under(scrutiny)
+        Script::new(seed, level).of_edition(self.edition).under(self.scrutiny())
+    }
+
+    fn scrutiny(&self) -> Scrutiny {
+        if self.thorough { Scrutiny::Thorough } else { Scrutiny::Sampled }
+    }
+
+    /// What a command line has to say of it.
+    fn words(&self) -> Words {
+        Words::new(self.edition, self.scrutiny())
     }
 }
 
@@ -145,7 +154,7 @@ impl Many {
         job: impl Fn(Task, &Templates) -> Result<T, RepoError> + Sync,
         each: impl FnMut(Task, T) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<(), Failure> {
-        self.pool.run(self.manner.edition, seeds.clone().map(|seed| (seed, level)), job, each)
+        self.pool.run(self.manner.words(), seeds.clone().map(|seed| (seed, level)), job, each)
     }
 }
 

@@ -10,11 +10,12 @@ use std::thread;
 
 use clap::Args;
 use dst::node::Templates;
-use dst::plan::{Edition, Level};
+use dst::plan::Level;
 use repo::RepoError;
 
 use super::Failure;
-use super::vigil::Vigil;
+use super::report::Words;
+use super::vigil::{Again, Vigil};
 
 /// A seed at a level.
 pub(super) type Task = (u64, Level);
@@ -44,16 +45,16 @@ impl Pool {
         self.jobs.map_or(cores, |jobs| jobs.get().min(MOST_FOR_A_CORE * cores))
     }
 
-    /// Does the tasks, runs of an edition, until `each` breaks, with templates of its own for each thread.
+    /// Does the tasks, until `each` breaks, with templates of its own for each thread. `words` are said of each seed.
     pub(super) fn run<T: Send>(
         &self,
-        edition: Edition,
+        words: Words,
         tasks: impl Iterator<Item = Task> + Send,
         job: impl Fn(Task, &Templates) -> Result<T, RepoError> + Sync,
         mut each: impl FnMut(Task, T) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<(), Failure> {
         let threads = self.threads(thread::available_parallelism().map_or(1, NonZeroUsize::get));
-        let vigil = Vigil::start(edition);
+        let vigil = Vigil::start(Again::Seed(words));
         let with_task = |task, templates: &Templates| {
             vigil.during(task, || job(task, templates)).map(|result| (task, result))
         };
@@ -152,7 +153,7 @@ mod tests {
             let mut seen = Vec::new();
             let tasks = (0..100).map(|seed| (seed, Level::Calm));
             let end = pool.run(
-                Edition::default(),
+                Words::default(),
                 tasks,
                 |(seed, _), _| Ok(seed + 1),
                 |(seed, _), next| {

@@ -11,7 +11,7 @@ use dst::sim::{self, Outcome};
 
 use super::report::{self, SHOWN};
 use super::run::passed;
-use super::vigil::Vigil;
+use super::vigil::{Again, Vigil};
 use super::{Failure, Verdict};
 
 /// Run a script that `shrink` wrote, and say whether the same rule is broken again.
@@ -43,7 +43,8 @@ impl Replay {
         }
         let kept = if self.trace { usize::MAX } else { SHOWN };
         let (task, templates) = ((script.seed, script.level), Templates::new()?);
-        let outcome = Vigil::start(script.edition).during(task, || sim::play(&script, &templates, kept))?;
+        let vigil = Vigil::start(Again::Script(report::replay(&self.file)));
+        let outcome = vigil.during(task, || sim::play(&script, &templates, kept))?;
         let judgement = judge(script.expected.as_ref(), &outcome);
         let verdict = if outcome.violation.is_some() { Verdict::Broken } else { Verdict::Fine };
         match verdict {

@@ -37,22 +37,20 @@ pub(super) fn seed_broken(out: &mut impl Write, outcome: Outcome) -> io::Result<
 }
 
 /// What a command line has to say beside a seed and a level, where that is not what it does unasked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Words {
     edition: Edition,
     scrutiny: Scrutiny,
 }
 
 impl Words {
+    pub(super) fn new(edition: Edition, scrutiny: Scrutiny) -> Self {
+        Self { edition, scrutiny }
+    }
+
     /// Those of a run.
     pub(super) fn of(outcome: &Outcome) -> Self {
-        Self { edition: outcome.plan.edition, scrutiny: outcome.scrutiny }
-    }
-}
-
-impl From<Edition> for Words {
-    fn from(edition: Edition) -> Self {
-        Self { edition, scrutiny: Scrutiny::default() }
+        Self::new(outcome.plan.edition, outcome.scrutiny)
     }
 }
 
@@ -71,21 +69,31 @@ impl fmt::Display for Words {
 /// Writes where two runs of a seed differ, and the words that compare them again.
 pub(super) fn seed_differs(out: &mut impl Write, script: &Script, difference: &str) -> io::Result<()> {
     let (seed, level) = (script.seed, script.level.name());
-    let words = Words { edition: script.edition, scrutiny: script.scrutiny };
+    let words = Words::new(script.edition, script.scrutiny);
     writeln!(out, "seed {seed} {level} is not the same twice:\n{difference}")?;
     writeln!(out, "again: {CALL} meta --seeds {seed}..{} --level {level}{words}", seed.saturating_add(1))
 }
 
 /// The command that runs a seed again.
 pub(super) fn run(seed: u64, level: Level, words: Words) -> String {
-    format!("{CALL} run --seed {seed} --level {}{words} --trace", level.name())
+    command(&format!("run --seed {seed} --level {}{words} --trace", level.name()))
+}
+
+/// The command that has these words.
+pub(super) fn command(words: &str) -> String {
+    format!("{CALL} {words}")
 }
 
 /// The words that run a script again.
 pub(super) fn replay(script: &Path) -> String {
-    let name = script.display().to_string();
+    format!("replay {}", file(script))
+}
+
+/// A file as a word that no shell and no command takes for something else.
+pub(super) fn file(path: &Path) -> String {
+    let name = path.display().to_string();
     let name = if name.starts_with('-') { format!("./{name}") } else { name };
-    format!("replay {}", quoted(&name))
+    quoted(&name)
 }
 
 /// A word as a shell takes it for one.

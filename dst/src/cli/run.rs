@@ -7,7 +7,7 @@ use dst::node::Templates;
 use dst::sim::{self, Outcome};
 
 use super::report::{self, SHOWN};
-use super::vigil::Vigil;
+use super::vigil::{Again, Vigil};
 use super::{Failure, Levels, Manner, Verdict, parse_seed};
 
 /// Run one seed, and say what it came to.
@@ -27,7 +27,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self, out: &mut impl Write) -> Result<Verdict, Failure> {
-        let (templates, vigil) = (Templates::new()?, Vigil::start(self.manner.edition));
+        let (templates, vigil) = (Templates::new()?, Vigil::start(Again::Seed(self.manner.words())));
         let kept = if self.trace { usize::MAX } else { SHOWN };
         for level in self.levels.all() {
             let script = self.manner.script(self.seed, level);

@@ -18,7 +18,7 @@ use repo::RepoError;
 
 use super::clock::Clock;
 use super::report::{self, SHOWN};
-use super::vigil::Vigil;
+use super::vigil::{Again, Vigil};
 use super::{Failure, Manner, Verdict, parse_level, parse_seed};
 
 /// Find the smallest workload and fault list of a seed that still breaks the same rule.
@@ -61,7 +61,7 @@ impl Shrink {
         }
         let mut player = Shown {
             templates: Templates::new()?,
-            vigil: Vigil::start(self.manner.edition),
+            vigil: Vigil::start(Again::Script(self.words())),
             clock: Clock::start(),
             bounds: self,
             told: 0,
@@ -80,6 +80,24 @@ impl Shrink {
             }
         }
         Ok(Verdict::Fine)
+    }
+
+    /// The words that do the same again. The scripts that it tries are in no file, but it tries the same ones in the same order.
+    fn words(&self) -> String {
+        let mut words = format!("shrink --seed {}", self.seed);
+        if let Some(level) = self.level {
+            let _ = write!(words, " --level {}", level.name());
+        }
+        let _ = write!(words, "{}", self.manner.words());
+        let planted: Vec<String> = self.plant.iter().flatten().map(Item::to_string).collect();
+        if !planted.is_empty() {
+            let _ = write!(words, " --plant '{}'", planted.join(", "));
+        }
+        if let Some(path) = &self.output {
+            let _ = write!(words, " -o {}", report::file(path));
+        }
+        let _ = write!(words, " --runs {} --seconds {}", self.runs, self.seconds);
+        words
     }
 
     /// The least that fails at the first level at which anything does.
@@ -195,4 +213,40 @@ fn notes(shrunk: &Shrunk) -> String {
         let _ = writeln!(notes, "  {line}");
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        shrink: Shrink,
+    }
+
+    fn words(line: &[&str]) -> String {
+        Line::try_parse_from([&["shrink"], line].concat()).expect("a command line").shrink.words()
+    }
+
+    #[test]
+    fn a_search_is_done_again_by_all_the_words_that_it_had() {
+        assert_eq!(words(&["--seed", "7"]), "shrink --seed 7 --runs 5000 --seconds 300");
+        let line = [
+            "--runs=9",
+            "--seconds=8",
+            "-o",
+            "my least.script",
+            "--plant=hit lose-reply 5.1, session 2-3",
+            "--thorough",
+            "--edition=2",
+            "--level=rough",
+            "--seed=7",
+        ];
+        let told = "shrink --seed 7 --level rough --edition 2 --thorough --plant 'hit lose-reply 5.1, session 2, session 3' \
+                    -o 'my least.script' --runs 9 --seconds 8";
+        assert_eq!(words(&line), told);
+    }
 }

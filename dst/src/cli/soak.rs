@@ -50,7 +50,7 @@ impl Soak {
             |(seed, level), templates: &_| sim::play(&self.manner.script(seed, level), templates, SHOWN);
         let (mut found, mut told) = (Found::new(self.after), Duration::ZERO);
         let (mut runs, mut last, mut tally) = (0_u64, first, Tally::default());
-        self.pool.run(self.manner.edition, tasks, job, |(seed, _), outcome| {
+        self.pool.run(self.manner.words(), tasks, job, |(seed, _), outcome| {
             (runs, last) = (runs + 1, seed);
             tally.add(&outcome.tally);
             let passed = clock.passed();
