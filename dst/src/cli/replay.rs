@@ -48,8 +48,8 @@ impl Replay {
         let judgement = judge(script.expected.as_ref(), &outcome);
         let verdict = if outcome.violation.is_some() { Verdict::Broken } else { Verdict::Fine };
         match verdict {
-            Verdict::Broken => report::broken(out, outcome, &report::replay(&self.file))?,
-            Verdict::Fine => passed(out, outcome, self.trace.into())?,
+            Verdict::Broken => report::script_broken(out, outcome, &script, &self.file)?,
+            Verdict::Fine => passed(out, outcome, (&script).into(), self.trace.into())?,
         }
         writeln!(out, "{judgement}")?;
         Ok(verdict)

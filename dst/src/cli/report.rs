@@ -16,23 +16,33 @@ pub(super) const SHOWN: usize = 30;
 const CALL: &str = "cargo run --release -p frond-dst --";
 
 /// Writes the last lines of the trace, and what was broken. `again` are the words that run it again.
-pub(super) fn broken(out: &mut impl Write, outcome: Outcome, again: &str) -> io::Result<()> {
+fn broken(out: &mut impl Write, outcome: Outcome, extent: Extent, again: &str) -> io::Result<()> {
     let (seed, level) = (outcome.seed, outcome.level.name());
-    let Some(violation) = outcome.violation else { return Ok(()) };
-    let lines = outcome.trace.lines();
+    let Some(violation) = &outcome.violation else { return Ok(()) };
+    let (lines, told) = (outcome.trace.lines(), told(&outcome, extent));
     for line in outcome.trace.last() {
         writeln!(out, "{line}")?;
     }
     writeln!(out, "\nseed {seed}, level {level}, broken: {violation}")?;
-    writeln!(out, "{}after {lines} lines of trace", options(&outcome.plan))?;
+    writeln!(out, "{told}after {lines} lines of trace")?;
     writeln!(out, "again: {CALL} {again} --trace")
+}
+
+/// The same of a script in a file.
+pub(super) fn script_broken(
+    out: &mut impl Write,
+    outcome: Outcome,
+    script: &Script,
+    path: &Path,
+) -> io::Result<()> {
+    broken(out, outcome, script.into(), &replay(path))
 }
 
 /// The same of a seed of which nothing is left out.
 pub(super) fn seed_broken(out: &mut impl Write, outcome: Outcome) -> io::Result<()> {
     let (seed, level) = (outcome.seed, outcome.level.name());
     let words = Words::of(&outcome);
-    broken(out, outcome, &format!("run --seed {seed} --level {level}{words}"))?;
+    broken(out, outcome, Extent::Whole, &format!("run --seed {seed} --level {level}{words}"))?;
     writeln!(out, "smaller: {CALL} shrink --seed {seed} --level {level}{words} -o seed-{seed}-{level}.script")
 }
 
@@ -105,8 +115,30 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// How much there is of a seed in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    Whole,
+    /// A script leaves something out.
+    Part,
+}
+
+impl From<&Script> for Extent {
+    fn from(script: &Script) -> Self {
+        if script.without.is_empty() { Self::Whole } else { Self::Part }
+    }
+}
+
+/// What a seed decided, a line each; where only a part of it is there, what took place.
+pub(super) fn told(outcome: &Outcome, extent: Extent) -> String {
+    match extent {
+        Extent::Whole => options(&outcome.plan),
+        Extent::Part => left(outcome),
+    }
+}
+
 /// What was decided beforehand, a line each.
-pub(super) fn options(plan: &Plan) -> String {
+fn options(plan: &Plan) -> String {
     let Plan { shape, births, sessions, actions, forks, quarrels, framing, .. } = plan;
     let peers = births.len();
     format!(
@@ -207,12 +239,18 @@ mod tests {
     use dst::plan::{Crowd, Crowding, Level};
     use dst::sim;
 
-    /// A run that breaks the rule for trials, with lines to spare.
-    fn planted() -> Outcome {
-        let mut script = Script::new(7, Level::Hostile);
-        script.planted = [Item::Action(0)].into();
+    /// What breaks the rule for trials, with lines to spare.
+    fn script() -> Script {
+        Script { planted: [Item::Action(0)].into(), ..Script::new(7, Level::Hostile) }
+    }
+
+    fn play(script: &Script) -> Outcome {
         let templates = Templates::new().expect("repositories in memory");
-        sim::play(&script, &templates, SHOWN).expect("a run")
+        sim::play(script, &templates, SHOWN).expect("a run")
+    }
+
+    fn planted() -> Outcome {
+        play(&script())
     }
 
     #[test]
@@ -233,6 +271,26 @@ mod tests {
         );
         assert_eq!(text, expected);
         assert!(trace.contains("VIOLATION planted"), "{trace}");
+    }
+
+    #[test]
+    fn a_script_is_told_with_what_took_place_where_it_leaves_something_out() {
+        let whole = script();
+        let part = Script { without: (0..2).map(Item::Session).collect(), ..whole.clone() };
+        for (script, is_whole) in [(whole, true), (part, false)] {
+            let outcome = play(&script);
+            let (all, left) = (options(&outcome.plan), left(&outcome));
+            assert_ne!(all, left);
+            let (told, lines, mut out) =
+                (if is_whole { all } else { left }, outcome.trace.lines(), Vec::new());
+            script_broken(&mut out, outcome, &script, Path::new("a.script")).expect("memory");
+            let text = String::from_utf8(out).expect("text");
+            let end = format!(
+                ", broken: planted: all that it takes happened\n{told}after {lines} lines of trace\n\
+                 again: cargo run --release -p frond-dst -- replay a.script --trace\n"
+            );
+            assert!(text.ends_with(&end), "{text}");
+        }
     }
 
     #[test]

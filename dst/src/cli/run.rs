@@ -6,7 +6,7 @@ use clap::Args;
 use dst::node::Templates;
 use dst::sim::{self, Outcome};
 
-use super::report::{self, SHOWN};
+use super::report::{self, Extent, SHOWN};
 use super::vigil::{Again, Vigil};
 use super::{Failure, Levels, Manner, Verdict, parse_seed};
 
@@ -36,7 +36,7 @@ impl Run {
                 report::seed_broken(out, outcome)?;
                 return Ok(Verdict::Broken);
             }
-            passed(out, outcome, self.trace.into())?;
+            passed(out, outcome, Extent::Whole, self.trace.into())?;
         }
         Ok(Verdict::Fine)
     }
@@ -56,11 +56,16 @@ impl From<bool> for Shown {
 }
 
 /// Tells of a run that broke no rule.
-pub(super) fn passed(out: &mut impl Write, outcome: Outcome, shown: Shown) -> std::io::Result<()> {
+pub(super) fn passed(
+    out: &mut impl Write,
+    outcome: Outcome,
+    extent: Extent,
+    shown: Shown,
+) -> std::io::Result<()> {
     let (seed, level, hash, lines) =
         (outcome.seed, outcome.level.name(), outcome.trace.hash(), outcome.trace.lines());
     if shown == Shown::Trace {
-        write!(out, "{}", report::options(&outcome.plan))?;
+        write!(out, "{}", report::told(&outcome, extent))?;
         outcome.trace.last().iter().try_for_each(|line| writeln!(out, "{line}"))?;
     }
     writeln!(out, "seed {seed} {level}: {lines} lines, hash {hash:016x}")

@@ -76,7 +76,7 @@ impl Shrink {
                     write!(out, "{text}")?;
                     return Err(failed);
                 }
-                report::broken(out, shrunk.outcome, &report::replay(path))?;
+                report::script_broken(out, shrunk.outcome, &shrunk.script, path)?;
             }
         }
         Ok(Verdict::Fine)
