@@ -113,7 +113,8 @@ struct Manner {
     #[arg(long, value_name = "N", default_value_t, value_parser = parse_edition())]
     edition: Edition,
     /// Expand all that a repository holds, and compare its derived tables with a rebuild, after every commit, and not
-    /// after one of 24 (calm: of 192). It changes nothing of what happens, and takes two to four times as long.
+    /// after one of 24 (calm: of 192; where what is held stays the same, of eight times as many). It changes nothing of
+    /// what happens, and takes two to four times as long.
     #[arg(long)]
     thorough: bool,
 }
