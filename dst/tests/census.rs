@@ -29,7 +29,7 @@ const WORK: &str = "
     work, died before a commit, died in a half-round, dry run, edit post, eight peers or more, empty content, examine, file of a check-in deleted, file of a check-in renamed,
     file put, file removed, file touched, forged delta without its source, forged
     clone, forged clone_seqno, forged comment, forged content, forged error, forged file, forged gimme, forged igot,
-    forged message, forged pragma, forged project, forged pull, forged push, forged reqconfig, forged table, forged uvfile, forged uvgimme,
+    forged message, forged pragma, forged private, forged project, forged pull, forged push, forged reqconfig, forged table, forged uvfile, forged uvgimme,
     forged uvigot, fork, fork across a partition, fork across peers, fork of stock, forum post, forum post of stock, link down, link down one way, like stock V221, like stock V229, lock given up, lock got, lock in the way, look around, merge, merge of a fork, merge of stock, message cut,
     message flipped, no room to write, noise, pack, pick, private
     check-in, quarrel over a file, quarrel over a file by a clock ahead, quarrel over rows, quarrel over rows by a clock ahead, race, rearrange, rebuild, relay, reply by a slow peer, reply cut to nothing, reply late, reply

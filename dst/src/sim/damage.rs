@@ -4,11 +4,12 @@ use bytes::Bytes;
 use sync::CloneVersion;
 use xfer::body::{Body, ContentType};
 
-use super::forgery::{Forged, forge_card, forge_content, forge_delta, forge_nameless};
+use super::forgery::{Forged, forge_card, forge_content, forge_delta, forge_nameless, forge_private};
 use super::mishap::Way;
 use super::{Event, Parcel, Sim};
 use crate::plan::{Edition, Fault};
 use crate::queue::Moment;
+use crate::rights::Right;
 use crate::script::Item;
 use crate::site::Site;
 use crate::talk::{Kind, Soundness};
@@ -110,18 +111,22 @@ impl Sim {
         let content = if choice < 3 { forge_content(body, &edge, &mut dice) } else { None };
         let may_be_nameless = choice >= 5 && way == Way::Reply && self.plan.edition >= Edition::Fourth;
         let nameless = may_be_nameless.then(|| forge_nameless(body, &edge)).flatten();
-        let (forged, kind) =
-            match content.map(|body| (body, "content")).or(nameless.map(|body| (body, "project"))) {
-                Some(forged) => forged,
-                None if choice == 7 || self.plan.edition == Edition::First || has_stock => return None,
-                None => {
-                    let Forged { body, kind, line } = forge_card(body, &edge, way, &mut dice)?;
-                    self.tell(&format!("#{} forged: {line} ({hit})", parcel.talk));
-                    (body, kind)
-                }
-            };
+        // What is private is given to nobody else, be it so in truth or not: that is tried where it is refused.
+        let may_be_private = !self.nodes[edge.server].letters(edge.client, edge.login).allow(Right::Private);
+        let may_be_private = may_be_private && way == Way::Request && self.plan.edition >= Edition::Seventh;
+        let private = (choice == 7 && may_be_private).then(|| forge_private(body, &edge)).flatten();
+        let whole = [(content, "content"), (nameless, "project"), (private, "private")];
+        let (forged, kind) = match whole.into_iter().find_map(|(body, kind)| body.map(|body| (body, kind))) {
+            Some(forged) => forged,
+            None if choice == 7 || self.plan.edition == Edition::First || has_stock => return None,
+            None => {
+                let Forged { body, kind, line } = forge_card(body, &edge, way, &mut dice)?;
+                self.tell(&format!("#{} forged: {line} ({hit})", parcel.talk));
+                (body, kind)
+            }
+        };
         self.census.note(format!("forged {kind}"));
-        if ["content", "project"].contains(&kind) {
+        if ["content", "project", "private"].contains(&kind) {
             self.tell(&format!("#{} forged: {kind} ({hit})", parcel.talk));
         }
         if let Some(talk) = self.talks.get_mut(&parcel.talk).filter(|_| kind != "content") {

@@ -67,6 +67,20 @@ pub(super) fn forge_nameless(body: &Body, edge: &Edge) -> Option<Body> {
     is_altered.then(|| pack(encode(&signed(message, edge)), body.content_type))
 }
 
+/// A request that says of what it brings for everybody that it is private; none if it brings nothing of that kind. Whoever may not
+/// bring what is private is refused that.
+pub(super) fn forge_private(body: &Body, edge: &Edge) -> Option<Body> {
+    let mut message = read(&unpack(body, &DecodeLimits::default()).ok()?)?;
+    let mut is_altered = false;
+    for card in &mut message.cards {
+        if let Card::File(file) = card {
+            is_altered |= file.privacy == Privacy::Public;
+            file.privacy = Privacy::Private;
+        }
+    }
+    is_altered.then(|| pack(encode(&signed(message, edge)), body.content_type))
+}
+
 /// A message with another card.
 pub(super) struct Forged {
     pub(super) body: Body,
