@@ -294,6 +294,22 @@ impl Pair<'_> {
     }
 }
 
+/// Whether a deletion that some of these peers have, each with its clock, is forgotten by the clock of one, while others have the
+/// row: whoever forgets it is given the row again, and so on without end.
+pub fn is_deletion_forgotten(peers: &[(&Tables, UnixTime)]) -> bool {
+    let (mut live, mut past) = (BTreeSet::new(), BTreeSet::new());
+    for (name, table) in peers.iter().flat_map(|(tables, _)| *tables) {
+        for (key, row) in &table.rows {
+            if !row.deleted {
+                live.insert((name, key));
+            } else if peers.iter().any(|(_, clock)| is_past(row, *clock)) {
+                past.insert((name, key));
+            }
+        }
+    }
+    !live.is_disjoint(&past)
+}
+
 /// Whether it may be forgotten.
 fn is_past(row: &Row, clock: UnixTime) -> bool {
     row.deleted && row.version.0 < clock.0 - HORIZON
