@@ -216,11 +216,12 @@ impl Server {
         let server = Self { process: Process::of(child), address, output };
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
-            // A port taken meanwhile by another process ends the child: another port then.
+            // A port taken meanwhile by another process ends the child: another port then. Until it ends, that one may answer.
             if server.process.has_ended() {
                 return None;
             }
-            if TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok() {
+            let answers = TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok();
+            if answers && listens(server.id(), port) {
                 return Some(server);
             }
             assert!(Instant::now() < deadline, "{} does not answer", line(command));
@@ -273,6 +274,37 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Whether a process, or one that it began, listens on a port of this machine; where that cannot be known, it does.
+fn listens(id: u32, port: u16) -> bool {
+    let Ok(sockets) = std::fs::read_to_string("/proc/net/tcp") else { return true };
+    let listening = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_it = words.get(1)?.ends_with(&format!(":{port:04X}")) && *words.get(3)? == "0A";
+        is_it.then(|| format!("socket:[{}]", words.get(9).unwrap_or(&"")))
+    };
+    let listening: Vec<String> = sockets.lines().filter_map(listening).collect();
+    let Ok(processes) = std::fs::read_dir("/proc") else { return true };
+    let ids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|&other| is_of(other, id)).any(|other| {
+        let Ok(files) = std::fs::read_dir(format!("/proc/{other}/fd")) else { return false };
+        let mut links = files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok());
+        links.any(|link| listening.iter().any(|socket| link.as_os_str() == socket.as_str()))
+    })
+}
+
+/// Whether a process is another one, or was begun by it, or by one that it began.
+fn is_of(mut id: u32, other: u32) -> bool {
+    while id != other {
+        let Ok(text) = std::fs::read_to_string(format!("/proc/{id}/stat")) else { return false };
+        let parent = text.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+        match parent {
+            Some(parent) if parent > 1 => id = parent,
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// A port that nobody listens on at the moment.
