@@ -41,10 +41,12 @@ impl Sim {
         self.work(NUMBER, client, |mut worker, repo| worker.shun_name(repo, &id))
     }
 
-    /// What a cluster that a peer gives lists last, and the peer gives too: what is asked for first.
+    /// What a cluster that a peer gives lists last, and the peer gives too: what is asked for first. No other cluster: what that
+    /// lists would be announced by nobody until the next rebuild, in stock too.
     fn listed(&self, at: usize) -> Option<ArtifactId> {
         let known = &self.nodes[at].known;
         let clusters = known.held.keys().filter(|id| known.gives(id)).filter_map(|id| self.model.members(id));
-        clusters.filter_map(|members| members.last()).find(|id| known.gives(id)).copied()
+        let is_given = |id: &&ArtifactId| known.gives(id) && self.model.members(id).is_none();
+        clusters.filter_map(|members| members.last()).find(is_given).copied()
     }
 }
