@@ -76,7 +76,9 @@ impl Sim {
             self.keep_answer(parcel, answer);
             reply
         });
-        if let Some(talk) = self.talks.get_mut(&parcel.talk) {
+        // What a damaged request has the server do, the session did not ask for.
+        let talk = self.talks.get_mut(&parcel.talk).filter(|_| parcel.soundness == Soundness::Sound);
+        if let Some(talk) = talk {
             let is_alone = talk.server_commits == Some(commits);
             talk.server_commits = is_alone.then(|| self.nodes[server].commits);
         }
