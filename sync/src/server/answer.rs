@@ -230,10 +230,13 @@ impl<'a, 'm> Answer<'a, 'm> {
 
     /// Asks whoever pushes for what is missing here.
     fn ask(&mut self, cx: &Cx<'_>) -> Result<(), SyncError> {
+        let Some(exhausted) = exhausted(&self.orders) else { return Ok(()) };
         // What came, and does not show that it is public, would come as it came.
         let came = self.orders.files.iter().map(|file| file.id);
-        let theirs: BTreeSet<ArtifactId> = self.orders.lacks.iter().copied().chain(came).collect();
-        let (igots, deepest) = (&self.orders.igots, self.orders.deepest);
+        let lacks = self.orders.lacks.iter().chain(&exhausted).copied();
+        let theirs: BTreeSet<ArtifactId> = lacks.chain(came).collect();
+        let igots = self.orders.igots.iter().copied().filter(|igot| !exhausted.contains(&igot.id));
+        let (igots, deepest) = (&igots.collect::<Vec<_>>(), self.orders.deepest);
         // One more shows that there are others.
         let (most, enough) = (cx.limits.reply_gimmes, cx.limits.reply_gimmes.saturating_add(1));
         let is_wanted = |id: &ArtifactId| !theirs.contains(id);
@@ -298,6 +301,19 @@ impl<'a, 'm> Answer<'a, 'm> {
             ControlFlow::Continue(())
         })
     }
+}
+
+/// What a client was asked for without use, by all that a reply can know of it: what it sends as an empty file, it sends so as
+/// often as it is asked. Of one that sends nothing else, that is all that it announces up to there: it is asked in the
+/// order of what it announces. None: it was asked for all that there is. Two names, each asked for where the other had come to
+/// nothing, would keep stock busy for ever.
+fn exhausted(orders: &Orders<'_>) -> Option<BTreeSet<ArtifactId>> {
+    let hollow = &orders.hollow;
+    if hollow.is_empty() || !orders.files.is_empty() {
+        return Some(hollow.clone());
+    }
+    let last = orders.igots.iter().rposition(|igot| hollow.contains(&igot.id))?;
+    Some(orders.igots[..=last].iter().map(|igot| igot.id).chain(hollow.iter().copied()).collect())
 }
 
 fn check_client(version: u32, outgoing: &Outgoing) -> Result<(), Stop> {

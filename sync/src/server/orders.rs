@@ -55,6 +55,8 @@ pub(super) struct Orders<'m> {
     pub(super) gimmes: Vec<ArtifactId>,
     /// What it lacks, whether it may have it or not.
     pub(super) lacks: Vec<ArtifactId>,
+    /// What it was asked for and sent as an empty file: it has not got the content either.
+    pub(super) hollow: BTreeSet<ArtifactId>,
     /// What it pushes.
     pub(super) files: Vec<&'m FileCard>,
     /// What of that was not kept, since it is a delta of something that waits here for it: by that delta source.
@@ -132,6 +134,7 @@ impl<'m> Orders<'m> {
             deepest: Privacy::Public,
             gimmes: Vec::new(),
             lacks: Vec::new(),
+            hollow: BTreeSet::new(),
             files: Vec::new(),
             late: BTreeMap::new(),
             listed: BTreeSet::new(),
@@ -284,8 +287,7 @@ impl<'m> Orders<'m> {
             return Ok(());
         }
         if inbox::is_hollow(file) {
-            // To ask for it in the reply would bring the same again.
-            self.lacks.push(file.id);
+            self.hollow.insert(file.id);
         } else {
             self.files.push(file);
         }

@@ -135,6 +135,23 @@ fn an_empty_file_under_another_name_counts_as_not_sent() {
     assert_eq!(server.reply(&by_bob(&format!("{PUSH}igot {{A}}\n"))), spelled("gimme {A}\n"));
 }
 
+/// Else stock, which has content for neither, would be asked for the one and the other by turns, for ever.
+#[test]
+fn who_sends_nothing_but_empty_files_is_asked_for_each_name_once() {
+    let igots = "igot {A}\nigot {B}\nigot {C}\n";
+    let asked = |push: &str, gimmes: &str| {
+        check_reply(of_bob("", "i"), &by_bob(&format!("{PUSH}{push}{igots}")), gimmes);
+    };
+    asked("", "gimme {A}\ngimme {B}\ngimme {C}\n");
+    asked("file {A} 0\n", "gimme {B}\ngimme {C}\n");
+    asked("file {B} 0\n", "gimme {C}\n");
+    asked("file {C} 0\nfile {A} 0\n", "");
+    asked("file {D} 0\n", "");
+    asked(&format!("file {{B}} 0\n{}", file("C")), "gimme {A}\n");
+    let waiting = of_bob("", "i").delta("B", "A", Privacy::Public);
+    check_reply(waiting, &by_bob(&format!("{PUSH}file {{B}} 0\nigot {{B}}\n")), "gimme {A}\n");
+}
+
 /// 127: stock takes the word of who knows its name.
 #[test]
 fn what_is_private_here_and_announced_as_public_is_asked_for_and_public_once_it_came() {
