@@ -115,12 +115,12 @@ impl Sim {
 
     fn write_batch(&mut self, number: u64, batch: &Batch) -> Result<(), Violation> {
         let at = batch.at;
-        self.errand = Errand::new(Place::Work, number);
+        self.errand = Errand::new(Place::Work, number).ahead(batch.ahead);
         let armed = self.arm(at)?;
         let dice = &mut self.dice("work of a crowd", number);
         let (peers, node) = (self.nodes.len(), &mut self.nodes[at]);
         let mut now = node.time(self.now);
-        now.0 += batch.ahead;
+        now.0 += self.errand.ahead;
         let tables = &node.beside.tables;
         let mut scribe = Scribe { dice, peer: at, peers, now, large: 100, tables, meant: Vec::new() };
         let done = scribe.crowd(&mut node.repo, batch.table, batch.slots.clone());

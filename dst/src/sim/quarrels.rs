@@ -109,14 +109,14 @@ impl Sim {
                 worker.put_one(repo)
             });
         };
-        self.errand = Errand::new(Place::Work, number);
+        // By clocks that agree the client writes later: what it has gives way to who was first.
+        self.errand = Errand::new(Place::Work, number).ahead(ahead + 1_000 * side as i64);
         let armed = self.arm(at)?;
         let turn = Turn { number, part: at as u64, copy: 0 };
         let dice = &mut self.dice("work of a quarrel", turn);
         let (peers, node) = (self.nodes.len(), &mut self.nodes[at]);
         let mut now = node.time(self.now);
-        // By clocks that agree the client writes later: what it has gives way to who was first.
-        now.0 += ahead + 1_000 * side as i64;
+        now.0 += self.errand.ahead;
         let tables = &node.beside.tables;
         let mut scribe = Scribe { dice, peer: at, peers, now, large: 100, tables, meant: Vec::new() };
         let name = SqlName::new(table).expect("the name of a table");

@@ -227,9 +227,11 @@ impl Sim {
 
     /// Looks at a repository after a commit.
     pub(super) fn audit_aside(&mut self, at: usize, cause: Cause<'_>) -> Result<(), Violation> {
+        let ahead = std::mem::take(&mut self.errand.ahead);
         let Some(before) = self.look_aside(at).map_err(broken)? else { return Ok(()) };
         let (node, side) = (&self.nodes[at], &mut self.side);
-        let time = node.time(self.now);
+        let mut time = node.time(self.now);
+        time.0 += ahead;
         // With no faults around all of it comes to happen some day.
         if !side.is_settled {
             let came = configuration::came(&before.records, &node.beside.records, &cause);

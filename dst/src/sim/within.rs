@@ -39,12 +39,19 @@ pub(super) enum Place {
 pub(super) struct Errand {
     place: Place,
     turn: Turn,
+    /// By how much the clock of who does it is ahead of that of the peer, in milliseconds.
+    pub(super) ahead: i64,
 }
 
 impl Errand {
     /// The part of this place in an action, or in a message.
     pub(super) fn new(place: Place, turn: impl Into<Turn>) -> Self {
-        Self { place, turn: turn.into() }
+        Self { place, turn: turn.into(), ahead: 0 }
+    }
+
+    /// The same by a clock that is so many milliseconds ahead.
+    pub(super) fn ahead(self, ahead: i64) -> Self {
+        Self { ahead, ..self }
     }
 
     /// Names it: no other errand of a run has the same.
