@@ -12,6 +12,10 @@ const GREATEST_RATIO: usize = 1032;
 /// Bytes of a container that are read at a time.
 const PART_BYTES: usize = 1 << 16;
 
+/// Room beyond the end of what is inflated. Where there is less left than this, zlib goes on byte by byte: of a delta, from its
+/// beginning.
+const SLACK: usize = 300;
+
 /// Up to this size deflating saves next to nothing, and clearing its tables of 128 KB takes longer than all else.
 const STORED_BYTES: usize = 64;
 
@@ -139,9 +143,9 @@ impl Codec {
             used.reset(true);
         }
         let stream = self.decompress.get_or_insert_with(|| Decompress::new(true));
-        // One byte more than declared, so that too long a stream shows. Zeroed once: filling a growing vector
+        // More than declared, so that too long a stream shows. Zeroed once: filling a growing vector
         // would clear what is left of it again for every part.
-        Ok(Inflating { stream, declared, plain: vec![0; declared + 1] })
+        Ok(Inflating { stream, declared, plain: vec![0; declared + SLACK] })
     }
 }
 
