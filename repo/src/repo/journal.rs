@@ -16,9 +16,6 @@ use crate::RepoError;
 /// Room that a shared file needs beside it: the index takes 32 KiB, and nothing can be read without it.
 const ROOM_BYTES: usize = 128 << 10;
 
-/// The log of a file that is made in a hurry is written into it from 64 MiB on; the disk is waited for then, and not before.
-const HURRY: &str = "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=16384;";
-
 /// Pages in the log from which on it is to be written into the file: as many as SQLite does it at by itself.
 const LOG_PAGES: i32 = 1000;
 
@@ -72,27 +69,24 @@ impl Repo {
         })
     }
 
-    /// Has commits outlive this process at once, but a failure of the machine only once [`Repo::calm`] was called: until
-    /// then it may take the last of them back. For a file that nobody counts on yet: to wait for the disk after each
-    /// commit takes about as long as all else. Where that cannot be done, nothing changes.
-    pub fn hurry(&mut self) {
-        let has_room = self.path.as_deref().is_some_and(has_room_beside);
-        self.in_no_time(|conn| {
-            if has_room && journal_mode(conn, Some("wal"))? == "wal" {
-                conn.execute_batch(HURRY)?;
-            }
-            Ok(true)
-        });
+    /// Has commits outlive this process at once, but a failure of the machine only once [`Repo::calm`] was called: one before
+    /// that may leave the file damaged. For a file that nobody counts on yet, and that is not used any more after such a
+    /// failure: to wait for the disk after each commit takes about as long as all else, and a log that makes a failure
+    /// harmless a tenth of it.
+    pub fn hurry(&mut self) -> Result<(), RepoError> {
+        self.synchronous("OFF")
     }
 
-    /// Puts all that was committed on the disk, into a file that is whole by itself.
+    /// Puts all that was committed on the disk, and has commits wait for it again.
     pub fn calm(&mut self) -> Result<(), RepoError> {
-        let path = self.path.as_deref().unwrap_or(Path::new(""));
-        match journal_mode(&self.conn, Some("delete")) {
-            Ok(mode) if mode == "wal" => Err(RepoError::Locked { path: path.into() }),
-            Ok(_) => Ok(self.conn.execute_batch("PRAGMA synchronous=FULL")?),
-            Err(error) => Err(RepoError::from(error).at(path)),
-        }
+        self.synchronous("FULL")?;
+        let Some(path) = &self.path else { return Ok(()) };
+        let file = std::fs::File::open(path).and_then(|file| file.sync_all());
+        file.map_err(|error| RepoError::io(&error).at(path))
+    }
+
+    fn synchronous(&self, how: &str) -> Result<(), RepoError> {
+        Ok(self.conn.execute_batch(&format!("PRAGMA synchronous={how}"))?)
     }
 
     /// Does what is not worth waiting for others: who has the file open may have it for long.

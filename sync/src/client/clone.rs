@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use repo::{Genesis, Repo, RepoError, Tx, UnixTime, config, partial, private, user};
+use repo::{Genesis, Repo, RepoError, Tx, UnixTime, config, partial, private, user, verify};
 use xfer::login::Secret;
 
-use super::workplace::{FileError, Workplace};
+use super::workplace::{self, FileError, Workplace};
 use super::{ClientError, Remember, Setting, beside_sessions, blocking, remembered, run};
 use crate::{CloneVersion, Session, SyncError, SyncOptions, SyncResult, Transport};
 
@@ -84,12 +84,21 @@ const ADMIN: &str = "frond-clone-admin";
 /// Says that a run logged in: what came with a login is not for everyone. Goes with [`SOURCE`].
 const LOGIN: &str = "frond-clone-login";
 
+/// Names the run of the machine in which the file was last written to. Goes with [`SOURCE`].
+const BOOT: &str = "frond-clone-boot";
+
+/// Where the system does not name its runs, and each commit waited for the disk.
+const ANY_BOOT: &str = "any";
+
 /// Says that the peer gives this user nothing private, as far as the clone came. Goes with [`SOURCE`].
 const NO_PRIVATE: &str = "frond-clone-no-private";
 
+/// What a whole clone does not have.
+const MARKS: [&str; 5] = [SOURCE, ADMIN, LOGIN, BOOT, NO_PRIVATE];
+
 /// Clones into a new file at `target`. Until the clone is whole it is under another name ([`super::work_file`]);
-/// interrupted in any way, it is taken up by the next call with the same source and target. Where the peer refuses
-/// private artifacts and gave none yet, that call may also do without them.
+/// interrupted in any way but by a failure of the machine, it is taken up by the next call with the same source and target.
+/// Where the peer refuses private artifacts and gave none yet, that call may also do without them.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -141,7 +150,7 @@ fn publish(place: Workplace, target: &Path) -> Result<(Repo, String), ClientErro
     place.publish()?;
     let mut repo = Repo::open(target)?;
     let tx = repo.begin()?;
-    for mark in [SOURCE, ADMIN, LOGIN, NO_PRIVATE] {
+    for mark in MARKS {
         config::unset(&tx, mark)?;
     }
     let server = config::server_code(&tx)?.unwrap_or_default();
@@ -233,8 +242,10 @@ fn prepare(
     setting: &Setting,
 ) -> Result<(Repo, Begun), ClientError> {
     let wanted = identity(options);
-    if let Some((mut repo, source)) = interrupted(place.work())? {
-        repo.hurry();
+    let boot = workplace::boot();
+    let named = boot.as_deref().unwrap_or(ANY_BOOT);
+    if let Some((mut repo, source)) = interrupted(place.work(), named)? {
+        hurry(&mut repo, boot.as_deref())?;
         if source == wanted || has_only(&mut repo, &source, &wanted)? {
             let begun = how_far(&mut repo)?;
             let tx = repo.begin()?;
@@ -253,13 +264,19 @@ fn prepare(
     let (server, user) = (options.server.clone(), options.admin.clone());
     let genesis = Genesis { server, user, now, ..Genesis::default() };
     let mut repo = Repo::create(place.work(), &genesis)?;
-    repo.hurry();
+    hurry(&mut repo, boot.as_deref())?;
     let tx = repo.begin()?;
     config::set(&tx, SOURCE, &wanted, now)?;
+    config::set(&tx, BOOT, named, now)?;
     config::set(&tx, ADMIN, &options.admin, now)?;
     mark_login(&tx, options, now)?;
     tx.commit()?;
     Ok((repo, Begun::Now))
+}
+
+/// Waits for the disk only where it could not be told later whether the machine failed.
+fn hurry(repo: &mut Repo, boot: Option<&str>) -> Result<(), RepoError> {
+    if boot.is_some() { repo.hurry() } else { Ok(()) }
 }
 
 /// Whether the work of a clone with private artifacts, which were refused, has only what `wanted` is to have.
@@ -286,15 +303,33 @@ fn how_far(repo: &mut Repo) -> Result<Begun, RepoError> {
     })
 }
 
-/// The unfinished clone at `work` and its source. A file that does not say its source has nothing in it yet.
-fn interrupted(work: &Path) -> Result<Option<(Repo, String)>, ClientError> {
-    let mut repo = match Repo::open(work) {
-        Ok(repo) => repo,
-        Err(RepoError::NotFound { .. } | RepoError::NotARepository { .. }) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let source = config::get(&repo.snapshot()?, SOURCE)?;
-    Ok(source.map(|source| (repo, source)))
+/// The unfinished clone at `work` and its source. A file that does not say its source has nothing in it yet; one that may
+/// have lost something counts as not there: all of it comes again.
+fn interrupted(work: &Path, boot: &str) -> Result<Option<(Repo, String)>, ClientError> {
+    match resumable(work, boot) {
+        Ok(found) => Ok(found),
+        Err(RepoError::NotFound { .. } | RepoError::NotARepository { .. }) => Ok(None),
+        Err(error @ RepoError::Corrupt { .. }) => {
+            tracing::warn!(file = %work.display(), "begins anew, as the interrupted clone is damaged: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn resumable(work: &Path, boot: &str) -> Result<Option<(Repo, String)>, RepoError> {
+    let mut repo = Repo::open(work)?;
+    let snap = repo.snapshot()?;
+    let Some(source) = config::get(&snap, SOURCE)? else { return Ok(None) };
+    if config::get(&snap, BOOT)?.as_deref() != Some(boot) {
+        tracing::warn!(file = %work.display(), "begins anew, as the machine was restarted since the clone was interrupted");
+        return Ok(None);
+    }
+    if let Some(reason) = verify::damaged_pages(&snap)?.into_iter().next() {
+        return Err(RepoError::Corrupt { path: work.into(), reason });
+    }
+    drop(snap);
+    Ok(Some((repo, source)))
 }
 
 /// A clone with private artifacts is another one than a clone without.
@@ -421,6 +456,43 @@ mod tests {
         drop(place);
     }
 
+    #[test]
+    fn a_clone_that_may_have_lost_something_is_not_taken_up() {
+        let lost = |harm: &dyn Fn(&Path)| {
+            let directory = tempfile::tempdir().unwrap();
+            let target = directory.path().join("a.fossil");
+            let options = run_as(None, "me");
+            leave_nameless(&target, &options);
+            let place = Workplace::take(&target).unwrap();
+            harm(place.work());
+            let (_, begun) = prepare(&place, &options, &Setting::new().unwrap()).unwrap();
+            begun == Begun::Now
+        };
+        assert!(!lost(&|_| ()), "nothing happened to it");
+        let boot = |value: Option<&str>| {
+            let value = value.map(str::to_owned);
+            move |work: &Path| {
+                let mut repo = Repo::open(work).unwrap();
+                let tx = repo.begin().unwrap();
+                match &value {
+                    Some(value) => config::set(&tx, BOOT, value, UnixTime::default()).unwrap(),
+                    None => config::unset(&tx, BOOT).unwrap(),
+                };
+                tx.commit().unwrap();
+            }
+        };
+        assert!(lost(&boot(Some("that of another day"))));
+        assert!(lost(&boot(None)));
+        // In the page of the schema, and in another.
+        for place in [100..4096, 3 * 4096..4 * 4096] {
+            assert!(lost(&|work| {
+                let mut bytes = std::fs::read(work).unwrap();
+                bytes[place.clone()].fill(0xa5);
+                std::fs::write(work, bytes).unwrap();
+            }));
+        }
+    }
+
     fn run_as(login: Option<&str>, admin: &str) -> CloneOptions {
         CloneOptions {
             session: SyncOptions { user: login.map(str::to_owned), ..SyncOptions::default() },
@@ -461,7 +533,7 @@ mod tests {
                 assert_eq!(user::find(&snap, &first.admin).unwrap(), None, "{}", first.admin);
             }
             assert_eq!(user::find(&snap, user::NOBODY).unwrap().unwrap().capabilities, nobody);
-            for mark in [SOURCE, ADMIN, LOGIN, NO_PRIVATE] {
+            for mark in MARKS {
                 assert_eq!(config::get(&snap, mark).unwrap(), None);
             }
         }

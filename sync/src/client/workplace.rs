@@ -2,8 +2,8 @@
 //!
 //! For `FILE` the clone grows in `.FILE.frond-clone`, guarded by a lock on `.FILE.frond-lock`, which ends with
 //! the process that holds it. Killed at any moment, the clone leaves a file that SQLite rolls back to the last
-//! whole round, and to an earlier one if the machine fails (`Repo::hurry`); the next clone of the same source to the
-//! same `FILE` goes on from there.
+//! whole round; the next clone of the same source to the same `FILE` goes on from there. Where the machine failed or was
+//! restarted meanwhile it begins anew: nobody waited for the disk (`Repo::hurry`).
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -63,6 +63,13 @@ fn with(private: bool) -> &'static str {
 /// The file in which a clone to `target` grows. None if `target` names no file.
 pub fn work_file(target: &Path) -> Option<PathBuf> {
     sibling(target, "frond-clone")
+}
+
+/// Names this run of the machine: what was written in another one may not be on the disk, or not all of it. None where the
+/// system does not tell.
+pub(crate) fn boot() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
 fn sibling(target: &Path, suffix: &str) -> Option<PathBuf> {
