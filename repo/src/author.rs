@@ -110,7 +110,7 @@ pub fn post(tx: &Tx<'_>, post: ForumPost) -> Result<ArtifactId, AuthorError> {
 
 /// Begins a reception of its own, as every artifact that is made here has.
 pub(crate) fn start(tx: &Tx<'_>, user: Option<&Text>, time: UnixTime) -> Result<(), RepoError> {
-    let mut statement = tx.conn().prepare_cached("SELECT uid FROM user WHERE login=?1")?;
+    let mut statement = tx.prepared("SELECT uid FROM user WHERE login=?1")?;
     let uid = statement.query_row([user], |row| row.get(0)).optional()?.unwrap_or(0);
     tx.set_origin(Origin { uid, nonce: None, ip: Some("127.0.0.1".to_owned()), time });
     Ok(())

@@ -94,11 +94,11 @@ impl Names {
 
 /// The rids that a query gives.
 pub(crate) fn rids(
-    snap: &Snapshot<'_>,
-    sql: &str,
+    tx: &Tx<'_>,
+    sql: &'static str,
     params: impl rusqlite::Params,
 ) -> Result<Vec<Rid>, RepoError> {
-    let mut statement = snap.conn().prepare_cached(sql)?;
+    let mut statement = tx.prepared(sql)?;
     let rows = statement.query_map(params, |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -132,11 +132,10 @@ pub(crate) fn write_phantom(
     rid: Option<Rid>,
     privacy: Privacy,
 ) -> Result<Rid, RepoError> {
-    tx.conn()
-        .prepare_cached("INSERT INTO blob(rid, rcvid, size, uuid, content) VALUES(?1, 0, ?2, ?3, NULL)")?
+    tx.prepared("INSERT INTO blob(rid, rcvid, size, uuid, content) VALUES(?1, 0, ?2, ?3, NULL)")?
         .execute((rid, PHANTOM_SIZE, Hex::of(id)))?;
     let rid = Rid(tx.conn().last_insert_rowid());
-    tx.conn().prepare_cached("INSERT OR IGNORE INTO phantom(rid) VALUES(?1)")?.execute([rid])?;
+    tx.prepared("INSERT OR IGNORE INTO phantom(rid) VALUES(?1)")?.execute([rid])?;
     list(tx, rid, privacy)?;
     Ok(rid)
 }
@@ -147,7 +146,7 @@ pub(crate) fn list(tx: &Tx<'_>, rid: Rid, privacy: Privacy) -> Result<(), RepoEr
         Privacy::Public => "INSERT OR IGNORE INTO unclustered(rid) VALUES(?1)",
         Privacy::Private => "INSERT OR IGNORE INTO private(rid) VALUES(?1)",
     };
-    tx.conn().prepare_cached(sql)?.execute([rid])?;
+    tx.prepared(sql)?.execute([rid])?;
     if privacy == Privacy::Private {
         known::forget(tx);
     }

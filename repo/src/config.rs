@@ -48,8 +48,7 @@ pub fn switch(snap: &Snapshot<'_>, name: &str) -> Result<Option<bool>, RepoError
 
 /// Sets a row.
 pub fn set(tx: &Tx<'_>, name: &str, value: &str, now: UnixTime) -> Result<(), RepoError> {
-    let mut statement =
-        tx.conn().prepare_cached("REPLACE INTO config(name, value, mtime) VALUES(?1, ?2, ?3)")?;
+    let mut statement = tx.prepared("REPLACE INTO config(name, value, mtime) VALUES(?1, ?2, ?3)")?;
     statement.execute(params![name, value, now.seconds()])?;
     known::forget(tx);
     Ok(())
@@ -57,7 +56,7 @@ pub fn set(tx: &Tx<'_>, name: &str, value: &str, now: UnixTime) -> Result<(), Re
 
 /// Removes a row.
 pub fn unset(tx: &Tx<'_>, name: &str) -> Result<(), RepoError> {
-    tx.conn().prepare_cached("DELETE FROM config WHERE name=?1")?.execute([name])?;
+    tx.prepared("DELETE FROM config WHERE name=?1")?.execute([name])?;
     known::forget(tx);
     Ok(())
 }

@@ -115,16 +115,16 @@ pub fn delta_source(snap: &Snapshot<'_>, rid: Rid) -> Result<Option<Rid>, RepoEr
 }
 
 /// What is stored as a delta of `rid`.
-pub(crate) fn delta_children(snap: &Snapshot<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
-    blob::rids(snap, "SELECT rid FROM delta WHERE srcid=?1 ORDER BY rid", [rid])
+pub(crate) fn delta_children(tx: &Tx<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
+    blob::rids(tx, "SELECT rid FROM delta WHERE srcid=?1 ORDER BY rid", [rid])
 }
 
 /// Public artifacts stored as deltas of `rid` that could be expanded.
-pub(crate) fn public_children(snap: &Snapshot<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
+pub(crate) fn public_children(tx: &Tx<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
     let mut children = Vec::new();
-    for child in delta_children(snap, rid)? {
-        let waits = dangling::with(snap, |dangling| dangling.contains(child))?;
-        if !waits && size(snap, rid)?.is_some() && !private::contains(snap, child)? {
+    for child in delta_children(tx, rid)? {
+        let waits = dangling::with(tx, |dangling| dangling.contains(child))?;
+        if !waits && size(tx, rid)?.is_some() && !private::contains(tx, child)? {
             children.push(child);
         }
     }
@@ -143,19 +143,18 @@ pub(crate) fn store_whole(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
 /// Stores `content`, which is that of the artifact, instead of its delta.
 pub(crate) fn replace_whole(tx: &Tx<'_>, rid: Rid, content: &Bytes) -> Result<(), RepoError> {
     let frame = tx.memory().borrow_mut().codec.pack(content);
-    tx.conn().prepare_cached("UPDATE blob SET content=?1 WHERE rid=?2")?.execute(params![frame, rid])?;
+    tx.prepared("UPDATE blob SET content=?1 WHERE rid=?2")?.execute(params![frame, rid])?;
     tx.memory().borrow_mut().unsettled.rewrote(rid);
-    tx.conn().prepare_cached("DELETE FROM delta WHERE rid=?1")?.execute([rid])?;
+    tx.prepared("DELETE FROM delta WHERE rid=?1")?.execute([rid])?;
     Ok(())
 }
 
 /// Takes the content of an artifact away: a phantom remains.
 pub(crate) fn make_phantom(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
-    tx.conn()
-        .prepare_cached("UPDATE blob SET rcvid=0, size=?1, content=NULL WHERE rid=?2")?
+    tx.prepared("UPDATE blob SET rcvid=0, size=?1, content=NULL WHERE rid=?2")?
         .execute(params![PHANTOM_SIZE, rid])?;
-    tx.conn().prepare_cached("DELETE FROM delta WHERE rid=?1")?.execute([rid])?;
-    tx.conn().prepare_cached("INSERT OR IGNORE INTO phantom(rid) VALUES(?1)")?.execute([rid])?;
+    tx.prepared("DELETE FROM delta WHERE rid=?1")?.execute([rid])?;
+    tx.prepared("INSERT OR IGNORE INTO phantom(rid) VALUES(?1)")?.execute([rid])?;
     let mut memory = tx.memory().borrow_mut();
     memory.cache.remove(rid);
     memory.unsettled.rewrote(rid);

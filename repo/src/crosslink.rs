@@ -171,7 +171,7 @@ pub fn remake_tickets(tx: &Tx<'_>) -> Result<(), RepoError> {
 }
 
 fn last_linked(tx: &Tx<'_>) -> Result<Rid, RepoError> {
-    let mut last = tx.conn().prepare_cached("SELECT max(objid) FROM event")?;
+    let mut last = tx.prepared("SELECT max(objid) FROM event")?;
     let last: Option<Rid> = last.query_row([], |row| row.get(0))?;
     Ok(last.unwrap_or(Rid(0)))
 }

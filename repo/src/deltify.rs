@@ -29,8 +29,8 @@ pub fn deltify(tx: &Tx<'_>, rid: Rid, source: Rid) -> Result<bool, RepoError> {
         content::store_whole(tx, source)?;
     }
     let frame = tx.memory().borrow_mut().codec.pack(&delta);
-    tx.conn().prepare_cached("UPDATE blob SET content=?1 WHERE rid=?2")?.execute(params![frame, rid])?;
-    tx.conn().prepare_cached("INSERT INTO delta(rid, srcid) VALUES(?1, ?2)")?.execute([rid, source])?;
+    tx.prepared("UPDATE blob SET content=?1 WHERE rid=?2")?.execute(params![frame, rid])?;
+    tx.prepared("INSERT INTO delta(rid, srcid) VALUES(?1, ?2)")?.execute([rid, source])?;
     Ok(true)
 }
 

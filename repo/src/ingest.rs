@@ -74,7 +74,7 @@ pub fn settle(tx: &Tx<'_>, now: UnixTime) -> Result<Settled, RepoError> {
 fn publish_contained(tx: &Tx<'_>, arrived: &[Rid]) -> Result<(), RepoError> {
     let sql = "SELECT 1 FROM mlink WHERE fid=?1 AND mid NOT IN (SELECT rid FROM private)";
     for &rid in arrived {
-        if tx.conn().prepare_cached(sql)?.exists([rid])? {
+        if tx.prepared(sql)?.exists([rid])? {
             private::remove(tx, rid)?;
         }
     }
@@ -91,9 +91,7 @@ pub(crate) enum Arrival {
 }
 
 fn set_size(tx: &Tx<'_>, rid: Rid, size: usize) -> Result<(), RepoError> {
-    tx.conn()
-        .prepare_cached("UPDATE blob SET size=?1 WHERE rid=?2 AND size<>?1")?
-        .execute(params![size as i64, rid])?;
+    tx.prepared("UPDATE blob SET size=?1 WHERE rid=?2 AND size<>?1")?.execute(params![size as i64, rid])?;
     Ok(())
 }
 
@@ -117,7 +115,7 @@ struct Settling<'t, 'r> {
 
 impl<'t, 'r> Settling<'t, 'r> {
     fn new(tx: &'t Tx<'r>, forest: &'t Forest, crew: &'t Crew) -> Result<Self, RepoError> {
-        let any_private = tx.conn().prepare_cached("SELECT 1 FROM private LIMIT 1")?.exists([])?;
+        let any_private = tx.prepared("SELECT 1 FROM private LIMIT 1")?.exists([])?;
         let keeps_lists =
             forest.bytes() <= tx.memory().borrow().limits.cache_bytes.saturating_mul(MOST_CACHES);
         Ok(Self {

@@ -78,8 +78,7 @@ pub fn is_news(snap: &Snapshot<'_>, url: &str, now: UnixTime) -> Result<bool, Re
 
 /// Notes that the repository at `url`, which is normal, synchronized with this one.
 pub fn heard_from(tx: &Tx<'_>, url: &str, now: UnixTime) -> Result<(), RepoError> {
-    tx.conn()
-        .prepare_cached("REPLACE INTO config(name, value, mtime) VALUES('syncfrom:' || ?1, '{}', ?2)")?
+    tx.prepared("REPLACE INTO config(name, value, mtime) VALUES('syncfrom:' || ?1, '{}', ?2)")?
         .execute(params![url, now.seconds()])?;
     Ok(())
 }
@@ -131,8 +130,7 @@ pub fn news(snap: &Snapshot<'_>, told: Vec<Link>, now: UnixTime) -> Result<Vec<L
 
 /// Writes down what [`news`] found.
 pub fn keep(tx: &Tx<'_>, link: &Link) -> Result<(), RepoError> {
-    tx.conn()
-        .prepare_cached("REPLACE INTO config(name, value, mtime) VALUES('link:' || ?1, ?2, ?3)")?
+    tx.prepared("REPLACE INTO config(name, value, mtime) VALUES('link:' || ?1, ?2, ?3)")?
         .execute(params![link.url, link.json, link.seen.seconds()])?;
     Ok(())
 }

@@ -59,12 +59,11 @@ pub fn acquire(tx: &Tx<'_>, lock: &Lock) -> Result<(), RepoError> {
     if !is_free(tx, lock)? {
         return Ok(());
     }
-    tx.conn()
-        .prepare_cached(
-            "REPLACE INTO config(name, value, mtime)
+    tx.prepared(
+        "REPLACE INTO config(name, value, mtime)
              VALUES(?1, json_object('login', ?2, 'clientid', ?3), ?4)",
-        )?
-        .execute(params![key(&lock.checkin), lock.login, lock.client, lock.since.seconds()])?;
+    )?
+    .execute(params![key(&lock.checkin), lock.login, lock.client, lock.since.seconds()])?;
     Ok(())
 }
 

@@ -43,7 +43,7 @@ pub fn save(tx: &Tx<'_>, partial: &Partial) -> Result<(), RepoError> {
         schema::late::put_off(tx)?;
     }
     let sql = "REPLACE INTO fx_frond_clone(id, seqno, project, server) VALUES(1, ?1, ?2, ?3)";
-    let mut replace = tx.conn().prepare_cached(sql)?;
+    let mut replace = tx.prepared(sql)?;
     replace.execute((partial.seqno, &partial.project, &partial.server))?;
     Ok(())
 }
@@ -51,7 +51,7 @@ pub fn save(tx: &Tx<'_>, partial: &Partial) -> Result<(), RepoError> {
 /// Takes the mark off: the file is whole. Indexes that were put off until then are made.
 pub fn clear(tx: &Tx<'_>) -> Result<(), RepoError> {
     if schema::has_table(tx, "fx_frond_clone")? {
-        tx.conn().prepare_cached("DELETE FROM fx_frond_clone")?.execute([])?;
+        tx.prepared("DELETE FROM fx_frond_clone")?.execute([])?;
         schema::late::make(tx)?;
     }
     Ok(())

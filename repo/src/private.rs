@@ -19,10 +19,9 @@ pub fn any(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
 
 /// Makes an artifact private. Public artifacts that are stored as deltas of it are stored whole from now on.
 pub fn add(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
-    let was_public =
-        tx.conn().prepare_cached("INSERT OR IGNORE INTO private(rid) VALUES(?1)")?.execute([rid])? > 0;
+    let was_public = tx.prepared("INSERT OR IGNORE INTO private(rid) VALUES(?1)")?.execute([rid])? > 0;
     known::forget(tx);
-    let was_announced = tx.conn().prepare_cached("DELETE FROM unclustered WHERE rid=?1")?.execute([rid])? > 0;
+    let was_announced = tx.prepared("DELETE FROM unclustered WHERE rid=?1")?.execute([rid])? > 0;
     if was_public && !was_announced {
         note_listed(tx, rid)?;
     }
@@ -36,7 +35,7 @@ pub fn add(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
 pub(crate) fn note_listed(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
     tx.conn().execute(LISTED, [])?;
     let sql = "INSERT OR IGNORE INTO fx_frond_listed SELECT uuid FROM blob WHERE rid=?1";
-    tx.conn().prepare_cached(sql)?.execute([rid])?;
+    tx.prepared(sql)?.execute([rid])?;
     Ok(())
 }
 
@@ -46,16 +45,16 @@ fn take_listed(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
         return Ok(false);
     }
     let sql = "DELETE FROM fx_frond_listed WHERE uuid=(SELECT uuid FROM blob WHERE rid=?1)";
-    Ok(tx.conn().prepare_cached(sql)?.execute([rid])? > 0)
+    Ok(tx.prepared(sql)?.execute([rid])? > 0)
 }
 
 /// Makes an artifact public, and announces it from now on, unless a cluster does. Says whether it was private.
 pub fn remove(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
-    if !any(tx)? || tx.conn().prepare_cached("DELETE FROM private WHERE rid=?1")?.execute([rid])? == 0 {
+    if !any(tx)? || tx.prepared("DELETE FROM private WHERE rid=?1")?.execute([rid])? == 0 {
         return Ok(false);
     }
     if !take_listed(tx, rid)? {
-        tx.conn().prepare_cached("INSERT OR IGNORE INTO unclustered(rid) VALUES(?1)")?.execute([rid])?;
+        tx.prepared("INSERT OR IGNORE INTO unclustered(rid) VALUES(?1)")?.execute([rid])?;
     }
     if let Some(source) = content::delta_source(tx, rid)?
         && contains(tx, source)?

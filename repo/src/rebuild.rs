@@ -178,7 +178,7 @@ fn drop_shunned(tx: &Tx<'_>) -> Result<(), RepoError> {
             "DELETE FROM private WHERE rid=?1",
             "DELETE FROM blob WHERE rid=?1",
         ] {
-            tx.conn().prepare_cached(sql)?.execute([rid])?;
+            tx.prepared(sql)?.execute([rid])?;
         }
     }
     dangling::forget(tx);

@@ -119,7 +119,7 @@ pub(crate) fn empty(tx: &Tx<'_>, tables: &[&str], statements: &[String]) -> Resu
     let sql = "SELECT sql FROM sqlite_schema WHERE tbl_name=?1 AND sql NOT NULL";
     let mut present = BTreeSet::new();
     for table in tables {
-        for sql in tx.conn().prepare_cached(sql)?.query_map([table], |row| row.get::<_, String>(0))? {
+        for sql in tx.prepared(sql)?.query_map([table], |row| row.get::<_, String>(0))? {
             present.insert(sql?);
         }
     }

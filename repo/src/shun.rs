@@ -18,7 +18,7 @@ fn any(snap: &Snapshot<'_>) -> Result<bool, RepoError> {
 
 /// Shuns a name. What is held under it stays until the next rebuild, but is kept to ourselves.
 pub fn add(tx: &Tx<'_>, id: &ArtifactId, reason: &str, now: UnixTime) -> Result<(), RepoError> {
-    tx.conn().prepare_cached("REPLACE INTO shun(uuid, mtime, scom) VALUES(?1, ?2, ?3)")?.execute(params![
+    tx.prepared("REPLACE INTO shun(uuid, mtime, scom) VALUES(?1, ?2, ?3)")?.execute(params![
         Hex::of(id),
         now.seconds(),
         reason
@@ -29,6 +29,6 @@ pub fn add(tx: &Tx<'_>, id: &ArtifactId, reason: &str, now: UnixTime) -> Result<
 
 /// Takes a name off the list.
 pub fn remove(tx: &Tx<'_>, id: &ArtifactId) -> Result<(), RepoError> {
-    tx.conn().prepare_cached("DELETE FROM shun WHERE uuid=?1")?.execute([Hex::of(id)])?;
+    tx.prepared("DELETE FROM shun WHERE uuid=?1")?.execute([Hex::of(id)])?;
     Ok(())
 }

@@ -184,8 +184,7 @@ fn keep(
     mtime: i64,
     rows: u64,
 ) -> Result<(), RepoError> {
-    tx.conn()
-        .prepare_cached("REPLACE INTO fx_frond_table(name, definition, mtime, rows) VALUES(?1, ?2, ?3, ?4)")?
+    tx.prepared("REPLACE INTO fx_frond_table(name, definition, mtime, rows) VALUES(?1, ?2, ?3, ?4)")?
         .execute(params![name.as_str(), definition.to_json(), mtime, rows as i64])?;
     Ok(())
 }

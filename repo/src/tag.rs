@@ -88,23 +88,22 @@ pub(crate) fn id_or_new(tx: &Tx<'_>, name: &Text) -> Result<TagId, RepoError> {
     if let Some(id) = id(tx, name)? {
         return Ok(id);
     }
-    tx.conn().prepare_cached("INSERT INTO tag(tagname) VALUES(?1)")?.execute([name])?;
+    tx.prepared("INSERT INTO tag(tagname) VALUES(?1)")?.execute([name])?;
     Ok(TagId(tx.conn().last_insert_rowid()))
 }
 
 /// The effective row of one tag of an artifact.
-pub(crate) fn effective(snap: &Snapshot<'_>, rid: Rid, tag: TagId) -> Result<Option<Row>, RepoError> {
-    let mut statement = snap.conn().prepare_cached(
+pub(crate) fn effective(tx: &Tx<'_>, rid: Rid, tag: TagId) -> Result<Option<Row>, RepoError> {
+    let mut statement = tx.prepared(
         "SELECT tagid, tagtype, srcid, origid, value, mtime FROM tagxref WHERE rid=?1 AND tagid=?2",
     )?;
     Ok(statement.query_row((rid, tag), read_row).optional()?)
 }
 
 /// Every effective row of an artifact.
-pub(crate) fn effective_all(snap: &Snapshot<'_>, rid: Rid) -> Result<Vec<Row>, RepoError> {
-    let mut statement = snap
-        .conn()
-        .prepare_cached("SELECT tagid, tagtype, srcid, origid, value, mtime FROM tagxref WHERE rid=?1")?;
+pub(crate) fn effective_all(tx: &Tx<'_>, rid: Rid) -> Result<Vec<Row>, RepoError> {
+    let mut statement =
+        tx.prepared("SELECT tagid, tagtype, srcid, origid, value, mtime FROM tagxref WHERE rid=?1")?;
     Ok(statement.query_map([rid], read_row)?.collect::<Result<_, _>>()?)
 }
 

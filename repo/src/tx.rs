@@ -1,10 +1,14 @@
 //! Reading and changing.
 
+mod prepared;
+
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 
 use rusqlite::Connection;
 
+pub(crate) use self::prepared::Prepared;
+use self::prepared::Statements;
 use crate::blob::Names;
 use crate::cache::Cache;
 use crate::dangling::Dangling;
@@ -30,6 +34,7 @@ pub struct Snapshot<'r> {
 /// One transaction: the only door to a change. Dropped without [`Tx::commit`], nothing happened.
 pub struct Tx<'r> {
     snapshot: Snapshot<'r>,
+    statements: Statements<'r>,
 }
 
 /// Where artifacts come from: a row of `rcvfrom`, made when the first one is stored.
@@ -191,7 +196,12 @@ impl Drop for Snapshot<'_> {
 
 impl<'r> Tx<'r> {
     pub(crate) fn over(snapshot: Snapshot<'r>) -> Self {
-        Self { snapshot }
+        Self { snapshot, statements: Statements::default() }
+    }
+
+    /// A statement, prepared when this transaction first asks for it.
+    pub(crate) fn prepared(&self, sql: &'static str) -> rusqlite::Result<Prepared<'_, 'r>> {
+        self.statements.get(self.snapshot.conn, sql)
     }
 }
 

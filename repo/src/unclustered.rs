@@ -34,6 +34,6 @@ pub fn members(snap: &Snapshot<'_>) -> Result<Vec<(Rid, ArtifactId)>, RepoError>
 
 /// Takes an artifact off: a cluster lists it.
 pub fn remove(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
-    tx.conn().prepare_cached("DELETE FROM unclustered WHERE rid=?1")?.execute([rid])?;
+    tx.prepared("DELETE FROM unclustered WHERE rid=?1")?.execute([rid])?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::{RepoError, Rid, Snapshot, Tx};
 
 /// Enters an artifact.
 pub fn add(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
-    tx.conn().prepare_cached("INSERT OR IGNORE INTO unsent(rid) VALUES(?1)")?.execute([rid])?;
+    tx.prepared("INSERT OR IGNORE INTO unsent(rid) VALUES(?1)")?.execute([rid])?;
     Ok(())
 }
 
@@ -16,6 +16,6 @@ pub fn all(snap: &Snapshot<'_>) -> Result<Vec<Rid>, RepoError> {
 
 /// Takes an artifact off: the peer has it.
 pub fn remove(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
-    tx.conn().prepare_cached("DELETE FROM unsent WHERE rid=?1")?.execute([rid])?;
+    tx.prepared("DELETE FROM unsent WHERE rid=?1")?.execute([rid])?;
     Ok(())
 }

@@ -90,27 +90,27 @@ pub fn set_capabilities(
     capabilities: &str,
     now: UnixTime,
 ) -> Result<(), RepoError> {
-    tx.conn()
-        .prepare_cached(
-            "INSERT INTO user(login, pw, cap, info, mtime) VALUES(?1, '', ?2, '', ?3)
+    tx.prepared(
+        "INSERT INTO user(login, pw, cap, info, mtime) VALUES(?1, '', ?2, '', ?3)
              ON CONFLICT(login) DO UPDATE SET cap=?2, mtime=?3",
-        )?
-        .execute(params![login, capabilities, now.seconds()])?;
+    )?
+    .execute(params![login, capabilities, now.seconds()])?;
     Ok(())
 }
 
 /// Changes a user's secret. Says whether there is such a user.
 pub fn set_password(tx: &Tx<'_>, login: &str, secret: &Secret, now: UnixTime) -> Result<bool, RepoError> {
-    let changed = tx
-        .conn()
-        .prepare_cached("UPDATE user SET pw=?2, mtime=?3 WHERE login=?1")?
-        .execute(params![login, secret.expose(), now.seconds()])?;
+    let changed = tx.prepared("UPDATE user SET pw=?2, mtime=?3 WHERE login=?1")?.execute(params![
+        login,
+        secret.expose(),
+        now.seconds()
+    ])?;
     Ok(changed > 0)
 }
 
 /// Changes what is said of a user.
 pub fn set_contact(tx: &Tx<'_>, login: &str, contact: &str, now: UnixTime) -> Result<(), RepoError> {
-    tx.conn().prepare_cached("UPDATE user SET info=?2, mtime=?3 WHERE login=?1")?.execute(params![
+    tx.prepared("UPDATE user SET info=?2, mtime=?3 WHERE login=?1")?.execute(params![
         login,
         contact,
         now.seconds()
@@ -120,21 +120,23 @@ pub fn set_contact(tx: &Tx<'_>, login: &str, contact: &str, now: UnixTime) -> Re
 
 /// Gives a user another name, which nobody may have yet. The secret, which depends on the name, goes.
 pub fn rename(tx: &Tx<'_>, login: &str, new: &str, now: UnixTime) -> Result<(), RepoError> {
-    tx.conn()
-        .prepare_cached("UPDATE user SET login=?2, pw='', mtime=?3 WHERE login=?1")?
-        .execute(params![login, new, now.seconds()])?;
+    tx.prepared("UPDATE user SET login=?2, pw='', mtime=?3 WHERE login=?1")?.execute(params![
+        login,
+        new,
+        now.seconds()
+    ])?;
     Ok(())
 }
 
 /// Has every user of whom it is not known when they changed have changed now: so later changes elsewhere prevail.
 pub fn stamp(tx: &Tx<'_>, now: UnixTime) -> Result<(), RepoError> {
-    tx.conn().prepare_cached("UPDATE user SET mtime=?1 WHERE mtime IS NULL")?.execute([now.seconds()])?;
+    tx.prepared("UPDATE user SET mtime=?1 WHERE mtime IS NULL")?.execute([now.seconds()])?;
     Ok(())
 }
 
 /// Removes a user. What they did stays under their name.
 pub fn remove(tx: &Tx<'_>, login: &str) -> Result<(), RepoError> {
-    tx.conn().prepare_cached("DELETE FROM user WHERE login=?1")?.execute([login])?;
+    tx.prepared("DELETE FROM user WHERE login=?1")?.execute([login])?;
     Ok(())
 }
 

@@ -254,13 +254,13 @@ pub fn miss(tx: &Tx<'_>, ids: &[ArtifactId]) -> Result<(), RepoError> {
     if !has_missed(tx)? {
         tx.conn().execute(CREATE, [])?;
     }
-    let mut last = tx.conn().prepare_cached("SELECT coalesce(max(turn), 0) FROM fx_frond_missed")?;
+    let mut last = tx.prepared("SELECT coalesce(max(turn), 0) FROM fx_frond_missed")?;
     let last: i64 = last.query_row([], |row| row.get(0))?;
-    let mut insert = tx.conn().prepare_cached("REPLACE INTO fx_frond_missed(uuid, turn) VALUES(?1, ?2)")?;
+    let mut insert = tx.prepared("REPLACE INTO fx_frond_missed(uuid, turn) VALUES(?1, ?2)")?;
     for id in ids {
         insert.execute((Hex::of(id), last.saturating_add(1)))?;
     }
-    tx.conn().prepare_cached(FORGET)?.execute([])?;
+    tx.prepared(FORGET)?.execute([])?;
     Ok(())
 }
 

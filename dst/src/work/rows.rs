@@ -219,7 +219,7 @@ impl Scribe<'_> {
         name: &str,
         slots: Range<i64>,
         (kind, what): (Kind, String),
-        row: impl Fn(&mut Self, Values, &Writer<'_>) -> Values,
+        row: impl Fn(&mut Self, Values, &Writer<'_, '_>) -> Values,
     ) -> Result<Done, TableError> {
         let (table, user, tx) = (sql(name), node::name(self.peer), repo.begin()?);
         if !self.tables.contains_key(name) {
@@ -275,7 +275,7 @@ impl Scribe<'_> {
     }
 
     /// A row with this key and something in its other columns; `count` rows are to be written at once.
-    fn filled(&mut self, mut row: Values, writer: &Writer<'_>, count: u64) -> Values {
+    fn filled(&mut self, mut row: Values, writer: &Writer<'_, '_>, count: u64) -> Values {
         let columns = writer.table().definition.columns();
         for column in columns.filter(|column| !["who", "slot"].contains(&column.name.as_str())) {
             if let Some(value) = self.value(column.kind, count) {

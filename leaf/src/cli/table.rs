@@ -83,7 +83,7 @@ impl Cells {
     }
 
     /// Begins to write to the table.
-    fn writer<'t>(&self, tx: &'t Tx<'t>) -> Result<table::Writer<'t>, Failure> {
+    fn writer<'t, 'r>(&self, tx: &'t Tx<'r>) -> Result<table::Writer<'t, 'r>, Failure> {
         Ok(table::Writer::open(tx, &self.name, sync::client::now())?)
     }
 }

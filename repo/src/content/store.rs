@@ -349,41 +349,38 @@ fn write(
     privacy: Privacy,
 ) -> Result<Rid, RepoError> {
     let rcvid = rcvid(tx)?;
-    let rid = match *target {
-        Target::New | Target::Awaited => {
-            let rid = {
-                let unsettled = &mut tx.memory().borrow_mut().unsettled;
-                unsettled.came(id).or_else(|| unsettled.new_rid())
-            };
-            tx.conn()
-                .prepare_cached(
-                    "INSERT INTO blob(rid, rcvid, size, uuid, content) VALUES(?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute(params![rid, rcvid, form.size, Hex::of(id), form.value()])?;
-            let rid = Rid(tx.conn().last_insert_rowid());
-            form.fill(tx, rid)?;
-            tx.memory().borrow_mut().names.note(*id, rid);
-            blob::list(tx, rid, privacy)?;
-            rid
-        }
-        Target::Phantom(rid) | Target::Dangling(rid) => {
-            tx.conn()
-                .prepare_cached("UPDATE blob SET rcvid=?1, size=?2, content=?3 WHERE rid=?4")?
-                .execute(params![rcvid, form.size, form.value(), rid])?;
-            form.fill(tx, rid)?;
-            tx.conn().prepare_cached("DELETE FROM phantom WHERE rid=?1")?.execute([rid])?;
-            tx.conn().prepare_cached("DELETE FROM delta WHERE rid=?1")?.execute([rid])?;
-            match (privacy, target) {
-                (Privacy::Public, _) => drop(private::remove(tx, rid)?),
-                // What is public stays so, whatever comes in its place.
-                (Privacy::Private, Target::Dangling(_)) => {}
-                (Privacy::Private, _) => private::add(tx, rid)?,
+    let rid =
+        match *target {
+            Target::New | Target::Awaited => {
+                let rid = {
+                    let unsettled = &mut tx.memory().borrow_mut().unsettled;
+                    unsettled.came(id).or_else(|| unsettled.new_rid())
+                };
+                tx.prepared("INSERT INTO blob(rid, rcvid, size, uuid, content) VALUES(?1, ?2, ?3, ?4, ?5)")?
+                    .execute(params![rid, rcvid, form.size, Hex::of(id), form.value()])?;
+                let rid = Rid(tx.conn().last_insert_rowid());
+                form.fill(tx, rid)?;
+                tx.memory().borrow_mut().names.note(*id, rid);
+                blob::list(tx, rid, privacy)?;
+                rid
             }
-            rid
-        }
-    };
+            Target::Phantom(rid) | Target::Dangling(rid) => {
+                tx.prepared("UPDATE blob SET rcvid=?1, size=?2, content=?3 WHERE rid=?4")?
+                    .execute(params![rcvid, form.size, form.value(), rid])?;
+                form.fill(tx, rid)?;
+                tx.prepared("DELETE FROM phantom WHERE rid=?1")?.execute([rid])?;
+                tx.prepared("DELETE FROM delta WHERE rid=?1")?.execute([rid])?;
+                match (privacy, target) {
+                    (Privacy::Public, _) => drop(private::remove(tx, rid)?),
+                    // What is public stays so, whatever comes in its place.
+                    (Privacy::Private, Target::Dangling(_)) => {}
+                    (Privacy::Private, _) => private::add(tx, rid)?,
+                }
+                rid
+            }
+        };
     if let Some(source) = form.source {
-        tx.conn().prepare_cached("INSERT INTO delta(rid, srcid) VALUES(?1, ?2)")?.execute([rid, source])?;
+        tx.prepared("INSERT INTO delta(rid, srcid) VALUES(?1, ?2)")?.execute([rid, source])?;
     }
     let Form { source, ref frame, size, kept } = *form;
     let frame = Some(frame).filter(|frame| kept == Kept::ByMessage && frame.len() < IN_PLACE_BYTES);
@@ -433,8 +430,7 @@ pub(crate) fn rcvid(tx: &Tx<'_>) -> Result<i64, RepoError> {
     }
     let Some(origin) = &memory.origin else { return Ok(0) };
     let inserted = tx
-        .conn()
-        .prepare_cached("INSERT INTO rcvfrom(uid, mtime, nonce, ipaddr) VALUES(?1, ?2, ?3, ?4)")?
+        .prepared("INSERT INTO rcvfrom(uid, mtime, nonce, ipaddr) VALUES(?1, ?2, ?3, ?4)")?
         .execute(params![origin.uid, origin.time.julian_day(), origin.nonce, origin.ip]);
     match (inserted, &origin.nonce) {
         (Ok(_), _) => {}

@@ -19,23 +19,22 @@ pub(super) fn arrived(
 ) -> Result<(), RepoError> {
     let Attachment { filename, target, source, comment, date, user, .. } = attachment;
     let comment = comment.clone().unwrap_or_default();
-    tx.conn()
-        .prepare_cached(
-            "REPLACE INTO attachment(attachid, mtime, src, target, filename, comment, user)
+    tx.prepared(
+        "REPLACE INTO attachment(attachid, mtime, src, target, filename, comment, user)
              VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute((
-            rid,
-            date.julian_day(),
-            source.map(|id| id.to_string()),
-            target,
-            filename,
-            comment,
-            user,
-        ))?;
+    )?
+    .execute((
+        rid,
+        date.julian_day(),
+        source.map(|id| id.to_string()),
+        target,
+        filename,
+        comment,
+        user,
+    ))?;
     // All rows of the latest time are the latest.
-    tx.conn()
-        .prepare_cached(
+    tx
+        .prepared(
             "UPDATE attachment SET isLatest=(mtime=(SELECT max(mtime) FROM attachment WHERE target=?1 AND filename=?2))
              WHERE target=?1 AND filename=?2",
         )?
@@ -68,10 +67,8 @@ impl Kind {
         let Some(technote) = tag::id(tx, &technote::tag_name(target.as_bytes()))? else {
             return Ok(Self::Wiki);
         };
-        let later = tx
-            .conn()
-            .prepare_cached("SELECT 1 FROM tagxref WHERE tagid=?1 AND rid>?2")?
-            .exists((technote, attachment))?;
+        let later =
+            tx.prepared("SELECT 1 FROM tagxref WHERE tagid=?1 AND rid>?2")?.exists((technote, attachment))?;
         Ok(if later { Self::Technote } else { Self::EarlierTechnote })
     }
 }
@@ -100,10 +97,11 @@ pub(super) fn finish(linker: &Linker, tx: &Tx<'_>) -> Result<(), RepoError> {
                 Kind::EarlierTechnote | Kind::Technote => "e",
                 Kind::Wiki => "w",
             };
-            let renamed = tx
-                .conn()
-                .prepare_cached("UPDATE event SET type=?2, comment=?3 WHERE objid=?1")?
-                .execute((attached.rid, kind, &comment))?;
+            let renamed = tx.prepared("UPDATE event SET type=?2, comment=?3 WHERE objid=?1")?.execute((
+                attached.rid,
+                kind,
+                &comment,
+            ))?;
             if renamed == 0 {
                 let Attached { rid, time, user, .. } = &attached;
                 let (user, comment) = (user.as_ref(), Some(&comment));
@@ -118,9 +116,8 @@ pub(super) fn finish(linker: &Linker, tx: &Tx<'_>) -> Result<(), RepoError> {
 }
 
 fn attached_to(tx: &Tx<'_>, target: &Text) -> Result<Vec<Attached>, RepoError> {
-    let mut statement = tx
-        .conn()
-        .prepare_cached("SELECT attachid, mtime, src, filename, user FROM attachment WHERE target=?1")?;
+    let mut statement =
+        tx.prepared("SELECT attachid, mtime, src, filename, user FROM attachment WHERE target=?1")?;
     let read = |row: &rusqlite::Row<'_>| {
         Ok(Attached {
             rid: row.get(0)?,

@@ -31,7 +31,7 @@ impl Source {
 /// Forgets what a text mentioned.
 pub(super) fn clear(tx: &Tx<'_>, source: Source) -> Result<(), RepoError> {
     let (kind, id) = source.key();
-    tx.conn().prepare_cached("DELETE FROM backlink WHERE srcid=?2 AND srctype=?1")?.execute((kind, id))?;
+    tx.prepared("DELETE FROM backlink WHERE srcid=?2 AND srctype=?1")?.execute((kind, id))?;
     Ok(())
 }
 
@@ -45,10 +45,7 @@ pub(super) fn add(
 ) -> Result<(), RepoError> {
     let (kind, id) = source.key();
     for target in markup::backlinks(text.as_bytes(), mimetype) {
-        tx.conn()
-            .prepare_cached(
-                "INSERT OR IGNORE INTO backlink(target, srctype, srcid, mtime) VALUES(?1, ?2, ?3, ?4)",
-            )?
+        tx.prepared("INSERT OR IGNORE INTO backlink(target, srctype, srcid, mtime) VALUES(?1, ?2, ?3, ?4)")?
             .execute((target, kind, id, time.julian_day()))?;
     }
     Ok(())

@@ -22,7 +22,7 @@ pub(super) fn arrived(
     for orphan in orphans(tx, rid)? {
         let Some(content) = listing::held(tx, orphan)? else { continue };
         if let Ok(Artifact::Checkin(checkin)) = manifest::parse(&content) {
-            tx.conn().prepare_cached("DELETE FROM orphan WHERE rid=?1")?.execute([orphan])?;
+            tx.prepared("DELETE FROM orphan WHERE rid=?1")?.execute([orphan])?;
             link(linker, tx, orphan, &content, &checkin)?;
         }
     }
@@ -86,7 +86,7 @@ fn link(
 impl Linker {
     /// Has leaf and time of a check-in and its parents looked at.
     fn touch_neighbours(&mut self, tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
-        let mut statement = tx.conn().prepare_cached(
+        let mut statement = tx.prepared(
             "SELECT pid FROM plink WHERE cid=?1
              UNION ALL SELECT parentid FROM cherrypick WHERE childid=?1 AND NOT isExclude",
         )?;
@@ -103,18 +103,16 @@ impl Linker {
 fn is_baseline(linker: &Linker, tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
     Ok(linker.files.listings.has(rid)
         || mlink::is_checkin(tx, rid)?
-        || tx.conn().prepare_cached("SELECT 1 FROM orphan WHERE rid=?1")?.exists([rid])?)
+        || tx.prepared("SELECT 1 FROM orphan WHERE rid=?1")?.exists([rid])?)
 }
 
 fn wait(tx: &Tx<'_>, rid: Rid, baseline: Rid) -> Result<(), RepoError> {
-    tx.conn()
-        .prepare_cached("REPLACE INTO orphan(rid, baseline) VALUES(?1, ?2)")?
-        .execute((rid, baseline))?;
+    tx.prepared("REPLACE INTO orphan(rid, baseline) VALUES(?1, ?2)")?.execute((rid, baseline))?;
     Ok(())
 }
 
 fn orphans(tx: &Tx<'_>, baseline: Rid) -> Result<Vec<Rid>, RepoError> {
-    let mut statement = tx.conn().prepare_cached("SELECT rid FROM orphan WHERE baseline=?1 ORDER BY rid")?;
+    let mut statement = tx.prepared("SELECT rid FROM orphan WHERE baseline=?1 ORDER BY rid")?;
     Ok(statement.query_map([baseline], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
@@ -133,18 +131,14 @@ fn link_cherrypicks(tx: &Tx<'_>, rid: Rid, checkin: &Checkin) -> Result<(), Repo
             continue;
         }
         tx.conn().execute_batch(WAITING)?;
-        tx.conn()
-            .prepare_cached(
-                "REPLACE INTO fx_frond_cherrypick(target, childid, isExclude) VALUES(?1, ?2, ?3)",
-            )?
+        tx.prepared("REPLACE INTO fx_frond_cherrypick(target, childid, isExclude) VALUES(?1, ?2, ?3)")?
             .execute((pick.target.to_string(), rid, excluded))?;
     }
     Ok(())
 }
 
 fn insert_cherrypick(tx: &Tx<'_>, target: Rid, child: Rid, excluded: i64) -> Result<(), RepoError> {
-    tx.conn()
-        .prepare_cached("REPLACE INTO cherrypick(parentid, childid, isExclude) VALUES(?1, ?2, ?3)")?
+    tx.prepared("REPLACE INTO cherrypick(parentid, childid, isExclude) VALUES(?1, ?2, ?3)")?
         .execute((target, child, excluded))?;
     Ok(())
 }
@@ -154,7 +148,7 @@ pub(super) fn complete_cherrypicks(linker: &mut Linker, tx: &Tx<'_>) -> Result<(
     if !schema::has_table(tx, "fx_frond_cherrypick")? {
         return Ok(());
     }
-    let mut statement = tx.conn().prepare_cached(
+    let mut statement = tx.prepared(
         "SELECT blob.rid, childid, isExclude, target FROM fx_frond_cherrypick JOIN blob ON uuid=target",
     )?;
     let read =
@@ -162,8 +156,7 @@ pub(super) fn complete_cherrypicks(linker: &mut Linker, tx: &Tx<'_>) -> Result<(
     let found: Vec<(Rid, Rid, i64, String)> = statement.query_map([], read)?.collect::<Result<_, _>>()?;
     for (target, child, excluded, name) in found {
         insert_cherrypick(tx, target, child, excluded)?;
-        tx.conn()
-            .prepare_cached("DELETE FROM fx_frond_cherrypick WHERE target=?1 AND childid=?2")?
+        tx.prepared("DELETE FROM fx_frond_cherrypick WHERE target=?1 AND childid=?2")?
             .execute((name, child))?;
         linker.files.redo(child);
         linker.touch_neighbours(tx, child)?;
@@ -178,8 +171,7 @@ pub(super) fn give_parents(
     tx: &Tx<'_>,
     named: Vec<(Rid, Text)>,
 ) -> Result<(), RepoError> {
-    let mut statement =
-        tx.conn().prepare_cached("SELECT rid, value FROM tagxref WHERE tagid=?1 AND tagtype=1")?;
+    let mut statement = tx.prepared("SELECT rid, value FROM tagxref WHERE tagid=?1 AND tagtype=1")?;
     let live: Vec<(Rid, Option<Text>)> = statement
         .query_map([tag::PARENT], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
@@ -193,7 +185,7 @@ pub(super) fn give_parents(
         let Some(parents) = hashes(&names) else { continue };
         let Some((time, baseline)) = time_and_baseline(linker, tx, rid)? else { continue };
         linker.touch_neighbours(tx, rid)?;
-        tx.conn().prepare_cached("DELETE FROM plink WHERE cid=?1")?.execute([rid])?;
+        tx.prepared("DELETE FROM plink WHERE cid=?1")?.execute([rid])?;
         version::link(tx, rid, &parents, time, baseline)?;
         linker.touch_neighbours(tx, rid)?;
         linker.files.redo(rid);
@@ -212,8 +204,7 @@ fn time_and_baseline(
     rid: Rid,
 ) -> Result<Option<(UnixTime, Option<Rid>)>, RepoError> {
     let time: Option<f64> = tx
-        .conn()
-        .prepare_cached("SELECT omtime FROM event WHERE objid=?1 AND type='ci'")?
+        .prepared("SELECT omtime FROM event WHERE objid=?1 AND type='ci'")?
         .query_row([rid], |row| row.get(0))
         .optional()?;
     let Some(time) = time else { return Ok(None) };

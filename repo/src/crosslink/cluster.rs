@@ -16,7 +16,7 @@ pub(super) fn arrived(
 ) -> Result<(), RepoError> {
     linker.clusters.insert(rid);
     let any_private = private::any(tx)?;
-    let mut announced = tx.conn().prepare_cached("DELETE FROM unclustered WHERE rid=?1")?;
+    let mut announced = tx.prepared("DELETE FROM unclustered WHERE rid=?1")?;
     let is_public = !private::contains(tx, rid)?;
     for id in members {
         if let Some(member) = blob::rid_or_phantom(tx, id, Privacy::Public)? {

@@ -25,23 +25,22 @@ pub(super) fn write(tx: &Tx<'_>, event: &Event<'_>) -> Result<(), RepoError> {
     let Event { kind, rid, time, tag, user, comment, brief } = event;
     let time = time.julian_day();
     let original = (*kind == "ci").then_some(time);
-    tx.conn()
-        .prepare_cached(
-            "REPLACE INTO event(type, mtime, objid, tagid, user, comment, brief, omtime)
+    tx.prepared(
+        "REPLACE INTO event(type, mtime, objid, tagid, user, comment, brief, omtime)
              VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?
-        .execute((kind, time, rid, tag, user, comment, brief, original))?;
+    )?
+    .execute((kind, time, rid, tag, user, comment, brief, original))?;
     Ok(())
 }
 
 /// Whether an artifact has a row.
 pub(super) fn exists(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
-    Ok(tx.conn().prepare_cached("SELECT 1 FROM event WHERE objid=?1")?.exists([rid])?)
+    Ok(tx.prepared("SELECT 1 FROM event WHERE objid=?1")?.exists([rid])?)
 }
 
 /// Whether an artifact has tags that show in its row.
 pub(super) fn has_tags(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
-    Ok(tx.conn().prepare_cached("SELECT 1 FROM tagxref WHERE rid=?1 AND tagid<=4")?.exists([rid])?)
+    Ok(tx.prepared("SELECT 1 FROM tagxref WHERE rid=?1 AND tagid<=4")?.exists([rid])?)
 }
 
 /// What tags make of a row.
@@ -80,10 +79,7 @@ pub(super) fn decorate(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
     let moved = time.is_some();
     let time = time.unwrap_or(original).map(UnixTime::julian_day);
     let keeps_original = moved || kind == "ci";
-    tx.conn()
-        .prepare_cached(
-            "UPDATE event SET mtime=?2, omtime=?3, bgcolor=?4, euser=?5, ecomment=?6 WHERE objid=?1",
-        )?
+    tx.prepared("UPDATE event SET mtime=?2, omtime=?3, bgcolor=?4, euser=?5, ecomment=?6 WHERE objid=?1")?
         .execute((
             rid,
             time,
@@ -135,7 +131,7 @@ const TICKET_CHANGE: &str = "ticket change";
 
 /// Type and original time of a row.
 fn kind_and_time(tx: &Tx<'_>, rid: Rid) -> Result<Option<(String, Option<UnixTime>)>, RepoError> {
-    let mut statement = tx.conn().prepare_cached(
+    let mut statement = tx.prepared(
         "SELECT CASE WHEN type='t' AND tagid NOT NULL THEN 'ticket change' ELSE type END,
              coalesce(omtime, mtime) FROM event WHERE objid=?1",
     )?;
@@ -159,10 +155,9 @@ fn link_comment(tx: &Tx<'_>, rid: Rid, time: UnixTime, edited: Option<&Row>) -> 
     }
     let text = match edited.and_then(|row| row.value.clone()) {
         Some(text) => Some(text),
-        None => tx
-            .conn()
-            .prepare_cached("SELECT comment FROM event WHERE objid=?1")?
-            .query_row([rid], |row| row.get(0))?,
+        None => {
+            tx.prepared("SELECT comment FROM event WHERE objid=?1")?.query_row([rid], |row| row.get(0))?
+        }
     };
     match text {
         Some(text) => backlink::add(tx, source, time, &text, None),

@@ -33,10 +33,7 @@ pub(super) fn arrived(linker: &mut Linker, tx: &Tx<'_>, rid: Rid, post: &ForumPo
     };
     let root = known(&post.root)?.unwrap_or(rid);
     let (previous, replied) = (known(&post.parent)?, known(&post.in_reply_to)?);
-    tx.conn()
-        .prepare_cached(
-            "REPLACE INTO forumpost(fpid, froot, fprev, firt, fmtime) VALUES(?1, ?2, ?3, ?4, ?5)",
-        )?
+    tx.prepared("REPLACE INTO forumpost(fpid, froot, fprev, firt, fmtime) VALUES(?1, ?2, ?3, ?4, ?5)")?
         .execute((rid, root, previous, replied, post.date.julian_day()))?;
     linker.version(tx, rid, post.parent.as_slice(), post.date)?;
     event::write(
@@ -90,9 +87,7 @@ pub(super) fn finish(linker: &Linker, tx: &Tx<'_>) -> Result<(), RepoError> {
             let kind = told.as_bytes().split(|&byte| byte == b':').next().unwrap_or_default();
             let retold = event::text(&[kind, b": ", title]);
             if retold != told {
-                tx.conn()
-                    .prepare_cached("UPDATE event SET comment=?2 WHERE objid=?1")?
-                    .execute((rid, retold))?;
+                tx.prepared("UPDATE event SET comment=?2 WHERE objid=?1")?.execute((rid, retold))?;
             }
         }
     }
@@ -105,7 +100,7 @@ fn has_table(tx: &Tx<'_>) -> Result<bool, RepoError> {
 
 /// The post that names a thread, and the name.
 fn titled_by(tx: &Tx<'_>, root: Rid) -> Result<Option<(Rid, Text)>, RepoError> {
-    let mut statement = tx.conn().prepare_cached(
+    let mut statement = tx.prepared(
         "SELECT fpid, comment FROM forumpost JOIN event ON objid=fpid
          WHERE froot=?1 AND firt IS NULL ORDER BY fpid DESC LIMIT 1",
     )?;
@@ -119,7 +114,7 @@ fn titled_by(tx: &Tx<'_>, root: Rid) -> Result<Option<(Rid, Text)>, RepoError> {
 
 /// The posts of a thread: rid, whether it is a reply, kind and title.
 fn posts(tx: &Tx<'_>, root: Rid) -> Result<Vec<(Rid, bool, Text)>, RepoError> {
-    let mut statement = tx.conn().prepare_cached(
+    let mut statement = tx.prepared(
         "SELECT fpid, firt NOT NULL, comment FROM forumpost JOIN event ON objid=fpid WHERE froot=?1",
     )?;
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));

@@ -18,7 +18,7 @@ pub(super) fn finish(tx: &Tx<'_>, touched: &BTreeSet<Rid>, branches: &Branches) 
     };
     let mut parents = BTreeSet::new();
     for &rid in branches {
-        let mut statement = tx.conn().prepare_cached("SELECT pid FROM plink WHERE cid=?1")?;
+        let mut statement = tx.prepared("SELECT pid FROM plink WHERE cid=?1")?;
         for parent in statement.query_map([rid], |row| row.get(0))? {
             parents.insert(parent?);
         }
@@ -39,7 +39,7 @@ fn decide(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
         true => "DELETE FROM leaf WHERE rid=?1",
         false => "INSERT OR IGNORE INTO leaf(rid) VALUES(?1)",
     };
-    tx.conn().prepare_cached(sql)?.execute([rid])?;
+    tx.prepared(sql)?.execute([rid])?;
     Ok(())
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn has_successor(snap: &Snapshot<'_>, rid: Rid) -> Result<bool, RepoE
 }
 
 fn ever_had_branch(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
-    let mut statement = tx.conn().prepare_cached(
+    let mut statement = tx.prepared(
         "SELECT 1 WHERE EXISTS(SELECT 1 FROM tagxref WHERE tagid=8 AND rid=?1)
          OR EXISTS(SELECT 1 FROM leaf WHERE rid=?1)
          OR EXISTS(SELECT 1 FROM plink JOIN tagxref ON rid=cid WHERE pid=?1 AND tagid=8)",

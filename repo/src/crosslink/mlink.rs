@@ -199,7 +199,7 @@ impl FileLinks {
     }
 
     fn write(&mut self, tx: &Tx<'_>, rid: Rid, rows: &[Row<'_>]) -> Result<(), RepoError> {
-        tx.conn().prepare_cached("DELETE FROM mlink WHERE mid=?1")?.execute([rid])?;
+        tx.prepared("DELETE FROM mlink WHERE mid=?1")?.execute([rid])?;
         let privacy = privacy(tx, rid)?;
         let may_publish = privacy == Privacy::Public && !rows.is_empty() && private::any(tx)?;
         let mut values = Vec::with_capacity(rows.len());
@@ -245,14 +245,13 @@ impl FileLinks {
         }
         let text = crate::Text::from(name);
         let known = tx
-            .conn()
-            .prepare_cached("SELECT fnid FROM filename WHERE name=?1")?
+            .prepared("SELECT fnid FROM filename WHERE name=?1")?
             .query_row([&text], |row| row.get(0))
             .optional()?;
         let id = match known {
             Some(id) => id,
             None => {
-                tx.conn().prepare_cached("INSERT INTO filename(name) VALUES(?1)")?.execute([&text])?;
+                tx.prepared("INSERT INTO filename(name) VALUES(?1)")?.execute([&text])?;
                 tx.conn().last_insert_rowid()
             }
         };
@@ -279,17 +278,17 @@ static INSERT_MANY: LazyLock<String> = LazyLock::new(|| format!("{INSERT}{}", [R
 fn insert(tx: &Tx<'_>, rows: &[Values]) -> Result<(), RepoError> {
     let (many, rest) = rows.as_chunks::<AT_ONCE>();
     for rows in many {
-        tx.conn().prepare_cached(&INSERT_MANY)?.execute(params_from_iter(rows.as_flattened()))?;
+        tx.prepared(&INSERT_MANY)?.execute(params_from_iter(rows.as_flattened()))?;
     }
     for row in rest {
-        tx.conn().prepare_cached(&INSERT_ONE)?.execute(params_from_iter(row))?;
+        tx.prepared(&INSERT_ONE)?.execute(params_from_iter(row))?;
     }
     Ok(())
 }
 
 /// Whether an artifact is a check-in that has been linked.
 pub(super) fn is_checkin(tx: &Tx<'_>, rid: Rid) -> Result<bool, RepoError> {
-    let mut statement = tx.conn().prepare_cached("SELECT 1 FROM event WHERE objid=?1 AND type='ci'")?;
+    let mut statement = tx.prepared("SELECT 1 FROM event WHERE objid=?1 AND type='ci'")?;
     Ok(statement.exists([rid])?)
 }
 
@@ -320,13 +319,13 @@ fn comparing(tx: &Tx<'_>, rid: Rid) -> Result<Vec<Rid>, RepoError> {
 
 fn links(tx: &Tx<'_>, rid: Rid, own: &Listing) -> Result<Links, RepoError> {
     let mut statement =
-        tx.conn().prepare_cached("SELECT pid, isprim FROM plink WHERE cid=?1 ORDER BY isprim DESC, rowid")?;
+        tx.prepared("SELECT pid, isprim FROM plink WHERE cid=?1 ORDER BY isprim DESC, rowid")?;
     let parents: Vec<(Rid, bool)> =
         statement.query_map([rid], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     let mut picks = Vec::new();
     if own.picks > 0 {
         let mut statement =
-            tx.conn().prepare_cached("SELECT parentid FROM cherrypick WHERE childid=?1 AND NOT isExclude")?;
+            tx.prepared("SELECT parentid FROM cherrypick WHERE childid=?1 AND NOT isExclude")?;
         picks = statement.query_map([rid], |row| row.get(0))?.collect::<Result<_, _>>()?;
     }
     // The artifact may name a parent twice, which counts; a parent tag takes the place of its cards.

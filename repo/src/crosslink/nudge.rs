@@ -91,7 +91,7 @@ fn settle(pairs: &BTreeMap<Rid, Option<Pair>>) -> BTreeMap<Rid, UnixTime> {
 /// highest rid.
 fn pair(tx: &Tx<'_>, parent: Rid) -> Result<Option<Pair>, RepoError> {
     let Some(parent_time) = time(tx, parent)? else { return Ok(None) };
-    let mut statement = tx.conn().prepare_cached(
+    let mut statement = tx.prepared(
         "SELECT cid, omtime FROM (
            SELECT cid FROM plink WHERE pid=?1
            UNION SELECT childid FROM cherrypick WHERE parentid=?1 AND NOT isExclude)
@@ -111,16 +111,15 @@ fn pair(tx: &Tx<'_>, parent: Rid) -> Result<Option<Pair>, RepoError> {
 
 /// Whether the primary parent of a check-in is here: without it nothing is compared.
 fn is_compared(tx: &Tx<'_>, child: Rid) -> Result<bool, RepoError> {
-    let mut statement = tx.conn().prepare_cached(
-        "SELECT 1 FROM plink JOIN event ON objid=pid AND type='ci' WHERE cid=?1 AND isprim",
-    )?;
+    let mut statement =
+        tx.prepared("SELECT 1 FROM plink JOIN event ON objid=pid AND type='ci' WHERE cid=?1 AND isprim")?;
     Ok(statement.exists([child])?)
 }
 
 /// The parents that may have to precede a check-in.
 fn close_parents(tx: &Tx<'_>, child: Rid) -> Result<Vec<Rid>, RepoError> {
     let Some(time) = time(tx, child)? else { return Ok(Vec::new()) };
-    let mut statement = tx.conn().prepare_cached(
+    let mut statement = tx.prepared(
         "SELECT pid FROM (
            SELECT pid FROM plink WHERE cid=?1
            UNION SELECT parentid AS pid FROM cherrypick WHERE childid=?1 AND NOT isExclude)
@@ -132,19 +131,18 @@ fn close_parents(tx: &Tx<'_>, child: Rid) -> Result<Vec<Rid>, RepoError> {
 
 /// The time in the artifact of a check-in.
 fn time(tx: &Tx<'_>, rid: Rid) -> Result<Option<UnixTime>, RepoError> {
-    let mut statement = tx.conn().prepare_cached("SELECT omtime FROM event WHERE objid=?1 AND type='ci'")?;
+    let mut statement = tx.prepared("SELECT omtime FROM event WHERE objid=?1 AND type='ci'")?;
     let time = statement.query_row([rid], |row| row.get(0)).optional()?;
     Ok(time.map(UnixTime::from_julian_day))
 }
 
 /// Puts a check-in at a time, unless a tag does.
 fn place(tx: &Tx<'_>, rid: Rid, time: UnixTime) -> Result<(), RepoError> {
-    tx.conn()
-        .prepare_cached(
-            "UPDATE event SET mtime=?2 WHERE objid=?1 AND type='ci' AND mtime IS NOT ?2
+    tx.prepared(
+        "UPDATE event SET mtime=?2 WHERE objid=?1 AND type='ci' AND mtime IS NOT ?2
              AND NOT EXISTS(SELECT 1 FROM tagxref WHERE tagid=4 AND rid=?1 AND srcid>0)",
-        )?
-        .execute((rid, time.julian_day()))?;
+    )?
+    .execute((rid, time.julian_day()))?;
     Ok(())
 }
 

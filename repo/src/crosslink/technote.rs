@@ -52,7 +52,7 @@ struct Version {
 }
 
 fn versions(tx: &Tx<'_>, tag: TagId) -> Result<Vec<Version>, RepoError> {
-    let mut statement = tx.conn().prepare_cached(
+    let mut statement = tx.prepared(
         "SELECT rid, mtime, EXISTS(SELECT 1 FROM plink WHERE cid=rid) FROM tagxref
          WHERE tagid=?1 AND srcid=rid ORDER BY rid",
     )?;
@@ -98,6 +98,6 @@ fn show(tx: &Tx<'_>, rid: Rid, tag: TagId) -> Result<(), RepoError> {
 }
 
 fn hide(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
-    tx.conn().prepare_cached("DELETE FROM event WHERE objid=?1 AND type='e'")?.execute([rid])?;
+    tx.prepared("DELETE FROM event WHERE objid=?1 AND type='e'")?.execute([rid])?;
     Ok(())
 }

@@ -37,8 +37,7 @@ pub(super) fn tag_name(ticket: &[u8]) -> Text {
 
 /// The names of all tickets.
 pub(super) fn all(tx: &Tx<'_>) -> Result<BTreeSet<String>, RepoError> {
-    let mut statement =
-        tx.conn().prepare_cached("SELECT substr(tagname, 5) FROM tag WHERE tagname GLOB 'tkt-*'")?;
+    let mut statement = tx.prepared("SELECT substr(tagname, 5) FROM tag WHERE tagname GLOB 'tkt-*'")?;
     let names = statement.query_map([], |row| row.get::<_, Text>(0))?;
     names.map(|name| Ok(name?.to_str_lossy().into_owned())).collect()
 }
@@ -105,27 +104,24 @@ fn make(
 /// Takes a ticket out, and says which id it has or gets.
 fn clear(tx: &Tx<'_>, ticket: &str, columns: &Columns) -> Result<i64, RepoError> {
     let known = tx
-        .conn()
-        .prepare_cached("SELECT tkt_id FROM ticket WHERE tkt_uuid=?1")?
+        .prepared("SELECT tkt_id FROM ticket WHERE tkt_uuid=?1")?
         .query_row([ticket], |row| row.get(0))
         .optional()?;
     let Some(id) = known else {
         return Ok(tx
-            .conn()
-            .prepare_cached("SELECT coalesce(max(tkt_id), 0)+1 FROM ticket")?
+            .prepared("SELECT coalesce(max(tkt_id), 0)+1 FROM ticket")?
             .query_row([], |row| row.get(0))?);
     };
-    tx.conn().prepare_cached("DELETE FROM ticket WHERE tkt_id=?1")?.execute([id])?;
+    tx.prepared("DELETE FROM ticket WHERE tkt_id=?1")?.execute([id])?;
     if columns.has_changes() {
-        tx.conn().prepare_cached("DELETE FROM ticketchng WHERE tkt_id=?1")?.execute([id])?;
+        tx.prepared("DELETE FROM ticketchng WHERE tkt_id=?1")?.execute([id])?;
     }
     Ok(id)
 }
 
 /// The changes of a ticket in order.
 fn changes(tx: &Tx<'_>, tag: TagId) -> Result<Vec<Rid>, RepoError> {
-    let mut statement = tx
-        .conn()
-        .prepare_cached("SELECT rid FROM tagxref WHERE tagid=?1 AND tagtype=1 ORDER BY mtime, rid")?;
+    let mut statement =
+        tx.prepared("SELECT rid FROM tagxref WHERE tagid=?1 AND tagtype=1 ORDER BY mtime, rid")?;
     Ok(statement.query_map([tag], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }

@@ -18,11 +18,10 @@ pub(super) fn link(
         let Some(parent) = blob::rid_or_phantom(tx, parent, mlink::privacy(tx, rid)?)? else {
             continue;
         };
-        tx.conn()
-            .prepare_cached(
-                "INSERT OR IGNORE INTO plink(pid, cid, isprim, mtime, baseid) VALUES(?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute((parent, rid, place == 0, time.julian_day(), baseline))?;
+        tx.prepared(
+            "INSERT OR IGNORE INTO plink(pid, cid, isprim, mtime, baseid) VALUES(?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((parent, rid, place == 0, time.julian_day(), baseline))?;
         if place == 0 {
             primary = Some(parent);
         }

@@ -42,8 +42,7 @@ pub(super) fn finish(linker: &Linker, tx: &Tx<'_>) -> Result<(), RepoError> {
     for &page in &linker.pages {
         backlink::clear(tx, Source::Wiki(page))?;
         let latest: Option<Rid> = tx
-            .conn()
-            .prepare_cached("SELECT rid FROM tagxref WHERE tagid=?1 ORDER BY mtime DESC, rid DESC LIMIT 1")?
+            .prepared("SELECT rid FROM tagxref WHERE tagid=?1 ORDER BY mtime DESC, rid DESC LIMIT 1")?
             .query_row([page], |row| row.get(0))
             .optional()?;
         let Some(latest) = latest else { continue };

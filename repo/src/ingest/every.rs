@@ -19,7 +19,7 @@ pub(crate) fn every(
     crew: &Crew,
     visit: &mut dyn FnMut(Rid, &Bytes) -> Result<(), RepoError>,
 ) -> Result<Vec<ArtifactId>, RepoError> {
-    let mut statement = tx.conn().prepare_cached("SELECT rid FROM blob WHERE size>=0")?;
+    let mut statement = tx.prepared("SELECT rid FROM blob WHERE size>=0")?;
     let rids: Vec<Rid> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let queue: BTreeMap<Rid, Arrival> = dangling::with(tx, |dangling| {
         rids.into_iter().filter(|&rid| !dangling.contains(rid)).map(|rid| (rid, Arrival::Earlier)).collect()

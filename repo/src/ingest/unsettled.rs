@@ -158,7 +158,7 @@ pub(crate) fn await_source(tx: &Tx<'_>, id: &ArtifactId, privacy: Privacy) -> Re
         return blob::insert_phantom(tx, id, privacy);
     }
     if count == 0 {
-        let mut last = tx.conn().prepare_cached("SELECT max(rid) FROM blob")?;
+        let mut last = tx.prepared("SELECT max(rid) FROM blob")?;
         let last: Option<i64> = last.query_row([], |row| row.get(0))?;
         tx.memory().borrow_mut().unsettled.awaited.last = last.unwrap_or(0);
     }

@@ -16,7 +16,7 @@ pub(crate) fn make(tx: &Tx<'_>) -> Result<(), RepoError> {
             continue;
         };
         let exists = "SELECT 1 FROM sqlite_schema WHERE type='index' AND name=?1";
-        if !tx.conn().prepare_cached(exists)?.exists([name])? {
+        if !tx.prepared(exists)?.exists([name])? {
             tx.conn().execute_batch(&sql)?;
         }
     }

@@ -45,9 +45,8 @@ pub fn catalogue(snap: &Snapshot<'_>, table: &SyncedTable) -> Result<ArtifactId,
 /// Drops the digests that a change of the row under `key` makes wrong.
 pub(super) fn drop_path(tx: &Tx<'_>, name: &SqlName, key: &ArtifactId) -> Result<(), RepoError> {
     let digits = key.to_string();
-    let mut statement = tx
-        .conn()
-        .prepare_cached("DELETE FROM fx_frond_table_node WHERE name=?1 AND prefix IN ('', ?2, ?3, ?4, ?5)")?;
+    let mut statement =
+        tx.prepared("DELETE FROM fx_frond_table_node WHERE name=?1 AND prefix IN ('', ?2, ?3, ?4, ?5)")?;
     let [one, two, three, four] = [1, 2, 3, KEPT_DIGITS].map(|length| &digits[..length]);
     statement.execute([name.as_str(), one, two, three, four])?;
     Ok(())
@@ -57,9 +56,8 @@ pub(super) fn drop_path(tx: &Tx<'_>, name: &SqlName, key: &ArtifactId) -> Result
 pub(super) fn refresh(tx: &Tx<'_>, name: &SqlName) -> Result<(), RepoError> {
     let mut made = Vec::new();
     compute(tx, name, &KeyPrefix::default(), kept, &mut made)?;
-    let mut statement = tx
-        .conn()
-        .prepare_cached("REPLACE INTO fx_frond_table_node(name, prefix, digest) VALUES(?1, ?2, ?3)")?;
+    let mut statement =
+        tx.prepared("REPLACE INTO fx_frond_table_node(name, prefix, digest) VALUES(?1, ?2, ?3)")?;
     for (prefix, digest) in made {
         statement.execute(params![name.as_str(), prefix.as_str(), digest.as_bytes()])?;
     }

@@ -56,7 +56,7 @@ impl Peer {
     }
 
     /// Does something with the table at `now`, and keeps it.
-    fn at<T>(&mut self, now: i64, act: impl FnOnce(&mut Writer<'_>) -> T) -> T {
+    fn at<T>(&mut self, now: i64, act: impl FnOnce(&mut Writer<'_, '_>) -> T) -> T {
         let tx = self.repo.begin().unwrap();
         let mut writer = Writer::open(&tx, &name("t"), UnixTime(now)).unwrap();
         let outcome = act(&mut writer);

@@ -30,7 +30,7 @@ pub(super) fn note(tx: &Tx<'_>, name: &SqlName, key: &ArtifactId) -> Result<(), 
     tx.conn().execute_batch(CREATE)?;
     let sql = "INSERT INTO fx_frond_table_verdict(name, key, count) VALUES(?1, ?2, 1)
        ON CONFLICT DO UPDATE SET count=count+1";
-    tx.conn().prepare_cached(sql)?.execute(params![name.as_str(), key.as_bytes()])?;
+    tx.prepared(sql)?.execute(params![name.as_str(), key.as_bytes()])?;
     Ok(())
 }
 

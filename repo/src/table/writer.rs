@@ -11,8 +11,8 @@ use crate::{RepoError, Snapshot, Tx, UnixTime};
 
 /// Writes rows of one table, within a transaction. [`Writer::finish`] it.
 #[must_use = "finish it, so that the digests are kept"]
-pub struct Writer<'t> {
-    tx: &'t Tx<'t>,
+pub struct Writer<'t, 'r> {
+    tx: &'t Tx<'r>,
     table: SyncedTable,
     now: i64,
     changed: u64,
@@ -44,9 +44,9 @@ pub enum Merged {
     Kept,
 }
 
-impl<'t> Writer<'t> {
+impl<'t, 'r> Writer<'t, 'r> {
     /// Begins to write to a table. Tombstones past the horizon go.
-    pub fn open(tx: &'t Tx<'t>, name: &SqlName, now: UnixTime) -> Result<Self, TableError> {
+    pub fn open(tx: &'t Tx<'r>, name: &SqlName, now: UnixTime) -> Result<Self, TableError> {
         let table = find(tx, name)?.ok_or_else(|| TableError::NoTable(name.clone()))?;
         let mut writer = Self { tx, table, now: now.0.max(0), changed: 0 };
         writer.expire()?;
@@ -104,8 +104,7 @@ impl<'t> Writer<'t> {
         }
         digest::refresh(self.tx, &self.table.name)?;
         self.tx
-            .conn()
-            .prepare_cached("UPDATE fx_frond_table SET rows=?2 WHERE name=?1")?
+            .prepared("UPDATE fx_frond_table SET rows=?2 WHERE name=?1")?
             .execute((self.table.name.as_str(), self.table.rows as i64))?;
         Ok(())
     }

@@ -342,12 +342,12 @@ fn handed_on(row: &Row) -> Row {
 
 /// The primary parent of an artifact, be it here or not.
 pub(crate) fn primary_parent(tx: &Tx<'_>, child: Rid) -> Result<Option<Rid>, RepoError> {
-    let mut statement = tx.conn().prepare_cached("SELECT pid FROM plink WHERE cid=?1 AND isprim")?;
+    let mut statement = tx.prepared("SELECT pid FROM plink WHERE cid=?1 AND isprim")?;
     Ok(statement.query_row([child], |row| row.get(0)).optional()?)
 }
 
 /// The artifacts whose primary parent this is.
 pub(super) fn children(tx: &Tx<'_>, parent: Rid) -> Result<Vec<Rid>, RepoError> {
-    let mut statement = tx.conn().prepare_cached("SELECT cid FROM plink WHERE pid=?1 AND isprim")?;
+    let mut statement = tx.prepared("SELECT cid FROM plink WHERE pid=?1 AND isprim")?;
     Ok(statement.query_map([parent], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }

@@ -43,11 +43,11 @@ impl Nodes {
 
     /// Writes what changed, and says what that was.
     pub(super) fn write(mut self, tx: &Tx<'_>) -> Result<BTreeSet<(Rid, TagId)>, RepoError> {
-        let mut replace = tx.conn().prepare_cached(
+        let mut replace = tx.prepared(
             "REPLACE INTO tagxref(tagid, tagtype, srcid, origid, value, mtime, rid)
              VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
-        let mut delete = tx.conn().prepare_cached("DELETE FROM tagxref WHERE rid=?1 AND tagid=?2")?;
+        let mut delete = tx.prepared("DELETE FROM tagxref WHERE rid=?1 AND tagid=?2")?;
         for &(rid, tag) in &self.dirty {
             let rows = self.rows.entry(rid).or_default();
             let Some(row) = rows.iter().find(|row| row.tag == tag) else {

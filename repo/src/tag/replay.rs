@@ -38,7 +38,7 @@ impl Shadows {
             tx.conn().execute_batch(SHADOWS)?;
             self.exist = true;
         }
-        let mut insert = tx.conn().prepare_cached(
+        let mut insert = tx.prepared(
             "INSERT OR IGNORE INTO fx_frond_tag(rid, tagname, srcid, tagtype, value, mtime)
              SELECT ?1, tagname, ?3, ?4, ?5, ?6 FROM tag WHERE tagid=?2",
         )?;
@@ -52,7 +52,7 @@ impl Shadows {
         if !self.exist {
             return Ok(false);
         }
-        let mut statement = tx.conn().prepare_cached(
+        let mut statement = tx.prepared(
             "SELECT 1 FROM fx_frond_tag WHERE rid=?1 AND tagname=(SELECT tagname FROM tag WHERE tagid=?2)",
         )?;
         Ok(statement.exists((rid, tag))?)
@@ -61,7 +61,7 @@ impl Shadows {
     /// Whether anything that is known about a tag propagates it, or did.
     pub(super) fn was_propagated(&self, tx: &Tx<'_>, tag: TagId) -> Result<bool, RepoError> {
         let sql = "SELECT 1 FROM tagxref WHERE tagid=?1 AND tagtype=2";
-        if tx.conn().prepare_cached(sql)?.exists([tag])? {
+        if tx.prepared(sql)?.exists([tag])? {
             return Ok(true);
         }
         if !self.exist {
@@ -69,7 +69,7 @@ impl Shadows {
         }
         let sql =
             "SELECT 1 FROM fx_frond_tag WHERE tagtype=2 AND tagname=(SELECT tagname FROM tag WHERE tagid=?1)";
-        Ok(tx.conn().prepare_cached(sql)?.exists([tag])?)
+        Ok(tx.prepared(sql)?.exists([tag])?)
     }
 
     /// Takes out all statements about a tag.
@@ -89,7 +89,7 @@ impl Shadows {
 
 /// Decides about a tag anew, from all statements about it in the order of rids.
 pub(super) fn replay(tx: &Tx<'_>, tag: TagId) -> Result<Replayed, RepoError> {
-    let mut had = tx.conn().prepare_cached("SELECT rid FROM tagxref WHERE tagid=?1")?;
+    let mut had = tx.prepared("SELECT rid FROM tagxref WHERE tagid=?1")?;
     let mut changed: BTreeSet<Rid> = had.query_map([tag], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut statements = Shadows::of(tx)?.take(tx, tag)?;
     statements.extend(take(

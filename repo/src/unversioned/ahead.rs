@@ -37,9 +37,8 @@ pub(super) fn claimed(mtime: i64) -> i64 {
 
 /// Notes of a version that it is kept as of an earlier time than its peer said.
 pub(super) fn note(tx: &Tx<'_>, name: &str, kept: &Version, said: i64) -> Result<(), RepoError> {
-    tx.conn().prepare_cached(CREATE)?.execute([])?;
-    tx.conn()
-        .prepare_cached("REPLACE INTO fx_frond_uv_ahead(name, mtime, hash, said) VALUES(?1, ?2, ?3, ?4)")?
+    tx.prepared(CREATE)?.execute([])?;
+    tx.prepared("REPLACE INTO fx_frond_uv_ahead(name, mtime, hash, said) VALUES(?1, ?2, ?3, ?4)")?
         .execute(params![name, kept.mtime, hash(kept), said])?;
     Ok(())
 }
@@ -67,9 +66,8 @@ pub(super) fn said(snap: &Snapshot<'_>, name: &str, here: &Version) -> Result<Op
 
 /// Notes what a time that a peer said counts as from now on.
 pub(super) fn count(tx: &Tx<'_>, name: &str, kept: &Version, said: i64) -> Result<(), RepoError> {
-    tx.conn().prepare_cached(CREATE_COUNTED)?.execute([])?;
-    tx.conn()
-        .prepare_cached("REPLACE INTO fx_frond_uv_counted(name, hash, said, mtime) VALUES(?1, ?2, ?3, ?4)")?
+    tx.prepared(CREATE_COUNTED)?.execute([])?;
+    tx.prepared("REPLACE INTO fx_frond_uv_counted(name, hash, said, mtime) VALUES(?1, ?2, ?3, ?4)")?
         .execute(params![name, hash(kept).unwrap_or_default(), said, kept.mtime])?;
     Ok(())
 }
@@ -93,7 +91,7 @@ pub(super) fn counted(
 /// Forgets what times counted as that can be believed by now.
 pub(super) fn forget(tx: &Tx<'_>, latest: i64) -> Result<(), RepoError> {
     if has_table(tx, "fx_frond_uv_counted")? {
-        tx.conn().prepare_cached("DELETE FROM fx_frond_uv_counted WHERE said<=?1")?.execute([latest])?;
+        tx.prepared("DELETE FROM fx_frond_uv_counted WHERE said<=?1")?.execute([latest])?;
     }
     Ok(())
 }

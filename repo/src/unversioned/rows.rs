@@ -146,7 +146,7 @@ fn load(snap: &Snapshot<'_>, name: &str) -> Result<Option<Loaded>, RepoError> {
 
 /// Puts a row in the place of any other of that name. The content is what the hash says.
 pub(super) fn write(tx: &Tx<'_>, name: &UvName, version: &Version, content: &[u8]) -> Result<(), RepoError> {
-    tx.conn().prepare_cached(TABLE)?.execute([])?;
+    tx.prepared(TABLE)?.execute([])?;
     let rcvid = crate::content::rcvid(tx)?;
     let frame = (!is_dense(content)).then(|| tx.memory().borrow_mut().codec.pack(content));
     let (encoding, stored) = match &frame {
@@ -155,37 +155,31 @@ pub(super) fn write(tx: &Tx<'_>, name: &UvName, version: &Version, content: &[u8
         _ => (PLAIN, content),
     };
     let hash = version.hash.map(|id| id.to_string());
-    tx.conn()
-        .prepare_cached(
-            "REPLACE INTO unversioned(name, rcvid, mtime, hash, sz, encoding, content)
+    tx.prepared(
+        "REPLACE INTO unversioned(name, rcvid, mtime, hash, sz, encoding, content)
              VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            name.as_str(),
-            rcvid,
-            version.mtime,
-            hash,
-            content.len() as i64,
-            encoding,
-            stored
-        ])?;
+    )?
+    .execute(params![
+        name.as_str(),
+        rcvid,
+        version.mtime,
+        hash,
+        content.len() as i64,
+        encoding,
+        stored
+    ])?;
     catalog::forget_hash(tx)
 }
 
 /// Makes a row a tombstone.
 pub(super) fn bury(tx: &Tx<'_>, name: &str, mtime: i64) -> Result<(), RepoError> {
-    tx.conn()
-        .prepare_cached(
-            "UPDATE unversioned SET hash=NULL, content=NULL, encoding=0, sz=0, mtime=?2 WHERE name=?1",
-        )?
+    tx.prepared("UPDATE unversioned SET hash=NULL, content=NULL, encoding=0, sz=0, mtime=?2 WHERE name=?1")?
         .execute(params![name, mtime])?;
     catalog::forget_hash(tx)
 }
 
 /// Changes the time of a row.
 pub(super) fn date(tx: &Tx<'_>, name: &str, mtime: i64) -> Result<(), RepoError> {
-    tx.conn()
-        .prepare_cached("UPDATE unversioned SET mtime=?2 WHERE name=?1")?
-        .execute(params![name, mtime])?;
+    tx.prepared("UPDATE unversioned SET mtime=?2 WHERE name=?1")?.execute(params![name, mtime])?;
     catalog::forget_hash(tx)
 }

@@ -64,7 +64,7 @@ pub(crate) fn take_in<'a>(
     Ok(intake)
 }
 
-fn finish(writer: Option<Writer<'_>>) -> Result<(), RepoError> {
+fn finish(writer: Option<Writer<'_, '_>>) -> Result<(), RepoError> {
     writer.map_or(Ok(()), Writer::finish)
 }
 
@@ -101,10 +101,10 @@ impl Intake {
         defined.map(|_| ())
     }
 
-    fn merge<'t>(
+    fn merge<'t, 'r>(
         &mut self,
-        tx: &'t Tx<'t>,
-        writers: &mut BTreeMap<SqlName, Writer<'t>>,
+        tx: &'t Tx<'r>,
+        writers: &mut BTreeMap<SqlName, Writer<'t, 'r>>,
         card: &RowCard,
         state: State,
         authority: Authority<'_>,

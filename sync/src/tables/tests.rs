@@ -73,7 +73,7 @@ impl Peer {
         tx.commit().unwrap();
     }
 
-    fn write<T>(&mut self, act: impl FnOnce(&mut Writer<'_>) -> T) -> T {
+    fn write<T>(&mut self, act: impl FnOnce(&mut Writer<'_, '_>) -> T) -> T {
         let tx = self.repo.begin().unwrap();
         let mut writer = Writer::open(&tx, &name("t"), UnixTime(self.now)).unwrap();
         let outcome = act(&mut writer);

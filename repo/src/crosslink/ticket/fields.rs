@@ -20,7 +20,7 @@ pub(super) struct Columns {
 impl Columns {
     pub(super) fn of(tx: &Tx<'_>) -> Result<Self, RepoError> {
         let of = |table: &str| -> Result<Vec<String>, RepoError> {
-            let mut statement = tx.conn().prepare_cached("SELECT name FROM pragma_table_info(?1)")?;
+            let mut statement = tx.prepared("SELECT name FROM pragma_table_info(?1)")?;
             Ok(statement.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?)
         };
         Ok(Self { ticket: of("ticket")?, changes: of("ticketchng")?, defaults: defaults(tx)? })
@@ -48,9 +48,8 @@ impl Columns {
 
 /// Defaults of columns, where they are literals. They are SQL of the project's, so they are read apart.
 fn defaults(tx: &Tx<'_>) -> Result<BTreeMap<String, Text>, RepoError> {
-    let mut statement = tx.conn().prepare_cached(
-        "SELECT name, dflt_value FROM pragma_table_info('ticket') WHERE dflt_value NOT NULL",
-    )?;
+    let mut statement =
+        tx.prepared("SELECT name, dflt_value FROM pragma_table_info('ticket') WHERE dflt_value NOT NULL")?;
     let said = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let said = said.collect::<Result<Vec<(String, String)>, _>>()?;
     let mut defaults = BTreeMap::new();

@@ -45,7 +45,7 @@ proptest! {
         pieces in 1..5_usize,
     ) {
         let (mut one, mut other) = (flags(Rule::LastWriter), flags(Rule::LastWriter));
-        let merge = |writer: &mut Writer<'_>, rows: &[(i64, i64)]| {
+        let merge = |writer: &mut Writer<'_, '_>, rows: &[(i64, i64)]| {
             for (n, on) in rows {
                 writer.merge(&live(flag(&n.to_string(), *on), *on, None), Authority::Peer).unwrap();
             }
