@@ -230,7 +230,7 @@ impl<'a, 'm> Answer<'a, 'm> {
 
     /// Asks whoever pushes for what is missing here.
     fn ask(&mut self, cx: &Cx<'_>) -> Result<(), SyncError> {
-        let Some(exhausted) = exhausted(&self.orders) else { return Ok(()) };
+        let Some(exhausted) = exhausted(self.orders) else { return Ok(()) };
         // What came, and does not show that it is public, would come as it came.
         let came = self.orders.files.iter().map(|file| file.id);
         let lacks = self.orders.lacks.iter().chain(&exhausted).copied();
