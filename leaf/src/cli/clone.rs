@@ -20,7 +20,8 @@ use crate::output::{Form, Output};
 
 /// Clone a repository into a new file
 ///
-/// Interrupted in any way, the same command goes on where it stopped. The file appears only when it is whole.
+/// Interrupted, the same command goes on where it stopped, unless the machine was restarted meanwhile. The file appears only when it
+/// is whole.
 #[derive(Debug, Args)]
 pub(crate) struct Clone {
     /// The repository: http[s]://[USER@]HOST[:PORT]/PATH, or nats://HOST[:PORT]/PROJECT-CODE[?login=USER] for whoever

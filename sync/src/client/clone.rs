@@ -97,7 +97,7 @@ const NO_PRIVATE: &str = "frond-clone-no-private";
 const MARKS: [&str; 5] = [SOURCE, ADMIN, LOGIN, BOOT, NO_PRIVATE];
 
 /// Clones into a new file at `target`. Until the clone is whole it is under another name ([`super::work_file`]);
-/// interrupted in any way but by a failure of the machine, it is taken up by the next call with the same source and target.
+/// interrupted in any way but by a restart or failure of the machine, or of the disk, it is taken up by the next call with the same source and target.
 /// Where the peer refuses private artifacts and gave none yet, that call may also do without them.
 ///
 /// ```
@@ -177,7 +177,7 @@ async fn fill<T: Transport>(
     let prepared = blocking(|| prepare(place, options, setting));
     let (repo, begun) = beside_sessions(prepared, OPERATION, setting)?;
     let session = Session::clone_into(options.session.clone(), setting.seed).asking_for(options.version);
-    let mut attempt = Attempt { place, begun, session, is_empty: false };
+    let mut attempt = Attempt { place, begun, session, is_empty: false, is_lost: false };
     // Declared after the attempt, the repository is closed before the attempt may remove its file.
     let mut repo = repo;
     if begun != Begun::Whole {
@@ -188,12 +188,12 @@ async fn fill<T: Transport>(
         attempt.is_empty = ran.is_err() && blocking(|| holds_nothing(&mut repo)).unwrap_or(false);
         ran?;
     }
-    let finished = blocking(|| {
-        let project = finish(&mut repo, transport, options, setting)?;
-        repo.calm()?;
-        Ok::<_, ClientError>(project)
-    });
+    let finished = blocking(|| finish(&mut repo, transport, options, setting));
     let project = beside_sessions(finished, OPERATION, setting)?;
+    let on_disk = blocking(|| repo.calm());
+    // What the disk did not take once may seem to be there the next time: nothing of it counts.
+    attempt.is_lost = on_disk.is_err();
+    beside_sessions(on_disk, OPERATION, setting)?;
     attempt.begun = Begun::Whole;
     Ok((SyncResult { project, ..attempt.session.result() }, begun))
 }
@@ -224,12 +224,14 @@ struct Attempt<'p> {
     session: Session,
     /// The session failed, and the work holds nothing.
     is_empty: bool,
+    /// The work could not be put on the disk.
+    is_lost: bool,
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         let none_came = self.begun == Begun::Now && self.session.result().stats.files_received == 0;
-        if none_came || self.is_empty {
+        if none_came || self.is_empty || self.is_lost {
             let _ = self.place.clear();
         }
     }
@@ -309,7 +311,9 @@ fn interrupted(work: &Path, boot: &str) -> Result<Option<(Repo, String)>, Client
     match resumable(work, boot) {
         Ok(found) => Ok(found),
         Err(RepoError::NotFound { .. } | RepoError::NotARepository { .. }) => Ok(None),
-        Err(error @ RepoError::Corrupt { .. }) => {
+        Err(
+            error @ (RepoError::Corrupt { .. } | RepoError::OtherSchema { .. } | RepoError::Sqlite { .. }),
+        ) => {
             tracing::warn!(file = %work.display(), "begins anew, as the interrupted clone is damaged: {error}");
             Ok(None)
         }
@@ -322,7 +326,7 @@ fn resumable(work: &Path, boot: &str) -> Result<Option<(Repo, String)>, RepoErro
     let snap = repo.snapshot()?;
     let Some(source) = config::get(&snap, SOURCE)? else { return Ok(None) };
     if config::get(&snap, BOOT)?.as_deref() != Some(boot) {
-        tracing::warn!(file = %work.display(), "begins anew, as the machine was restarted since the clone was interrupted");
+        tracing::warn!(file = %work.display(), "begins anew, as the interrupted clone is of another run of the machine");
         return Ok(None);
     }
     if let Some(reason) = verify::damaged_pages(&snap)?.into_iter().next() {

@@ -3,7 +3,9 @@
 //! For `FILE` the clone grows in `.FILE.frond-clone`, guarded by a lock on `.FILE.frond-lock`, which ends with
 //! the process that holds it. Killed at any moment, the clone leaves a file that SQLite rolls back to the last
 //! whole round; the next clone of the same source to the same `FILE` goes on from there. Where the machine failed or was
-//! restarted meanwhile it begins anew: nobody waited for the disk (`Repo::hurry`).
+//! restarted meanwhile it begins anew, as nobody waited for the disk (`Repo::hurry`), unless the system does not name its runs, where
+//! everybody did. A disk that loses what it took while the machine goes on, one that is pulled out, say, may leave a file with other
+//! contents in sound pages: nobody looks for that but `frond verify`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -133,7 +135,11 @@ impl Workplace {
     /// Gives the finished work its name, once it is on the disk. Never replaces a file.
     pub(crate) fn publish(self) -> Result<(), FileError> {
         let sync = |file: &Path| File::open(file).and_then(|file| file.sync_all());
-        sync(&self.work).map_err(FileError::io(&self.work))?;
+        if let Err(error) = sync(&self.work) {
+            // It would be called done the next time, whatever became of it.
+            let _ = self.clear();
+            return Err(FileError::io(&self.work)(error));
+        }
         // A link fails where a rename would replace. Some file systems have none.
         match fs::hard_link(&self.work, &self.target) {
             Ok(()) => fs::remove_file(&self.work).map_err(FileError::io(&self.work))?,

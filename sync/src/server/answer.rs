@@ -230,7 +230,7 @@ impl<'a, 'm> Answer<'a, 'm> {
 
     /// Asks whoever pushes for what is missing here.
     fn ask(&mut self, cx: &Cx<'_>) -> Result<(), SyncError> {
-        let Some(exhausted) = exhausted(self.orders) else { return Ok(()) };
+        let Some(exhausted) = exhausted(self.orders, self.stats.files_received) else { return Ok(()) };
         // What came, and does not show that it is public, would come as it came.
         let came = self.orders.files.iter().map(|file| file.id);
         let lacks = self.orders.lacks.iter().chain(&exhausted).copied();
@@ -304,12 +304,12 @@ impl<'a, 'm> Answer<'a, 'm> {
 }
 
 /// What a client was asked for without use, by all that a reply can know of it: what it sends as an empty file, it sends so as
-/// often as it is asked. Of one that sends nothing else, that is all that it announces up to there: it is asked in the
-/// order of what it announces. None: it was asked for all that there is. Two names, each asked for where the other had come to
-/// nothing, would keep stock busy for ever.
-fn exhausted(orders: &Orders<'_>) -> Option<BTreeSet<ArtifactId>> {
+/// often as it is asked. Of one that brings nothing new besides, that is all that it announces up to there, since it is asked in
+/// the order of what it announces first. None: it did not announce what came to nothing, which is asked for last. Two names, each asked
+/// for where the other had come to nothing, would keep stock busy for ever.
+fn exhausted(orders: &Orders<'_>, new: u64) -> Option<BTreeSet<ArtifactId>> {
     let hollow = &orders.hollow;
-    if hollow.is_empty() || !orders.files.is_empty() {
+    if hollow.is_empty() || new > 0 {
         return Some(hollow.clone());
     }
     let last = orders.igots.iter().rposition(|igot| hollow.contains(&igot.id))?;
