@@ -438,15 +438,19 @@ impl Session {
             }
         }
         self.wanted = Choice::default();
-        let came: BTreeSet<ArtifactId> =
-            reply.files.iter().map(|file| file.id).filter(|id| wanted.contains(id)).collect();
-        let mut postponed = BTreeSet::new();
         // What was named as lacking may take the room, too.
-        let told: BTreeSet<&ArtifactId> = self.told.iter().collect();
-        if intake.new > 0 || !came.is_empty() || reply.files.iter().any(|file| told.contains(&file.id)) {
+        let told: BTreeSet<ArtifactId> =
+            self.told.iter().copied().filter(|id| !wanted.contains(id)).collect();
+        let is_asked = |id: &ArtifactId| wanted.contains(id) || told.contains(id);
+        let came: BTreeSet<ArtifactId> = reply.files.iter().map(|file| file.id).filter(is_asked).collect();
+        let mut postponed = BTreeSet::new();
+        if intake.new > 0 || !came.is_empty() {
             postponed.extend(reply.igots.iter().map(|igot| igot.id).filter(|id| !came.contains(id)));
         }
         let mut met = 0;
+        for id in told.intersection(&came) {
+            met += u64::from(!wanted::lacks(snap, id)?);
+        }
         for id in wanted {
             let is_open = postponed.contains(&id) || intake.waiting.contains(&id);
             let is_here = !wanted::lacks(snap, &id)?;
