@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use repo::RepoError;
 use sync::{Limits, SyncError};
 use xfer::ArtifactId;
 
@@ -176,6 +177,8 @@ impl Sim {
             | SyncError::Unfinished
             | SyncError::NoProjectNamed
             | SyncError::NoCloneSeqno => talk.soundness == Soundness::Damaged,
+            // What came before its server went back to a backup was a delta of what is now a delta of it.
+            SyncError::BadArtifact(RepoError::DeltaCycle { .. }) => damaged || self.still(talk).is_none(),
             // An earlier reply may have named the other one, or brought a false delta that waits for this one.
             SyncError::BadArtifact(_)
             | SyncError::CloneSeqno { .. }
