@@ -132,14 +132,8 @@ impl Workplace {
         Ok(())
     }
 
-    /// Gives the finished work its name, once it is on the disk. Never replaces a file.
+    /// Gives the finished work, which is on the disk (`Repo::calm`), its name. Never replaces a file.
     pub(crate) fn publish(self) -> Result<(), FileError> {
-        let sync = |file: &Path| File::open(file).and_then(|file| file.sync_all());
-        if let Err(error) = sync(&self.work) {
-            // It would be called done the next time, whatever became of it.
-            let _ = self.clear();
-            return Err(FileError::io(&self.work)(error));
-        }
         // A link fails where a rename would replace. Some file systems have none.
         match fs::hard_link(&self.work, &self.target) {
             Ok(()) => fs::remove_file(&self.work).map_err(FileError::io(&self.work))?,
@@ -154,7 +148,7 @@ impl Workplace {
         if let Some(directory) = self.target.parent() {
             let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
             // Not every system can sync a directory; the file itself is safe.
-            let _ = sync(directory);
+            let _ = File::open(directory).and_then(|directory| directory.sync_all());
         }
         Ok(())
     }
