@@ -1,10 +1,13 @@
 //! Names and rids of artifacts.
 
+mod find;
+
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension as _, ToSql};
 use xfer::ArtifactId;
 use xfer::card::Privacy;
 
+pub use self::find::rids_of;
 use crate::{RepoError, Snapshot, Tx, dangling, known, shun};
 
 /// Row id of an artifact in this file. Local: never sent, never kept elsewhere.
@@ -166,11 +169,15 @@ impl Hex {
         faster_hex::hex_encode(id.as_bytes(), &mut digits[..length]).expect("two digits for every byte");
         Self { digits, length }
     }
+
+    fn digits(&self) -> &[u8] {
+        &self.digits[..self.length]
+    }
 }
 
 impl ToSql for Hex {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(ValueRef::Text(&self.digits[..self.length])))
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.digits())))
     }
 }
 

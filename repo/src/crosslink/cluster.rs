@@ -18,8 +18,12 @@ pub(super) fn arrived(
     let any_private = private::any(tx)?;
     let mut announced = tx.prepared("DELETE FROM unclustered WHERE rid=?1")?;
     let is_public = !private::contains(tx, rid)?;
-    for id in members {
-        if let Some(member) = blob::rid_or_phantom(tx, id, Privacy::Public)? {
+    for (id, known) in members.iter().zip(blob::rids_of(tx, members)?) {
+        let member = match known {
+            Some(member) => Some(member),
+            None => blob::rid_or_phantom(tx, id, Privacy::Public)?,
+        };
+        if let Some(member) = member {
             announced.execute([member])?;
             if any_private && private::contains(tx, member)? {
                 private::note_listed(tx, member)?;
