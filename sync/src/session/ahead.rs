@@ -1,15 +1,17 @@
 //! The next request, composed before the reply to the last one is taken in, or what it is to have, read before that came: so
 //! the peer works while this side does.
 //!
-//! It asks for what comes next whatever that reply brings: the next batch of a clone, or artifacts that are known to be
-//! lacking and were not asked for. What else a request may say waits for one that is composed in its turn.
+//! It asks for what comes next whatever that reply brings: the next batch of a clone, or artifacts that are lacking and were
+//! not asked for. Those are what the reply announces, what clusters in it list, and what was known to be lacking before. What
+//! else a request may say waits for one that is composed in its turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use repo::manifest::{self, Artifact};
 use repo::wanted::{self, Hope};
-use repo::{Repo, RepoError, Snapshot};
-use xfer::card::{CloneRequest, Privacy};
-use xfer::{ArtifactId, Card, Message, Pragma};
+use repo::{Repo, RepoError, Snapshot, blob, shun};
+use xfer::card::{CloneRequest, FileCard, Payload, Privacy};
+use xfer::{ArtifactId, Card, Message, Pragma, hash};
 
 use super::cloning::Phase;
 use super::inbox::{self, Choice};
@@ -59,6 +61,9 @@ impl Session {
             AsksFor::Artifacts(ids, _) => {
                 cards.push(Card::Pull(self.codes.clone()));
                 cards.extend(ids.iter().copied().map(Card::Gimme));
+                if self.clusters_are_due(self.result.rounds + 1) {
+                    cards.push(Card::Pragma(Pragma::ReqClusters));
+                }
             }
         }
         cards.push(Card::Comment(format!(" {}", self.nonces.next()).into()));
@@ -108,7 +113,9 @@ impl Session {
                     is_open && !came.contains(id) && !self.unavailable.contains(id)
                 };
                 let most = cx.limits.gimmes.max(2 * came.len());
-                let ids = wanted::phantoms(snap, self.deepest(), Hope::New, most, is_wanted)?;
+                let mut ids = new_names(snap, reply, self.deepest(), most, is_wanted)?;
+                let rest = most - ids.len();
+                ids.append(&mut wanted::phantoms(snap, self.deepest(), Hope::New, rest, is_wanted)?);
                 if ids.is_empty() {
                     return Ok(None);
                 }
@@ -155,5 +162,47 @@ impl Session {
         self.step = Step::Composed;
         cx.tell(|_| Event::RoundStarted { round: self.result.rounds });
         true
+    }
+}
+
+/// Up to `limit` names that nobody told us of before and that `is_wanted`: what a reply announces, and what clusters in it
+/// list.
+fn new_names(
+    snap: &Snapshot<'_>,
+    reply: &Reply<'_>,
+    deepest: Privacy,
+    limit: usize,
+    is_wanted: impl Fn(&ArtifactId) -> bool,
+) -> Result<Vec<ArtifactId>, RepoError> {
+    let announced = reply.igots.iter().filter(|igot| igot.privacy <= deepest).map(|igot| igot.id).collect();
+    let listed = reply.files.iter().map(|file| members(file));
+    let (mut names, mut seen) = (Vec::new(), BTreeSet::new());
+    for ids in std::iter::once(announced).chain(listed) {
+        for (id, known) in ids.iter().zip(blob::rids_of(snap, &ids)?) {
+            let is_new = known.is_none() && is_wanted(id) && seen.insert(*id);
+            if is_new && names.len() < limit && !shun::contains(snap, id)? {
+                names.push(*id);
+            }
+        }
+        if names.len() == limit {
+            break;
+        }
+    }
+    Ok(names)
+}
+
+/// What a file lists, if it is a cluster, came as a whole and is public; else nothing. What is not the artifact that it is
+/// said to be lists nothing.
+fn members(file: &FileCard) -> Vec<ArtifactId> {
+    let (Payload::Plain(text), None, Privacy::Public) = (&file.payload, &file.delta_source, file.privacy)
+    else {
+        return Vec::new();
+    };
+    if !text.starts_with(b"M ") || !hash::names(&file.id, text) {
+        return Vec::new();
+    }
+    match manifest::parse(text) {
+        Ok(Artifact::Cluster(members)) => members,
+        _ => Vec::new(),
     }
 }

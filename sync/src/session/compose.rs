@@ -184,14 +184,20 @@ impl Session {
     /// are in clusters themselves are named too, once. Where the peer knew nothing but what is new here they are missing
     /// for sure: it takes clusters made since the last session to leave nothing that both know.
     fn asks_for_clusters(&mut self) -> bool {
-        let is_due = match self.result.rounds {
-            EARLY_ROUND => self.is_far_behind,
-            CLUSTER_ROUND => !self.asked_early,
-            _ => false,
-        };
-        let asks = self.goal.is_pull() && is_due && !self.wanted.is_empty();
-        self.asked_early |= asks && self.result.rounds == EARLY_ROUND;
+        let round = self.result.rounds;
+        let asks = !self.wanted.is_empty() && self.clusters_are_due(round);
+        self.asked_early |= asks && round == EARLY_ROUND;
         asks
+    }
+
+    /// Whether a request that asks for artifacts, and is the one of this round, asks for clusters too.
+    pub(super) fn clusters_are_due(&self, round: u32) -> bool {
+        self.goal.is_pull()
+            && match round {
+                EARLY_ROUND => self.is_far_behind,
+                CLUSTER_ROUND => !self.asked_early,
+                _ => false,
+            }
     }
 
     /// What the request announces. Who asks for a cluster hears of all of them at once, since it may lack those in it too.

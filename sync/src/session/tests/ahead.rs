@@ -1,6 +1,8 @@
 //! Requests that are sent before the last reply is taken in.
 
+use repo::manifest::{self, Artifact};
 use repo::table::Rule;
+use xfer::hash;
 
 use super::tables::{put, rows, table, with_tables};
 use super::*;
@@ -44,6 +46,50 @@ fn what_found_no_room_in_a_reply_is_asked_for_ahead() {
     let asked = conversed(Session::sync(pull(), [2; 20]), &mut client, &mut server);
     assert_eq!(asked, [(0, false), (4, false), (2, true)]);
     assert_eq!(client.all(), server.all());
+}
+
+#[test]
+fn what_a_cluster_lists_is_asked_for_before_the_cluster_is_taken_in() {
+    let mut server = holding("A B C D E").clustered("A B C D E");
+    let mut client = holding("B").shunned("C");
+    let asked = conversed(Session::sync(pull(), [8; 20]), &mut client, &mut server);
+    assert_eq!(asked, [(0, false), (1, false), (3, true)], "the cluster, then all but B and C");
+    assert!(["A", "D", "E"].iter().all(|name| client.holds(name)));
+}
+
+#[test]
+fn what_a_reply_announces_beside_files_is_asked_for_ahead() {
+    let mut client = holding("").phantom("A");
+    let mut server = script(|round, request| match round {
+        1 => file("A") + &format!("igot {}\nigot {} 1\n", id("B"), id("C")),
+        _ => {
+            gimmes(request).iter().filter(|name| ***name == *id("B").to_string()).map(|_| file("B")).collect()
+        }
+    });
+    let asked = conversed(Session::sync(pull(), [10; 20]), &mut client, &mut server);
+    assert_eq!(asked, [(1, false), (1, true)], "B, and not C, which is private");
+    assert!(client.holds("B"));
+}
+
+#[test]
+fn what_is_not_the_cluster_that_it_is_said_to_be_lists_nothing() {
+    let cluster = manifest::write(&Artifact::Cluster(vec![id("B")]));
+    let true_name = hash::sha3_256(&cluster);
+    for (name, is_listed) in [(true_name, true), (id("A"), false)] {
+        let mut client = holding("").phantom("A");
+        let (faults, mut observer, limits) = (NoFaults, NoObserver, client.limits.clone());
+        let mut cx = cx(&limits, &faults, &mut observer);
+        let mut session = Session::sync(pull(), [11; 20]);
+        session.next_request(&mut client.repo, &mut cx).unwrap();
+        let text = String::from_utf8(cluster.clone()).unwrap();
+        let reply =
+            message(&format!("file {name} {}\n{text}# timestamp 2026-11-23T12:00:00 errors 0\n", text.len()));
+        let ahead = session.look_ahead(&mut client.repo, &reply, &cx);
+        assert_eq!(
+            ahead.is_some_and(|request| gimmes(&printed(&request)) == [id("B").to_string()]),
+            is_listed
+        );
+    }
 }
 
 #[test]
