@@ -62,6 +62,11 @@ impl Cache {
         Some(content.clone())
     }
 
+    /// Whether it would be found.
+    pub(crate) fn holds(&self, rid: Rid) -> bool {
+        self.by_rid.contains_key(&rid)
+    }
+
     /// Takes in `content`, unless it would push out most of the rest.
     pub(crate) fn put(&mut self, rid: Rid, content: &Bytes) {
         if content.len() > self.limit / 4 {
