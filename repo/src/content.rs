@@ -1,6 +1,7 @@
 //! The bytes of artifacts.
 
 mod circle;
+mod deltas;
 mod packing;
 mod store;
 mod together;

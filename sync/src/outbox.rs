@@ -13,7 +13,7 @@ use repo::content::Shown;
 use repo::outgoing::{Outgoing, Outlet, Source};
 use repo::unversioned::{self, Entry, Version};
 use repo::zlib::Codec;
-use repo::{RepoError, Rid, Snapshot, UnixTime, config, content, delta};
+use repo::{RepoError, Rid, Snapshot, UnixTime, config, content};
 use xfer::card::{FileCard, Payload, Privacy, UvFile};
 use xfer::{ArtifactId, Card, UvName};
 
@@ -250,15 +250,15 @@ impl<'a> Outbox<'a> {
         let Part { wanted, mut open, .. } = part;
         let mut flow = ControlFlow::Continue(());
         content::together(self.snap, &wanted, &mut |shown| {
-            let Some(Shown { rid, content, with }) = shown else {
+            let Some(Shown { rid, content, delta }) = shown else {
                 return Ok(if self.is_late() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
             };
             if !self.has_room(1) {
                 return Ok(ControlFlow::Break(()));
             }
             let Some((outgoing, before)) = open.remove(&rid) else { return Ok(ControlFlow::Continue(())) };
-            let source = before.as_ref().zip(with).map(|(before, with)| (before.id, with));
-            flow = told(&outgoing, self.delta(&outgoing, content, source));
+            let delta = before.map(|before| before.id).zip(delta);
+            flow = told(&outgoing, self.expanded(&outgoing, content, delta));
             Ok(flow)
         })?;
         for (outgoing, _) in open.into_values().rev() {
@@ -284,20 +284,19 @@ impl<'a> Outbox<'a> {
         Ok(if before.as_ref().is_some_and(is_source) { Way::Native } else { Way::Expanded(before) })
     }
 
-    /// A delta against the source, if that saves something. None if there is no room left.
-    fn delta(
+    /// The delta from a source, if that saves something; else the artifact. None if there is no room left.
+    fn expanded(
         &mut self,
         outgoing: &Outgoing,
-        target: &Bytes,
-        source: Option<(ArtifactId, &Bytes)>,
+        content: &Bytes,
+        delta: Option<(ArtifactId, Vec<u8>)>,
     ) -> Option<Card> {
-        let delta = source.map(|(id, source)| (id, delta::create(source, target)));
         let worth = |delta: &(ArtifactId, Vec<u8>)| {
-            delta.1.len() + WORTH_BYTES <= target.len() && !self.fires(Site::Whole)
+            delta.1.len() + WORTH_BYTES <= content.len() && !self.fires(Site::Whole)
         };
         let (source, bytes) = match delta.filter(worth) {
             Some((id, delta)) => (Some(id), delta.into()),
-            None => (None, target.clone()),
+            None => (None, content.clone()),
         };
         let has_room = self.has_room(bytes.len() as u64);
         has_room.then(|| self.card(outgoing, source, Payload::Plain(bytes)))

@@ -350,10 +350,13 @@ fn what_is_expanded_together_is_shown_once_with_what_it_was_wanted_with() {
         let snap = repo.snapshot().unwrap();
         let mut shown = Vec::new();
         together(&snap, &wanted, &mut |found| {
-            let Some(Shown { rid, content, with }) = found else { return Ok(ControlFlow::Continue(())) };
-            let place = |bytes: &Bytes| texts.iter().position(|text| text == bytes).unwrap();
-            assert_eq!(rid, rids[place(content)]);
-            shown.push((place(content), with.map(place)));
+            let Some(Shown { rid, content, delta }) = found else { return Ok(ControlFlow::Continue(())) };
+            let place = texts.iter().position(|text| text == content).unwrap();
+            assert_eq!(rid, rids[place]);
+            let with = pairs.iter().find(|pair| pair.0 == place).unwrap().1;
+            let expected = with.map(|with| crate::delta::create(&texts[with], content));
+            assert_eq!(delta, expected, "{place}");
+            shown.push((place, with));
             Ok(ControlFlow::Continue(()))
         })
         .unwrap();

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
+use super::deltas::Deltas;
 use super::get;
 use crate::ingest::crew::Crew;
 use crate::ingest::forest::Forest;
@@ -14,25 +15,25 @@ use crate::{RepoError, Rid, Snapshot};
 /// Artifacts that are looked at together, with those on the way to them. Whatever lies beyond is expanded on its own.
 const MOST_NODES: usize = 100_000;
 
-/// An artifact that was wanted, and the content of what it was wanted with.
-#[derive(Debug, Clone, Copy)]
+/// An artifact that was wanted.
+#[derive(Debug, Clone)]
 pub struct Shown<'c> {
     /// Where it is.
     pub rid: Rid,
     /// Its bytes.
     pub content: &'c Bytes,
-    /// The bytes of the other one.
-    pub with: Option<&'c Bytes>,
+    /// The delta that makes it of what it was wanted with.
+    pub delta: Option<Vec<u8>>,
 }
 
 /// Hears of each artifact that was wanted, and before each step of the way, of nothing. It may break.
 pub type Visit<'v> = dyn FnMut(Option<Shown<'_>>) -> Result<ControlFlow<()>, RepoError> + 'v;
 
-/// Expands what is `wanted`, and shows each with the content of another one, if it is wanted with one. Chains of deltas that
+/// Expands what is `wanted`, and shows each with its delta from another one, if it is wanted with one. Chains of deltas that
 /// share a part are gone down once, which takes about one step for each artifact on them; so the order is that of
 /// `wanted` only among chains that share nothing. What was expanded before plays no part in it, unless all of it is at hand:
 /// then the order is that of `wanted`. Contents that have to wait take [`crate::Limits::held_bytes`] in the walk, and as much
-/// until they meet; what finds no room is expanded anew.
+/// until they meet; what finds no room is expanded anew. Some deltas are made before anybody is shown those that precede them.
 pub fn together(
     snap: &Snapshot<'_>,
     wanted: &[(Rid, Option<Rid>)],
@@ -44,13 +45,16 @@ pub fn together(
             needed.entry(rid).or_insert(place);
         }
     }
-    let mut meeting = Meeting::of(wanted, snap.memory().borrow().limits.held_bytes);
+    let most = snap.memory().borrow().limits.held_bytes;
     if let Some(contents) = at_hand(snap, &needed) {
-        return show(snap, &contents, &mut meeting, visit);
+        let bytes = contents.iter().map(|(_, content)| content.len()).sum();
+        return snap.with_crew(bytes, |crew| show(snap, &contents, Meeting::of(wanted, most, crew), visit));
     }
     let rids: BTreeSet<Rid> = needed.keys().copied().collect();
     let forest = Forest::above(snap, &rids, MOST_NODES)?;
-    snap.with_crew(forest.bytes(), |crew| walk(snap, &forest, crew, &needed, &mut meeting, visit))
+    snap.with_crew(forest.bytes(), |crew| {
+        walk(snap, &forest, crew, &needed, Meeting::of(wanted, most, crew), visit)
+    })
 }
 
 /// All that is `needed`, the first first, if it was expanded before: many peers ask for what one of them brought.
@@ -64,15 +68,15 @@ fn at_hand(snap: &Snapshot<'_>, needed: &BTreeMap<Rid, usize>) -> Option<Vec<(Ri
 fn show(
     snap: &Snapshot<'_>,
     contents: &[(Rid, Bytes)],
-    meeting: &mut Meeting,
+    mut meeting: Meeting<'_>,
     visit: &mut Visit<'_>,
 ) -> Result<(), RepoError> {
     for (rid, content) in contents {
         if visit(None)?.is_break() || meeting.comes(snap, *rid, content, visit)?.is_break() {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
+    meeting.deltas.finish(visit).map(drop)
 }
 
 /// Expands a forest, and shows what of it is `needed`, the first first, to those who meet.
@@ -81,7 +85,7 @@ fn walk(
     forest: &Forest,
     crew: &Crew,
     needed: &BTreeMap<Rid, usize>,
-    meeting: &mut Meeting,
+    mut meeting: Meeting<'_>,
     visit: &mut Visit<'_>,
 ) -> Result<(), RepoError> {
     let mut walk = Walk::towards(snap, forest, crew, |rid| needed.get(&rid).copied());
@@ -99,6 +103,9 @@ fn walk(
     }
     // What no walk gets to is a delta of itself: an error.
     if walk.is_over() {
+        if meeting.deltas.finish(visit)?.is_break() {
+            return Ok(());
+        }
         for &rid in needed.keys().filter(|rid| !meeting.seen.contains(rid)) {
             get(snap, rid)?;
         }
@@ -107,7 +114,8 @@ fn walk(
 }
 
 /// Where what is wanted together meets.
-struct Meeting {
+struct Meeting<'c> {
+    deltas: Deltas<'c>,
     wanted: BTreeMap<Rid, Option<Rid>>,
     /// Who is wanted with an artifact.
     guests: BTreeMap<Rid, Vec<Rid>>,
@@ -120,8 +128,8 @@ struct Meeting {
     most: usize,
 }
 
-impl Meeting {
-    fn of(wanted: &[(Rid, Option<Rid>)], most: usize) -> Self {
+impl<'c> Meeting<'c> {
+    fn of(wanted: &[(Rid, Option<Rid>)], most: usize, crew: &'c Crew) -> Self {
         let (mut guests, mut unmet) = (BTreeMap::<Rid, Vec<Rid>>::new(), BTreeMap::new());
         let wanted: BTreeMap<Rid, Option<Rid>> = wanted.iter().copied().collect();
         for (&rid, &with) in &wanted {
@@ -131,7 +139,8 @@ impl Meeting {
                 *unmet.entry(rid).or_default() += 1;
             }
         }
-        Self { wanted, guests, unmet, seen: BTreeSet::new(), waiting: BTreeMap::new(), held: 0, most }
+        let (seen, waiting) = (BTreeSet::new(), BTreeMap::new());
+        Self { deltas: Deltas::by(crew), wanted, guests, unmet, seen, waiting, held: 0, most }
     }
 
     /// Takes a content, and shows what it meets.
@@ -144,12 +153,12 @@ impl Meeting {
     ) -> Result<ControlFlow<()>, RepoError> {
         self.seen.insert(rid);
         let with = self.wanted.get(&rid).copied();
-        if with == Some(None) && visit(Some(Shown { rid, content, with: None }))?.is_break() {
+        if with == Some(None) && self.deltas.take(rid, content, None, visit)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
         if let Some(host) = with.flatten().filter(|host| self.seen.contains(host)) {
             let other = if host == rid { content.clone() } else { self.content(snap, host)? };
-            if visit(Some(Shown { rid, content, with: Some(&other) }))?.is_break() {
+            if self.deltas.take(rid, content, Some(&other), visit)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             self.met(rid, host);
@@ -159,7 +168,7 @@ impl Meeting {
                 continue;
             }
             let other = self.content(snap, guest)?;
-            if visit(Some(Shown { rid: guest, content: &other, with: Some(content) }))?.is_break() {
+            if self.deltas.take(guest, &other, Some(content), visit)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             self.met(guest, rid);
