@@ -184,13 +184,25 @@ impl Listings {
         let Some(Some(Artifact::Checkin(checkin))) = self.reader.read(&[content]).pop() else {
             return Ok(None);
         };
+        self.add(tx, rid, content, &checkin)?;
+        Ok(self.peek(rid).cloned())
+    }
+
+    /// Keeps the list of a check-in that was read.
+    pub(super) fn add(
+        &mut self,
+        tx: &Tx<'_>,
+        rid: Rid,
+        content: &Bytes,
+        checkin: &Checkin,
+    ) -> Result<(), RepoError> {
         let baseline = match &checkin.baseline {
             Some(baseline) => crate::blob::rid(tx, baseline)?,
             None => None,
         };
         let source = content::delta_source(tx, rid)?;
-        self.keep(rid, content, &checkin, baseline, source);
-        Ok(self.peek(rid).cloned())
+        self.keep(rid, content, checkin, baseline, source);
+        Ok(())
     }
 
     /// Has lists leave until there is room. The one that came last stays: the next one shares its pieces.

@@ -13,9 +13,11 @@ use xfer::card::Privacy;
 
 use super::changes::{self, Change, Tree};
 use super::listing::{Listing, Listings};
-use crate::ingest::crew::Crew;
+use crate::ingest::crew::{Begun, Crew};
+use crate::ingest::examine::{self, Batch, Item, Reading};
 use crate::ingest::forest::Forest;
 use crate::ingest::walk::Walk;
+use crate::manifest::Artifact;
 use crate::{RepoError, Rid, Tx, blob, private, tag};
 
 /// File names whose ids are remembered.
@@ -96,7 +98,7 @@ impl FileLinks {
         tx.with_crew(forest.bytes(), |crew| self.pass_through(tx, &forest, crew, &compared))
     }
 
-    /// Expands a forest, and links what is `compared` with each list in it as the list comes by.
+    /// Expands a forest, and links what is `compared` with each list in it once that is read, which others do meanwhile.
     fn pass_through(
         &mut self,
         tx: &Tx<'_>,
@@ -105,6 +107,8 @@ impl FileLinks {
         compared: &BTreeMap<Rid, Vec<Rid>>,
     ) -> Result<(), RepoError> {
         let mut walk = Walk::helped(tx, forest, crew);
+        let mut batch = Batch::first_of(Reading::Structural, forest.bytes());
+        let mut being_read: Option<Begun<Batch>> = None;
         while let Some((index, expanded)) = walk.step(tx)? {
             let rid = forest.node(index).rid;
             let Ok(content) = expanded else {
@@ -113,13 +117,50 @@ impl FileLinks {
                 continue;
             };
             let Some(checkins) = compared.get(&rid) else { continue };
-            if !self.listings.touch(rid) {
-                self.listings.read(tx, rid, &content)?;
+            if self.listings.touch(rid) {
+                self.attempt_all(tx, checkins)?;
+                continue;
             }
-            for &checkin in checkins {
-                if self.pending.contains(&checkin) {
-                    self.attempt(tx, checkin)?;
-                }
+            batch.push(Item { index, expected: None, content });
+            if batch.is_full()
+                && let Some(read) = being_read.replace(crew.begin(batch.take()))
+            {
+                self.take_lists(tx, forest, crew, &read, compared)?;
+            }
+        }
+        let last = crew.begin(batch.take());
+        being_read
+            .iter()
+            .chain([&last])
+            .try_for_each(|read| self.take_lists(tx, forest, crew, read, compared))
+    }
+
+    /// Keeps lists that were read, and links what is `compared` with each.
+    fn take_lists(
+        &mut self,
+        tx: &Tx<'_>,
+        forest: &Forest,
+        crew: &Crew,
+        read: &Begun<Batch>,
+        compared: &BTreeMap<Rid, Vec<Rid>>,
+    ) -> Result<(), RepoError> {
+        for (Item { index, content, .. }, found) in
+            read.work().items().iter().zip(examine::finish(crew, read))
+        {
+            let rid = forest.node(*index).rid;
+            if let Some(Artifact::Checkin(checkin)) = &found.artifact {
+                self.listings.add(tx, rid, content, checkin)?;
+            }
+            self.attempt_all(tx, &compared[&rid])?;
+        }
+        Ok(())
+    }
+
+    /// Links what is pending of some check-ins, as far as the lists are at hand.
+    fn attempt_all(&mut self, tx: &Tx<'_>, checkins: &[Rid]) -> Result<(), RepoError> {
+        for &checkin in checkins {
+            if self.pending.contains(&checkin) {
+                self.attempt(tx, checkin)?;
             }
         }
         Ok(())
