@@ -86,7 +86,7 @@ put_in() {
     mutant passed-before-forgotten repo/src/ingest/walk.rs \
         's/self\.passed += self\.place as usize;/if !MUTANT { & }/'
     mutant delta-of-itself repo/src/content/together.rs \
-        's/with: Some(content) }))/with: Some(if MUTANT { \&other } else { content }) }))/'
+        's/take(guest, &other, Some(content), visit)/take(guest, \&other, Some(if MUTANT { \&other } else { content }), visit)/'
     mutant who-came-first-forgotten repo/src/content/together.rs \
         's/if guest == rid || /if MUTANT || guest == rid || /'
     mutant not-linked repo/src/ingest.rs \
