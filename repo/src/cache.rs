@@ -22,7 +22,7 @@ pub(crate) struct Cache {
 /// How often content was looked for in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CacheUse {
-    /// It was there.
+    /// It was there, perhaps because another thread made it in time.
     pub hits: u64,
     /// It was not, and was made from what the file holds.
     pub misses: u64,
@@ -67,9 +67,14 @@ impl Cache {
         self.by_rid.contains_key(&rid)
     }
 
+    /// Whether content of so many bytes is taken in.
+    pub(crate) fn takes(&self, bytes: usize) -> bool {
+        bytes <= self.limit / 4
+    }
+
     /// Takes in `content`, unless it would push out most of the rest.
     pub(crate) fn put(&mut self, rid: Rid, content: &Bytes) {
-        if content.len() > self.limit / 4 {
+        if !self.takes(content.len()) {
             return;
         }
         self.remove(rid);

@@ -17,7 +17,7 @@ use xfer::ArtifactId;
 pub use self::packing::{Packed, packed_ahead};
 pub(crate) use self::store::rcvid;
 pub use self::store::{add, name, put, put_packed};
-pub use self::together::{Shown, Visit, together};
+pub use self::together::{Event, Shown, Visit, together};
 use crate::blob::{self, PHANTOM_SIZE};
 use crate::zlib::FrameError;
 use crate::{RepoError, Rid, Snapshot, Tx, dangling, delta, private};

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use repo::content::Shown;
+use repo::content::{Event, Shown};
 use repo::outgoing::{Outgoing, Outlet, Source};
 use repo::unversioned::{self, Entry, Version};
 use repo::zlib::Codec;
@@ -249,11 +249,16 @@ impl<'a> Outbox<'a> {
     fn expand(&mut self, part: Part, told: &mut Told<'_>) -> Result<ControlFlow<()>, RepoError> {
         let Part { wanted, mut open, .. } = part;
         let mut flow = ControlFlow::Continue(());
-        content::together(self.snap, &wanted, &mut |shown| {
-            let Some(Shown { rid, content, delta }) = shown else {
-                return Ok(if self.is_late() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+        content::together(self.snap, &wanted, &mut |event| {
+            let Shown { rid, content, delta } = match event {
+                Event::Shown(shown) => shown,
+                Event::Step { unseen } => {
+                    let is_late = self.is_time_up() && (unseen > 0 || !self.is_empty());
+                    return Ok(if is_late { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+                }
             };
-            if !self.has_room(1) {
+            // What is expanded already takes no more time.
+            if !self.fits(1) {
                 return Ok(ControlFlow::Break(()));
             }
             let Some((outgoing, before)) = open.remove(&rid) else { return Ok(ControlFlow::Continue(())) };
@@ -298,8 +303,7 @@ impl<'a> Outbox<'a> {
             Some((id, delta)) => (Some(id), delta.into()),
             None => (None, content.clone()),
         };
-        let has_room = self.has_room(bytes.len() as u64);
-        has_room.then(|| self.card(outgoing, source, Payload::Plain(bytes)))
+        self.fits(bytes.len() as u64).then(|| self.card(outgoing, source, Payload::Plain(bytes)))
     }
 
     /// Whether there is room for an unversioned file, which is then one of those for [`Outbox::unversioned`].
@@ -361,13 +365,21 @@ impl<'a> Outbox<'a> {
     }
 
     fn has_room(&self, bytes: u64) -> bool {
-        self.files + self.uv_files == 0
-            || (self.bytes.saturating_add(bytes) <= self.budget && !self.is_late() && !self.fires(Site::Full))
+        self.is_empty() || (self.fits(bytes) && !self.is_time_up())
     }
 
-    /// Whether this message is to take up no more, and has something.
-    fn is_late(&self) -> bool {
-        self.files + self.uv_files > 0 && self.clock.is_some_and(|clock| clock() >= self.deadline)
+    /// Whether there is room for so many bytes, be it late.
+    fn fits(&self, bytes: u64) -> bool {
+        self.is_empty() || (self.bytes.saturating_add(bytes) <= self.budget && !self.fires(Site::Full))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.files + self.uv_files == 0
+    }
+
+    /// Whether this message is to take up no more, if it has something.
+    fn is_time_up(&self) -> bool {
+        self.clock.is_some_and(|clock| clock() >= self.deadline)
     }
 
     fn card(&mut self, outgoing: &Outgoing, delta_source: Option<ArtifactId>, payload: Payload) -> Card {

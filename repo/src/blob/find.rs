@@ -23,8 +23,12 @@ pub fn rids_of(snap: &Snapshot<'_>, ids: &[ArtifactId]) -> Result<Vec<Option<Rid
     let mut found = Vec::with_capacity(ids.len());
     while let Some(first) = ids.get(found.len()) {
         let rows = statement.query([Hex::of(first)])?;
-        let rest = &ids[found.len()..];
-        go_along(rows, rest, &mut found)?;
+        let before = found.len();
+        go_along(rows, &ids[before..], &mut found)?;
+        if found.len() == before {
+            // The index of this file is in another order.
+            found.push(super::rid(snap, first)?);
+        }
     }
     let memory = snap.memory().borrow();
     for (id, rid) in ids.iter().zip(&mut found) {
@@ -130,5 +134,20 @@ mod tests {
         for (id, rid) in ids.iter().zip(found) {
             assert_eq!(rid, known.filter(|_| *id == self::id(1)), "{id}");
         }
+    }
+
+    #[test]
+    fn an_index_in_another_order_ends_no_search() {
+        let mut repo = repo();
+        let tx = repo.begin().unwrap();
+        tx.conn()
+            .execute_batch("DROP TABLE blob; CREATE TABLE blob(rid INTEGER PRIMARY KEY, size, uuid COLLATE NOCASE UNIQUE)")
+            .unwrap();
+        let asked: ArtifactId = "a".repeat(40).parse().unwrap();
+        for number in 0..20 {
+            let uuid = format!("A{}{number:02}", "B".repeat(37));
+            tx.conn().execute("INSERT INTO blob(size, uuid) VALUES(-1, ?1)", [uuid]).unwrap();
+        }
+        assert_eq!(rids_of(&tx, &[asked, id(1)]).unwrap(), [None, None]);
     }
 }

@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use bytes::Bytes;
 
-use super::together::{Shown, Visit};
+use super::together::{Event, Shown, Visit};
 use crate::ingest::crew::{self, Begun, Crew, Tools, Work};
 use crate::{RepoError, Rid, delta};
 
@@ -63,6 +63,11 @@ impl<'c> Deltas<'c> {
         }
     }
 
+    /// How many were taken and not shown.
+    pub(super) fn unseen(&self) -> usize {
+        self.gathered.len() + self.being_made.as_ref().map_or(0, |made| made.work().pairs.len())
+    }
+
     /// Shows all that were taken.
     pub(super) fn finish(&mut self, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, RepoError> {
         if self.move_on(visit)?.is_break() {
@@ -86,7 +91,7 @@ impl<'c> Deltas<'c> {
     fn show(&self, made: &Begun<Making>, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, RepoError> {
         let deltas = self.crew.finish(made).into_iter().flatten();
         for (Pair { rid, content, .. }, delta) in made.work().pairs.iter().zip(deltas) {
-            if visit(Some(Shown { rid: *rid, content, delta }))?.is_break() {
+            if visit(Event::Shown(Shown { rid: *rid, content, delta }))?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -104,5 +109,64 @@ impl Work for Making {
     fn part(&self, number: usize, _: &mut Tools) -> Vec<Option<Vec<u8>>> {
         let make = |pair: &Pair| pair.with.as_ref().map(|with| delta::create(with, &pair.content));
         self.pairs[self.pieces[number].clone()].iter().map(make).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::testing::repo;
+
+    /// Contents that are short, longer than a piece, longer than a batch, and much longer, each twice with a difference.
+    fn pairs() -> Vec<(Rid, Bytes, Option<Bytes>)> {
+        let sizes = [10, 100, 90_000, 3000, 700_000, 20, 5 << 20, 200_000, 0, 200_000, 200_000, 400_000, 7];
+        let text = |size: usize, number: usize| {
+            format!("{number} and ").repeat(size / 6 + 1).into_bytes()[..size].to_vec()
+        };
+        let pair = |(number, &size): (usize, &usize)| {
+            let content = Bytes::from(text(size, number));
+            let with =
+                (number % 4 != 3).then(|| [&content[..size / 2], b"!", &content[size / 2..]].concat().into());
+            (Rid(number as i64), content, with)
+        };
+        sizes.iter().enumerate().map(pair).collect()
+    }
+
+    #[test]
+    fn all_are_shown_in_order_with_their_deltas_and_none_after_a_break() {
+        let pairs = pairs();
+        for threads in [1, 2, 3] {
+            let mut repo = repo();
+            repo.set_limits(Limits { threads, ..Limits::default() }).unwrap();
+            let snap = repo.snapshot().unwrap();
+            for most in 1..=pairs.len() {
+                let mut shown = Vec::new();
+                let mut visit = |event: Event<'_>| {
+                    let Event::Shown(Shown { rid, content, delta }) = event else {
+                        unreachable!("nobody takes a step")
+                    };
+                    let (expected, text, with) = &pairs[shown.len()];
+                    assert_eq!((rid, content), (*expected, text));
+                    assert_eq!(delta, with.as_ref().map(|with| delta::create(with, text)), "{rid:?}");
+                    shown.push(rid);
+                    Ok(if shown.len() == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                };
+                let is_over = snap.with_crew(1 << 20, |crew| {
+                    let mut deltas = Deltas::by(crew);
+                    for (rid, content, with) in &pairs {
+                        if deltas.take(*rid, content, with.as_ref(), &mut visit).unwrap().is_break() {
+                            return true;
+                        }
+                    }
+                    assert!(deltas.unseen() > 0);
+                    let is_over = deltas.finish(&mut visit).unwrap().is_break();
+                    assert!(is_over || deltas.unseen() == 0);
+                    is_over
+                });
+                assert!(is_over);
+                assert_eq!(shown.len(), most, "{threads} threads");
+            }
+        }
     }
 }

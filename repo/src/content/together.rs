@@ -26,8 +26,21 @@ pub struct Shown<'c> {
     pub delta: Option<Vec<u8>>,
 }
 
-/// Hears of each artifact that was wanted, and before each step of the way, of nothing. It may break.
-pub type Visit<'v> = dyn FnMut(Option<Shown<'_>>) -> Result<ControlFlow<()>, RepoError> + 'v;
+/// What happens on the way.
+#[derive(Debug, Clone)]
+pub enum Event<'c> {
+    /// Another artifact is about to be expanded. So many that were wanted are expanded and not shown yet; whoever breaks here is
+    /// shown those.
+    Step {
+        /// Their number.
+        unseen: usize,
+    },
+    /// This one was wanted. Whoever breaks here is shown no other.
+    Shown(Shown<'c>),
+}
+
+/// Hears of what happens. It may break.
+pub type Visit<'v> = dyn FnMut(Event<'_>) -> Result<ControlFlow<()>, RepoError> + 'v;
 
 /// Expands what is `wanted`, and shows each with its delta from another one, if it is wanted with one. Chains of deltas that
 /// share a part are gone down once, which takes about one step for each artifact on them; so the order is that of
@@ -72,7 +85,10 @@ fn show(
     visit: &mut Visit<'_>,
 ) -> Result<(), RepoError> {
     for (rid, content) in contents {
-        if visit(None)?.is_break() || meeting.comes(snap, *rid, content, visit)?.is_break() {
+        if meeting.goes_on(visit)?.is_break() {
+            break;
+        }
+        if meeting.comes(snap, *rid, content, visit)?.is_break() {
             return Ok(());
         }
     }
@@ -89,7 +105,7 @@ fn walk(
     visit: &mut Visit<'_>,
 ) -> Result<(), RepoError> {
     let mut walk = Walk::towards(snap, forest, crew, |rid| needed.get(&rid).copied());
-    while visit(None)?.is_continue()
+    while meeting.goes_on(visit)?.is_continue()
         && let Some((index, content)) = walk.step(snap)?
     {
         let (rid, content) = (forest.node(index).rid, content?);
@@ -101,11 +117,11 @@ fn walk(
             return Ok(());
         }
     }
+    if meeting.deltas.finish(visit)?.is_break() {
+        return Ok(());
+    }
     // What no walk gets to is a delta of itself: an error.
     if walk.is_over() {
-        if meeting.deltas.finish(visit)?.is_break() {
-            return Ok(());
-        }
         for &rid in needed.keys().filter(|rid| !meeting.seen.contains(rid)) {
             get(snap, rid)?;
         }
@@ -141,6 +157,11 @@ impl<'c> Meeting<'c> {
         }
         let (seen, waiting) = (BTreeSet::new(), BTreeMap::new());
         Self { deltas: Deltas::by(crew), wanted, guests, unmet, seen, waiting, held: 0, most }
+    }
+
+    /// Asks whether to expand another one.
+    fn goes_on(&self, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, RepoError> {
+        visit(Event::Step { unseen: self.deltas.unseen() })
     }
 
     /// Takes a content, and shows what it meets.

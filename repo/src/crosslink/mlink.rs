@@ -122,10 +122,14 @@ impl FileLinks {
                 continue;
             }
             batch.push(Item { index, expected: None, content });
-            if batch.is_full()
-                && let Some(read) = being_read.replace(crew.begin(batch.take()))
-            {
-                self.take_lists(tx, forest, crew, &read, compared)?;
+            if !batch.is_full() {
+                continue;
+            }
+            let is_large = batch.is_large();
+            let before = being_read.replace(crew.begin(batch.take()));
+            let large = if is_large { being_read.take() } else { None };
+            for read in before.iter().chain(&large) {
+                self.take_lists(tx, forest, crew, read, compared)?;
             }
         }
         let last = crew.begin(batch.take());

@@ -117,7 +117,9 @@ impl<'c> Ahead<'c> {
             frames.push(frame);
             let source = node.source.filter(|source| forest.is_top(index) && !sources.contains_key(source));
             if let Some(source) = source
-                && let Some(frame) = whole(snap, source)?.filter(|frame| size(frame) <= AHEAD_BYTES)
+                && let Some(frame) = whole(snap, source)?
+                && size(&frame) <= AHEAD_BYTES
+                && snap.memory().borrow().cache.takes(size(&frame))
             {
                 bytes += size(&frame).max(LEAST_BYTES);
                 sources.insert(source, frame);

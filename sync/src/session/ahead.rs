@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use repo::manifest::{self, Artifact};
 use repo::wanted::{self, Hope};
-use repo::{Repo, RepoError, Snapshot, blob, shun};
+use repo::{Repo, RepoError, Snapshot, blob, private, shun};
 use xfer::card::{CloneRequest, FileCard, Payload, Privacy};
 use xfer::{ArtifactId, Card, Message, Pragma, hash};
 
@@ -166,7 +166,7 @@ impl Session {
 }
 
 /// Up to `limit` names that nobody told us of before and that `is_wanted`: what a reply announces, and what clusters in it
-/// list.
+/// list; and of that what is private here, which is to become public.
 fn new_names(
     snap: &Snapshot<'_>,
     reply: &Reply<'_>,
@@ -174,18 +174,28 @@ fn new_names(
     limit: usize,
     is_wanted: impl Fn(&ArtifactId) -> bool,
 ) -> Result<Vec<ArtifactId>, RepoError> {
-    let announced = reply.igots.iter().filter(|igot| igot.privacy <= deepest).map(|igot| igot.id).collect();
-    let listed = reply.files.iter().map(|file| members(file));
+    let announced = |as_what: Privacy| {
+        let igots = reply.igots.iter().filter(move |igot| igot.privacy == as_what && as_what <= deepest);
+        (as_what, igots.map(|igot| igot.id).collect::<Vec<_>>())
+    };
+    let listed = reply.files.iter().map(|file| (Privacy::Public, members(file)));
+    let is_any_private = private::any(snap)?;
     let (mut names, mut seen) = (Vec::new(), BTreeSet::new());
-    for ids in std::iter::once(announced).chain(listed) {
+    for (privacy, ids) in [Privacy::Public, Privacy::Private].map(announced).into_iter().chain(listed) {
         for (id, known) in ids.iter().zip(blob::rids_of(snap, &ids)?) {
-            let is_new = known.is_none() && is_wanted(id) && seen.insert(*id);
-            if is_new && names.len() < limit && !shun::contains(snap, id)? {
+            if names.len() == limit {
+                return Ok(names);
+            }
+            if !is_wanted(id) || !seen.insert(*id) {
+                continue;
+            }
+            let is_lacking = match known {
+                None => !shun::contains(snap, id)?,
+                Some(_) => is_any_private && privacy == Privacy::Public && inbox::is_kept_private(snap, id)?,
+            };
+            if is_lacking {
                 names.push(*id);
             }
-        }
-        if names.len() == limit {
-            break;
         }
     }
     Ok(names)

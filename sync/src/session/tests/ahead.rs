@@ -72,6 +72,22 @@ fn what_a_reply_announces_beside_files_is_asked_for_ahead() {
 }
 
 #[test]
+fn what_is_private_here_and_announced_as_public_is_asked_for_ahead() {
+    let mut client = holding("").phantom("A").private("B").private("C");
+    let mut server = script(|round, request| match round {
+        1 => file("A") + &format!("igot {}\nigot {} 1\nigot {}\n", id("B"), id("C"), id("D")),
+        _ => ["B", "D"]
+            .into_iter()
+            .filter(|name| gimmes(request).contains(&&*id(name).to_string()))
+            .map(file)
+            .collect(),
+    });
+    let asked = conversed(Session::sync(pull(), [12; 20]), &mut client, &mut server);
+    assert_eq!(asked, [(1, false), (2, true)], "B, which is public there, and D");
+    assert!(!client.keeps_private("B") && client.keeps_private("C") && client.holds("D"));
+}
+
+#[test]
 fn what_is_not_the_cluster_that_it_is_said_to_be_lists_nothing() {
     let cluster = manifest::write(&Artifact::Cluster(vec![id("B")]));
     let true_name = hash::sha3_256(&cluster);
