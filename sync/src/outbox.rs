@@ -252,13 +252,12 @@ impl<'a> Outbox<'a> {
         content::together(self.snap, &wanted, &mut |event| {
             let Shown { rid, content, delta } = match event {
                 Event::Shown(shown) => shown,
-                Event::Step { unseen } => {
-                    let is_late = self.is_time_up() && (unseen > 0 || !self.is_empty());
+                Event::Step { .. } => {
+                    let is_late = !self.is_empty() && self.is_time_up();
                     return Ok(if is_late { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
                 }
             };
-            // What is expanded already takes no more time.
-            if !self.fits(1) {
+            if !self.has_room(1) {
                 return Ok(ControlFlow::Break(()));
             }
             let Some((outgoing, before)) = open.remove(&rid) else { return Ok(ControlFlow::Continue(())) };
@@ -303,7 +302,7 @@ impl<'a> Outbox<'a> {
             Some((id, delta)) => (Some(id), delta.into()),
             None => (None, content.clone()),
         };
-        self.fits(bytes.len() as u64).then(|| self.card(outgoing, source, Payload::Plain(bytes)))
+        self.has_room(bytes.len() as u64).then(|| self.card(outgoing, source, Payload::Plain(bytes)))
     }
 
     /// Whether there is room for an unversioned file, which is then one of those for [`Outbox::unversioned`].

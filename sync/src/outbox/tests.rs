@@ -101,34 +101,3 @@ fn whatever_the_ways_all_share_one_budget_and_what_is_put_off_finds_no_room() {
         }
     }
 }
-
-#[test]
-fn what_is_expanded_when_time_is_up_is_sent_and_no_more() {
-    let names: Vec<String> = (0..5).map(|n| format!("{n} of a longer text").repeat(10)).collect();
-    for (reply_ms, expected) in [(1, 1), (2, 1), (3, 2), (4, 3), (100, 5)] {
-        let mut fixture = holding("").limited(|limits| limits.reply_ms = reply_ms);
-        for name in &names {
-            fixture = fixture.artifact(name, Privacy::Public);
-        }
-        let elapsed = std::cell::Cell::new(0);
-        let clock = || {
-            elapsed.set(elapsed.get() + 1);
-            UnixTime(elapsed.get())
-        };
-        let mut observer = NoObserver;
-        let mut cx = cx(&fixture.limits, &NoFaults, &mut observer);
-        cx.clock = Some(&clock);
-        let snap = fixture.repo.snapshot().unwrap();
-        let mut outbox = Outbox::of_reply(&snap, &cx).unwrap();
-        let asked: Vec<Outgoing> =
-            names.iter().map(|name| outbox.outlet().find(&id(name)).unwrap().unwrap()).collect();
-        let (mut sent, mut put_off) = (0, 0);
-        outbox
-            .towards_older(&mut asked.into_iter().map(|one| Ok((one, Form::Delta))), &mut |_, card| {
-                *(if card.is_some() { &mut sent } else { &mut put_off }) += 1;
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-        assert_eq!((sent, put_off), (expected, 5 - expected), "{reply_ms} ms");
-    }
-}
