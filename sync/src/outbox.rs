@@ -252,12 +252,13 @@ impl<'a> Outbox<'a> {
         content::together(self.snap, &wanted, &mut |event| {
             let Shown { rid, content, delta } = match event {
                 Event::Shown(shown) => shown,
-                Event::Step { .. } => {
-                    let is_late = !self.is_empty() && self.is_time_up();
+                Event::Step { ready } => {
+                    let is_late = (ready > 0 || !self.is_empty()) && self.is_time_up();
                     return Ok(if is_late { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
                 }
             };
-            if !self.has_room(1) {
+            // It was ready in time.
+            if !self.fits(1) {
                 return Ok(ControlFlow::Break(()));
             }
             let Some((outgoing, before)) = open.remove(&rid) else { return Ok(ControlFlow::Continue(())) };
@@ -302,7 +303,7 @@ impl<'a> Outbox<'a> {
             Some((id, delta)) => (Some(id), delta.into()),
             None => (None, content.clone()),
         };
-        self.has_room(bytes.len() as u64).then(|| self.card(outgoing, source, Payload::Plain(bytes)))
+        self.fits(bytes.len() as u64).then(|| self.card(outgoing, source, Payload::Plain(bytes)))
     }
 
     /// Whether there is room for an unversioned file, which is then one of those for [`Outbox::unversioned`].
@@ -363,8 +364,9 @@ impl<'a> Outbox<'a> {
         outgoing.source.as_ref().filter(usable).filter(|_| !self.fires(Site::Whole))
     }
 
+    /// Whether there is room for so many bytes, and time to take them up.
     fn has_room(&self, bytes: u64) -> bool {
-        self.is_empty() || (self.fits(bytes) && !self.is_time_up())
+        self.fits(bytes) && (self.is_empty() || !self.is_time_up())
     }
 
     /// Whether there is room for so many bytes, be it late.

@@ -29,11 +29,11 @@ pub struct Shown<'c> {
 /// What happens on the way.
 #[derive(Debug, Clone)]
 pub enum Event<'c> {
-    /// Another artifact is about to be expanded. So many that were wanted are expanded and not shown yet; whoever breaks here is
-    /// shown those.
+    /// Another artifact is about to be expanded, or another delta to be made. Whoever breaks here is shown what is ready, and no
+    /// other.
     Step {
-        /// Their number.
-        unseen: usize,
+        /// How many that were wanted are ready and not shown yet.
+        ready: usize,
     },
     /// This one was wanted. Whoever breaks here is shown no other.
     Shown(Shown<'c>),
@@ -85,10 +85,8 @@ fn show(
     visit: &mut Visit<'_>,
 ) -> Result<(), RepoError> {
     for (rid, content) in contents {
-        if meeting.goes_on(visit)?.is_break() {
-            break;
-        }
-        if meeting.comes(snap, *rid, content, visit)?.is_break() {
+        if meeting.deltas.goes_on(visit)?.is_break() || meeting.comes(snap, *rid, content, visit)?.is_break()
+        {
             return Ok(());
         }
     }
@@ -105,9 +103,11 @@ fn walk(
     visit: &mut Visit<'_>,
 ) -> Result<(), RepoError> {
     let mut walk = Walk::towards(snap, forest, crew, |rid| needed.get(&rid).copied());
-    while meeting.goes_on(visit)?.is_continue()
-        && let Some((index, content)) = walk.step(snap)?
-    {
+    loop {
+        if meeting.deltas.goes_on(visit)?.is_break() {
+            return Ok(());
+        }
+        let Some((index, content)) = walk.step(snap)? else { break };
         let (rid, content) = (forest.node(index).rid, content?);
         if !needed.contains_key(&rid) {
             continue;
@@ -121,10 +121,8 @@ fn walk(
         return Ok(());
     }
     // What no walk gets to is a delta of itself: an error.
-    if walk.is_over() {
-        for &rid in needed.keys().filter(|rid| !meeting.seen.contains(rid)) {
-            get(snap, rid)?;
-        }
+    for &rid in needed.keys().filter(|rid| !meeting.seen.contains(rid)) {
+        get(snap, rid)?;
     }
     Ok(())
 }
@@ -159,12 +157,7 @@ impl<'c> Meeting<'c> {
         Self { deltas: Deltas::by(crew), wanted, guests, unmet, seen, waiting, held: 0, most }
     }
 
-    /// Asks whether to expand another one.
-    fn goes_on(&self, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, RepoError> {
-        visit(Event::Step { unseen: self.deltas.unseen() })
-    }
-
-    /// Takes a content, and shows what it meets.
+    /// Takes a content, for which there was a step, and shows what it meets.
     fn comes(
         &mut self,
         snap: &Snapshot<'_>,
@@ -189,7 +182,9 @@ impl<'c> Meeting<'c> {
                 continue;
             }
             let other = self.content(snap, guest)?;
-            if self.deltas.take(guest, &other, Some(content), visit)?.is_break() {
+            if self.deltas.goes_on(visit)?.is_break()
+                || self.deltas.take(guest, &other, Some(content), visit)?.is_break()
+            {
                 return Ok(ControlFlow::Break(()));
             }
             self.met(guest, rid);

@@ -118,11 +118,6 @@ impl<'f> Walk<'f> {
         self.passed + self.place as usize
     }
 
-    /// Whether there is no next node.
-    pub(crate) fn is_over(&self) -> bool {
-        self.place as usize >= self.order.nodes().len()
-    }
-
     /// Gives up a node and everything that hangs on it.
     pub(crate) fn abandon(&mut self, index: usize) {
         self.abandoned[index] = true;

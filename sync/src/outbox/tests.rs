@@ -101,3 +101,58 @@ fn whatever_the_ways_all_share_one_budget_and_what_is_put_off_finds_no_room() {
         }
     }
 }
+
+/// How many of `names` are sent, asked for in order, in a reply that has so much time by a clock that goes on with each look.
+fn sent_in_time(fixture: Fixture, names: &[String], reply_ms: u64) -> usize {
+    let mut fixture = fixture.limited(|limits| limits.reply_ms = reply_ms);
+    let elapsed = std::cell::Cell::new(0);
+    let clock = || {
+        elapsed.set(elapsed.get() + 1);
+        UnixTime(elapsed.get())
+    };
+    let mut observer = NoObserver;
+    let mut cx = cx(&fixture.limits, &NoFaults, &mut observer);
+    cx.clock = Some(&clock);
+    let snap = fixture.repo.snapshot().unwrap();
+    let mut outbox = Outbox::of_reply(&snap, &cx).unwrap();
+    let asked = names.iter().map(|name| outbox.outlet().find(&id(name)).unwrap().unwrap());
+    let asked: Vec<Outgoing> = asked.collect();
+    let mut told = Vec::new();
+    outbox
+        .towards_older(&mut asked.into_iter().map(|one| Ok((one, Form::Delta))), &mut |_, card| {
+            told.push(card.is_some());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(told.len(), names.len(), "each is told of");
+    told.into_iter().filter(|is_sent| *is_sent).count()
+}
+
+#[test]
+fn what_is_ready_when_time_is_up_is_sent_and_no_more() {
+    let names: Vec<String> =
+        (0..6).map(|n| format!("{}{n}", "version-of-a-longer-text-".repeat(9))).collect();
+    let apart = || holding(&names.join(" "));
+    let versions = || {
+        let mut fixture = apart();
+        for pair in names.windows(2) {
+            let [older, newer] = [id(&pair[0]), id(&pair[1])];
+            fixture.sql(&format!(
+                "INSERT INTO plink(pid, cid, isprim, mtime)
+                 SELECT p.rid, c.rid, 1, 0 FROM blob p, blob c WHERE p.uuid='{older}' AND c.uuid='{newer}'"
+            ));
+        }
+        fixture
+    };
+    for reply_ms in 1..9 {
+        // The first needs no time, each further one a look that comes in time.
+        assert_eq!(
+            sent_in_time(apart(), &names, reply_ms),
+            names.len().min(reply_ms as usize),
+            "{reply_ms} ms"
+        );
+        let sent = sent_in_time(versions(), &names, reply_ms);
+        assert!(sent >= 1 && sent <= reply_ms as usize, "{sent} of versions in {reply_ms} ms");
+    }
+    assert_eq!(sent_in_time(versions(), &names, 100), names.len());
+}
