@@ -79,9 +79,10 @@ fn left_behind(
     let is_here = |id: &ArtifactId| known.held.contains_key(id) || known.shunned.contains(id);
     // Of what comes as a delta it is the source that is to be had.
     let is_excused = |id: &ArtifactId| is_let_go(talk, known, root(client.sources, known, id));
-    let given = chances.had.iter().find(|id| !is_here(id) && !known.waiting.contains(id) && !is_excused(id));
-    if let Some(id) = given {
-        return Some((*id, "was asked for when it was there"));
+    // What found no room may be asked for again too late: the peer went back to a backup meanwhile.
+    let had = chances.had.intersection(&chances.open);
+    if let Some(id) = had.copied().find(|id| !is_here(id) && !known.waiting.contains(id) && !is_excused(id)) {
+        return Some((id, "was asked for when it was there"));
     }
     if chances.idle >= client.idle_rounds {
         return None;
