@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -77,6 +77,7 @@ struct State {
     down: u64,
     last: Option<Way>,
     turns: u64,
+    requests: u64,
     trap: Option<(Moment, Box<dyn FnOnce() + Send>)>,
     fault: Fault,
     closed: bool,
@@ -89,8 +90,10 @@ pub struct Traffic {
     pub up: u64,
     /// Bytes to clients.
     pub down: u64,
-    /// Requests and replies.
+    /// Requests and replies; of connections beside each other, changes of direction.
     pub turns: u64,
+    /// Requests, each connection for itself.
+    pub requests: u64,
 }
 
 impl Proxy {
@@ -146,7 +149,7 @@ impl Proxy {
     /// What travelled so far.
     pub fn traffic(&self) -> Traffic {
         let state = self.shared.state();
-        Traffic { up: state.up, down: state.down, turns: state.turns }
+        Traffic { up: state.up, down: state.down, turns: state.turns, requests: state.requests }
     }
 
     /// Forgets what travelled so far, and what was to be done at a moment.
@@ -277,14 +280,26 @@ impl Shared {
         let bytes = Arc::new(AtomicU64::new(0));
         lock(&self.replies).push(Arc::clone(&bytes));
         let (up, down) = (Arc::clone(self), Arc::clone(self));
-        std::thread::spawn(move || up.carry(Way::Up, client, server, &AtomicU64::new(0)));
-        std::thread::spawn(move || down.carry(Way::Down, server_too, client_too, &bytes));
+        let is_asking = Arc::new(AtomicBool::new(false));
+        let is_asking_too = Arc::clone(&is_asking);
+        std::thread::spawn(move || up.carry(Way::Up, client, server, &is_asking, &AtomicU64::new(0)));
+        std::thread::spawn(move || down.carry(Way::Down, server_too, client_too, &is_asking_too, &bytes));
     }
 
-    /// Copies until one side is done, or the fault of the line ends it.
-    fn carry(&self, way: Way, mut from: TcpStream, mut to: TcpStream, count: &AtomicU64) {
+    /// Copies until one side is done, or the fault of the line ends it. Both ways of a connection know whether it `is_asking`.
+    fn carry(
+        &self,
+        way: Way,
+        mut from: TcpStream,
+        mut to: TcpStream,
+        is_asking: &AtomicBool,
+        count: &AtomicU64,
+    ) {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
+            if is_asking.swap(way == Way::Up, Ordering::SeqCst) != (way == Way::Up) && way == Way::Up {
+                self.state().requests += 1;
+            }
             let mut rest = &buffer[..length];
             while !rest.is_empty() {
                 let step = self.state().step(way, rest.len());

@@ -239,8 +239,11 @@ fn peer_of(address: Address, password: Secret, manner: &Defaults) -> Result<Peer
     if peer.jitter_percent > MAX_JITTER_PERCENT {
         return wrong("jitter above 50", "an interval varies by 50 percent at most");
     }
-    if peer.up_rate == Some(0) || peer.down_rate == Some(0) || peer.send_bytes == 0 {
-        return wrong("a rate or budget of 0 bytes", "leave the key out for no limit");
+    if peer.up_rate == Some(0) || peer.down_rate == Some(0) {
+        return wrong("a rate of 0 bytes", "leave the key out for no limit");
+    }
+    if peer.send_bytes == 0 {
+        return wrong("a budget of 0 bytes", "leave the key out for 250,000");
     }
     Ok(peer)
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use frond_tests::corpus::{Extras, PROJECT, Shape};
 use frond_tests::cost::{self, Cost};
-use frond_tests::{Fossil, Frond, Proxy, Said, Scratch, Server, shared};
+use frond_tests::{Fossil, Frond, Proxy, Said, Scratch, Server, compare, shared};
 
 /// Which program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub(crate) struct Work {
     /// How many times as fast as stock it is to be, and might be.
     pub(crate) target: (f64, f64),
     pub(crate) is_plain_clone: bool,
+    /// What it leaves behind: the artifacts of this file, whatever clusters each has.
+    pub(crate) result: Option<PathBuf>,
 }
 
 /// What a turn of some work took.
@@ -156,17 +158,26 @@ impl Bench {
             })
         });
         said.iter().try_for_each(|(said, _)| went_well(said))?;
+        work.result.iter().for_each(|result| self.is_as(result, work, side, &files));
         let traffic = proxy.map(|proxy| proxy.traffic());
         Ok(Observed {
             client_bytes: said.iter().map(|(_, client)| client.resident).max().unwrap_or(0),
             server_bytes: if server.is_some() { peaks[0] } else { 0 },
-            rounds: traffic.map_or(0, |traffic| traffic.turns / 2),
+            rounds: traffic.map_or(0, |traffic| traffic.requests),
             travelled: traffic.map_or(0, |traffic| traffic.up + traffic.down),
         })
     }
 
+    /// Work counts if it is done.
+    fn is_as(&self, result: &Path, work: &Work, side: usize, files: &[PathBuf]) {
+        match work.verb {
+            Verb::Push => compare::holds_all_of(&self.scratch.file(&there(side)), result),
+            _ => files.iter().for_each(|file| compare::holds_all_of(file, result)),
+        }
+    }
+
     fn server(&self, work: &Work, side: usize) -> Option<Server> {
-        let file = self.place(&work.there, &format!("there-{side}.fossil"))?;
+        let file = self.place(&work.there, &there(side))?;
         Some(self.serve(work.ends[side].server, &file))
     }
 
@@ -233,6 +244,11 @@ impl Bench {
             }
         }
     }
+}
+
+/// The name of the file that a server has anew.
+fn there(side: usize) -> String {
+    format!("there-{side}.fossil")
 }
 
 /// Both ends of one kind.

@@ -12,7 +12,7 @@ use sync::{Cx, Limits, NoFaults, NoGuard, NoObserver, Session, SyncOptions};
 use xfer::body::{ContentType, pack};
 
 use crate::ends::{Bench, Program};
-use crate::table::median;
+use crate::table::{commit, median};
 
 /// What this is called.
 pub(crate) const NAME: &str = "no-op requests of 32 clients";
@@ -68,7 +68,7 @@ impl Display for Row {
         writeln!(
             f,
             "| {NAME}, {} | {:.0} / {:.0} a second; 95 % in {:.1} / {:.1} ms; {} / {} failed \
-             | **{ratio:.1}** (20, 100) | - | {:.5} / {:.5} | - | {:.0} / {:.0} | - | - | {} |",
+             | **{ratio:.1}** (20, 100) | - | {:.5} / {:.5} | - | {:.0} / {:.0} | - | - | {} | {} |",
             self.checkins,
             of(0, rate),
             of(1, rate),
@@ -81,6 +81,7 @@ impl Display for Row {
             of(0, |load| load.server_bytes as f64 / 1_048_576.0),
             of(1, |load| load.server_bytes as f64 / 1_048_576.0),
             self.loads.len(),
+            commit(),
         )
     }
 }

@@ -11,8 +11,8 @@ mod stale;
 mod table;
 mod works;
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use frond_tests::sql;
@@ -59,21 +59,26 @@ fn main() -> ExitCode {
             if work.is_plain_clone {
                 report.grow(CLONE_COST, checkins, row.our_cpu() / gigabytes(&bench));
             }
+            write(keep.as_deref(), &report);
         }
         if is_wanted(load::NAME) {
             let row = load::row(&bench);
             say(&row.to_string());
             report.put(&row.to_string());
             report.grow(REQUEST_COST, checkins, row.server_ms());
-        }
-        if let Some(keep) = &keep {
-            let directory = keep.parent().map_or(Ok(()), std::fs::create_dir_all);
-            directory
-                .and_then(|()| std::fs::write(keep, report.to_string()))
-                .unwrap_or_else(|error| panic!("cannot write {}: {error}", keep.display()));
+            write(keep.as_deref(), &report);
         }
     }
     if is_slower { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Keeps what is there so far: a whole run takes more than an hour.
+fn write(keep: Option<&Path>, report: &Report) {
+    let Some(keep) = keep else { return };
+    let directory = keep.parent().map_or(Ok(()), std::fs::create_dir_all);
+    directory
+        .and_then(|()| std::fs::write(keep, report.to_string()))
+        .unwrap_or_else(|error| panic!("cannot write {}: {error}", keep.display()));
 }
 
 fn say(text: &str) {

@@ -1,6 +1,8 @@
 //! What is printed.
 
 use std::fmt::{self, Display};
+use std::process::Command;
+use std::sync::OnceLock;
 
 use frond_tests::Fossil;
 
@@ -21,16 +23,38 @@ pub(crate) fn head() -> String {
     let stock = Fossil::new().output(["version"]);
     format!(
         "Frond beside stock Fossil: `make bench`.\n\n\
-         Machine: {count} processors, {}; {memory} of memory; Linux {system}.\n\
+         Machine: {count} processors, {}{}; {memory} of memory; Linux {system}.\n\
          Stock: {}. Medians of pairs in turn, after one to warm up if there are several. *Times as fast* is the median of stock's wall \
          time divided by Frond's, pair by pair; in brackets what is aimed at, and what might be. Every cell has Frond \
          first, then stock. Processor time is that of client and server; memory, rounds and bytes (with HTTP) are from \
-         another turn, through a proxy.\n\n\
-         | work | seconds | times as fast | CPU seconds | of them server | MB client | MB server | rounds | kB | pairs |\n\
-         |---|---|---|---|---|---|---|---|---|---|\n",
+         another turn, through a proxy, after which what is to be there is looked for. The last column is Frond's commit.\n\n\
+         | work | seconds | times as fast | CPU seconds | of them server | MB client | MB server | rounds | kB | pairs | at |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
         named("model name", &cpus),
+        vectors(&named("flags", &cpus)),
         stock.trim(),
     )
+}
+
+/// Which vector registers there are.
+fn vectors(flags: &str) -> &'static str {
+    let has = |wanted: &str| flags.split_whitespace().any(|flag| flag == wanted);
+    match (has("avx512f"), has("avx2")) {
+        (true, _) => " with AVX-512",
+        (false, true) => " with AVX2",
+        (false, false) => "",
+    }
+}
+
+/// The commit that is measured, with a `+` if files differ from it.
+pub(crate) fn commit() -> &'static str {
+    static COMMIT: OnceLock<String> = OnceLock::new();
+    COMMIT.get_or_init(|| {
+        let mut git = Command::new("git");
+        git.args(["describe", "--always", "--dirty=+", "--abbrev=7", "--exclude=*"]);
+        let said = git.output().ok().filter(|said| said.status.success());
+        said.map_or("-".to_owned(), |said| String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    })
 }
 
 /// What was measured of some work, by side.
@@ -43,11 +67,18 @@ pub(crate) struct Row {
 impl Row {
     /// Does it in pairs, and once more to see what time does not tell.
     pub(crate) fn measure(bench: &Bench, work: &Work) -> Self {
-        let pair = || [bench.turn(work, 0), bench.turn(work, 1)];
+        // By turns the one and the other goes first.
+        let pair = |number: usize| match number % 2 {
+            0 => [bench.turn(work, 0), bench.turn(work, 1)],
+            _ => {
+                let theirs = bench.turn(work, 1);
+                [bench.turn(work, 0), theirs]
+            }
+        };
         if bench.pairs > 1 {
-            pair();
+            pair(0);
         }
-        let turns = (0..bench.pairs).map(|_| pair()).collect();
+        let turns = (0..bench.pairs).map(pair).collect();
         let observed = [bench.observe(work, 0), bench.observe(work, 1)];
         Self { work: work.clone(), turns, observed }
     }
@@ -87,7 +118,7 @@ impl Display for Row {
         };
         writeln!(
             f,
-            "| {} | {} | **{:.1}** ({}, {}) | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | **{:.1}** ({}, {}) | {} | {} | {} | {} | {} | {} | {} | {} |",
             work.name,
             show(self.of(|turn| turn.client.wall / times), digits),
             self.times_as_fast(),
@@ -100,6 +131,7 @@ impl Display for Row {
             seen(|observed| observed.rounds, 1),
             if travelled == [0.0; 2] { "-".to_owned() } else { show(travelled, if small { 2 } else { 0 }) },
             self.turns.len(),
+            commit(),
         )
     }
 }

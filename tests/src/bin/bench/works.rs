@@ -26,6 +26,7 @@ pub(crate) fn all(bench: &Bench) -> Vec<Work> {
         times: 1,
         target,
         is_plain_clone: false,
+        result: Some(full()),
     };
     let clone = Work {
         is_plain_clone: true,
@@ -71,11 +72,13 @@ pub(crate) fn all(bench: &Bench) -> Vec<Work> {
     let name = "200 unversioned files, push";
     works.push(Work {
         name: name.to_owned(),
+        result: None,
         ..work(name, Verb::Unversioned, Place::Kept(files.clone()), Place::Anew(empty.clone()), (8.0, 20.0))
     });
     let name = "200 unversioned files, pull";
     works.push(Work {
         name: name.to_owned(),
+        result: None,
         ..work(name, Verb::Unversioned, Place::Anew(empty), Place::Kept(files), (6.0, 20.0))
     });
     works
