@@ -1,6 +1,7 @@
 //! The repository file.
 
 use std::cell::RefCell;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -287,7 +288,10 @@ fn open(path: &Path, access: Access) -> Result<Repo, RepoError> {
         return not("it is no file");
     }
     if file.len() < schema::LEAST_FILE_BYTES || file.len() % 512 != 0 {
-        return not("its size is none that a repository has");
+        return match begins_as_database(path) {
+            true => not("it is a database that was cut off, or is too small for a repository"),
+            false => not("it is no SQLite database"),
+        };
     }
     let mut repo = connect(path, access.flags())?;
     if access != Access::Read && repo.conn.is_readonly("main")? {
@@ -298,6 +302,12 @@ fn open(path: &Path, access: Access) -> Result<Repo, RepoError> {
     }
     schema::check(&repo.snapshot()?)?;
     Ok(repo)
+}
+
+fn begins_as_database(path: &Path) -> bool {
+    let mut start = [0; 16];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && &start == b"SQLite format 3\0"
 }
 
 fn connect(path: &Path, mode: OpenFlags) -> Result<Repo, RepoError> {

@@ -270,10 +270,13 @@ fn not_a_repository() {
     let database = pair.scratch.file("other.sqlite");
     rusqlite::Connection::open(&database).unwrap().execute_batch("CREATE TABLE t(x)").unwrap();
     let (missing, empty) = (pair.scratch.file("missing.fossil"), pair.scratch.write("empty.fossil", ""));
-    let other =
-        "not a Fossil repository (its size is none that a repository has); name a Fossil repository file";
+    let cut = pair.scratch.write("cut.fossil", &std::fs::read(&pair.whole).unwrap()[..20_001]);
+    let other = "not a Fossil repository (it is no SQLite database); name a Fossil repository file";
+    let short = "not a Fossil repository (it is a database that was cut off, or is too small for a repository); name a \
+                 Fossil repository file";
     let none = "no such file; check the name of the repository file";
-    for (file, what) in [(&text, other), (&database, other), (&empty, other), (&missing, none)] {
+    let files = [(&text, other), (&database, short), (&cut, short), (&empty, other), (&missing, none)];
+    for (file, what) in files {
         let before = std::fs::read(file).ok();
         let name = file.to_string_lossy();
         let line = format!("{name}: {what}");

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use frond_tests::frond::run;
 use frond_tests::process::Said;
 use frond_tests::terminal::{self, Prompt};
 use frond_tests::{Fossil, Frond, Scratch, sql};
@@ -188,4 +189,26 @@ fn a_new_repository_gives_nobody_what_was_asked_for() {
         let said = place.frond.try_run(["clone", &server.url(), &copy.to_string_lossy()]);
         assert_eq!(said.code == Some(0), !nobody.is_empty(), "{said}");
     }
+}
+
+#[test]
+fn where_the_system_says_no_name_check_ins_are_of_the_first_user() {
+    let (scratch, frond) = (Scratch::new(), Frond::new());
+    let directory = scratch.dir("work");
+    std::fs::write(directory.join("a.txt"), "text\n").unwrap();
+    let unsaid = |words: &[&str]| {
+        let mut command = frond.command(words);
+        command.env_remove("USER").env_remove("LOGNAME").env_remove("USERNAME").current_dir(&directory);
+        let said = run(&mut command);
+        assert_eq!(said.code, Some(0), "{said}");
+    };
+    unsaid(&["new", "a.fossil"]);
+    unsaid(&["commit", "-m", "first", "a.txt", "-R", "a.fossil"]);
+    let file = directory.join("a.fossil");
+    assert_eq!(sql::column(&file, "SELECT DISTINCT user FROM event WHERE type='ci'"), ["root"]);
+    sql::execute(&file, "UPDATE user SET login='ann' WHERE login='root'");
+    let words = ["commit", "-m", "second", "a.txt", "-R", "a.fossil"];
+    let mut command = frond.command(words);
+    let said = run(command.env("USER", "somebody").current_dir(&directory));
+    assert_ne!(said.code, Some(0), "who is no user of the file is none: {said}");
 }

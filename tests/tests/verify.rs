@@ -6,8 +6,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use frond_tests::corpus::{Extras, Shape, by_stock};
-use frond_tests::frond::FAILED;
-use frond_tests::{Fossil, Frond, Said, Scratch, memory, shared, sql};
+use frond_tests::frond::{FAILED, run};
+use frond_tests::{Fossil, Frond, Said, Scratch, compare, memory, shared, sql};
 use serde_json::Value;
 
 fn verify(file: &Path, option: &str) -> Said {
@@ -57,7 +57,27 @@ fn a_damaged_artifact_is_one_finding_and_the_rest_is_counted() {
     assert!(lines[1].contains("of derived tables differ"), "{said}");
     assert!(lines[2].ends_with(": 2 findings"), "{said}");
     assert_eq!(lines.len(), 3, "{said}");
-    assert!(said.stderr.contains("another clone"), "{said}");
+    assert!(said.stderr.contains("clone another copy"), "{said}");
+}
+
+#[test]
+fn what_only_a_damaged_file_has_is_pulled_into_a_sound_copy_as_advised() {
+    let (scratch, frond) = (Scratch::new(), Frond::new());
+    let file = made(&scratch);
+    let copy = scratch.copy(&file, "copy.fossil");
+    let path = |file: &Path| file.to_string_lossy().into_owned();
+    let only_here = scratch.write("only-here.txt", "nobody else has this\n");
+    let mut commit =
+        frond.command(["commit", "-m", "more", "--user", "dev", "only-here.txt", "-R", &path(&file)]);
+    let said = run(commit.current_dir(only_here.parent().unwrap()));
+    assert_eq!(said.code, Some(0), "{said}");
+    sql::execute(&file, &format!("UPDATE blob SET content=x'00000005789c' WHERE rid={SOURCE}"));
+    assert_eq!(verify(&file, "--quiet").code, Some(FAILED));
+    let server = frond.server(&file);
+    let said = frond.try_run(["pull", "--once", &server.url(), "-R", &path(&copy)]);
+    assert_eq!(said.code, Some(0), "{said}");
+    compare::holds_all_of(&copy, &file);
+    assert_eq!(verify(&copy, "--quiet").code, Some(0));
 }
 
 #[test]

@@ -65,7 +65,9 @@ impl Rebuild {
         Err(Failure::new(
             Code::Partial,
             format!("{file}: {}", without(&rebuilt.damaged)),
-            format!("`frond verify -R {file}` tells what is wrong; get them from another clone"),
+            format!(
+                "`frond verify -R {file}` tells what is wrong; clone another copy, and pull into that what only this one has"
+            ),
         ))
     }
 }

@@ -123,7 +123,8 @@ fn advice(findings: &[Finding]) -> &'static str {
                 compared; restore it from a backup or another clone";
     }
     if findings.iter().any(Finding::is_damage) {
-        return "frond: artifacts are damaged; get them from another clone, then run `frond rebuild`";
+        return "frond: artifacts are damaged, which `frond rebuild` does not cure; clone another copy, and pull into that what \
+                only this one has";
     }
     "frond: every artifact is sound; `frond rebuild` puts the rest right"
 }

@@ -3,6 +3,7 @@
 use repo::{Snapshot, Text, config, user};
 use sync::client::remembered_url;
 
+use crate::cli::clone::local_user;
 use crate::exit::{Code, Failure};
 use crate::remote::Remote;
 
@@ -26,12 +27,14 @@ pub(super) fn author(snap: &Snapshot<'_>, named: Option<&str>) -> Result<Text, F
 }
 
 /// The file's default user, else who works here, else the user of the remembered address: as stock has it, the
-/// first of them that is a user of the file. A file without users takes any.
+/// first of them that is a user of the file; last, where the system does not say who works here, whom a new file gets then. A
+/// file without users takes any.
 pub(crate) fn known_user(snap: &Snapshot<'_>) -> Result<Option<Text>, Failure> {
     let of_file = config::get(snap, "default-user")?;
     let address = remembered_url(snap)?.and_then(|url| Remote::read(&url).ok());
     let remote = address.and_then(|url| url.user().map(str::to_owned));
-    for login in of_file.into_iter().chain(local_users()).chain(remote) {
+    let unsaid = local_users().next().is_none().then(local_user);
+    for login in of_file.into_iter().chain(local_users()).chain(remote).chain(unsaid) {
         if is_known(snap, &login)? {
             return Ok(Some(login[..].into()));
         }
