@@ -197,7 +197,7 @@ impl From<SyncError> for Failure {
                 Code::Partial,
                 "what came is kept; run the same command again to go on, if you trust the server",
             ),
-            SyncError::Unfinished => (Code::Network, "try again"),
+            SyncError::Unfinished | SyncError::Unanswered => (Code::Network, "try again"),
             SyncError::OtherServer { .. } => (
                 Code::Failed,
                 "delete the unfinished file to begin anew, or clone from the first server again",

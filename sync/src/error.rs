@@ -56,6 +56,10 @@ pub enum SyncError {
     /// The reply has no timestamp: the peer failed while it wrote it. A retry may help.
     #[error("the peer's reply has no timestamp at its end: it failed midway")]
     Unfinished,
+    /// The reply answers an empty request: ours did not come to the peer as it was sent. Nothing of it counts as taken there.
+    /// A retry may help.
+    #[error("the peer answered as if it had been asked nothing: the request did not get there whole")]
+    Unanswered,
     /// A reply to a clone has no `push` card, so we do not know the project.
     #[error("the peer's clone reply does not name its project")]
     NoProjectNamed,
@@ -153,7 +157,7 @@ impl SyncError {
             Self::BadArtifact(_) => "bad-artifact",
             Self::Refused(_) | Self::PushRefused { .. } | Self::UnversionedRefused { .. } => "refused",
             Self::PasswordNeeded(_) => "login",
-            Self::Unfinished => "cut-short",
+            Self::Unfinished | Self::Unanswered => "cut-short",
             Self::NoProjectNamed
             | Self::NoCloneSeqno
             | Self::CloneSeqno { .. }

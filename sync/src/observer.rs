@@ -233,7 +233,8 @@ pub enum Event<'a> {
 /// let (project, server) = ("ab".repeat(20), "cd".repeat(20));
 /// let mut repo = Repo::in_memory(&Genesis { project, server, ..Genesis::default() })?;
 /// // A peer that has nothing to tell.
-/// let reply = pack("# timestamp 2027-01-15T08:00:00 errors 0\n".as_bytes(), ContentType::Compressed);
+/// let reply = "pragma server-version 22100 20230226 192424\n# timestamp 2027-01-15T08:00:00 errors 0\n";
+/// let reply = pack(reply.as_bytes(), ContentType::Compressed);
 /// let options = SyncOptions { pull: true, ..SyncOptions::default() };
 /// client::sync(&mut repo, &mut Mock::new([Ok(reply)]), options, Remember::No, &mut setting).await?;
 /// assert_eq!(told.try_iter().collect::<Vec<_>>(), [(1, 0)]);

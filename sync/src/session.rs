@@ -110,6 +110,8 @@ pub struct Session {
     codes: Codes,
     /// What the next request asks for.
     wanted: Choice,
+    /// Whether a reply named the peer's version: then each one does, unless the peer did not get our request.
+    peer_names_version: bool,
     /// Whether nobody had told us of anything that the first reply announced.
     is_far_behind: bool,
     /// Whether we asked for clusters before stock would.
@@ -263,6 +265,7 @@ impl Session {
             step: Step::Fresh,
             codes: Codes { server: String::new(), project: String::new() },
             wanted: Choice::default(),
+            peer_names_version: false,
             is_far_behind: false,
             asked_early: false,
             named_clusters: false,

@@ -301,7 +301,7 @@ impl Peer for Fixture {
     }
 }
 
-/// Answers by what a function makes of the round, counting from 1, and the request.
+/// Answers by what a function makes of the round, counting from 1, and the request; and names its version, as stock does.
 pub(crate) struct Script<F>(pub(crate) F, pub(crate) u32);
 
 pub(crate) fn script<F: FnMut(u32, &str) -> String>(answer: F) -> Script<F> {
@@ -312,7 +312,9 @@ impl<F: FnMut(u32, &str) -> String> Peer for Script<F> {
     fn hear(&mut self, request: &Message) -> Message {
         self.1 += 1;
         let answer = (self.0)(self.1, &printed(request));
-        message(&format!("{answer}# timestamp 2026-11-21T02:53:53 errors 0\n"))
+        message(&format!(
+            "pragma server-version 22100 20230226 192424\n{answer}# timestamp 2026-11-21T02:53:53 errors 0\n"
+        ))
     }
 }
 

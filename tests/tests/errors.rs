@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use frond_tests::corpus::{Extras, PROJECT, Shape, by_stock};
 use frond_tests::frond::{FAILED, LOCKED, NO_REPOSITORY, REFUSED, UNREACHABLE, USAGE};
 use frond_tests::process::free_port;
-use frond_tests::{Disk, Fossil, Frond, Reply, Said, Scratch, Scripted, compare, frond, sql};
+use frond_tests::{Disk, Fossil, Frond, Reply, Said, Scratch, Scripted, compare, frond, http, sql};
 
 /// A small repository, and one that lacks its last check-ins.
 struct Pair {
@@ -182,6 +182,45 @@ fn a_stock_server_whose_database_was_in_use() {
     let page = "<html><body><h1>Database error: database is locked: {BEGIN IMMEDIATE}</h1></body></html>";
     let server = Scripted::start(move |_| Reply::http("400 Bad Request", &[("Connection", "close")], page));
     Pair::new().fails(&server.url(), UNREACHABLE, &["database is locked", "in use by others: try again"]);
+}
+
+/// Something on the way loses what is in a request. Stock's reply is whole, and as short as where nothing is to be done.
+#[test]
+fn a_request_that_came_to_stock_empty() {
+    let pair = Pair::new();
+    sql::execute(&pair.whole, "UPDATE user SET cap='gio' WHERE login='nobody'");
+    let ahead = pair.scratch.copy(&pair.whole, "ahead.fossil");
+    sql::execute(&ahead, "REPLACE INTO config(name, value, mtime) VALUES('max-upload', 40000, 0)");
+    for name in ["One", "Two", "Three"] {
+        let (page, file) = (pair.scratch.write("page.txt", name.repeat(10_000)), ahead.to_string_lossy());
+        pair.fossil.output(["wiki", "create", name, &page.to_string_lossy(), "-R", &file]);
+    }
+    for (word, client) in [("pull", &pair.stale), ("push", &ahead)] {
+        let mut rounds = 0;
+        loop {
+            rounds += 1;
+            let (here, there) =
+                (pair.scratch.copy(client, "here.fossil"), pair.scratch.copy(&pair.whole, "there.fossil"));
+            let server = pair.fossil.server(&there);
+            let address = server.address;
+            let relay = Scripted::start(move |request| {
+                let text = if request.number == rounds { "" } else { &request.text };
+                let answer = http::cards(address, "/", text);
+                Reply::typed(answer.header("Content-Type").unwrap(), &answer.body)
+            });
+            let run = |url: &str| pair.frond.try_run([word, url, "-q", "-R", &here.to_string_lossy()]);
+            let said = run(&relay.url());
+            if relay.requests().len() < rounds {
+                assert_eq!(said.code, Some(0), "{said}");
+                break;
+            }
+            says(&said, UNREACHABLE, &["as if it had been asked nothing", "; try again"]);
+            assert_eq!(run(&server.url()).code, Some(0));
+            let (to, from) = if word == "pull" { (&here, &there) } else { (&there, &here) };
+            compare::holds_all_of(to, from);
+        }
+        assert!(rounds > 3, "{word} took {} rounds", rounds - 1);
+    }
 }
 
 #[test]

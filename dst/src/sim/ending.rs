@@ -175,6 +175,7 @@ impl Sim {
             | SyncError::WebPage(_)
             | SyncError::UnexpectedCard(_)
             | SyncError::Unfinished
+            | SyncError::Unanswered
             | SyncError::NoProjectNamed
             | SyncError::NoCloneSeqno => talk.soundness == Soundness::Damaged,
             // What came before its server went back to a backup was a delta of what is now a delta of it.

@@ -190,6 +190,8 @@ impl HttpTransport {
             .method(Method::POST)
             .uri(self.url.without_user())
             .header(USER_AGENT, AGENT)
+            // Stock takes a head that ends between the two, the length last, for that of an empty request.
+            .header(CONTENT_LENGTH, body.bytes.len())
             .header(CONTENT_TYPE, body.content_type.as_str());
         for (name, value) in self.trace.iter().flat_map(TraceContext::fields) {
             request = request.header(name, value);

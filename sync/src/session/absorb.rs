@@ -62,6 +62,19 @@ impl Session {
         }
     }
 
+    /// Whether a reply is whole, and the answer to our request. A server that was given half a request may take it for an
+    /// empty one: its reply is whole, and as short as that of a server which lacks nothing. But who knows versions names its
+    /// own wherever it is told ours, and all requests tell it; and no server that was asked anything at first says nothing.
+    fn check(&mut self, reply: &Reply<'_>) -> Result<(), SyncError> {
+        reply.check()?;
+        let is_mute = reply.is_blank && self.result.rounds == 1;
+        if !reply.names_version && (self.peer_names_version || is_mute) {
+            return Err(SyncError::Unanswered);
+        }
+        self.peer_names_version |= reply.names_version;
+        Ok(())
+    }
+
     fn absorb_catalog(
         &mut self,
         snap: &Snapshot<'_>,
@@ -71,7 +84,7 @@ impl Session {
         if !reply.errors.is_empty() {
             return Err(refused(reply));
         }
-        reply.check()?;
+        self.check(reply)?;
         let mut preview = preview::compare(snap, &self.options, reply)?;
         self.unversioned.hear(snap, None, reply, cx.now)?;
         (preview.unversioned_send, preview.unversioned_receive) = self.unversioned.preview();
@@ -92,7 +105,7 @@ impl Session {
         if !reply.errors.is_empty() {
             return self.judge_sync(&reply, pull, cx);
         }
-        reply.check()?;
+        self.check(&reply)?;
         self.expire_tables(repo, cx)?;
         let snap = repo.snapshot()?;
         self.pushing.hear(&snap, &reply)?;
@@ -161,7 +174,7 @@ impl Session {
                 }
             }
         }
-        reply.check()?;
+        self.check(reply)?;
         let tx = repo.begin()?;
         self.learn_project(&tx, reply, phase, cx)?;
         self.advance(reply, phase)?;

@@ -37,6 +37,10 @@ pub(crate) struct Reply<'a> {
     pub(crate) uv_mode: Option<UvMode>,
     /// What it says of synced tables.
     pub(crate) tables: Heard<'a>,
+    /// Whether it names the peer's version, as the answer to a request that names ours.
+    pub(crate) names_version: bool,
+    /// Whether it says nothing at all.
+    pub(crate) is_blank: bool,
     stamped: bool,
     unexpected: Option<String>,
 }
@@ -50,7 +54,8 @@ pub(crate) enum UvMode {
 
 impl<'a> Reply<'a> {
     pub(crate) fn read(message: &'a Message) -> Self {
-        let mut reply = Self::default();
+        let is_blank = message.cards.iter().all(|card| matches!(card, Card::Comment(_)));
+        let mut reply = Self { is_blank, ..Self::default() };
         if message.login.is_some() {
             reply.unexpected = Some("login".to_owned());
         }
@@ -101,6 +106,7 @@ impl<'a> Reply<'a> {
         match pragma {
             Pragma::CiLockFail { user, since } => self.lock_failure = Some((user, *since)),
             Pragma::MoreGimmes => self.wants_more = true,
+            Pragma::ServerVersion(_) => self.names_version = true,
             Pragma::AvoidDeltaManifests => self.avoids_deltas = true,
             Pragma::UvPushOk => self.uv_mode = Some(UvMode::PushOk),
             Pragma::UvPullOnly => self.uv_mode = Some(UvMode::PullOnly),

@@ -84,7 +84,8 @@ fn suffers(op: Op, client: Who, server: Who, line: Line, fault: Fault) -> Site {
         (Who::Stock, ..) => stock_tells(&said, op, fault, proxy.last_reply(), &what),
         // It answers half a request, in ways of its own.
         (_, Who::Stock, Line::HalfClosed(Way::Up)) => {
-            says_clearly(&said, said.code.filter(|code| *code != 0).unwrap());
+            let code = said.code.filter(|code| *code != 0);
+            says_clearly(&said, code.unwrap_or_else(|| panic!("half a request went well: {what}")));
         }
         _ => tells(&said, line, &what),
     }

@@ -6,7 +6,7 @@ use frond_tests::Reply;
 use frond_tests::artifact::Cards;
 
 use crate::cards::{file, name, named};
-use crate::support::{ClientCase, Outcome, TIMESTAMP, once};
+use crate::support::{ClientCase, END, Outcome, once};
 
 const DATE: &str = "2024-01-01T00:00:00.000";
 
@@ -239,13 +239,13 @@ pub(crate) fn cluster_of_invented_names(case: &ClientCase<'_>) {
     let new = "new\n";
     let igot = format!("igot {}\n", name(new));
     let outcome = case.pull_into(outcome.file, move |request| match request.number {
-        1 => Reply::cards([igot.as_bytes(), TIMESTAMP.as_bytes()].concat()),
-        2 => Reply::cards([file(new), TIMESTAMP.into()].concat()),
-        _ => Reply::cards(TIMESTAMP),
+        1 => Reply::cards([igot.as_bytes(), END.as_bytes()].concat()),
+        2 => Reply::cards([file(new), END.into()].concat()),
+        _ => Reply::cards(END),
     });
     outcome.went_well().holds(&name(new)).rounds(2);
     // Later pulls ask for a few of them in their first round, in turn, and that is all.
-    let outcome = case.pull_into(outcome.file, |_| Reply::cards(TIMESTAMP));
+    let outcome = case.pull_into(outcome.file, |_| Reply::cards(END));
     outcome.went_well().rounds(1);
     assert_eq!(outcome.requests[0].text.matches("gimme ").count(), 200);
     // A clone, too, is whole without them.

@@ -6,7 +6,7 @@ use frond_tests::corpus::PROJECT;
 use frond_tests::{Reply, Scripted};
 
 use crate::cards::{file, name};
-use crate::support::{ClientCase, Outcome, TIMESTAMP, bomb, bomb_of, container, once, packed};
+use crate::support::{ClientCase, END, Outcome, bomb, bomb_of, container, once, packed};
 
 const SYNC: &str = "application/x-fossil";
 const PLAIN: &str = "application/x-fossil-uncompressed";
@@ -14,12 +14,12 @@ const CONTENT: &[u8] = b"something new\n";
 
 /// A reply that brings [`CONTENT`].
 fn news() -> Vec<u8> {
-    [file(CONTENT), TIMESTAMP.into()].concat()
+    [file(CONTENT), END.into()].concat()
 }
 
 /// A script whose first reply is `reply`; later ones are empty.
 fn first(reply: Reply) -> impl Fn(&frond_tests::scripted::Request) -> Reply + Send + 'static {
-    move |request| if request.number == 1 { reply.clone() } else { Reply::cards(TIMESTAMP) }
+    move |request| if request.number == 1 { reply.clone() } else { Reply::cards(END) }
 }
 
 pub(crate) fn reply_is_no_zlib(case: &ClientCase<'_>) {
@@ -134,7 +134,7 @@ pub(crate) fn redirects(case: &ClientCase<'_>) {
     let outcome = case.pull(move |request| match request.number {
         1 => Reply::redirect("302 Found", "/new/place"),
         2 => Reply::cards(news()),
-        _ => Reply::cards(TIMESTAMP),
+        _ => Reply::cards(END),
     });
     outcome.went_well().holds(&name(CONTENT));
     let moved = &outcome.requests[1];

@@ -5,7 +5,7 @@ use frond_tests::scripted::Request;
 use frond_tests::{Reply, sql};
 
 use crate::cards::{file, name};
-use crate::support::{ClientCase, Outcome, TIMESTAMP, clone_tail, once};
+use crate::support::{ClientCase, END, Outcome, clone_tail, once};
 
 pub(crate) fn igot_never_satisfied(case: &ClientCase<'_>) {
     let id = name("never sent");
@@ -13,20 +13,20 @@ pub(crate) fn igot_never_satisfied(case: &ClientCase<'_>) {
     outcome.went_well().lacks(&id).rounds(2);
     assert_eq!(outcome.number("SELECT count(*) FROM phantom"), 1, "it is asked for again another time");
     // The same promise in every reply is no reason to go on either.
-    let promise = format!("igot {id}\n{TIMESTAMP}");
+    let promise = format!("igot {id}\n{END}");
     case.pull(move |_| Reply::cards(promise.clone())).went_well().lacks(&id).rounds(2);
 }
 
 pub(crate) fn endless_igots(case: &ClientCase<'_>) {
     let outcome = case.pull(|request| {
-        Reply::cards(format!("igot {}\n{TIMESTAMP}", name(format!("invented {}", request.number))))
+        Reply::cards(format!("igot {}\n{END}", name(format!("invented {}", request.number))))
     });
     outcome.failed("3 rounds in a row brought nothing new").rounds(4);
     // New content in every reply ends too: a hundred rounds, and one more for every four artifacts.
     let outcome = case.pull(|request| {
         let content = format!("content {}", request.number);
         let next = name(format!("content {}", request.number + 1));
-        Reply::cards([file(content), format!("igot {next}\n{TIMESTAMP}").into_bytes()].concat())
+        Reply::cards([file(content), format!("igot {next}\n{END}").into_bytes()].concat())
     });
     outcome.failed("no end after").is_sound(case.bench);
     assert!(outcome.requests.len() >= 100, "{} requests", outcome.requests.len());
@@ -34,19 +34,19 @@ pub(crate) fn endless_igots(case: &ClientCase<'_>) {
 
 pub(crate) fn same_clone_reply(case: &ClientCase<'_>) {
     // Whole with the first reply: only the configuration is still asked for.
-    let whole = [file("the same\n"), clone_tail("0").into_bytes(), TIMESTAMP.into()].concat();
+    let whole = [file("the same\n"), clone_tail("0").into_bytes(), END.into()].concat();
     let script = move |_: &Request| Reply::cards(whole.clone());
     case.clone(script).went_well().holds(&name("the same\n")).rounds(2);
     // Something is missing, so it is asked for; what comes instead is no reason to ask again.
     let promise = format!("igot {}\n", name("never sent"));
-    let reply = [file("the same\n"), promise.into(), clone_tail("0").into_bytes(), TIMESTAMP.into()].concat();
+    let reply = [file("the same\n"), promise.into(), clone_tail("0").into_bytes(), END.into()].concat();
     let outcome = case.clone(move |_| Reply::cards(reply.clone()));
     outcome.went_well().holds(&name("the same\n")).rounds(2);
     // With new content in every reply there is a bound all the same.
     let outcome = case.clone(|request| {
         let content = file(format!("content {}\n", request.number));
         let promise = format!("igot {}\n", name("never sent"));
-        Reply::cards([content, promise.into(), clone_tail("0").into_bytes(), TIMESTAMP.into()].concat())
+        Reply::cards([content, promise.into(), clone_tail("0").into_bytes(), END.into()].concat())
     });
     outcome.failed("no end after").holds(&name("content 1\n")).holds(&name("content 100\n"));
 }
@@ -54,13 +54,13 @@ pub(crate) fn same_clone_reply(case: &ClientCase<'_>) {
 pub(crate) fn seqno_stands_still(case: &ClientCase<'_>) {
     let outcome = case.clone(|request| {
         let content = format!("content {}\n", request.number);
-        Reply::cards([file(content), clone_tail("7").into_bytes(), TIMESTAMP.into()].concat())
+        Reply::cards([file(content), clone_tail("7").into_bytes(), END.into()].concat())
     });
     outcome.failed("clone_seqno does not rise: asked from 7, told to go on from 7").rounds(2);
     outcome.holds(&name("content 1\n")).lacks(&name("content 2\n"));
     let outcome = case.clone(|request| {
         let (content, seqno) = (format!("content {}\n", request.number), 100 - request.number);
-        Reply::cards([file(content), clone_tail(&seqno.to_string()).into_bytes(), TIMESTAMP.into()].concat())
+        Reply::cards([file(content), clone_tail(&seqno.to_string()).into_bytes(), END.into()].concat())
     });
     outcome.failed("clone_seqno does not rise: asked from 99, told to go on from 98").rounds(2);
     // The same from the start.

@@ -7,7 +7,7 @@ use frond_tests::{Reply, sql};
 use xfer::ArtifactId;
 
 use crate::cards::{cfile, delta, file, name, named};
-use crate::support::{ClientCase, Outcome, TIMESTAMP, once, packed};
+use crate::support::{ClientCase, END, Outcome, once, packed};
 
 const SOURCE: &[u8] = b"The quick brown fox jumps over the lazy dog.\nLine two here.\n";
 const TARGET: &[u8] = b"The quick brown fox leaps over the lazy dog.\nLine two here.\nAnd three.\n";
@@ -132,12 +132,12 @@ pub(crate) fn source_comes_later(case: &ClientCase<'_>) {
     let late = [delta(&name(TARGET), &name(SOURCE), DELTA), file(SOURCE)].concat();
     taken(case, &late, &name(TARGET));
     let outcome = case.pull(|request| match request.number {
-        1 => Reply::cards([delta(&name(TARGET), &name(SOURCE), DELTA), TIMESTAMP.into()].concat()),
+        1 => Reply::cards([delta(&name(TARGET), &name(SOURCE), DELTA), END.into()].concat()),
         2 => {
             assert!(request.text.contains(&format!("gimme {}\n", name(SOURCE))), "{}", request.text);
-            Reply::cards([file(SOURCE), TIMESTAMP.into()].concat())
+            Reply::cards([file(SOURCE), END.into()].concat())
         }
-        _ => Reply::cards(TIMESTAMP),
+        _ => Reply::cards(END),
     });
     outcome.went_well().holds(&name(TARGET)).holds(&name(SOURCE)).is_sound(case.bench);
 }
@@ -175,8 +175,8 @@ pub(crate) fn cycles(case: &ClientCase<'_>) {
     // Nor is one closed by a later reply.
     let script = move |request: &Request| {
         Reply::cards(match request.number {
-            1 => [delta(&a, &b, DELTA), TIMESTAMP.into()].concat(),
-            _ => [delta(&b, &a, DELTA), TIMESTAMP.into()].concat(),
+            1 => [delta(&a, &b, DELTA), END.into()].concat(),
+            _ => [delta(&b, &a, DELTA), END.into()].concat(),
         })
     };
     case.pull(script).failed("is a delta of itself").lacks(&a).dangles(&a).rounds(2);

@@ -5,7 +5,7 @@ use frond_tests::{Reply, http, sql};
 
 use crate::cards::{delta, file, name};
 use crate::signing::signed;
-use crate::support::{ClientCase, PULL, PUSH, ServerCase, TIMESTAMP, once, pull_cards, taken, turned_away};
+use crate::support::{ClientCase, END, PULL, PUSH, ServerCase, once, pull_cards, taken, turned_away};
 
 const NEWS: &str = "something new\n";
 
@@ -57,7 +57,7 @@ pub(crate) fn false_delta_whose_source_comes(case: &ServerCase<'_>) {
 
 /// Nothing of a reply counts that is cut off at any byte.
 pub(crate) fn cut_anywhere(case: &ClientCase<'_>) {
-    let cards = [file(NEWS), TIMESTAMP.into()].concat();
+    let cards = [file(NEWS), END.into()].concat();
     let Reply::Raw(whole) = Reply::typed("application/x-fossil-uncompressed", &cards) else { panic!() };
     let (path, id) = case.ahead();
     for length in 0..whole.len() {
@@ -98,7 +98,7 @@ pub(crate) fn request_cut_anywhere(case: &ServerCase<'_>) {
 }
 
 pub(crate) fn stalls(case: &ClientCase<'_>) {
-    let Reply::Raw(whole) = Reply::typed("application/x-fossil-uncompressed", TIMESTAMP) else { panic!() };
+    let Reply::Raw(whole) = Reply::typed("application/x-fossil-uncompressed", END) else { panic!() };
     for length in [0, 1, whole.len() / 2, whole.len() - 1] {
         let cut = whole[..length].to_vec();
         let (path, id) = case.ahead();
@@ -116,7 +116,7 @@ pub(crate) fn endless_content(case: &ClientCase<'_>) {
         let outcome = case.session(&[command], "", case.ahead().0, |request| {
             let next = name(format!("content {}\n", request.number + 1));
             let content = file(format!("content {}\n", request.number));
-            Reply::cards([content, format!("igot {next}\n{TIMESTAMP}").into_bytes()].concat())
+            Reply::cards([content, format!("igot {next}\n{END}").into_bytes()].concat())
         });
         outcome.failed("no end after").holds(&name("content 1\n")).holds(&name("content 100\n"));
         outcome.is_sound(case.bench);
@@ -138,7 +138,7 @@ pub(crate) fn private_tag(case: &ServerCase<'_>) {
 /// A new name in every reply to a sync is no reason to go on.
 pub(crate) fn endless_names(case: &ClientCase<'_>) {
     let outcome = case.session(&["sync"], "", case.ahead().0, |request| {
-        Reply::cards(format!("igot {}\n{TIMESTAMP}", name(format!("invented {}", request.number))))
+        Reply::cards(format!("igot {}\n{END}", name(format!("invented {}", request.number))))
     });
     outcome.failed("3 rounds in a row brought nothing new");
     case.session(&["sync"], "", outcome.file, once("")).went_well();

@@ -8,7 +8,7 @@ use xfer::hash::{sha1, sha3_256};
 use crate::cards::{file, name};
 use crate::signing::{add_user, login, login_of, secret, signed};
 use crate::support::{
-    ClientCase, PULL, PUSH, ServerCase, TIMESTAMP, VERSION, answered, clone_tail, once, pull_cards, refused,
+    ClientCase, END, PULL, PUSH, ServerCase, VERSION, answered, clone_tail, once, pull_cards, refused,
     refused_as, taken,
 };
 
@@ -215,8 +215,8 @@ pub(crate) fn refused_clone(case: &ServerCase<'_>) {
 }
 
 pub(crate) fn clone_logs_in_from_the_second_round_on(case: &ClientCase<'_>) {
-    let refusal = format!("push 5e5e {PROJECT}\nerror not\\sauthorized\\sto\\sclone\n{TIMESTAMP}");
-    let whole = [file(NEWS), clone_tail("0").into_bytes(), TIMESTAMP.into()].concat();
+    let refusal = format!("push 5e5e {PROJECT}\nerror not\\sauthorized\\sto\\sclone\n{END}");
+    let whole = [file(NEWS), clone_tail("0").into_bytes(), END.into()].concat();
     let outcome = case.clone_as(&[], "bob:pw@", move |request| match request.number {
         1 => Reply::cards(refusal.clone()),
         _ => Reply::cards(whole.clone()),

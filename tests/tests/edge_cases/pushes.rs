@@ -7,7 +7,7 @@ use frond_tests::{Reply, compare, frond, sql};
 use crate::cards::{cfile, delta, file, name, named};
 use crate::signing::signed;
 use crate::support::{
-    ClientCase, PULL, ServerCase, TIMESTAMP, VERSION, make_page, once, packed, refused, refused_as, taken,
+    ClientCase, END, PULL, ServerCase, VERSION, make_page, once, packed, refused, refused_as, taken,
 };
 
 const NEWS: &str = "something new\n";
@@ -79,7 +79,7 @@ pub(crate) fn cfile_is_stored_with_its_real_size(case: &ServerCase<'_>) {
 pub(crate) fn same_gimme_in_every_reply(case: &ClientCase<'_>) {
     let (path, id) = case.ahead();
     sql::execute(&path, "DELETE FROM unsent");
-    let reply = format!("gimme {id}\n{TIMESTAMP}");
+    let reply = format!("gimme {id}\n{END}");
     let outcome = case.session(&["push"], "", path, move |_| Reply::cards(reply.clone()));
     outcome.went_well().rounds(2);
     let sent = |request: &Request| request.text.contains(&format!("file {id} "));

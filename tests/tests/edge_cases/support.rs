@@ -16,7 +16,8 @@ use xfer::ArtifactId;
 use crate::signing::{add_user, signed};
 
 /// Ends every reply of good form.
-pub(crate) const TIMESTAMP: &str = "# timestamp 2026-01-01T00:00:00 errors 0\n";
+pub(crate) const END: &str =
+    "pragma server-version 22100 20230226 192424\n# timestamp 2026-01-01T00:00:00 errors 0\n";
 /// What a client says first.
 pub(crate) const VERSION: &str = "pragma client-version 22100 20230226 192424\n";
 /// What a push begins with.
@@ -393,8 +394,8 @@ pub(crate) fn make_page(bench: &Bench, dir: &Scratch, file: &Path, text: &str) -
 
 /// A script of one reply, which is empty afterwards. The timestamp is added.
 pub(crate) fn once(cards: impl Into<Vec<u8>>) -> impl Fn(&Request) -> Reply + Send + 'static {
-    let cards = [cards.into(), TIMESTAMP.into()].concat();
-    move |request| if request.number == 1 { Reply::cards(cards.clone()) } else { Reply::cards(TIMESTAMP) }
+    let cards = [cards.into(), END.into()].concat();
+    move |request| if request.number == 1 { Reply::cards(cards.clone()) } else { Reply::cards(END) }
 }
 
 /// How a clone reply ends, but for its timestamp.

@@ -5,7 +5,7 @@ use xfer::hash::{sha1, sha3_256};
 
 use crate::cards::{file, name};
 use crate::support::{
-    ClientCase, PULL, ServerCase, TIMESTAMP, VERSION, clone_tail, once, refused, refused_as, taken,
+    ClientCase, END, PULL, ServerCase, VERSION, clone_tail, once, refused, refused_as, taken,
 };
 
 /// A card that brings a file.
@@ -152,7 +152,7 @@ pub(crate) fn clone_in_batches(case: &ClientCase<'_>) {
         if asks("uvgimme a.txt") {
             reply.extend(format!("uvfile a.txt 100 {hash} 2 0\nhi").into_bytes());
         }
-        reply.extend(TIMESTAMP.bytes());
+        reply.extend(END.bytes());
         Reply::cards(reply)
     });
     outcome.went_well().holds(&name("content 1\n")).holds(&name("content 3\n"));

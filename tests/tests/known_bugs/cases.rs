@@ -11,7 +11,7 @@ use frond_tests::{Fossil, Frond, Proxy, Reply, Scratch, Scripted, compare, http,
 use xfer::hash::{sha1, sha3_256};
 
 const VERSION: &str = "pragma client-version 22100 20230226 192424\n";
-const TIMESTAMP: &str = "# timestamp 2026-01-01T00:00:00 errors 0\n";
+const END: &str = "pragma server-version 22100 20230226 192424\n# timestamp 2026-01-01T00:00:00 errors 0\n";
 const SHAPE: Shape = Shape::of(300);
 
 /// Both programs, and a place for files.
@@ -154,7 +154,7 @@ pub(crate) fn a_check_in_that_comes_before_its_files_can_be_opened() {
             2 => file(content),
             _ => Vec::new(),
         };
-        Reply::cards([cards, TIMESTAMP.into()].concat())
+        Reply::cards([cards, END.into()].concat())
     });
     site.frond.pull(&script.url(), &target);
     let checkout = site.scratch.dir("checkout");
@@ -329,7 +329,7 @@ pub(crate) fn a_push_sends_deltas() {
     let text = noise(2_000, 1);
     site.import(&target, &[("text", &text)]);
     site.import(&target, &[("text", &format!("{text}one more line\n"))]);
-    let script = Scripted::start(|_| Reply::cards(TIMESTAMP));
+    let script = Scripted::start(|_| Reply::cards(END));
     site.frond.push(&script.url(), &target);
     let requests = script.requests();
     let sent: usize = requests.iter().map(|request| request.text.len()).sum();
@@ -348,7 +348,7 @@ pub(crate) fn a_pull_of_who_has_something_new_is_one_round() {
         let summary = site.frond.pull(&server.url(), &ahead);
         assert_eq!(count(&summary, "rounds"), 1, "{summary}");
     }
-    let script = Scripted::start(|_: &Request| Reply::cards(TIMESTAMP));
+    let script = Scripted::start(|_: &Request| Reply::cards(END));
     site.frond.pull(&script.url(), &ahead);
     let text = &script.requests()[0].text;
     assert!(!text.lines().any(|line| line.starts_with("igot ") || line.starts_with("file ")), "{text}");
@@ -376,9 +376,9 @@ pub(crate) fn an_empty_reply_marks_nothing_as_sent() {
 }
 
 pub(crate) fn a_reply_without_a_content_type_is_told() {
-    let length = TIMESTAMP.len().to_string();
+    let length = END.len().to_string();
     nothing_is_marked_as_sent(
-        move |_| Reply::http("200 OK", &[("Content-Length", &length), ("Connection", "close")], TIMESTAMP),
+        move |_| Reply::http("200 OK", &[("Content-Length", &length), ("Connection", "close")], END),
         "no content type",
     );
 }

@@ -17,6 +17,18 @@ fn run(options: &SyncOptions, client: &mut Fixture, server: &mut dyn Peer) -> Re
     converse(&mut session(options, 1), client, server)
 }
 
+/// What stock replies to an empty request, and for long did where it lacks nothing.
+const BLANK: &str = "# timestamp 2026-11-21T02:53:53 errors 0\n";
+
+/// A peer whose replies come as a function gives them.
+struct Lossy<F>(F);
+
+impl<F: FnMut(&Message) -> Message> Peer for Lossy<F> {
+    fn hear(&mut self, request: &Message) -> Message {
+        (self.0)(request)
+    }
+}
+
 #[test]
 fn what_was_made_here_is_pushed_in_one_round() {
     let mut client = holding("A").unsent("B C");
@@ -100,6 +112,35 @@ fn nothing_counts_as_sent_before_the_reply_is_in() {
     let mut failing = script(|_, _| "error login\\sfailed\n".to_owned());
     run(&push(), &mut client, &mut failing).unwrap_err();
     assert_eq!(client.waiting(), 2);
+}
+
+#[test]
+fn what_the_peer_was_not_asked_for_counts_neither_as_sent_nor_as_wanted() {
+    for lost in 1..=3 {
+        let mut client = holding("").unsent("A B C").limited(|limits| limits.send_bytes = 10);
+        let (mut server, mut round) = (server("", "i"), 0);
+        let mut peer = Lossy(|request: &Message| {
+            round += 1;
+            if round == lost { message(BLANK) } else { server.hear(request) }
+        });
+        let error = run(&push(), &mut client, &mut peer).unwrap_err();
+        assert!(matches!(error, SyncError::Unanswered), "{error}");
+        assert_eq!((round, client.waiting()), (lost, 4 - lost));
+        run(&push(), &mut client, &mut server).unwrap();
+        assert_eq!(server.all(), client.all());
+    }
+}
+
+/// Stock did not name its version for years, and says nothing where it lacks nothing.
+#[test]
+fn a_peer_that_names_no_version_may_say_nothing_once_it_answered() {
+    let (mut client, mut round) = (holding("").unsent("A B").limited(|limits| limits.send_bytes = 10), 0);
+    let mut peer = Lossy(|_: &Message| {
+        round += 1;
+        message(&if round == 1 { format!("gimme {}\n{BLANK}", id("B")) } else { BLANK.to_owned() })
+    });
+    assert_eq!(run(&push(), &mut client, &mut peer).unwrap().rounds, 2);
+    assert_eq!(client.waiting(), 0);
 }
 
 /// 117.
