@@ -8,7 +8,8 @@ use xfer::card::Privacy;
 use xfer::{ArtifactId, hash};
 
 /// All rules: the files below `check`, and parts of the simulator that see themselves what is wrong.
-pub const RULES: [&str; 30] = [
+pub const RULES: [&str; 31] = [
+    "answered",
     "atomic",
     "budget",
     "clusters",

@@ -33,7 +33,7 @@ const WORK: &str = "
     forged uvigot, fork, fork across a partition, fork across peers, fork of stock, forum post, forum post of stock, link down, link down one way, like stock V221, like stock V229, lock given up, lock got, lock in the way, look around, merge, merge of a fork, merge of stock, message cut,
     message flipped, no room to write, noise, pack, pick, private
     check-in, quarrel over a file, quarrel over a file by a clock ahead, quarrel over rows, quarrel over rows by a clock ahead, race, rearrange, rebuild, relay, reply by a slow peer, reply cut to nothing, reply late, reply
-    lost, reply overtaken, request cut to nothing, request doubled, request late, request lost, request overtaken, rights
+    lost, reply overtaken, reply to nothing, request cut to nothing, request doubled, request late, request lost, request overtaken, rights
     changed, row album, row crowd, row define, row denied, row extend, row nothing, row put, row putmany, row
     quarrel, row quarrelled, row remove, row rival, row toolong, rounds of a session with faults around, setting changed, shun of stock before it comes, several clusters, shape Chain, shape Islands, shape Mesh, shape Ring, shape Star, shape Visitor, shun, tag, technote, technote of stock, the time of what was dated ahead came, ticket, ticket of stock, time
     was up, two peers, two sessions at once, user changed, verify, visit, went back to a backup, went on without deltas, went back to the beginning, wiki, write links

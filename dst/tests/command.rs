@@ -97,7 +97,7 @@ fn what_shrink_writes_replay_breaks_again() {
     replace(&file, "without bulk\n", "\n");
     check(&["replay", path], 2, &["line 5: seed 1 has no action 400; of action it has 0 to ", "from 499 on"]);
     std::fs::write(&file, "frond-dst script 1\nseed 1\nlevel calm\nexpect keptt 0\n").expect("a file");
-    check(&["replay", path], 2, &["least.script: line 4: 'keptt' is no rule; there are atomic, "]);
+    check(&["replay", path], 2, &["least.script: line 4: 'keptt' is no rule; there are answered, "]);
     std::fs::write(&file, b"\xff\xfe").expect("a file");
     check(&["replay", path], 2, &["not text in UTF-8"]);
     std::fs::write(&file, vec![b'#'; 2 << 20]).expect("a file");

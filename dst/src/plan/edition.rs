@@ -34,14 +34,24 @@ pub enum Edition {
     /// Users write tens of rows at once, many of them by a clock that is days ahead, where little fits into a message; a disk
     /// fills up just where a new table and its rows come; one client gives a server, an artifact at a time, what another one asks it
     /// for in the same way; more clones go by names where nobody may clone, and a reply to one may leave out the project.
-    #[default]
     Seventh,
+    /// A request of which nothing comes to a server like stock is answered as an empty one is, and such requests are more.
+    #[default]
+    Eighth,
 }
 
 impl Edition {
     /// All of them, the oldest first.
-    pub const ALL: [Self; 7] =
-        [Self::First, Self::Second, Self::Third, Self::Fourth, Self::Fifth, Self::Sixth, Self::Seventh];
+    pub const ALL: [Self; 8] = [
+        Self::First,
+        Self::Second,
+        Self::Third,
+        Self::Fourth,
+        Self::Fifth,
+        Self::Sixth,
+        Self::Seventh,
+        Self::Eighth,
+    ];
 
     /// As it is written.
     pub fn number(self) -> u64 {
@@ -53,6 +63,7 @@ impl Edition {
             Self::Fifth => 5,
             Self::Sixth => 6,
             Self::Seventh => 7,
+            Self::Eighth => 8,
         }
     }
 

@@ -28,8 +28,9 @@ impl Sim {
         let mut dice = self.dice(way.pick("damage of request", "damage of reply"), parcel.turn());
         let mut bytes = body.bytes.to_vec();
         let place = dice.place(bytes.len());
-        if cut && self.plan.edition != Edition::First && dice.below(8) == 0 {
-            // No bytes at all are an empty message: that some were to come only the transport can know, and tells.
+        let one_in = if way == Way::Request && self.answers_nothing(parcel.edge) { 2 } else { 8 };
+        if cut && self.plan.edition != Edition::First && dice.below(one_in) == 0 {
+            // No bytes at all are an empty message: that some were to come only the transport can know, and tells, but for stock's.
             self.census.note(way.pick("request cut to nothing", "reply cut to nothing"));
             self.tell(&format!("#{} {} cut to nothing ({hit})", parcel.talk, way.name()));
             return Parcel { body: None, soundness: Soundness::Damaged, ..parcel };

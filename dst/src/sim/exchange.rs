@@ -60,12 +60,10 @@ impl Sim {
             return Ok(());
         }
         self.note_request(parcel);
-        // Of what does not come as a whole the server says so.
+        // Of what does not come as a whole the server says so, if it knows.
         let Some(body) = &parcel.body else {
-            self.travel(
-                Parcel { body: None, copy: 2 * parcel.copy, held_up: None, ..parcel.clone() },
-                Way::Reply,
-            );
+            let body = self.answer_nothing(parcel.edge)?;
+            self.travel(Parcel { body, copy: 2 * parcel.copy, held_up: None, ..parcel.clone() }, Way::Reply);
             return Ok(());
         };
         let dry = self.talks.get(&parcel.talk).is_some_and(|talk| talk.options.dry_run);

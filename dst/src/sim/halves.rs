@@ -270,6 +270,14 @@ impl Sim {
         talk.is_rare |= !rare.fired().is_empty();
         self.disarm(client, armed)?;
         self.check_undone(client)?;
+        // All servers here name their version wherever they are told ours.
+        let is_blank = reply.cards.iter().all(|card| matches!(card, Card::Comment(_)));
+        if is_blank && progress.is_ok() && !talk.chances.damaged {
+            return Err(Violation::new(
+                "answered",
+                format!("{} takes a reply to nothing for one to it", talk.name()),
+            ));
+        }
         budget::check_earned(talk, &limits)?;
         self.audit(client, Maker::Peer)?;
         let group = talk.asked_group();

@@ -15,7 +15,7 @@ use crate::dice::{FNV_START, Ratio, Turn, fnv};
 use crate::known::Known;
 use crate::model::{Model, Violation};
 use crate::node::{Stage, name};
-use crate::plan::{Edition, Login};
+use crate::plan::{Edge, Edition, Login};
 use crate::rights::Right;
 use crate::stock::author::Author;
 use crate::stock::store::{BARRED, WANTING};
@@ -134,6 +134,27 @@ impl Sim {
         self.note_stock(at);
         self.audit(at, Maker::Peer)?;
         Ok(Some((pack(reply.text, reply.framing), answer)))
+    }
+
+    /// Whether the server of an edge takes a request of which nothing came for an empty one, as one that is like stock does with
+    /// a head that is cut before the length. Clients that are like stock would believe the answer.
+    pub(super) fn answers_nothing(&self, edge: usize) -> bool {
+        let Edge { client, server, .. } = self.plan.edges[edge];
+        let is_there = self.nodes[server].stock.as_ref().is_some_and(|store| !store.project.is_empty());
+        self.plan.edition >= Edition::Eighth && is_there && !self.is_stock(client)
+    }
+
+    /// What it says to that.
+    pub(super) fn answer_nothing(&mut self, edge: usize) -> Result<Option<Body>, Violation> {
+        let server = self.plan.edges[edge].server;
+        let now = self.nodes[server].time(self.now);
+        let answers = self.answers_nothing(edge);
+        let Some(store) = self.nodes[server].stock.as_mut().filter(|_| answers) else { return Ok(None) };
+        let reply = server::answer(store, b"", ContentType::Compressed, now);
+        let reply =
+            reply.map_err(|Trip(text)| Violation::new("stock", format!("server {server}: {text}")))?;
+        self.census.note("reply to nothing");
+        Ok(Some(pack(reply.text, reply.framing)))
     }
 
     /// What a server that is like stock is at this moment: it is asked for nothing that it keeps private.
