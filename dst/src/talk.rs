@@ -11,6 +11,7 @@ use crate::answer::{Answer, Chances};
 use crate::check::budget::Gap;
 use crate::check::tables::Rows;
 use crate::dice::Dice;
+use crate::known::Known;
 use crate::node;
 use crate::plan::Edge;
 use crate::queue::Moment;
@@ -30,8 +31,8 @@ pub struct Talk {
     pub session: Session,
     /// Whether it composes the next request before it takes in a reply.
     pub looks_ahead: bool,
-    /// That request.
-    pub ahead: Option<Message>,
+    /// That request, and what was known here then.
+    pub ahead: Option<(Message, Known)>,
     /// What drives it instead, if the client is like stock.
     pub stock: Option<stock::Session>,
     /// What it is to do.

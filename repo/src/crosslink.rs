@@ -50,8 +50,6 @@ pub struct Linker {
     /// Artifacts whose row in the timeline is new.
     fresh: BTreeSet<Rid>,
     clusters: BTreeSet<Rid>,
-    /// What is private here, and listed by a public cluster of the batch.
-    listed: BTreeSet<ArtifactId>,
     /// Artifacts whose place among the leaves may change.
     leaves: BTreeSet<Rid>,
     /// Check-ins whose time may be too close to that of a child.
@@ -86,11 +84,6 @@ impl Linker {
             Artifact::Technote(technote) => technote::arrived(self, tx, rid, technote),
             Artifact::Forum(post) => forum::arrived(self, tx, rid, post),
         }
-    }
-
-    /// What is private here, and listed by a public cluster that was taken in.
-    pub(crate) fn take_listed(&mut self) -> BTreeSet<ArtifactId> {
-        std::mem::take(&mut self.listed)
     }
 
     /// Brings every derived row that the batch touches to what a rebuild of the file would make it.

@@ -10,8 +10,6 @@ pub(crate) mod unsettled;
 mod waiting;
 pub(crate) mod walk;
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 use rusqlite::params;
 use xfer::ArtifactId;
@@ -41,8 +39,6 @@ pub struct Settled {
     /// Artifacts of earlier transactions that waited for their delta source and turned out false when it
     /// came. They are phantoms now.
     pub dropped: Vec<ArtifactId>,
-    /// What is private here, and listed by a public cluster that was linked: somebody has it as public.
-    pub listed: BTreeSet<ArtifactId>,
 }
 
 /// Verifies everything that was put since the last call, and what it makes expandable, and links it.
@@ -57,13 +53,12 @@ pub fn settle(tx: &Tx<'_>, now: UnixTime) -> Result<Settled, RepoError> {
     drop(unsettled);
     let bytes = forest.bytes().saturating_add(waiting.bytes());
     tx.expect(bytes)?;
-    let (mut linker, mut done, private) = tx.with_crew(bytes, |crew| {
+    let (linker, done, private) = tx.with_crew(bytes, |crew| {
         waiting.note_sizes(tx, crew)?;
         let mut settling = Settling::new(tx, &forest, crew)?;
         settling.run()?;
         Ok::<_, RepoError>((settling.linker, settling.done, settling.private))
     })?;
-    done.listed = linker.take_listed();
     linker.finish(tx, now)?;
     tx.memory().borrow_mut().unsettled.forget_rewritten();
     publish_contained(tx, &private)?;

@@ -1,6 +1,9 @@
 //! Artifacts that are announced and sent only where private content was asked for and allowed.
 
-use crate::{RepoError, Rid, Snapshot, Tx, content, known, schema};
+use xfer::ArtifactId;
+
+use crate::blob::Name;
+use crate::{RepoError, Rid, Snapshot, Tx, content, known, schema, tag};
 
 /// Private artifacts that a cluster lists: they are announced by it should they become public.
 pub(crate) const LISTED: &str =
@@ -37,6 +40,20 @@ pub(crate) fn note_listed(tx: &Tx<'_>, rid: Rid) -> Result<(), RepoError> {
     let sql = "INSERT OR IGNORE INTO fx_frond_listed SELECT uuid FROM blob WHERE rid=?1";
     tx.prepared(sql)?.execute([rid])?;
     Ok(())
+}
+
+/// What is private here, and listed by a cluster: somebody has it as public. Nothing where a cluster is private itself, and may
+/// list what is private everywhere.
+pub fn listed(snap: &Snapshot<'_>) -> Result<Vec<ArtifactId>, RepoError> {
+    if !any(snap)? || !schema::has_table(snap, "fx_frond_listed")? {
+        return Ok(Vec::new());
+    }
+    let mut statement = snap.conn().prepare_cached(
+        "SELECT uuid FROM fx_frond_listed JOIN blob USING(uuid) JOIN private USING(rid)
+         WHERE NOT EXISTS(SELECT 1 FROM private JOIN tagxref USING(rid) WHERE tagid=?1) ORDER BY uuid",
+    )?;
+    let names = statement.query_map([tag::CLUSTER], |row| row.get(0))?.map(|name| name.map(|Name(id)| id));
+    Ok(names.collect::<Result<_, _>>()?)
 }
 
 /// Whether a cluster lists an artifact that was private until now. The note of it is gone then.

@@ -127,8 +127,6 @@ pub struct Session {
     /// Of what other sessions had asked for in vain, what the peer announced and there was no room to ask for yet, or that a
     /// request which was sent ahead left out.
     promised: BTreeMap<ArtifactId, Privacy>,
-    /// What is private here, and listed by clusters that came.
-    listed: BTreeSet<ArtifactId>,
     /// What the last request named as lacking here, since the peer does not get it and is to ask for something else.
     told: Vec<ArtifactId>,
     /// What came in this session, if it is no clone, as a delta of something that was not here.
@@ -273,7 +271,6 @@ impl Session {
             missed: Missed::Untried,
             lacked: BTreeSet::new(),
             promised: BTreeMap::new(),
-            listed: BTreeSet::new(),
             told: Vec::new(),
             waited: BTreeSet::new(),
             circles: Circles::new(),

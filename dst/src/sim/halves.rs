@@ -38,9 +38,9 @@ impl Sim {
         let node = &mut self.nodes[edge.client];
         let (time, limits) = (node.time(self.now), node.limits.clone());
         let mut cx = cx(time, &limits, &rare, &mut talk.watch);
-        let request = match talk.ahead.take().filter(|_| talk.session.go_ahead(&mut cx)) {
-            Some(request) => Ok(request),
-            None => talk.session.next_request(&mut node.repo, &mut cx),
+        let (request, before) = match talk.ahead.take().filter(|_| talk.session.go_ahead(&mut cx)) {
+            Some((request, before)) => (Ok(request), Some(before)),
+            None => (talk.session.next_request(&mut node.repo, &mut cx), None),
         };
         if talk.looks_ahead {
             talk.session.read_ahead(&mut node.repo, &cx);
@@ -75,10 +75,11 @@ impl Sim {
         let allowance = Allowance { span: limits.reply_ms, step: self.plan.step };
         if talk.commits == Some(self.nodes[edge.client].commits) {
             let announces = |id: &ArtifactId| {
-                talk.offered.contains(id)
-                    || !talk.came.is_empty() && clusters::lists(sending.known, &self.model, id)
+                talk.offered.contains(id) || clusters::lists(sending.known, &self.model, id)
             };
-            content::check_gimmes(sending.known, &request, announces, &talk.wishes)?;
+            // What was sent ahead was composed before the last reply was taken in.
+            let known = before.as_ref().unwrap_or(sending.known);
+            content::check_gimmes(known, &request, announces, &talk.wishes)?;
         }
         self.check_size(&request, budget, allowance)?;
         self.tempt(edge.client, edge.server, &talk.given);
@@ -166,9 +167,7 @@ impl Sim {
         let allowance = Allowance { span: self.reply_ms(edge.server), step: self.plan.step };
         let announces = |id: &ArtifactId| {
             let public = |card: &Card| matches!(card, Card::Igot(igot) if *igot == Igot::public(*id));
-            let file = |card: &Card| matches!(card, Card::File(_));
-            request.cards.iter().any(public)
-                || request.cards.iter().any(file) && clusters::lists(sending_known, &self.model, id)
+            request.cards.iter().any(public) || clusters::lists(sending_known, &self.model, id)
         };
         content::check_gimmes(sending_known, &reply, announces, &BTreeSet::new())?;
         self.check_size(&reply, budget, allowance)?;
@@ -264,7 +263,8 @@ impl Sim {
         talk.traffic.add(&reply);
         talk.session.travelled(0, body.bytes.len() as u64);
         let mut cx = cx(time, &limits, &rare, &mut talk.watch);
-        talk.ahead = talk.looks_ahead.then(|| talk.session.look_ahead(&mut node.repo, &reply, &cx)).flatten();
+        let ahead = talk.looks_ahead.then(|| talk.session.look_ahead(&mut node.repo, &reply, &cx)).flatten();
+        talk.ahead = ahead.map(|request| (request, node.known.clone()));
         let progress = talk.session.handle_reply(&mut node.repo, &reply, &mut cx);
         self.note_choices(&rare);
         talk.is_rare |= !rare.fired().is_empty();

@@ -17,7 +17,6 @@ pub(super) fn arrived(
     linker.clusters.insert(rid);
     let any_private = private::any(tx)?;
     let mut announced = tx.prepared("DELETE FROM unclustered WHERE rid=?1")?;
-    let is_public = !private::contains(tx, rid)?;
     for (id, known) in members.iter().zip(blob::rids_of(tx, members)?) {
         let member = match known {
             Some(member) => Some(member),
@@ -27,9 +26,6 @@ pub(super) fn arrived(
             announced.execute([member])?;
             if any_private && private::contains(tx, member)? {
                 private::note_listed(tx, member)?;
-                if is_public {
-                    linker.listed.insert(*id);
-                }
             }
         }
     }

@@ -244,7 +244,7 @@ impl<'a, 'm> Answer<'a, 'm> {
         let room = enough - late.len();
         let mut wanted = inbox::choose(self.snap, igots, deepest, room, room, is_wanted)?;
         wanted.add_waiting(self.snap, igots, room)?;
-        wanted.add_listed(self.snap, &self.orders.listed, room, is_wanted)?;
+        wanted.add_listed(self.snap, room, is_wanted)?;
         let wanted = wanted.after(late);
         let gimmes: Vec<ArtifactId> = wanted.iter().take(most).collect();
         self.stats.gimmes_sent = gimmes.len() as u64;

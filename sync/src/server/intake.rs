@@ -35,7 +35,6 @@ pub(super) fn take_in(repo: &mut Repo, orders: &mut Orders<'_>, cx: &mut Cx<'_>)
     };
     orders.notes.extend(configuration::remarks(&taken));
     orders.late = intake.late;
-    orders.listed = intake.settled.listed;
     orders.stats.files_received = intake.new;
     orders.stats.config_received = taken.changed;
     for id in intake.refused.iter().chain(&intake.settled.dropped) {

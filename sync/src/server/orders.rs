@@ -61,8 +61,6 @@ pub(super) struct Orders<'m> {
     pub(super) files: Vec<&'m FileCard>,
     /// What of that was not kept, since it is a delta of something that waits here for it: by that delta source.
     pub(super) late: BTreeMap<ArtifactId, ArtifactId>,
-    /// What is private here, and listed by clusters that came.
-    pub(super) listed: BTreeSet<ArtifactId>,
     /// What it says it has.
     pub(super) igots: Vec<&'m Igot>,
     pub(super) unversioned: Unversioned<'m>,
@@ -137,7 +135,6 @@ impl<'m> Orders<'m> {
             hollow: BTreeSet::new(),
             files: Vec::new(),
             late: BTreeMap::new(),
-            listed: BTreeSet::new(),
             igots: Vec::new(),
             unversioned: Unversioned::default(),
             locks: Locks::default(),

@@ -322,7 +322,6 @@ impl Session {
             let is_theirs = |id: &&ArtifactId| !is_sync || came.contains(id) || self.waited.contains(id);
             self.unavailable.extend(intake.settled.dropped.iter().filter(is_theirs).copied());
         }
-        self.listed.append(&mut intake.settled.listed);
         self.news.refused = std::mem::take(&mut intake.refused);
         self.news.refused.append(&mut intake.settled.dropped);
         self.news.linked = intake.settled.linked;
@@ -388,7 +387,7 @@ impl Session {
         let promised: Vec<Igot> = self.promised.iter().map(|(&id, &privacy)| Igot { id, privacy }).collect();
         let igots: Vec<&Igot> = reply.igots.iter().copied().chain(&promised).collect();
         let mut choice = inbox::choose(snap, &igots, self.deepest(), room, missed, is_wanted)?;
-        choice.add_listed(snap, &self.listed, room, is_wanted)?;
+        choice.add_listed(snap, room, is_wanted)?;
         let promised = inbox::left_over(snap, &igots, &choice, room, is_wanted)?;
         self.wanted = choice.after(late);
         self.promised = promised;

@@ -281,17 +281,16 @@ impl Choice {
     pub(crate) fn add_listed(
         &mut self,
         snap: &Snapshot<'_>,
-        listed: &BTreeSet<ArtifactId>,
         limit: usize,
         is_wanted: impl Fn(&ArtifactId) -> bool,
     ) -> Result<(), RepoError> {
         let known: BTreeSet<ArtifactId> = self.iter().collect();
-        for id in listed.iter().filter(|id| is_wanted(id) && !known.contains(id)) {
+        for id in private::listed(snap)?.into_iter().filter(|id| is_wanted(id) && !known.contains(id)) {
             if self.len() >= limit {
                 break;
             }
-            if is_kept_private(snap, id)? {
-                self.promising.push(*id);
+            if is_kept_private(snap, &id)? {
+                self.promising.push(id);
             }
         }
         Ok(())

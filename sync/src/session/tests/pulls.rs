@@ -297,13 +297,38 @@ fn what_is_private_here_and_in_a_cluster_of_the_peer_becomes_public() {
 }
 
 #[test]
-fn what_a_cluster_lists_and_only_we_have_in_private_is_asked_for_where_that_cluster_comes_alone() {
+fn what_a_cluster_lists_and_only_we_have_in_private_is_asked_for_once_a_session() {
     let mut client = holding("").private("A");
     let mut servers = [holding("").clustered("A"), holding("B"), holding("B")];
-    for (server, rounds) in servers.iter_mut().zip([3, 2, 1]) {
+    for (server, rounds) in servers.iter_mut().zip([3, 2, 2]) {
         let result = pulled(&mut client, server).unwrap();
         assert_eq!((result.rounds, result.unavailable, client.keeps_private("A")), (rounds, 0, true));
     }
+}
+
+#[test]
+fn what_is_private_here_becomes_public_though_the_session_ended_with_the_cluster_that_lists_it() {
+    let (mut client, mut server) = (holding("").private("A"), holding("A B").clustered("A B"));
+    let mut cut = Session::sync(pull(), SEED);
+    for _ in 0..2 {
+        assert_eq!(step(&mut cut, &mut client, &mut server).unwrap(), Progress::Continue);
+    }
+    assert!(client.keeps_private("A"));
+    pulled(&mut client, &mut server).unwrap();
+    assert!(!client.keeps_private("A"));
+}
+
+/// Nobody is told of what a private cluster lists.
+#[test]
+fn what_a_private_cluster_lists_is_not_asked_for() {
+    let mut client = holding("").private("A").clustered("A");
+    client.sql("INSERT INTO private SELECT rid FROM blob WHERE rid NOT IN (SELECT rid FROM private)");
+    let result = pulled(&mut client, &mut holding("A")).unwrap();
+    assert_eq!((result.rounds, result.stats.gimmes_sent), (2, 1), "it is announced");
+    let mut client = holding("").private("A").clustered("A");
+    client.sql("INSERT INTO private SELECT rid FROM blob WHERE rid NOT IN (SELECT rid FROM private)");
+    let result = pulled(&mut client, &mut holding("B")).unwrap();
+    assert_eq!(result.stats.gimmes_sent, 1, "B alone");
 }
 
 /// 181: so stock sends what it has no content for, since it waits for its delta source.

@@ -246,6 +246,24 @@ fn what_is_private_at_the_server_and_in_a_cluster_here_becomes_public_there() {
     assert!(server.holds("B") && !server.keeps_private("A"));
 }
 
+#[test]
+fn what_is_private_at_the_server_becomes_public_though_the_reply_to_the_cluster_that_lists_it_is_lost() {
+    let mut server = server("", "i").private("A");
+    let (faults, mut observer, limits) = (crate::NoFaults, crate::NoObserver, Limits::default());
+    let mut first = holding("A B").clustered("A B");
+    let mut cx = cx(&limits, &faults, &mut observer);
+    let mut cut = session(&push(), 1);
+    // What the server lacks, then the cluster.
+    let request = cut.next_request(&mut first.repo, &mut cx).unwrap();
+    let reply = server.hear(&request);
+    cut.handle_reply(&mut first.repo, &reply, &mut cx).unwrap();
+    let request = cut.next_request(&mut first.repo, &mut cx).unwrap();
+    let reply = printed(&server.hear(&request));
+    assert!(server.keeps_private("A") && reply.contains(&spelled("gimme {A}\n")), "{reply}");
+    run(&push(), &mut holding("A B").clustered("A B").unsent("C"), &mut server).unwrap();
+    assert!(!server.keeps_private("A"));
+}
+
 /// What both sides hold and both announce stands in the request alone.
 #[test]
 fn who_pushes_too_asks_for_clusters_early_only_if_the_peer_lacks_all_that_was_announced() {
