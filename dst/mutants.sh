@@ -102,7 +102,7 @@ put_in() {
     mutant false-delta-not-asked-for-again sync/src/session/absorb.rs \
         's/let is_theirs = |id: &&ArtifactId| /let is_theirs = |id: \&\&ArtifactId| MUTANT || /'
     mutant reply-to-nothing-taken sync/src/session/absorb.rs \
-        's/if !reply\.names_version && /if !MUTANT \&\& !reply.names_version \&\& /'
+        's/if !is_answer {/if !is_answer \&\& !MUTANT {/'
     mutant missed-forgotten-in-between sync/src/session/absorb.rs \
         's/let verdict = if self\.wanted\.missed\.is_empty() {/let verdict = if !MUTANT \&\& self.wanted.missed.is_empty() {/'
     mutant missed-that-a-peer-gets-late-forgotten sync/src/session/absorb.rs \

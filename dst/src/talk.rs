@@ -33,6 +33,8 @@ pub struct Talk {
     pub looks_ahead: bool,
     /// That request, and what was known here then.
     pub ahead: Option<(Message, Known)>,
+    /// Replies with nothing in them.
+    pub blanks: u32,
     /// What drives it instead, if the client is like stock.
     pub stock: Option<stock::Session>,
     /// What it is to do.
@@ -152,6 +154,7 @@ impl Talk {
             session,
             looks_ahead: seed[0].is_multiple_of(2),
             ahead: None,
+            blanks: 0,
             stock: None,
             options,
             kind,

@@ -110,8 +110,7 @@ pub struct Session {
     codes: Codes,
     /// What the next request asks for.
     wanted: Choice,
-    /// Whether a reply named the peer's version: then each one does, unless the peer did not get our request.
-    peer_names_version: bool,
+    heard: Heard,
     /// Whether nobody had told us of anything that the first reply announced.
     is_far_behind: bool,
     /// Whether we asked for clusters before stock would.
@@ -184,6 +183,19 @@ enum Missed {
     Found,
     /// It had none of the last ones.
     Lacking,
+}
+
+/// How the peer answers, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Nothing was heard yet, but perhaps errors.
+    Nothing,
+    /// A reply with nothing in it, and no other.
+    Silence,
+    /// Without its version.
+    Words,
+    /// With its version.
+    Version,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,7 +275,7 @@ impl Session {
             step: Step::Fresh,
             codes: Codes { server: String::new(), project: String::new() },
             wanted: Choice::default(),
-            peer_names_version: false,
+            heard: Heard::Nothing,
             is_far_behind: false,
             asked_early: false,
             named_clusters: false,
@@ -336,6 +348,9 @@ impl Session {
         cx: &mut Cx<'_>,
     ) -> Result<Progress, SyncError> {
         assert!(self.step == Step::Composed, "no request is under way");
+        if self.is_in_doubt(reply) {
+            return Ok(Progress::Continue);
+        }
         self.step = Step::Absorbed;
         let mut outcome = self.absorb(repo, reply, cx);
         if matches!(outcome, Ok(Progress::Done)) {

@@ -287,6 +287,8 @@ impl TransportError {
             Self::PeerFailed { fault, .. } => {
                 matches!(fault, PeerFault::Busy | PeerFault::Unreachable | PeerFault::Malformed)
             }
+            // Stock says so of a request that was cut on its way.
+            Self::Status { status: 501, text, .. } => text.starts_with("Bad Request"),
             Self::Status { status, .. } => matches!(status, 408 | 429 | 502 | 503 | 504),
             Self::Proxy { .. }
             | Self::Tls { .. }
@@ -348,8 +350,11 @@ mod tests {
         let busy = TransportError::Status { peer: peer(), status: 503, text: String::new() };
         let gone = TransportError::Status { peer: peer(), status: 404, text: String::new() };
         let failed = TransportError::Status { peer: peer(), status: 500, text: String::new() };
+        let half = "Bad Request: CGI content-length mismatch: Wanted 7 bytes but got only 0".to_owned();
+        let half = TransportError::Status { peer: peer(), status: 501, text: half };
+        let unknown = TransportError::Status { peer: peer(), status: 501, text: "Not Implemented".into() };
         let empty = TransportError::Empty { peer: peer() };
-        let errors = [cut, tls, busy, gone, failed, empty];
-        assert_eq!(errors.map(|e| e.may_retry()), [true, false, true, false, false, false]);
+        let errors = [cut, tls, busy, gone, failed, half, unknown, empty];
+        assert_eq!(errors.map(|e| e.may_retry()), [true, false, true, false, false, true, false, false]);
     }
 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use frond_tests::corpus::{Extras, PROJECT, Shape, by_stock};
 use frond_tests::frond::{FAILED, LOCKED, NO_REPOSITORY, REFUSED, UNREACHABLE, USAGE};
 use frond_tests::process::free_port;
-use frond_tests::{Disk, Fossil, Frond, Reply, Said, Scratch, Scripted, compare, frond, http, sql};
+use frond_tests::proxy::{Fault, Way};
+use frond_tests::{Disk, Fossil, Frond, Proxy, Reply, Said, Scratch, Scripted, compare, frond, http, sql};
 
 /// A small repository, and one that lacks its last check-ins.
 struct Pair {
@@ -184,6 +185,17 @@ fn a_stock_server_whose_database_was_in_use() {
     Pair::new().fails(&server.url(), UNREACHABLE, &["database is locked", "in use by others: try again"]);
 }
 
+#[test]
+fn a_request_that_came_to_stock_cut() {
+    let pair = Pair::new();
+    let server = pair.fossil.server(&pair.whole);
+    let proxy = Proxy::start(server.address);
+    proxy.suffer(Fault::HalfClosed(Way::Up, 250));
+    let words =
+        ["answers with http status 501: bad request: cgi content-length mismatch", "; try again later"];
+    says(&pair.pull(&proxy.url(), &pair.stale), UNREACHABLE, &words);
+}
+
 /// Something on the way loses what is in a request. Stock's reply is whole, and as short as where nothing is to be done.
 #[test]
 fn a_request_that_came_to_stock_empty() {
@@ -214,8 +226,13 @@ fn a_request_that_came_to_stock_empty() {
                 assert_eq!(said.code, Some(0), "{said}");
                 break;
             }
-            says(&said, UNREACHABLE, &["as if it had been asked nothing", "; try again"]);
-            assert_eq!(run(&server.url()).code, Some(0));
+            // The first is made again: of a server that says nothing at all is not known what it says else.
+            if rounds == 1 {
+                assert_eq!(said.code, Some(0), "{said}");
+            } else {
+                says(&said, UNREACHABLE, &["as if it had been asked nothing", "; try again"]);
+                assert_eq!(run(&server.url()).code, Some(0));
+            }
             let (to, from) = if word == "pull" { (&here, &there) } else { (&there, &here) };
             compare::holds_all_of(to, from);
         }

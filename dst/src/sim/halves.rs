@@ -270,13 +270,13 @@ impl Sim {
         talk.is_rare |= !rare.fired().is_empty();
         self.disarm(client, armed)?;
         self.check_undone(client)?;
-        // All servers here name their version wherever they are told ours.
+        // All servers here name their version wherever they are told ours. Of one that says nothing twice at first that is not known.
         let is_blank = reply.cards.iter().all(|card| matches!(card, Card::Comment(_)));
-        if is_blank && progress.is_ok() && !talk.chances.damaged {
-            return Err(Violation::new(
-                "answered",
-                format!("{} takes a reply to nothing for one to it", talk.name()),
-            ));
+        talk.blanks += u32::from(is_blank);
+        let is_taken = is_blank && matches!(progress, Ok(Progress::Done)) && talk.blanks < 2;
+        if is_taken && !talk.chances.damaged {
+            let text = format!("{} takes a reply to nothing for one to it", talk.name());
+            return Err(Violation::new("answered", text));
         }
         budget::check_earned(talk, &limits)?;
         self.audit(client, Maker::Peer)?;

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    CONTENT_LENGTH, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER, TRANSFER_ENCODING, USER_AGENT,
+    CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, LOCATION, RETRY_AFTER, TRANSFER_ENCODING, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -189,8 +189,10 @@ impl HttpTransport {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(self.url.without_user())
+            // Stock takes a head that ends after the type, and before the length, for that of an empty request; where it ends
+            // before the host it leads to one called index.
+            .header(HOST, self.url.authority())
             .header(USER_AGENT, AGENT)
-            // Stock takes a head that ends between the two, the length last, for that of an empty request.
             .header(CONTENT_LENGTH, body.bytes.len())
             .header(CONTENT_TYPE, body.content_type.as_str());
         for (name, value) in self.trace.iter().flat_map(TraceContext::fields) {

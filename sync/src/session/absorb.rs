@@ -19,7 +19,7 @@ use super::cloning::Phase;
 use super::inbox::{self, Choice, Intake};
 use super::progress::{Asked, Gain};
 use super::reply::Reply;
-use super::{Goal, LoginState, Missed, Progress, Session};
+use super::{Goal, Heard, LoginState, Missed, Progress, Session};
 use super::{preview, push};
 use crate::tables::Brought;
 use crate::{Cx, SyncError};
@@ -63,16 +63,37 @@ impl Session {
     }
 
     /// Whether a reply is whole, and the answer to our request. A server that was given half a request may take it for an
-    /// empty one: its reply is whole, and as short as that of a server which lacks nothing. But who knows versions names its
-    /// own wherever it is told ours, and all requests tell it; and no server that was asked anything at first says nothing.
+    /// empty one: its reply is whole, and as short as that of a server which lacks nothing. But who names his version names it
+    /// wherever he is told ours, and all requests tell it. Stock does since 2.11.
     fn check(&mut self, reply: &Reply<'_>) -> Result<(), SyncError> {
         reply.check()?;
-        let is_mute = reply.is_blank && self.result.rounds == 1;
-        if !reply.names_version && (self.peer_names_version || is_mute) {
+        let is_answer = match self.heard {
+            _ if reply.names_version => true,
+            Heard::Nothing => !reply.is_blank,
+            // Who is asked for all, and not told what is here, names something.
+            Heard::Silence => !reply.is_blank || !self.goal.is_pull() || self.pushing.is_on(),
+            Heard::Words => true,
+            Heard::Version => false,
+        };
+        if !is_answer {
             return Err(SyncError::Unanswered);
         }
-        self.peer_names_version |= reply.names_version;
+        self.heard = if reply.names_version { Heard::Version } else { Heard::Words };
         Ok(())
+    }
+
+    /// Whether a reply may be one to an empty request: the first of a peer of which nothing is known yet, and that says nothing at
+    /// all. Then the request is made again, as if the reply had been lost: a peer that does have nothing to say says so again.
+    pub(super) fn is_in_doubt(&mut self, message: &Message) -> bool {
+        if self.heard != Heard::Nothing || matches!(self.goal, Goal::Clone(_)) {
+            return false;
+        }
+        let reply = Reply::read(message);
+        let is_in_doubt = reply.is_blank && reply.check().is_ok();
+        if is_in_doubt {
+            self.heard = Heard::Silence;
+        }
+        is_in_doubt
     }
 
     fn absorb_catalog(

@@ -133,6 +133,7 @@ impl Session {
         }
         let most = cx.limits.gimmes;
         self.wanted = inbox::choose(snap, &[], self.deepest(), most, most, |_| true)?;
+        self.wanted.add_listed(snap, most, |_| true)?;
         if self.wanted.is_empty() {
             self.wanted = inbox::choose_stuck(snap, self.deepest(), most, |_| true)?;
         }

@@ -118,16 +118,53 @@ fn nothing_counts_as_sent_before_the_reply_is_in() {
 fn what_the_peer_was_not_asked_for_counts_neither_as_sent_nor_as_wanted() {
     for lost in 1..=3 {
         let mut client = holding("").unsent("A B C").limited(|limits| limits.send_bytes = 10);
-        let (mut server, mut round) = (server("", "i"), 0);
+        let (mut server, mut requests) = (server("", "i"), 0);
         let mut peer = Lossy(|request: &Message| {
-            round += 1;
-            if round == lost { message(BLANK) } else { server.hear(request) }
+            requests += 1;
+            if requests == lost { message(BLANK) } else { server.hear(request) }
         });
-        let error = run(&push(), &mut client, &mut peer).unwrap_err();
-        assert!(matches!(error, SyncError::Unanswered), "{error}");
-        assert_eq!((round, client.waiting()), (lost, 4 - lost));
+        let result = run(&push(), &mut client, &mut peer);
+        if lost == 1 {
+            let sent = result.unwrap().stats.files_sent;
+            assert_eq!((requests, client.waiting(), sent), (4, 0, 3), "the first is made again");
+        } else {
+            assert!(matches!(result, Err(SyncError::Unanswered)), "{result:?}");
+            assert_eq!((requests, client.waiting()), (lost, 4 - lost));
+        }
         run(&push(), &mut client, &mut server).unwrap();
         assert_eq!(server.all(), client.all());
+    }
+}
+
+#[test]
+fn a_peer_that_says_nothing_is_asked_once_more() {
+    let blank = BLANK.to_owned();
+    let refusal = format!("error not\\sauthorized\\sto\\swrite\n{BLANK}");
+    let has = |name: &str| {
+        spelled(&format!("pragma server-version 22100 20230226 192424\nigot {{{name}}}\n{BLANK}"))
+    };
+    let (has_a, has_c) = (has("A"), has("C"));
+    let runs = [
+        // What a pull asks for is named by who has anything.
+        (pull(), vec![&blank, &blank], false),
+        (pull(), vec![&blank, &has_a], true),
+        (push(), vec![&blank, &blank], true),
+        (both(), vec![&blank, &blank], true),
+        (both(), vec![&refusal, &blank, &blank], false),
+        (both(), vec![&has_c, &blank], false),
+    ];
+    for (options, replies, is_well) in runs {
+        let mut client = holding("").unsent("A").phantom("B");
+        let mut left = replies.iter();
+        let mut peer = Lossy(|_: &Message| message(left.next().unwrap()));
+        let result = run(&options, &mut client, &mut peer);
+        assert_eq!(result.is_ok(), is_well, "{options:?} {replies:?} {result:?}");
+        assert_eq!(
+            matches!(result, Err(SyncError::Unanswered)),
+            !is_well,
+            "{options:?} {replies:?} {result:?}"
+        );
+        assert_eq!(left.count(), 0, "{options:?} {replies:?}");
     }
 }
 
