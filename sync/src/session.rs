@@ -110,7 +110,7 @@ pub struct Session {
     codes: Codes,
     /// What the next request asks for.
     wanted: Choice,
-    heard: Heard,
+    heard: Manner,
     /// Whether nobody had told us of anything that the first reply announced.
     is_far_behind: bool,
     /// Whether we asked for clusters before stock would.
@@ -187,7 +187,7 @@ enum Missed {
 
 /// How the peer answers, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
+enum Manner {
     /// Nothing was heard yet, but perhaps errors.
     Nothing,
     /// A reply with nothing in it, and no other.
@@ -275,7 +275,7 @@ impl Session {
             step: Step::Fresh,
             codes: Codes { server: String::new(), project: String::new() },
             wanted: Choice::default(),
-            heard: Heard::Nothing,
+            heard: Manner::Nothing,
             is_far_behind: false,
             asked_early: false,
             named_clusters: false,

@@ -18,8 +18,8 @@ use super::circles::Circles;
 use super::cloning::Phase;
 use super::inbox::{self, Choice, Intake};
 use super::progress::{Asked, Gain};
-use super::reply::Reply;
-use super::{Goal, Heard, LoginState, Missed, Progress, Session};
+use super::reply::{self, Reply};
+use super::{Goal, LoginState, Manner, Missed, Progress, Session};
 use super::{preview, push};
 use crate::tables::Brought;
 use crate::{Cx, SyncError};
@@ -69,29 +69,26 @@ impl Session {
         reply.check()?;
         let is_answer = match self.heard {
             _ if reply.names_version => true,
-            Heard::Nothing => !reply.is_blank,
+            Manner::Nothing => !reply.is_blank,
             // Who is asked for all, and not told what is here, names something.
-            Heard::Silence => !reply.is_blank || !self.goal.is_pull() || self.pushing.is_on(),
-            Heard::Words => true,
-            Heard::Version => false,
+            Manner::Silence => !reply.is_blank || !self.goal.is_pull() || self.pushing.is_on(),
+            Manner::Words => true,
+            Manner::Version => false,
         };
         if !is_answer {
             return Err(SyncError::Unanswered);
         }
-        self.heard = if reply.names_version { Heard::Version } else { Heard::Words };
+        self.heard = if reply.names_version { Manner::Version } else { Manner::Words };
         Ok(())
     }
 
     /// Whether a reply may be one to an empty request: the first of a peer of which nothing is known yet, and that says nothing at
     /// all. Then the request is made again, as if the reply had been lost: a peer that does have nothing to say says so again.
     pub(super) fn is_in_doubt(&mut self, message: &Message) -> bool {
-        if self.heard != Heard::Nothing || matches!(self.goal, Goal::Clone(_)) {
-            return false;
-        }
-        let reply = Reply::read(message);
-        let is_in_doubt = reply.is_blank && reply.check().is_ok();
+        let is_first = self.heard == Manner::Nothing && !matches!(self.goal, Goal::Clone(_));
+        let is_in_doubt = is_first && reply::is_blank(message) && Reply::read(message).check().is_ok();
         if is_in_doubt {
-            self.heard = Heard::Silence;
+            self.heard = Manner::Silence;
         }
         is_in_doubt
     }

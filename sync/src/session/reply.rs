@@ -54,8 +54,7 @@ pub(crate) enum UvMode {
 
 impl<'a> Reply<'a> {
     pub(crate) fn read(message: &'a Message) -> Self {
-        let is_blank = message.cards.iter().all(|card| matches!(card, Card::Comment(_)));
-        let mut reply = Self { is_blank, ..Self::default() };
+        let mut reply = Self { is_blank: is_blank(message), ..Self::default() };
         if message.login.is_some() {
             reply.unexpected = Some("login".to_owned());
         }
@@ -119,6 +118,11 @@ impl<'a> Reply<'a> {
     fn refuse(&mut self, line: &[u8]) {
         self.unexpected.get_or_insert_with(|| quote(line));
     }
+}
+
+/// Whether a message says nothing at all.
+pub(super) fn is_blank(message: &Message) -> bool {
+    message.cards.iter().all(|card| matches!(card, Card::Comment(_)))
 }
 
 /// A piece of a foreign line that can be shown.
